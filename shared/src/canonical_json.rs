@@ -1,0 +1,350 @@
+//! JSON as JavaScript writes it.
+//!
+//! A receiver verifies a webhook by parsing the body and signing `JSON.stringify(payload)`. The bytes we sign and send
+//! must therefore be a fixed point: what `JSON.stringify(JSON.parse(body))` gives back, for every payload that a
+//! producer can hand us. Rust's usual JSON is not: it writes `6.0`, keeps `{"10":1,"2":2}` in that order, and has its
+//! own idea of `1e21`.
+//!
+//! [`parse`] reads a text as `JSON.parse` does, and a [`Value`] displays as `JSON.stringify` writes it. [`object`] and
+//! [`string`] put a body together by the same rules; [`to_ascii`] dresses a text for SQS.
+//!
+//! `Value` implements `Deserialize`, so that a message type can have one as a field, and on purpose not `Serialize`: a
+//! serializer would write its own numbers. The grammar is `serde_json`'s, and its feature `arbitrary_precision` must
+//! stay off in the whole workspace, as it hides numbers from us.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// A JSON value with JavaScript's limits: numbers are doubles, object keys are unique and ordered.
+///
+/// `Display` gives the canonical text. Equality is that of JSON: the order of keys does not count.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Value {
+    /// `null`, which also stands for a value that is missing.
+    #[default]
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A double. One that is not finite cannot come from a text and is written `null`.
+    Number(f64),
+    /// Any Unicode text; half a surrogate pair, which JavaScript could hold, has no place here.
+    String(String),
+    /// The elements in their order.
+    Array(Vec<Value>),
+    /// The members in JavaScript's order.
+    Object(Object),
+}
+
+/// The members of an object, in the order in which JavaScript lists them: keys that are array indices, ascending; then
+/// the others as they first appeared. Of a repeated key the last value counts, at the place of the first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Object(IndexMap<String, Value>);
+
+/// Why a text has no canonical form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The text breaks JSON's grammar; the parser's own sentence says how and where.
+    #[error("not valid JSON: {0}")]
+    Syntax(String),
+    /// JavaScript would read this number as infinity and write it back as `null`. The place is in the number or just
+    /// behind it.
+    #[error("the number at {0} does not fit a double (at most 1.8e308): send it as a string")]
+    NumberOutOfRange(Place),
+    /// No UTF-8 text can hold what this escape stands for. The place is just behind the escape.
+    #[error("the \\u escape at {0} is half of a surrogate pair: send the whole character, or U+FFFD")]
+    LoneSurrogate(Place),
+    /// The limit keeps a hostile payload from exhausting the stack, ours or the receiver's.
+    #[error("arrays and objects nest more than 127 deep at {0}: send a flatter payload")]
+    TooDeep(Place),
+}
+
+/// A place in a text: the line, and the byte within it, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The byte within the line.
+    pub column: usize,
+}
+
+/// Reads a JSON text as `JSON.parse` does.
+///
+/// Takes time linear in the text, but for sorting index-like keys. A number too small for a double becomes zero, as in
+/// JavaScript.
+///
+/// # Errors
+/// What JavaScript refuses is [`Error::Syntax`]. What it accepts is refused here only for one of the other three
+/// reasons.
+pub fn parse(text: &str) -> Result<Value, Error> {
+    serde_json::from_str(text).map_err(|error| Error::from_parser(&error))
+}
+
+/// Writes an object whose members have this order. The keys are the program's own: distinct, and none an array index,
+/// which JavaScript would move to the front.
+pub fn object(members: &[(&str, &Value)]) -> String {
+    debug_assert!(members.iter().all(|(key, _)| rank(key) == u32::MAX), "a key is an array index");
+    fmt::from_fn(|f| write_members(f, members.iter().copied())).to_string()
+}
+
+/// Displays `text` as a JSON string, quotes included, by the rules of `JSON.stringify`.
+pub fn string(text: &str) -> impl fmt::Display {
+    // serde_json escapes exactly what JavaScript does: quote, backslash and U+0000 to U+001F.
+    fmt::from_fn(move |f| f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?))
+}
+
+/// Rewrites a JSON text in pure ASCII, for SQS, which refuses U+FFFE and U+FFFF.
+///
+/// Every character beyond ASCII becomes its `\uXXXX` escape, or two of them for a surrogate pair; the text grows to at
+/// most three times its length. The result means the same but is not canonical: [`parse`] it again to get the body that
+/// is signed.
+///
+/// This is right for any JSON text without parsing it: outside of strings the grammar is all ASCII, and within one a
+/// backslash is always followed by ASCII, so that a character beyond ASCII always stands for itself. It is wrong for
+/// anything else: `"\é"`, which is no JSON, would become `"\\u00e9"`, which is. Give it only what [`parse`] accepted or
+/// what was written here.
+pub fn to_ascii(json: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut ascii = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            ascii.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let digit = |shift: u16| char::from(HEX[usize::from((*unit >> shift) & 0xf)]);
+            ascii.push_str("\\u");
+            ascii.extend([12, 8, 4, 0].map(digit));
+        }
+    }
+    ascii
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) if number.is_finite() => f.write_str(ryu_js::Buffer::new().format_finite(*number)),
+            Self::Null | Self::Number(_) => f.write_str("null"),
+            Self::Bool(bool) => write!(f, "{bool}"),
+            Self::String(text) => write!(f, "{}", string(text)),
+            Self::Array(elements) => {
+                f.write_str("[")?;
+                for (i, element) in elements.iter().enumerate() {
+                    write!(f, "{}{element}", comma_before(i))?;
+                }
+                f.write_str("]")
+            }
+            Self::Object(Object(members)) => write_members(f, members.iter().map(|(key, value)| (key.as_str(), value))),
+        }
+    }
+}
+
+fn write_members<'a>(f: &mut fmt::Formatter<'_>, members: impl Iterator<Item = (&'a str, &'a Value)>) -> fmt::Result {
+    f.write_str("{")?;
+    for (i, (key, value)) in members.enumerate() {
+        write!(f, "{}{}:{value}", comma_before(i), string(key))?;
+    }
+    f.write_str("}")
+}
+
+fn comma_before(position: usize) -> &'static str {
+    if position == 0 { "" } else { "," }
+}
+
+impl Object {
+    /// The value of a member.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, bool: bool) -> Result<Value, E> {
+        Ok(Value::Bool(bool))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "JavaScript rounds too, to the nearest double")]
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number as f64))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "JavaScript rounds too, to the nearest double")]
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number as f64))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = seq.next_element()? {
+            elements.push(element);
+        }
+        Ok(Value::Array(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = IndexMap::new();
+        while let Some((key, value)) = map.next_entry::<String, Value>()? {
+            members.insert(key, value);
+        }
+        // The sort is stable: the keys that are no index keep the order in which they came.
+        members.sort_by_cached_key(|key, _| rank(key));
+        Ok(Value::Object(Object(members)))
+    }
+}
+
+/// Where a key sorts: an array index by its number, every other key behind them all.
+///
+/// ECMAScript's array indices end at 2^32 - 2, which leaves `u32::MAX` for the others. `"01"` and `"+1"` are not how
+/// JavaScript writes an index, so they are none.
+fn rank(key: &str) -> u32 {
+    let canonical = key == "0" || key.starts_with(|first| matches!(first, '1'..='9'));
+    key.parse().ok().filter(|_| canonical).unwrap_or(u32::MAX)
+}
+
+impl Error {
+    /// `serde_json` tells its errors apart by their text alone, which it may change. The tests below pin each sentence;
+    /// one that we do not know is reported as it is.
+    fn from_parser(error: &serde_json::Error) -> Self {
+        let message = error.to_string();
+        let says = |sentence| message.starts_with(sentence);
+        let place = Place { line: error.line(), column: error.column() };
+        if says("number out of range") {
+            Self::NumberOutOfRange(place)
+        } else if says("lone leading surrogate") || says("unexpected end of hex escape") {
+            Self::LoneSurrogate(place)
+        } else if says("recursion limit exceeded") {
+            Self::TooDeep(place)
+        } else {
+            Self::Syntax(message)
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} column {}", self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(text: &str) -> String {
+        parse(text).expect("the text is JSON").to_string()
+    }
+
+    #[test]
+    fn numbers_are_written_as_javascript_writes_them() {
+        assert_eq!(
+            canonical("[6.0, -0, 1E21, 0.0000001, 9007199254740993, 1e-400]"),
+            "[6,0,1e+21,1e-7,9007199254740992,0]"
+        );
+    }
+
+    #[test]
+    fn an_object_is_written_in_the_order_given() {
+        let text = Value::String("\n".into());
+        assert_eq!(object(&[("b", &text), ("a", &Value::Null)]), r#"{"b":"\n","a":null}"#);
+    }
+
+    #[test]
+    fn a_number_that_no_text_gives_is_null() {
+        assert_eq!(Value::Number(f64::NAN).to_string(), "null");
+    }
+
+    #[test]
+    fn index_like_keys_come_first_in_numeric_order() {
+        assert_eq!(
+            canonical(r#"{"b":0,"4294967295":1,"10":2,"01":3,"4294967294":4,"a":5,"2":6}"#),
+            r#"{"2":6,"10":2,"4294967294":4,"b":0,"4294967295":1,"01":3,"a":5}"#
+        );
+    }
+
+    #[test]
+    fn a_repeated_key_has_its_last_value_at_its_first_place() {
+        assert_eq!(canonical(r#"{"a":1,"b":2,"\u0061":3}"#), r#"{"a":3,"b":2}"#);
+    }
+
+    #[test]
+    fn only_what_must_be_escaped_is_escaped() {
+        assert_eq!(
+            canonical(r#""\/\u0041\u001F\b\u0022\\\u007f\u2028\ud83d\ude00""#),
+            "\"/A\\u001f\\b\\\"\\\\\u{7f}\u{2028}\u{1f600}\""
+        );
+    }
+
+    #[test]
+    fn a_member_is_found_by_its_key() {
+        let Ok(Value::Object(object)) = parse(r#"{"a":true}"#) else {
+            panic!("not an object");
+        };
+        assert_eq!(object.get("a"), Some(&Value::Bool(true)));
+        assert_eq!(object.get("b"), None);
+    }
+
+    #[test]
+    fn ascii_text_has_lower_case_escapes_and_surrogate_pairs() {
+        assert_eq!(to_ascii("{\"\u{e9}\\n\":\"\u{ffff}\u{1f600}\"}"), r#"{"\u00e9\n":"\uffff\ud83d\ude00"}"#);
+    }
+
+    #[test]
+    fn a_number_beyond_the_doubles_is_out_of_range() {
+        for number in ["1e400", "-1e400", "1e99999999999"] {
+            let result = parse(number);
+            assert!(matches!(result, Err(Error::NumberOutOfRange(_))), "{number}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_named_as_such() {
+        for text in [r#""\ud83d""#, r#""\ud83d\n""#, r#""\ud83d\u0041""#, r#""\ude00""#] {
+            let result = parse(text);
+            assert!(matches!(result, Err(Error::LoneSurrogate(_))), "{text}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_ends_at_127() {
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(canonical(&nested(127)), nested(127));
+        let place = Place { line: 1, column: 128 };
+        assert_eq!(parse(&nested(128)), Err(Error::TooDeep(place)));
+    }
+
+    #[test]
+    fn a_syntax_error_says_what_and_where() {
+        assert_eq!(parse("[1,\n2,]"), Err(Error::Syntax("trailing comma at line 2 column 3".into())));
+    }
+}

@@ -1,0 +1,125 @@
+//! The host names that may be called.
+//!
+//! Every name that passes is resolved later and its addresses vetted then, so this is not the wall. It refuses at
+//! registration, with a reason, what could never be delivered, and it keeps names that only mean something inside a
+//! network away from that network's resolver.
+
+use super::UrlError;
+
+/// Bytes in a name (RFC 1035 section 2.3.4, less the root label's).
+const MAX_NAME_BYTES: usize = 253;
+/// Bytes in one label (RFC 1035 section 2.3.4).
+const MAX_LABEL_BYTES: usize = 63;
+
+/// Whether a webhook may be on the host of this name: ASCII, in lower case, without a final dot. `local` lets
+/// `localhost` and `*.localhost` through.
+///
+/// # Errors
+///
+/// [`UrlError::HostName`] when this is no host name, [`UrlError::NotPublic`] when it is one that has no public meaning.
+pub(super) fn vet(name: &str, local: bool) -> Result<(), UrlError> {
+    if let Some(problem) = misspelling(name) {
+        let host = name.to_owned();
+        return Err(UrlError::HostName { host, problem });
+    }
+    if local && is_within(name, "localhost") {
+        return Ok(());
+    }
+    match objection(name) {
+        Some(reason) => Err(UrlError::NotPublic { host: name.to_owned(), reason }),
+        None => Ok(()),
+    }
+}
+
+/// RFC 1123 section 2.1, with underscores: they are not in the standard, but they are in real host names, and TLS
+/// libraries accept them.
+fn misspelling(name: &str) -> Option<&'static str> {
+    if name.len() > MAX_NAME_BYTES {
+        return Some("it is longer than 253 bytes");
+    }
+    name.split('.').find_map(|label| {
+        if label.is_empty() {
+            Some("it has an empty label")
+        } else if label.len() > MAX_LABEL_BYTES {
+            Some("it has a label of more than 63 bytes")
+        } else if label.starts_with('-') || label.ends_with('-') {
+            Some("it has a label that begins or ends with a hyphen")
+        } else if !label.bytes().all(is_name_byte) {
+            Some("it may have only letters, digits, hyphens, underscores and dots")
+        } else {
+            None
+        }
+    })
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+fn objection(name: &str) -> Option<&'static str> {
+    if !name.contains('.') {
+        // `metadata`, `instance-data`, `ip6-loopback`: a resolver completes them from the network's search list or the
+        // machine's hosts file.
+        return Some("it has no dot");
+    }
+    NOT_PUBLIC.iter().find(|(domain, _)| is_within(name, domain)).map(|(_, reason)| *reason)
+}
+
+/// A name is within itself and its parents; `notlocalhost` is not within `localhost`.
+fn is_within(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// Domains without public hosts, with the reason that the customer reads. Each row covers the domain and everything
+/// below it.
+#[rustfmt::skip]
+const NOT_PUBLIC: &[(&str, &str)] = &[
+    // IANA Special-Use Domain Names. `example.com` and its like are there too, but they are delegated and answer.
+    ("alt", ".alt is not in the DNS, RFC 9476"),
+    ("arpa", ".arpa is for infrastructure, RFC 3172"), // with home.arpa, RFC 8375
+    ("example", ".example is reserved for documentation, RFC 6761"),
+    ("invalid", ".invalid never resolves, RFC 6761"),
+    ("local", ".local is for local networks, RFC 6762"),
+    ("localhost", "localhost is the calling machine itself, RFC 6761"),
+    ("onion", ".onion is not in the DNS, RFC 7686"),
+    ("test", ".test is reserved for testing, RFC 6761"),
+
+    // Top levels that ICANN keeps out of the DNS because networks use them for themselves (RFC 6762 appendix G;
+    // .internal by ICANN, 2024).
+    ("corp", ".corp is for private networks"),
+    ("home", ".home is for private networks"),
+    ("internal", ".internal is for private networks"), // metadata.google.internal
+    ("intranet", ".intranet is for private networks"),
+    ("lan", ".lan is for private networks"),
+    ("mail", ".mail is for private networks"),
+    ("private", ".private is for private networks"),
+
+    // Names that hosts files and cluster resolvers add.
+    ("localdomain", ".localdomain is for private networks"),
+    ("svc", ".svc is for Kubernetes clusters"),
+
+    // Metadata services under public domains.
+    ("metadata.goog", "it is a metadata service"),
+    ("metadata.tencentyun.com", "it is a metadata service"),
+
+    // Wildcard DNS services: the name spells the address that it resolves to.
+    ("1u.ms", "names under 1u.ms stand for any address"),
+    ("backname.io", "names under backname.io stand for any address"),
+    ("local-ip.sh", "names under local-ip.sh stand for any address"),
+    ("nip.io", "names under nip.io stand for any address"),
+    ("rbndr.us", "names under rbndr.us stand for any address"),
+    ("sslip.io", "names under sslip.io stand for any address"),
+    ("traefik.me", "names under traefik.me stand for any address"),
+    ("xip.io", "names under xip.io stand for any address"),
+
+    // Public names for 127.0.0.1.
+    ("ddev.site", "names under ddev.site stand for the calling machine"),
+    ("fuf.me", "names under fuf.me stand for the calling machine"),
+    ("lacolhost.com", "names under lacolhost.com stand for the calling machine"),
+    ("lndo.site", "names under lndo.site stand for the calling machine"),
+    ("localhost.direct", "names under localhost.direct stand for the calling machine"),
+    ("localhst.co.uk", "names under localhst.co.uk stand for the calling machine"),
+    ("localtest.me", "names under localtest.me stand for the calling machine"),
+    ("lvh.me", "names under lvh.me stand for the calling machine"),
+    ("vcap.me", "names under vcap.me stand for the calling machine"),
+];

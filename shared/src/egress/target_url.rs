@@ -1,0 +1,267 @@
+//! The URL of a webhook, as a type that only a vetted URL can have.
+//!
+//! URL parsers disagree, and attacks live in the difference: one reads `https://a@b/` as a call to `b`, another as a
+//! call to `a`; most read `0x7f.1`, `127。0。0。1` and `%31%32%37.0.0.1` as 127.0.0.1. So a URL must be written the way
+//! the parser understood it. Then what the customer reads, what we vet and what we call are one thing, whichever parser
+//! looks.
+
+use std::{fmt, net::Ipv6Addr};
+
+use url::{Host, Position, Url};
+
+use super::{Policy, names, ports, without_final_dot};
+
+/// The longest URL that a webhook may have.
+pub const MAX_URL_BYTES: usize = 2_048;
+
+/// A URL that may be called under the policy that it was parsed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetUrl {
+    text: String,
+    url: Url,
+}
+
+impl TargetUrl {
+    /// Parses and vets the URL of a webhook.
+    ///
+    /// It does not resolve the host's name: its addresses are vetted when it is called, with [`Policy::vet_addresses`].
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`], whose text is for the customer, when the URL is not written canonically, or its scheme, host or
+    /// port may not be called.
+    pub fn parse(text: &str, policy: &Policy) -> Result<Self, UrlError> {
+        let written = Written::split(text, policy)?;
+        let mut url = Url::parse(text)?;
+        written.must_mean(&url)?;
+        vet_host(&url, policy)?;
+        if !policy.local {
+            ports::vet(url.port_or_known_default().unwrap_or_default())?;
+        }
+        // TLS sends a name without its final dot (RFC 6066 section 3). Were the Host header to keep it, servers would
+        // see two different hosts.
+        let dotted = url.host_str().and_then(|host| host.strip_suffix('.'));
+        if let Some(host) = dotted.map(str::to_owned) {
+            url.set_host(Some(&host))?;
+        }
+        let text = text.to_owned();
+        Ok(Self { text, url })
+    }
+
+    /// The URL as the customer wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The URL to call: host in lower case, in ASCII and without a final dot.
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The host to call, as [`TargetUrl::url`] has it; an IPv6 address is in brackets.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for TargetUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Why a URL cannot be a webhook's. `Display` is the text for the customer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// Over [`MAX_URL_BYTES`].
+    #[error("url is {} bytes long; the limit is {}", grouped(*.bytes), grouped(MAX_URL_BYTES))]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Parsers drop some of these silently and read others as slashes.
+    #[error("url contains {0:?}; white space, control characters and backslashes must be removed or percent-encoded")]
+    Character(char),
+    /// Fragments are never sent, so the customer expects something of it that will not happen.
+    #[error("url must have no fragment (#…)")]
+    Fragment,
+    /// Not https, or not followed by two slashes.
+    #[error("url must use https and start with https://")]
+    Scheme,
+    /// Nothing, or a third slash, where the host should be.
+    #[error("url must have a host right after https://, with no further slash between them")]
+    NoHost,
+    /// Credentials in URLs end up in logs; ambiguous forms end up elsewhere.
+    #[error("url must not contain a user name or password, or an @ before its path")]
+    UserInfo,
+    /// The parser's own refusal.
+    #[error("url is not valid: {0}")]
+    Malformed(#[from] url::ParseError),
+    /// A host that means something else than is written.
+    #[error("url host {written:?} must be written as {canonical:?}")]
+    HostSpelling {
+        /// As it stands in the URL.
+        written: String,
+        /// As the parser understood it.
+        canonical: String,
+    },
+    /// A port that is empty or has leading zeros.
+    #[error("url port must be written as a plain number, or left out with its colon")]
+    PortSpelling,
+    /// A path or query that would be called otherwise than it is written.
+    #[error(
+        "url path and query must have no \".\" or \"..\" segments, and special characters in them must be percent-encoded"
+    )]
+    PathSpelling,
+    /// Not a host name.
+    #[error("url host {host:?} is not a valid host name: {problem}")]
+    HostName {
+        /// As the parser understood it.
+        host: String,
+        /// The rule that it breaks.
+        problem: &'static str,
+    },
+    /// A name or an address that has no public meaning.
+    #[error("url host {host:?} cannot be called: it is not a public host ({reason})")]
+    NotPublic {
+        /// As the parser understood it.
+        host: String,
+        /// The rule that refuses it.
+        reason: &'static str,
+    },
+    /// This service's own API.
+    #[error("url host {host:?} cannot be called: it is this service itself")]
+    OwnHost {
+        /// As the parser understood it.
+        host: String,
+    },
+    /// A system port.
+    #[error("url port {port} is not allowed; use 443, 8443 or a port from 1024 up")]
+    PortTooLow {
+        /// The port.
+        port: u16,
+    },
+    /// The well-known port of something that is not a web server.
+    #[error("url port {port} is not allowed, it belongs to {service}; use 443, 8443 or another port from 1024 up")]
+    PortOfService {
+        /// The port.
+        port: u16,
+        /// What is usually there.
+        service: &'static str,
+    },
+}
+
+/// A URL's parts as they are written, cut without a parser's leniency.
+struct Written<'a> {
+    host: &'a str,
+    port: Option<&'a str>,
+    path_and_query: &'a str,
+}
+
+impl<'a> Written<'a> {
+    fn split(text: &'a str, policy: &Policy) -> Result<Self, UrlError> {
+        if text.len() > MAX_URL_BYTES {
+            return Err(UrlError::TooLong { bytes: text.len() });
+        }
+        if let Some(found) = text.chars().find(|c| is_dropped_or_turned(*c)) {
+            return Err(UrlError::Character(found));
+        }
+        if text.contains('#') {
+            return Err(UrlError::Fragment);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let https = scheme.eq_ignore_ascii_case("https");
+        let http = scheme.eq_ignore_ascii_case("http");
+        if !(https || http && policy.local) {
+            return Err(UrlError::Scheme);
+        }
+        // `https://a?@b/`: a query that begins before any slash hides the @ from those who look for the first slash, so
+        // it counts as well.
+        if until(rest, &['/']).contains('@') {
+            return Err(UrlError::UserInfo);
+        }
+        let authority = until(rest, &['/', '?']);
+        if authority.is_empty() {
+            return Err(UrlError::NoHost);
+        }
+        let host = match authority.find(']') {
+            Some(bracket) => &authority[..=bracket],
+            None => until(authority, &[':']),
+        };
+        Ok(Self { host, port: authority[host.len()..].strip_prefix(':'), path_and_query: &rest[authority.len()..] })
+    }
+
+    /// What is written must be what was understood, apart from the case of the host and a slash that an empty path
+    /// gets. Otherwise a host could pass here as one thing and be called, or shown, as another.
+    fn must_mean(&self, url: &Url) -> Result<(), UrlError> {
+        let canonical = url.host_str().unwrap_or_default();
+        let host_is_meant = match url.host() {
+            Some(Host::Domain(name)) => self.host_means(name),
+            Some(Host::Ipv4(address)) => self.host == address.to_string(),
+            Some(Host::Ipv6(address)) => {
+                let inner = self.host.trim_matches(['[', ']']);
+                inner.parse::<Ipv6Addr>() == Ok(address)
+            }
+            None => false,
+        };
+        if !host_is_meant {
+            return Err(UrlError::HostSpelling { written: self.host.to_owned(), canonical: canonical.to_owned() });
+        }
+        let port = url.port_or_known_default().unwrap_or_default().to_string();
+        if self.port.is_some_and(|written| written != port) {
+            return Err(UrlError::PortSpelling);
+        }
+        let path_and_query = &url[Position::BeforePath..];
+        if self.path_and_query != path_and_query && Some(self.path_and_query) != path_and_query.strip_prefix('/') {
+            return Err(UrlError::PathSpelling);
+        }
+        Ok(())
+    }
+
+    /// An international name may be written in Unicode when it is in its one normal form, so that full-width digits,
+    /// soft hyphens and the like, which the parser folds into other names, are not taken for it.
+    fn host_means(&self, name: &str) -> bool {
+        let written = self.host.to_ascii_lowercase();
+        written == name || written == url::quirks::domain_to_unicode(name)
+    }
+}
+
+fn vet_host(url: &Url, policy: &Policy) -> Result<(), UrlError> {
+    let host = url.host_str().unwrap_or_default();
+    if policy.is_own_host(host) {
+        let host = host.to_owned();
+        return Err(UrlError::OwnHost { host });
+    }
+    let address = match url.host() {
+        Some(Host::Ipv4(address)) => address.into(),
+        Some(Host::Ipv6(address)) => address.into(),
+        Some(Host::Domain(name)) => return names::vet(without_final_dot(name), policy.local),
+        None => return Err(UrlError::NoHost),
+    };
+    policy
+        .vet_address(address)
+        .map_err(|forbidden| UrlError::NotPublic { host: host.to_owned(), reason: forbidden.block().name })
+}
+
+fn is_dropped_or_turned(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || c == '\\'
+}
+
+/// The text before the first of `ends`, or all of it.
+fn until<'a>(text: &'a str, ends: &[char]) -> &'a str {
+    text.split(ends).next().unwrap_or(text)
+}
+
+/// 2048 as `2,048`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

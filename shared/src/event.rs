@@ -1,0 +1,259 @@
+//! The event that a finished task becomes: what the job pipeline tells us, and the bytes that customers get.
+//!
+//! The pipeline's message is parsed once into a [`Completion`]; what cannot be parsed is a [`Rejection`], whose text
+//! travels with the message to the dead-letter queue and tells the operator what the producer must change.
+
+use jiff::Timestamp;
+
+use crate::{
+    canonical_json::{self, Object, Value},
+    webhook::{AccountId, EventType},
+};
+
+/// The largest webhook body that is sent, in bytes. With it a delivery message stays below SQS's 1 MiB however its text
+/// has to be escaped, and a delivery item below DynamoDB's 400 KB.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// A finished task, as the job pipeline reports it: section 3 of the contract.
+#[derive(Debug)]
+pub struct Completion {
+    /// Whose task it was.
+    pub account_id: AccountId,
+    /// The platform's name for the task, 1 to 256 characters.
+    pub task_id: String,
+    /// How it ended, as the event that customers subscribe to.
+    pub event: EventType,
+    /// When it ended. One completion is one (account, task, event, instant), however often it is sent.
+    pub ended_at: Timestamp,
+    /// The webhook's body: exactly what `JSON.stringify(JSON.parse(body))` gives.
+    pub body: String,
+}
+
+/// Why a message is no completion, as a sentence that names the field.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Rejection {
+    /// No JSON text, or one with a value that JavaScript cannot hold.
+    #[error("the message cannot be passed on as JSON: {0}")]
+    Json(#[from] canonical_json::Error),
+    /// Some other JSON value than an object.
+    #[error("the message must be a JSON object")]
+    NotAnObject,
+    /// A required field is not there.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A field is not what it has to be.
+    #[error("{field} is {found}; expected {expected}")]
+    Field {
+        /// Its name.
+        field: &'static str,
+        /// Its value, shortened.
+        found: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// The webhook's body would be larger than [`MAX_BODY`].
+    #[error("the webhook body would be {0} bytes; the limit is {MAX_BODY}: put large results behind a URL")]
+    TooLarge(usize),
+}
+
+impl Completion {
+    /// Parses a message from the completions queue, bare or as the `detail` of an EventBridge event. `sent_at` stands in
+    /// for a missing (or `null`) timestamp.
+    pub fn parse(message: &str, sent_at: Timestamp) -> Result<Self, Rejection> {
+        let message = canonical_json::parse(message)?;
+        let fields = completion_fields(&message)?;
+
+        let account_id = text(fields, "account_id", ACCOUNT_ID, |text| AccountId::parse(text).ok())?;
+        let task_id = text(fields, "task_id", "1 to 256 characters", |text| sized(text, 256))?;
+        let task_type = text(fields, "task_type", "1 to 64 characters", |text| sized(text, 64))?;
+        let (event, status) = text(fields, "status", "completed or failed", |text| match text {
+            "completed" => Some((EventType::JobCompleted, "completed")),
+            "failed" => Some((EventType::JobFailed, "failed")),
+            _ => None,
+        })?;
+        let (timestamp, ended_at) = match present(fields, "timestamp") {
+            None => (sent_at.to_string(), sent_at),
+            Some(_) => text(fields, "timestamp", TIMESTAMP, |text| Some((text.to_owned(), rfc_3339(text)?)))?,
+        };
+
+        let body = canonical_json::object(&[
+            ("event", &Value::String(event.as_str().into())),
+            ("task_id", &Value::String(task_id.clone())),
+            ("task_type", &Value::String(task_type)),
+            ("status", &Value::String(status.into())),
+            ("data", fields.get("data").unwrap_or(&Value::Null)),
+            ("timestamp", &Value::String(timestamp)),
+        ]);
+        if body.len() > MAX_BODY {
+            return Err(Rejection::TooLarge(body.len()));
+        }
+        Ok(Self { account_id, task_id, event, ended_at, body })
+    }
+}
+
+const ACCOUNT_ID: &str = "1 to 64 of the characters A-Z a-z 0-9 _ - . :";
+const TIMESTAMP: &str = "an RFC 3339 time from 1970 on, such as 2024-12-23T10:00:00Z";
+
+/// EventBridge wraps what a producer puts on a bus; `detail-type` and `detail` are always there, and no completion has
+/// a field of the first name.
+fn completion_fields(message: &Value) -> Result<&Object, Rejection> {
+    let Value::Object(outer) = message else { return Err(Rejection::NotAnObject) };
+    match (outer.get("detail-type"), outer.get("detail")) {
+        (Some(_), Some(Value::Object(detail))) => Ok(detail),
+        (Some(_), Some(other)) => {
+            Err(Rejection::Field { field: "detail", found: shortened(other), expected: "an object: the completion" })
+        }
+        _ => Ok(outer),
+    }
+}
+
+fn present<'a>(fields: &'a Object, field: &str) -> Option<&'a Value> {
+    fields.get(field).filter(|value| !matches!(value, Value::Null))
+}
+
+fn text<T>(
+    fields: &Object,
+    field: &'static str,
+    expected: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, Rejection> {
+    let value = present(fields, field).ok_or(Rejection::Missing(field))?;
+    let parsed = if let Value::String(text) = value { parse(text) } else { None };
+    parsed.ok_or_else(|| Rejection::Field { field, found: shortened(value), expected })
+}
+
+fn sized(text: &str, most: usize) -> Option<String> {
+    (1..=most).contains(&text.chars().count()).then(|| text.to_owned())
+}
+
+/// The instant of an RFC 3339 text. jiff also takes what RFC 9557 adds (a time zone in brackets) and forms with less in
+/// them; a customer's parser may not, and gets the text as it is, so only RFC 3339 passes.
+fn rfc_3339(text: &str) -> Option<Timestamp> {
+    let bytes = text.as_bytes();
+    let shape = bytes.len() >= 20
+        && bytes.is_ascii()
+        && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')].iter().all(|&(at, byte)| bytes[at] == byte)
+        && (text.ends_with('Z') || bytes.len() >= 25 && bytes[bytes.len() - 3] == b':');
+    let instant: Timestamp = shape.then(|| text.parse().ok())??;
+    (instant >= Timestamp::UNIX_EPOCH).then_some(instant)
+}
+
+/// A value as it is quoted in a reason, which has to stay short.
+fn shortened(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "an array".into(),
+        Value::Object(_) => "an object".into(),
+        value => {
+            let text = value.to_string();
+            if text.chars().count() <= 80 { text } else { format!("{}…", text.chars().take(80).collect::<String>()) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BARE: &str = r#"{"account_id": "acct_123", "task_id": "task_xxx", "task_type": "image", "status": "completed",
+        "data": {"url": "https://cdn.example.com/image.png", "credits_charged": 6.0},
+        "timestamp": "2024-12-23T10:00:00Z"}"#;
+
+    fn sent_at() -> Timestamp {
+        "2026-01-02T03:04:05.678Z".parse().unwrap()
+    }
+
+    fn parse(message: &str) -> Result<Completion, Rejection> {
+        Completion::parse(message, sent_at())
+    }
+
+    fn reason(message: &str) -> String {
+        parse(message).expect_err("is rejected").to_string()
+    }
+
+    #[test]
+    fn the_body_is_the_pages_example_in_its_order_and_canonical() {
+        assert_eq!(
+            parse(BARE).unwrap().body,
+            r#"{"event":"job.completed","task_id":"task_xxx","task_type":"image","status":"completed","data":{"url":"https://cdn.example.com/image.png","credits_charged":6},"timestamp":"2024-12-23T10:00:00Z"}"#
+        );
+    }
+
+    #[test]
+    fn an_eventbridge_event_carries_the_completion_as_its_detail() {
+        let wrapped = format!(
+            r#"{{"version":"0","id":"1","detail-type":"TaskCompleted","source":"jobs","time":"2020-01-01T00:00:00Z","detail":{BARE}}}"#
+        );
+        assert_eq!(parse(&wrapped).unwrap().body, parse(BARE).unwrap().body);
+    }
+
+    #[test]
+    fn a_failed_task_is_the_other_event() {
+        let completion = parse(&BARE.replace("\"completed\"", "\"failed\"")).unwrap();
+        assert_eq!(completion.event, EventType::JobFailed);
+        assert!(completion.body.starts_with(r#"{"event":"job.failed","#));
+        assert!(completion.body.contains(r#""status":"failed""#));
+    }
+
+    #[test]
+    fn missing_data_is_null_and_a_missing_timestamp_is_when_the_message_was_sent() {
+        let completion =
+            parse(r#"{"account_id":"a","task_id":"t","task_type":"image","status":"failed","extra":1}"#).unwrap();
+        assert!(completion.body.ends_with(r#""data":null,"timestamp":"2026-01-02T03:04:05.678Z"}"#));
+        assert_eq!(completion.ended_at, sent_at());
+    }
+
+    #[test]
+    fn each_rejection_names_the_field_and_what_would_be_right() {
+        let cases = [
+            ("status", r#""done""#, r#"status is "done"; expected completed or failed"#),
+            (
+                "account_id",
+                r#""a b""#,
+                r#"account_id is "a b"; expected 1 to 64 of the characters A-Z a-z 0-9 _ - . :"#,
+            ),
+            ("task_id", "7", "task_id is 7; expected 1 to 256 characters"),
+            ("task_type", r#""""#, r#"task_type is ""; expected 1 to 64 characters"#),
+            ("task_id", "null", "task_id is missing"),
+        ];
+        for (field, value, message) in cases {
+            let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(BARE).unwrap();
+            fields.insert(field.into(), serde_json::from_str(value).unwrap());
+            assert_eq!(reason(&serde_json::Value::Object(fields).to_string()), message);
+        }
+        assert_eq!(reason("[]"), "the message must be a JSON object");
+        assert_eq!(
+            reason(r#"{"detail-type":"x","detail":"y"}"#),
+            r#"detail is "y"; expected an object: the completion"#
+        );
+        assert!(reason("not json").starts_with("the message cannot be passed on as JSON: "));
+    }
+
+    #[test]
+    fn only_rfc_3339_from_1970_on_is_a_timestamp() {
+        let with = |timestamp: &str| parse(&BARE.replace("2024-12-23T10:00:00Z", timestamp));
+        for good in ["2024-12-23T10:00:00.123456789Z", "2024-12-23T11:00:00+01:00", "1970-01-01T00:00:00Z"] {
+            assert!(with(good).unwrap().body.contains(good), "{good} is passed on as it is");
+        }
+        for bad in [
+            "",
+            "2024-12-23",
+            "2024-12-23T10:00:00",
+            "2024-12-23 10:00:00Z",
+            "20241223T100000Z",
+            "2024-12-23T10:00:00+01:00[Europe/Berlin]",
+            "2024-13-23T10:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "1734949200",
+        ] {
+            assert!(with(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_at_most_256_kib() {
+        let of = |size: usize| parse(&BARE.replace("6.0", &format!("\"{}\"", "x".repeat(size))));
+        let overhead = of(0).unwrap().body.len();
+        assert_eq!(of(MAX_BODY - overhead).unwrap().body.len(), MAX_BODY);
+        assert_eq!(of(MAX_BODY - overhead + 1).unwrap_err(), Rejection::TooLarge(MAX_BODY + 1));
+    }
+}

@@ -1,0 +1,33 @@
+//! What every function of nano-webhooks is made of, in reading order.
+//!
+//! What we talk about: a customer's [`webhook`], the [`event`] that a finished task becomes, and the [`delivery`] of
+//! one event to one webhook. The bytes and their proof: [`canonical_json`] and [`signature`]. When to try again:
+//! [`retry`], a pure function. Whom we may call, and the call: [`egress`] and [`sender`]. The outside world, and the
+//! only modules that know it: [`store`] (DynamoDB) and [`queue`] (SQS). What every `main` needs: [`api`] (envelope,
+//! errors, authentication), [`config`] (environment) and [`telemetry`] (logs).
+
+pub mod webhook;
+
+pub mod event;
+
+pub mod delivery;
+
+pub mod canonical_json;
+
+pub mod signature;
+
+pub mod retry;
+
+pub mod egress;
+
+pub mod sender;
+
+pub mod store;
+
+pub mod queue;
+
+pub mod api;
+
+pub mod config;
+
+pub mod telemetry;

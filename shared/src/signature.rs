@@ -1,0 +1,64 @@
+//! The proof that a delivery is ours and unchanged.
+//!
+//! Two schemes over the same key and bytes, so that a receiver may check whichever it knows: the published page's
+//! (`X-Nano-Timestamp`, `X-Nano-Signature`) and Standard Webhooks 1.0 (`webhook-id`, `webhook-timestamp`,
+//! `webhook-signature`). Each attempt is signed anew, with its own time, because receivers refuse old timestamps.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::webhook::Secret;
+
+/// The value of `X-Nano-Signature`: `v1=` and the lower-case hex of HMAC-SHA256 over `<timestamp>.<body>`, keyed with
+/// the UTF-8 bytes of the secret as the customer has it, `whsec_` included. `timestamp` is Unix seconds.
+pub fn page(secret: &Secret, timestamp: i64, body: &str) -> String {
+    let mac = hmac(secret.reveal().as_bytes(), &[timestamp.to_string().as_bytes(), body.as_bytes()]);
+    format!("v1={}", hex::encode(mac))
+}
+
+/// The value of `webhook-signature`: `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`.
+///
+/// The key is what follows `whsec_`, base64-decoded; a secret that is not of that form keys with its UTF-8 bytes.
+/// See <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
+pub fn standard(secret: &Secret, id: &str, timestamp: i64, body: &str) -> String {
+    let decoded = secret.reveal().strip_prefix(Secret::PREFIX).and_then(|text| STANDARD.decode(text).ok());
+    let key = decoded.as_deref().unwrap_or(secret.reveal().as_bytes());
+    let mac = hmac(key, &[id.as_bytes(), timestamp.to_string().as_bytes(), body.as_bytes()]);
+    format!("v1,{}", STANDARD.encode(mac))
+}
+
+/// HMAC-SHA256 over the parts with a dot between them.
+fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            mac.update(b".");
+        }
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computed with `printf '1734949200.{"a":1}' | openssl dgst -sha256 -hmac your-secret-key`.
+    #[test]
+    fn the_pages_signature_is_what_openssl_computes() {
+        let secret = Secret::parse("your-secret-key").unwrap();
+        assert_eq!(
+            page(&secret, 1_734_949_200, r#"{"a":1}"#),
+            "v1=d024eff36af8c92b4c000c5085cb6e66b7fc4a989cd039d305a8416aa290bed8"
+        );
+    }
+
+    /// The example of the Standard Webhooks libraries' own tests.
+    #[test]
+    fn the_standard_signature_is_the_one_of_the_specifications_libraries() {
+        let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signature = standard(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+}

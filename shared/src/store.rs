@@ -1,0 +1,26 @@
+//! What is kept, and the only module that knows DynamoDB: one submodule per table.
+
+mod api_keys;
+mod deliveries;
+mod webhooks;
+
+use std::error::Error as StdError;
+
+pub use api_keys::{ApiKeys, KeyRecord};
+pub use deliveries::{Deliveries, RecordError};
+pub use webhooks::{CreateError, Webhooks};
+
+/// The store did not do what it was asked. It is our fault, never the customer's.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {doing}")]
+pub struct StoreError {
+    doing: &'static str,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl StoreError {
+    /// For `map_err`: what we were doing, around what went wrong.
+    fn while_trying_to<E: Into<Box<dyn StdError + Send + Sync>>>(doing: &'static str) -> impl Fn(E) -> Self + Copy {
+        move |source| Self { doing, source: source.into() }
+    }
+}

@@ -1,0 +1,118 @@
+//! The API keys table: `key_hash`, and never the key.
+
+use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemError, types::AttributeValue};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use crate::{api::ApiKey, webhook::AccountId};
+
+/// The table of API keys.
+#[derive(Debug, Clone)]
+pub struct ApiKeys {
+    client: Client,
+    table: String,
+}
+
+/// What is kept of a key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// SHA-256 of the key, in hex.
+    pub key_hash: String,
+    /// Names the key to the operator without giving it away.
+    pub id: String,
+    /// Whose requests it signs.
+    pub account_id: AccountId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when it opens nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// When DynamoDB's time to live forgets a revoked key, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+/// How long a revoked key is listed, in seconds: 90 days.
+const REVOKED_KEPT: i64 = 90 * 86_400;
+
+impl ApiKeys {
+    /// The table of this name.
+    pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
+    }
+
+    /// The account that a key speaks for; nobody, for an unknown or a revoked key.
+    ///
+    /// The look-up is by hash, so how long it takes says nothing of how much of a guess was right.
+    pub async fn account_of(&self, key: &ApiKey) -> Result<Option<AccountId>, StoreError> {
+        let doing = "look up an API key";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("key_hash", AttributeValue::S(key.hash()))
+            .send()
+            .await
+            .map_err(StoreError::while_trying_to(doing))?;
+        let Some(item) = found.item else { return Ok(None) };
+        let record: KeyRecord = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+        Ok(record.revoked_at.is_none().then_some(record.account_id))
+    }
+
+    /// Keeps a new key of an account.
+    pub async fn add(&self, key: &ApiKey, account_id: AccountId, now: Timestamp) -> Result<KeyRecord, StoreError> {
+        let record = KeyRecord {
+            key_hash: key.hash(),
+            id: key.id(),
+            account_id,
+            created_at: now,
+            revoked_at: None,
+            expires_at: None,
+        };
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(serde_dynamo::to_item(&record).expect("a key's record is a valid item")))
+            .condition_expression("attribute_not_exists(key_hash)")
+            .send()
+            .await
+            .map_err(StoreError::while_trying_to("add an API key"))?;
+        Ok(record)
+    }
+
+    /// Every key, or every key of one account, oldest first. It reads the whole table: it is for the operator's
+    /// command, not for a request.
+    pub async fn list(&self, account: Option<&AccountId>) -> Result<Vec<KeyRecord>, StoreError> {
+        let doing = "list API keys";
+        let items = self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
+        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
+        let mut records: Vec<KeyRecord> =
+            serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))?;
+        records.retain(|record| account.is_none_or(|account| record.account_id == *account));
+        records.sort_by_key(|record| record.created_at);
+        Ok(records)
+    }
+
+    /// Revokes a listed key. Says whether it was still there and not revoked before.
+    pub async fn revoke(&self, record: &KeyRecord, now: Timestamp) -> Result<bool, StoreError> {
+        let revoked = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("key_hash", AttributeValue::S(record.key_hash.clone()))
+            .update_expression("SET revoked_at = :now, expires_at = :forget")
+            .condition_expression("attribute_exists(key_hash) AND attribute_not_exists(revoked_at)")
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
+            .expression_attribute_values(":forget", AttributeValue::N((now.as_second() + REVOKED_KEPT).to_string()))
+            .send()
+            .await;
+        match revoked {
+            Ok(_) => Ok(true),
+            Err(err) => match err.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::while_trying_to("revoke an API key")(err)),
+            },
+        }
+    }
+}

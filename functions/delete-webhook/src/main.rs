@@ -1,0 +1,26 @@
+//! `DELETE /api/v1/webhooks/{id}`: deletes a webhook for good.
+
+use nano_webhooks::{
+    api::{self, ApiError, Reply, Request},
+    config,
+    store::{ApiKeys, Webhooks},
+    telemetry,
+    webhook::WebhookId,
+};
+use serde_json::json;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let aws = config::aws().await;
+    let keys = ApiKeys::new(&aws, config::text("API_KEYS_TABLE")?);
+    let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
+    api::serve(&keys, |request| handle(&webhooks, request)).await
+}
+
+async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {
+    let id = request.path_parameter("id");
+    let unknown = || ApiError::NotFound(format!("there is no webhook {id}"));
+    let id = WebhookId::parse(&id).ok_or_else(unknown)?;
+    if webhooks.delete(&request.account, id).await? { Ok(Reply::ok(&json!({ "id": id }))) } else { Err(unknown()) }
+}

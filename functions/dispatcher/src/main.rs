@@ -1,0 +1,180 @@
+//! Delivers: takes a batch of delivery messages, attempts those that are due, records each outcome, and gives back to
+//! the queue what is to be tried again, hidden until it is due.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use nano_webhooks::{
+    config,
+    delivery::{Delivery, Message, Outcome, Step},
+    queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
+    retry::{Schedule, Verdict},
+    sender::Sender,
+    store::{Deliveries, Webhooks},
+    telemetry,
+    webhook::Webhook,
+};
+
+/// What a function needs after its last attempt to record the outcomes and answer.
+const TIME_TO_FINISH: Duration = Duration::from_secs(3);
+
+struct Dispatcher {
+    deliveries: Deliveries,
+    queue: Queue,
+    sender: Sender,
+    schedule: Schedule,
+}
+
+/// Why a message stays on the queue.
+#[derive(Debug, thiserror::Error)]
+enum Unfinished {
+    #[error("the next attempt is due at {0}")]
+    NotDue(Timestamp),
+    #[error("the outcome was not recorded")]
+    NotRecorded(#[from] nano_webhooks::store::RecordError),
+    #[error("the batch's time ran out")]
+    OutOfTime,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let aws = config::aws().await;
+    let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
+    let (table, retention) = (config::text("DELIVERIES_TABLE")?, config::parsed("HISTORY_RETENTION_DAYS")?);
+    let own_hosts = config::text("OWN_HOSTS")?;
+    let own_hosts = own_hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned);
+    let dispatcher = Dispatcher {
+        deliveries: Deliveries::new(&aws, table, webhooks, retention),
+        queue: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
+        sender: Sender::new(config::egress_policy()?.with_own_hosts(own_hosts)),
+        schedule: config::parsed("RETRY_SCHEDULE_SECONDS")?,
+    };
+    let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
+        let deadline = event.context.deadline();
+        Ok::<_, lambda_runtime::Error>(dispatcher.handle(&event.payload, deadline).await)
+    });
+    lambda_runtime::run(handler).await
+}
+
+impl Dispatcher {
+    async fn handle(&self, event: &SqsEvent, deadline: SystemTime) -> SqsBatchResponse {
+        let remaining = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        let deadline = tokio::time::Instant::now() + remaining.saturating_sub(TIME_TO_FINISH);
+
+        let mut given_back = Vec::new();
+        let (mut records, mut messages, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+        for record in &event.records {
+            match serde_json::from_str::<Message>(record.body.as_deref().unwrap_or_default()) {
+                // A delivery that stands twice in the batch is attempted once. Its first message alone is kept alive.
+                Ok(message) if !seen.insert(message.delivery_id.clone()) => {}
+                Ok(message) => {
+                    records.push(record);
+                    messages.push(message);
+                }
+                Err(err) => {
+                    tracing::error!(message_id = record.message_id, %err, "a message is no delivery");
+                    given_back.push(record);
+                }
+            }
+        }
+        match self.deliveries.read(messages).await {
+            Ok(known) => {
+                let processed = records.iter().zip(known).map(async |(record, (delivery, webhook))| {
+                    let result = tokio::time::timeout_at(deadline, self.process(record, delivery, webhook)).await;
+                    let unfinished = result.unwrap_or(Err(Unfinished::OutOfTime)).err()?;
+                    tracing::debug!(message_id = record.message_id, reason = telemetry::chain(&unfinished), "stays");
+                    Some(*record)
+                });
+                given_back.extend(join_all(processed).await.into_iter().flatten());
+            }
+            Err(err) => {
+                tracing::error!(cause = telemetry::chain(&err), "the whole batch goes back to the queue");
+                given_back.extend(records);
+            }
+        }
+        queue::give_back(given_back)
+    }
+
+    async fn process(
+        &self,
+        record: &SqsMessage,
+        delivery: Delivery,
+        webhook: Option<Webhook>,
+    ) -> Result<(), Unfinished> {
+        let due = match (delivery.step(webhook.as_ref(), Timestamp::now()), webhook) {
+            (Step::Finished, _) => return Ok(()),
+            (Step::Wait(due), _) => due,
+            (Step::Send, Some(webhook)) => match self.attempt(delivery, &webhook).await? {
+                Verdict::RetryAt(due) => due,
+                Verdict::Delivered | Verdict::Failed => return Ok(()),
+            },
+            (Step::Cancel, _) | (Step::Send, None) => {
+                return Ok(self.deliveries.record(&delivery.cancelled(), Timestamp::now()).await?);
+            }
+        };
+        self.hide(record, due).await;
+        Err(Unfinished::NotDue(due))
+    }
+
+    async fn attempt(&self, delivery: Delivery, webhook: &Webhook) -> Result<Verdict, Unfinished> {
+        let attempt = self.sender.attempt(webhook, &delivery.message).await;
+        let now = Timestamp::now();
+        let verdict = self.schedule.verdict(&attempt.outcome, delivery.attempts.len() + 1, now, jitter());
+        let delivery = delivery.after(attempt, verdict);
+        log(&delivery);
+        self.deliveries.record(&delivery, now).await?;
+        Ok(verdict)
+    }
+
+    /// Where this fails the message comes back after the queue's own timeout: if that is too early, it is hidden again.
+    async fn hide(&self, record: &SqsMessage, due: Timestamp) {
+        let wait = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
+        if let Err(err) = self.queue.hide(record, wait).await {
+            tracing::warn!(message_id = record.message_id, cause = telemetry::chain(&err), "comes back too early");
+        }
+    }
+}
+
+/// From 0 up to 1.
+fn jitter() -> f64 {
+    f64::from(getrandom::u32().unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// One line for each attempt.
+fn log(delivery: &Delivery) {
+    let Delivery { message, state, attempts, next_attempt_at, .. } = delivery;
+    let Some(attempt) = attempts.last() else { return };
+    let http_status = if let Outcome::Http { http_status, .. } = attempt.outcome { Some(http_status) } else { None };
+    tracing::info!(
+        delivery_id = %message.delivery_id,
+        account_id = %message.account_id,
+        webhook_id = message.webhook_id.0,
+        attempt = attempts.len(),
+        outcome = attempt.outcome.phase(),
+        http_status,
+        duration_ms = attempt.duration_ms,
+        ?state,
+        next_attempt_at = next_attempt_at.map(tracing::field::display),
+        "attempt"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_event_holds_a_delivery() {
+        let event: SqsEvent = serde_json::from_str(include_str!("../../../events/dispatcher.json")).unwrap();
+        for record in &event.records {
+            let message: Message = serde_json::from_str(record.body.as_deref().unwrap()).unwrap();
+            assert_eq!(message.account_id.as_str(), "acct_demo");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! `GET /api/v1/webhooks`: the account's webhooks, oldest first.
+
+use nano_webhooks::{
+    api::{self, ApiError, Reply, Request},
+    config,
+    store::{ApiKeys, Webhooks},
+    telemetry,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let aws = config::aws().await;
+    let keys = ApiKeys::new(&aws, config::text("API_KEYS_TABLE")?);
+    let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
+    api::serve(&keys, |request| handle(&webhooks, request)).await
+}
+
+async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {
+    let webhooks = webhooks.list(&request.account).await?;
+    Ok(Reply::ok(&webhooks.iter().map(|webhook| webhook.view()).collect::<Vec<_>>()))
+}

@@ -1,0 +1,209 @@
+//! The published routes, byte for byte, and everything that is not one of them.
+
+use harness::{ApiKey, Customer, Reply};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{STACK, key_for};
+
+const WEBHOOKS: &str = "/api/v1/webhooks";
+const UNAUTHORIZED: &str =
+    r#"{"success":false,"error":{"code":"unauthorized","message":"Invalid or missing API key"}}"#;
+
+fn customer(account: &str) -> Customer {
+    Customer::new(&STACK, &key_for(account))
+}
+
+/// The error's code and message, after checking the envelope around them.
+fn error(reply: &Reply) -> (String, String) {
+    let body = reply.json();
+    assert_eq!(body["success"], false, "{}", reply.text);
+    assert_eq!(reply.headers["content-type"], "application/json");
+    assert!(!reply.headers["x-request-id"].is_empty());
+    let text = |field: &str| body["error"][field].as_str().unwrap_or_default().to_owned();
+    (text("code"), text("message"))
+}
+
+#[tokio::test]
+async fn the_three_routes_answer_as_on_the_page() {
+    let customer = customer("acct_page");
+    let empty = customer.get(WEBHOOKS).await.unwrap();
+    assert_eq!((empty.status, empty.text.as_str()), (200, r#"{"success":true,"data":[]}"#));
+
+    let webhook =
+        r#"{"id":1,"url":"https://your-server.com/webhook","events":["job.completed","job.failed"],"status":"active"}"#;
+    let request = json!({ "url": "https://your-server.com/webhook", "events": ["job.completed", "job.failed"],
+        "secret_key": "your-secret-key" });
+    let created = customer.post(WEBHOOKS, &request).await.unwrap();
+    assert_eq!((created.status, created.text), (201, format!(r#"{{"success":true,"data":{webhook}}}"#)));
+    assert!(!created.headers["x-request-id"].is_empty());
+
+    let listed = customer.get(WEBHOOKS).await.unwrap();
+    assert_eq!((listed.status, listed.text), (200, format!(r#"{{"success":true,"data":[{webhook}]}}"#)));
+
+    let deleted = customer.delete("/api/v1/webhooks/1").await.unwrap();
+    assert_eq!((deleted.status, deleted.text.as_str()), (200, r#"{"success":true,"data":{"id":1}}"#));
+    assert_eq!(customer.get(WEBHOOKS).await.unwrap().text, r#"{"success":true,"data":[]}"#);
+}
+
+#[tokio::test]
+async fn a_generated_secret_is_shown_once() {
+    let customer = customer("acct_generated");
+    let request = json!({ "url": "https://your-server.com/webhook", "events": ["job.failed"] });
+    let created = customer.post(WEBHOOKS, &request).await.unwrap();
+    let secret = created.json()["data"]["secret_key"].as_str().unwrap().to_owned();
+    assert!(secret.starts_with("whsec_") && secret.len() == 6 + 44, "{secret}");
+    let listed = customer.get(WEBHOOKS).await.unwrap();
+    assert!(!listed.text.contains("secret"), "{}", listed.text);
+}
+
+#[tokio::test]
+async fn ids_are_never_used_again_and_deleting_is_final() {
+    let customer = customer("acct_ids");
+    let request = json!({ "url": "https://your-server.com/webhook", "events": ["job.failed"] });
+    for id in 1..=3 {
+        let created = customer.post(WEBHOOKS, &request).await.unwrap();
+        assert_eq!(created.json()["data"]["id"], id);
+        let path = format!("{WEBHOOKS}/{id}");
+        assert_eq!(customer.delete(&path).await.unwrap().status, 200);
+        let again = customer.delete(&path).await.unwrap();
+        assert_eq!(again.status, 404);
+        assert_eq!(error(&again), ("not_found".into(), format!("there is no webhook {id}")));
+    }
+    for id in ["0", "01", "x", "-1", "1.0"] {
+        assert_eq!(customer.delete(&format!("{WEBHOOKS}/{id}")).await.unwrap().status, 404, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_valid_key() {
+    let key = key_for("acct_keys");
+    let with = |key: &str| Customer::new(&STACK, &ApiKey { account_id: String::new(), key: key.to_owned() });
+    let mut last_digit_changed = key.key.clone();
+    let last = if last_digit_changed.pop() == Some('0') { '1' } else { '0' };
+    last_digit_changed.push(last);
+    let routes = [
+        (Method::GET, WEBHOOKS),
+        (Method::POST, WEBHOOKS),
+        (Method::DELETE, "/api/v1/webhooks/1"),
+        (Method::PUT, WEBHOOKS),
+        (Method::GET, "/nowhere"),
+    ];
+    for (method, path) in routes {
+        for wrong in ["", "sk-", "sk-0123", &last_digit_changed, &key.key.to_uppercase()] {
+            let reply = with(wrong).send(method.clone(), path, Some("{}".into())).await.unwrap();
+            assert_eq!((reply.status, reply.text.as_str()), (401, UNAUTHORIZED), "{method} {path} with {wrong:?}");
+        }
+    }
+    assert_eq!(with(&key.key).get(WEBHOOKS).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_revoked_key_opens_nothing() {
+    let key = key_for("acct_revoked");
+    let customer = Customer::new(&STACK, &key);
+    assert_eq!(customer.get(WEBHOOKS).await.unwrap().status, 200);
+    let keys = STACK.operator(&["keys", "list", "--account", "acct_revoked", "--json"]).unwrap();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    assert!(!keys.to_string().contains(&key.key), "a key is not listed");
+    let id = keys[0]["id"].as_str().unwrap();
+
+    STACK.operator(&["keys", "revoke", id]).unwrap();
+    let refused = customer.get(WEBHOOKS).await.unwrap();
+    assert_eq!((refused.status, refused.text.as_str()), (401, UNAUTHORIZED));
+    assert!(STACK.operator(&["keys", "revoke", id]).unwrap_err().to_string().contains("revoked already"));
+}
+
+#[tokio::test]
+async fn unknown_routes_and_methods_get_the_envelope() {
+    let customer = customer("acct_routes");
+    for (method, path) in [
+        (Method::PUT, WEBHOOKS),
+        (Method::PATCH, "/api/v1/webhooks/1/x"),
+        (Method::GET, "/api/v1/webhook"),
+        (Method::GET, "/"),
+        (Method::DELETE, WEBHOOKS),
+    ] {
+        let reply = customer.send(method.clone(), path, None).await.unwrap();
+        assert_eq!(reply.status, 404, "{method} {path}");
+        let (code, message) = error(&reply);
+        assert_eq!(code, "not_found");
+        assert_eq!(message, format!("there is no route {method} {path}"));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_request_is_told_what_is_wrong() {
+    let customer = customer("acct_wrong");
+    let cases = [
+        ("", "the body is empty"),
+        ("{", "the body is not valid JSON"),
+        ("[]", "the body must be a JSON object"),
+        (r#"{"events":["job.failed"]}"#, "url is required"),
+        (r#"{"url":"http://203.0.113.1/","events":["job.failed"]}"#, "url host"),
+        (r#"{"url":"https://10.0.0.1/","events":["job.failed"]}"#, "url host"),
+        (r#"{"url":"https://a.example.com/#x","events":["job.failed"]}"#, "url must"),
+        (
+            r#"{"url":"https://a.example.com/","events":["job.failed","job.done"]}"#,
+            "events[1] is \"job.done\"; expected one of job.completed, job.failed",
+        ),
+        (r#"{"url":"https://a.example.com/","events":["job.failed"],"secret":"12345678"}"#, "unknown field `secret`"),
+        (r#"{"url":"https://a.example.com/","events":["job.failed"],"secret_key":"short"}"#, "secret_key must be"),
+    ];
+    for (body, expected) in cases {
+        let reply = customer.send(Method::POST, WEBHOOKS, Some(body.into())).await.unwrap();
+        assert_eq!(reply.status, 400, "{body}");
+        let (code, message) = error(&reply);
+        assert_eq!(code, "invalid_request");
+        assert!(message.contains(expected), "{body}: {message}");
+    }
+    assert_eq!(customer.get(WEBHOOKS).await.unwrap().json()["data"], json!([]), "nothing was registered");
+}
+
+#[tokio::test]
+async fn a_body_over_64_kib_is_413() {
+    let customer = customer("acct_large");
+    for (size, status) in [(64 * 1024, 400), (64 * 1024 + 1, 413)] {
+        let reply = customer.send(Method::POST, WEBHOOKS, Some(" ".repeat(size))).await.unwrap();
+        assert_eq!(reply.status, status, "{}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn fifty_concurrent_creates_get_fifty_ids_and_the_51st_is_a_clear_409() {
+    let customer = customer("acct_fifty");
+    let request = json!({ "url": "https://your-server.com/webhook", "events": ["job.failed"] });
+    let creates = (0..50).map(|_| customer.post(WEBHOOKS, &request));
+    let mut ids = Vec::new();
+    for reply in futures_util::future::join_all(creates).await {
+        let reply = reply.unwrap();
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        ids.push(reply.json()["data"]["id"].as_u64().unwrap());
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=50).collect::<Vec<_>>());
+
+    let full = customer.post(WEBHOOKS, &request).await.unwrap();
+    assert_eq!(full.status, 409);
+    let (code, message) = error(&full);
+    assert_eq!(code, "conflict");
+    assert_eq!(message, "the account has 50 webhooks, which is the most it can have; delete one first");
+
+    assert_eq!(customer.delete("/api/v1/webhooks/7").await.unwrap().status, 200);
+    let next = customer.post(WEBHOOKS, &request).await.unwrap();
+    assert_eq!(next.json()["data"]["id"], 51, "a freed place does not free its number");
+}
+
+#[tokio::test]
+async fn two_accounts_cannot_see_or_delete_each_others_webhooks() {
+    let (one, other) = (customer("acct_one"), customer("acct_other"));
+    let request = json!({ "url": "https://your-server.com/webhook", "events": ["job.failed"] });
+    one.post(WEBHOOKS, &request).await.unwrap();
+
+    assert_eq!(other.get(WEBHOOKS).await.unwrap().text, r#"{"success":true,"data":[]}"#);
+    let (theirs, nobodys) =
+        (other.delete("/api/v1/webhooks/1").await.unwrap(), other.delete("/api/v1/webhooks/2").await.unwrap());
+    assert_eq!((theirs.status, nobodys.status), (404, 404));
+    assert_eq!(theirs.text.replace('1', "2"), nobodys.text, "they look alike");
+    assert_eq!(one.get(WEBHOOKS).await.unwrap().json()["data"][0]["id"], 1, "it is still there");
+}

@@ -1,0 +1,41 @@
+//! The end-to-end tests: one module for each flow, all against one stack that they share.
+//!
+//! A test talks to the stack only as a customer, a producer or a receiver would. It takes an account of its own, so that
+//! tests can run at the same time.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod api;
+mod bytes;
+mod delivery;
+
+use std::{fs, path::PathBuf, sync::LazyLock};
+
+use harness::{ApiKey, Options, Receiver, Stack, workspace};
+use rustix::process::{Pid, test_kill_process};
+
+/// The stack under test. It comes up with the first test that needs it and ends with the process.
+static STACK: LazyLock<Stack> = LazyLock::new(|| {
+    let options = Options { port: None, folder: folder_of_this_run() };
+    Stack::start(&options, &|step| eprintln!("{step} …")).unwrap_or_else(|failure| panic!("{failure}"))
+});
+
+/// The receiver that all tests share; each test listens on paths of its own.
+static RECEIVER: LazyLock<Receiver> = LazyLock::new(|| Receiver::start().unwrap_or_else(|failure| panic!("{failure}")));
+
+/// A key for a test's account.
+fn key_for(account_id: &str) -> ApiKey {
+    STACK.create_api_key(account_id).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// `target/e2e/<process id>`: two runs at the same time do not meet there. Removes what ended runs left behind.
+fn folder_of_this_run() -> PathBuf {
+    let runs = workspace().join("target/e2e");
+    for run in fs::read_dir(&runs).into_iter().flatten().flatten() {
+        let process = run.file_name().to_str().and_then(|name| Pid::from_raw(name.parse().ok()?));
+        if process.is_none_or(|process| test_kill_process(process).is_err()) {
+            let _ = fs::remove_dir_all(run.path());
+        }
+    }
+    runs.join(std::process::id().to_string())
+}

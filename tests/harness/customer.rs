@@ -1,0 +1,72 @@
+//! The customer's side: an HTTP client with an API key, that knows no more of the service than the published page.
+
+use reqwest::{Method, header::HeaderMap};
+use serde_json::Value;
+
+use crate::{ApiKey, Failure, Stack};
+
+/// A client of the HTTP API. Make one for each runtime: it keeps connections that end with the runtime.
+pub struct Customer {
+    client: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+/// What the API answered.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub text: String,
+}
+
+impl Reply {
+    /// The body as JSON; null where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+}
+
+impl Customer {
+    /// A client with this key.
+    pub fn new(stack: &Stack, key: &ApiKey) -> Self {
+        // reqwest asks for a TLS provider even where it will only speak plain HTTP; a second installation is no harm.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        #[expect(clippy::disallowed_methods, reason = "a customer is no part of the product: it has no sender")]
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client without options");
+        Self { client, base: stack.api_url.clone(), key: key.key.clone() }
+    }
+
+    /// `GET {path}`
+    pub async fn get(&self, path: &str) -> Result<Reply, Failure> {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// `POST {path}` with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Reply, Failure> {
+        self.send(Method::POST, path, Some(body.to_string())).await
+    }
+
+    /// `DELETE {path}`
+    pub async fn delete(&self, path: &str) -> Result<Reply, Failure> {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    /// Any request, with the key and with this body as it is.
+    pub async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Reply, Failure> {
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let unreachable = |error: reqwest::Error| Failure::new(format!("the API does not answer: {error}"));
+        let reply = request.send().await.map_err(unreachable)?;
+        Ok(Reply {
+            status: reply.status().as_u16(),
+            headers: reply.headers().clone(),
+            text: reply.text().await.map_err(unreachable)?,
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! The deployment of `template.yaml`. The work is done by `python/deploy.py`, because the SAM transform is Python.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    Failure,
+    emulator::Emulator,
+    helper::{last_words, run, set_clean_environment},
+    stack::workspace,
+};
+
+/// What the deployment made.
+pub(crate) struct Deployment {
+    pub(crate) api_id: String,
+    outputs: Value,
+}
+
+impl Deployment {
+    /// An output of the template, by its name.
+    pub(crate) fn output(&self, name: &str) -> Result<String, Failure> {
+        let missing = || Failure::new(format!("the template has no output {name}"));
+        self.outputs[name].as_str().map(str::to_owned).ok_or_else(missing)
+    }
+}
+
+/// Deploys the template as a stack of this name and waits until it stands.
+pub(crate) fn deploy(
+    python: &Path,
+    emulator: &Emulator,
+    stack: &str,
+    parameters: &[(&str, &str)],
+    binaries: &BTreeMap<String, PathBuf>,
+) -> Result<Deployment, Failure> {
+    let order = json!({
+        "endpoint": emulator.endpoint(),
+        "stack": stack,
+        "template": workspace().join("template.yaml"),
+        "parameters": parameters.iter().copied().collect::<BTreeMap<_, _>>(),
+        "binaries": binaries,
+    });
+    let mut command = Command::new(python);
+    set_clean_environment(&mut command, emulator.endpoint());
+    command.arg(workspace().join("tests/harness/python/deploy.py")).stderr(Stdio::piped());
+    let output = run(&mut command, order.to_string().as_bytes())
+        .map_err(|error| Failure::new(format!("the deployment cannot be started: {error}")))?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("the deployment failed: {}", last_words(&output))));
+    }
+    let result: Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| Failure::new(format!("the deployment's result cannot be read: {error}")))?;
+    Ok(Deployment {
+        api_id: result["api_id"].as_str().unwrap_or_default().to_owned(),
+        outputs: result["outputs"].clone(),
+    })
+}

@@ -1,0 +1,125 @@
+//! MiniStack, an emulator of AWS, as a process of our own.
+
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::{Failure, helper};
+
+/// The emulator's region and its owner's credentials: made up, and good for nothing else.
+pub(crate) const REGION: &str = "us-east-1";
+pub(crate) const ACCESS_KEY_ID: &str = "test";
+pub(crate) const SECRET_ACCESS_KEY: &str = "test";
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A running emulator. It ends when this is dropped, and also when this process ends without dropping it: it reads a
+/// pipe that we hold and that closes with us.
+pub(crate) struct Emulator {
+    child: Child,
+    endpoint: String,
+    log: PathBuf,
+}
+
+impl Emulator {
+    /// Starts the emulator with an empty state and waits until it answers. `folder` takes its log and temporary files.
+    pub(crate) fn start(python: &Path, port: u16, folder: &Path) -> Result<Self, Failure> {
+        let log = folder.join("emulator.log");
+        let cannot_write = |error| Failure::new(format!("{} cannot be written: {error}", folder.display()));
+        // Left there only by an emulator that was killed.
+        let _ = fs::remove_dir_all(folder.join("tmp"));
+        fs::create_dir_all(folder.join("tmp")).map_err(cannot_write)?;
+        let output = File::create(&log).map_err(cannot_write)?;
+
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let mut command = Command::new(python);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/harness/python/emulator.py"));
+        set_environment(&mut command, port, &endpoint, folder);
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(output.try_clone().map_err(cannot_write)?)
+            .stderr(output)
+            .spawn()
+            .map_err(|error| Failure::new(format!("the emulator cannot be started: {error}")))?;
+
+        let mut emulator = Self { child, endpoint, log };
+        emulator.wait_until_ready(port)?;
+        Ok(emulator)
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Fails once the emulator has ended by itself.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            _ => Err(Failure::new(format!("the emulator ended by itself; its log is {}", self.log.display()))),
+        }
+    }
+
+    fn wait_until_ready(&mut self, port: u16) -> Result<(), Failure> {
+        let start = Instant::now();
+        while !is_healthy(port) {
+            self.check()?;
+            if start.elapsed() > READY_WITHIN {
+                return Err(Failure::new(format!("the emulator does not answer; its log is {}", self.log.display())));
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// The given port if it can be used, else any free one.
+pub(crate) fn choose_port(port: Option<u16>) -> Result<u16, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)));
+    match (listener.and_then(|listener| listener.local_addr()), port) {
+        (Ok(address), _) => Ok(address.port()),
+        (Err(error), Some(port)) => Err(Failure::new(format!(
+            "port {port} cannot be used ({error}); give another one with --port, or none to take a free one"
+        ))),
+        (Err(error), None) => Err(Failure::new(format!("there is no free port on 127.0.0.1: {error}"))),
+    }
+}
+
+/// The functions inherit this environment, so nothing of the developer's own (profiles, proxies, log levels) is in it.
+fn set_environment(command: &mut Command, port: u16, endpoint: &str, folder: &Path) {
+    helper::set_clean_environment(command, endpoint);
+    command
+        .env("GATEWAY_PORT", port.to_string())
+        .env("BIND_HOST", "127.0.0.1")
+        // Queue URLs name this host, and every machine can resolve it.
+        .env("MINISTACK_HOST", "127.0.0.1")
+        // The template's policies are enforced: what a function may not do on AWS it may not do here.
+        .env("AUTH", "true")
+        // On AWS these come from the functions' LoggingConfig.
+        .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+        .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        .env("HOME", folder)
+        .env("TMPDIR", folder.join("tmp"))
+        .env("STATE_DIR", folder.join("tmp/state"))
+        .env("S3_DATA_DIR", folder.join("tmp/s3"));
+}
+
+fn is_healthy(port: u16) -> bool {
+    let request = b"GET /_ministack/health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n";
+    let mut status = [0; 12];
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .and_then(|mut stream| stream.write_all(request).and_then(|()| stream.read_exact(&mut status)))
+        .is_ok_and(|()| status.ends_with(b" 200"))
+}

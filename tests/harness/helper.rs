@@ -1,0 +1,73 @@
+//! Helper processes that run to their end while the stack comes up: pip, cargo, the deployment, the operator's command.
+//!
+//! They are remembered while they run, so that a person who changes their mind in a slow step leaves nothing behind.
+
+use std::{
+    env,
+    io::{self, Write as _},
+    process::{Child, Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::emulator::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
+
+/// The helpers that are running; nothing once they have been stopped, and then none may start any more.
+static RUNNING: Mutex<Option<Vec<Pid>>> = Mutex::new(Some(Vec::new()));
+
+/// Runs a helper to its end and gives what it wrote. Its standard error goes where the command says.
+pub(crate) fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
+    let mut child = start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+    let pid = Pid::from_child(&child);
+    // A helper that ends without reading its input has its own reason, and its exit status tells it.
+    let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
+    let output = child.wait_with_output();
+    if let Some(running) = lock().as_mut() {
+        running.retain(|other| *other != pid);
+    }
+    output
+}
+
+fn start(command: &mut Command) -> io::Result<Child> {
+    // Held across the start: a helper either starts before `stop_helpers` and is stopped by it, or does not start.
+    let mut running = lock();
+    let running = running.as_mut().ok_or(io::ErrorKind::Interrupted)?;
+    let child = command.spawn()?;
+    running.push(Pid::from_child(&child));
+    Ok(child)
+}
+
+/// Ends the helpers that are running and lets none start any more, for a process that is about to end itself.
+pub fn stop_helpers() {
+    for pid in lock().take().unwrap_or_default() {
+        // It may have ended by itself a moment ago.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+}
+
+/// The last line that a helper wrote to standard error: by convention, what went wrong.
+pub(crate) fn last_words(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    match text.lines().map(str::trim).rfind(|line| !line.is_empty()) {
+        Some(line) => line.to_owned(),
+        None => format!("it ended with {} and did not say why", output.status),
+    }
+}
+
+/// Replaces a helper's environment: what every program needs, and the way to the emulator.
+pub(crate) fn set_clean_environment(command: &mut Command, endpoint: &str) {
+    let needed = ["PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
+    command.env_clear().envs(needed.iter().filter_map(|name| Some((name, env::var_os(name)?))));
+    command.envs([
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+    ]);
+}
+
+fn lock() -> MutexGuard<'static, Option<Vec<Pid>>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}

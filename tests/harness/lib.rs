@@ -1,0 +1,32 @@
+//! The local stack as a library: the real template and the real functions on an emulator of AWS, on this machine.
+//!
+//! `cargo local` shows it to a person, the end-to-end tests put it under test. Both start it with [`Stack::start`] and
+//! then talk to it only as the outside world does:
+//!
+//! - a [`Customer`] calls the HTTP API with a key,
+//! - a [`Producer`] puts completions on the queue,
+//! - a [`Receiver`] is the endpoint that the webhooks arrive at,
+//! - [`signature`] is the receiver's own check of what arrived; it shares no code with the service.
+//!
+//! Bringing the stack up takes four steps, a module each: [`python`] makes a virtual environment, [`binaries`] has cargo
+//! build the functions, [`emulator`] runs MiniStack, [`deploy`] puts the template on it. All of them block the thread:
+//! they wait for other processes, and a test binary shares one stack between many asynchronous runtimes.
+
+mod binaries;
+mod customer;
+mod deploy;
+mod emulator;
+mod failure;
+mod helper;
+mod producer;
+mod python;
+mod receiver;
+pub mod signature;
+mod stack;
+
+pub use customer::{Customer, Reply};
+pub use failure::Failure;
+pub use helper::stop_helpers;
+pub use producer::{DeadLetter, Producer};
+pub use receiver::{Answer, Received, Receiver};
+pub use stack::{ApiKey, Options, Stack, workspace};

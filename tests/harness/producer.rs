@@ -1,0 +1,126 @@
+//! The job pipeline's side: it puts completions on the queue. And the operator's, who looks at the dead letters.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use aws_sdk_sqs::{
+    Client, Config,
+    config::{BehaviorVersion, Credentials, Region},
+    error::DisplayErrorContext,
+    types::{Message, SendMessageBatchRequestEntry},
+};
+
+use crate::{
+    Failure, Stack,
+    emulator::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY},
+};
+
+/// A client of the stack's queues. Make one for each runtime: it keeps connections that end with the runtime.
+pub struct Producer {
+    client: Client,
+    completions: String,
+    dead_letters: String,
+    collected: Arc<Mutex<Vec<DeadLetter>>>,
+}
+
+/// A message that could not be processed.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// The message as it was sent.
+    pub body: String,
+    /// Why it is here, where the service said so.
+    pub reason: Option<String>,
+}
+
+impl Producer {
+    /// A producer for this stack.
+    pub fn new(stack: &Stack) -> Self {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(stack.endpoint())
+            .region(Region::new(REGION))
+            .credentials_provider(Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "local"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            completions: stack.completions_queue_url.clone(),
+            dead_letters: stack.dead_letter_queue_url.clone(),
+            collected: Arc::clone(&stack.dead_letters),
+        }
+    }
+
+    /// Puts one message on the completions queue, whatever it says.
+    pub async fn send(&self, body: impl ToString) -> Result<(), Failure> {
+        let sent = self.client.send_message().queue_url(&self.completions).message_body(body.to_string()).send().await;
+        sent.map(drop).map_err(|error| failure(&error))
+    }
+
+    /// Puts messages on the completions queue, ten at a time.
+    pub async fn send_all(&self, bodies: &[String]) -> Result<(), Failure> {
+        for bodies in bodies.chunks(10) {
+            let entries = bodies.iter().enumerate().map(|(at, body)| {
+                let entry = SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(body);
+                entry.build().expect("has its fields")
+            });
+            let batch = self.client.send_message_batch().queue_url(&self.completions);
+            let sent = batch.set_entries(Some(entries.collect())).send().await.map_err(|error| failure(&error))?;
+            if let Some(refused) = sent.failed().first() {
+                return Err(Failure::new(format!("SQS refused a completion: {refused:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a dead letter whose body has this text in it.
+    pub async fn wait_for_dead_letter(&self, text: &str, within: Duration) -> Result<DeadLetter, Failure> {
+        let start = Instant::now();
+        loop {
+            self.collect_dead_letters().await?;
+            if let Some(found) = lock(&self.collected).iter().find(|letter| letter.body.contains(text)) {
+                return Ok(found.clone());
+            }
+            if start.elapsed() > within {
+                return Err(Failure::new(format!("no dead letter with {text:?} within {within:?}")));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Moves what is on the dead-letter queue to the stack's memory, where every producer finds it: a queue hands out
+    /// ten messages at a time and hides what it handed out, so tests that share one would hide them from each other.
+    async fn collect_dead_letters(&self) -> Result<(), Failure> {
+        loop {
+            let request = self.client.receive_message().queue_url(&self.dead_letters);
+            let received = request.max_number_of_messages(10).message_attribute_names("All").send().await;
+            let received = received.map_err(|error| failure(&error))?;
+            if received.messages().is_empty() {
+                return Ok(());
+            }
+            for message in received.messages() {
+                lock(&self.collected).push(DeadLetter::read(message));
+                let delete = self.client.delete_message().queue_url(&self.dead_letters);
+                let deleted = delete.set_receipt_handle(message.receipt_handle.clone()).send().await;
+                deleted.map_err(|error| failure(&error))?;
+            }
+        }
+    }
+}
+
+impl DeadLetter {
+    fn read(message: &Message) -> Self {
+        let attributes = message.message_attributes();
+        let reason = attributes.and_then(|attributes| attributes.get("reason")?.string_value());
+        Self { body: message.body().unwrap_or_default().to_owned(), reason: reason.map(str::to_owned) }
+    }
+}
+
+fn lock(letters: &Mutex<Vec<DeadLetter>>) -> MutexGuard<'_, Vec<DeadLetter>> {
+    letters.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failure(error: &dyn std::error::Error) -> Failure {
+    Failure::new(format!("SQS: {}", DisplayErrorContext(error)))
+}

@@ -1,0 +1,96 @@
+//! The Python that MiniStack runs in: a virtual environment under `target/`, with exactly what `requirements.txt` pins.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{
+    Failure,
+    helper::{last_words, run},
+    stack::workspace,
+};
+
+const REQUIREMENTS: &str = include_str!("../requirements.txt");
+
+/// The names under which a Python may be installed, the system's own choice first.
+const NAMES: [&str; 7] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
+
+/// The interpreter of the virtual environment, which is made first if it is missing or if the requirements changed.
+///
+/// Tests and `cargo local` may ask at the same time; a file lock lets one of them do the work and the others wait.
+pub(crate) fn environment(target: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, Failure> {
+    let folder = target.join("python");
+    let interpreter = folder.join("bin/python");
+    let installed = folder.join("installed.txt");
+    let cannot_write = |error| Failure::new(format!("{} cannot be written: {error}", target.display()));
+
+    fs::create_dir_all(target).map_err(cannot_write)?;
+    let lock = File::create(target.join("python.lock")).map_err(cannot_write)?;
+    lock.lock().map_err(cannot_write)?;
+    if fs::read_to_string(&installed).is_ok_and(|text| text == REQUIREMENTS) && starts(&interpreter) {
+        return Ok(interpreter);
+    }
+
+    let python = find()?;
+    progress("Installing the emulator into target/python (once, about half a minute)");
+    let _ = fs::remove_dir_all(&folder);
+    make(python, &folder)?;
+    install(&interpreter)?;
+    // Written last: a half-made environment has no such file and is made again.
+    fs::write(&installed, REQUIREMENTS).map_err(cannot_write)?;
+    Ok(interpreter)
+}
+
+fn find() -> Result<&'static str, Failure> {
+    let is_new_enough = |name: &&str| python(name, "import sys; sys.exit(sys.version_info < (3, 10))");
+    if let Some(name) = NAMES.iter().find(|name| is_new_enough(name)) {
+        return Ok(name);
+    }
+    Err(Failure::new(match NAMES.iter().find(|name| starts(Path::new(name))) {
+        Some(name) => format!("the local stack needs Python 3.10 or newer, and {name} is older"),
+        None => "the local stack needs Python 3.10 or newer, and there is no python3 on the PATH".to_owned(),
+    }))
+}
+
+fn make(name: &str, folder: &Path) -> Result<(), Failure> {
+    // Debian ships Python without these two.
+    if !python(name, "import ensurepip, venv") {
+        return Err(Failure::new(format!(
+            "{name} cannot make virtual environments; install its venv module (on Debian and Ubuntu: apt install python3-venv)"
+        )));
+    }
+    let mut command = Command::new(name);
+    let output = run(command.args(["-m", "venv"]).arg(folder).stderr(Stdio::piped()), b"")
+        .map_err(|error| Failure::new(format!("{name} cannot be started: {error}")))?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("{name} could not make a virtual environment: {}", last_words(&output))));
+    }
+    Ok(())
+}
+
+fn install(interpreter: &Path) -> Result<(), Failure> {
+    let mut command = Command::new(interpreter);
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    let output = run(command.arg(workspace().join("tests/requirements.txt")).stderr(Stdio::piped()), b"")
+        .map_err(|error| Failure::new(format!("pip cannot be started: {error}")))?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("pip could not install the emulator: {}", last_words(&output))));
+    }
+    Ok(())
+}
+
+fn starts(interpreter: &Path) -> bool {
+    python(interpreter, "")
+}
+
+fn python(interpreter: impl AsRef<std::ffi::OsStr>, program: &str) -> bool {
+    Command::new(interpreter)
+        .args(["-c", program])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

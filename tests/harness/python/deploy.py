@@ -1,0 +1,162 @@
+"""Deploys template.yaml to the emulator and prints what it made, as JSON.
+
+The template that runs here is the one that runs on AWS, through the same SAM transform. Three things are made local, and
+nothing else:
+
+- the functions' code is the binaries that cargo built, not what `sam build` makes;
+- the HTTP API's routes are spelled out as resources, because the emulator does not read them from an OpenAPI body;
+- an event source's maximum concurrency is written as a number, because the emulator compares it with one as it stands.
+
+Standard input: {"endpoint", "stack", "template", "parameters": {name: value}, "binaries": {name: path}}.
+Standard output: {"api_id", "outputs": {name: value}}. Failure: one sentence on standard error, exit status 1.
+"""
+
+import io
+import json
+import sys
+import zipfile
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+CODE_BUCKET = "code"
+
+
+class DeploymentFailed(Exception):
+    """Says in one sentence what went wrong."""
+
+
+class NoManagedPolicies:
+    """The template names no managed policies, so the transform needs no list of them."""
+
+    def load(self):
+        return {}
+
+
+def main():
+    order = json.load(sys.stdin)
+    try:
+        json.dump(deploy(order), sys.stdout)
+    except (DeploymentFailed, InvalidDocumentException, BotoCoreError, ClientError) as failure:
+        sys.exit(" ".join(str(failure).split()))
+
+
+def deploy(order):
+    def client(service):
+        return boto3.client(service, endpoint_url=order["endpoint"])
+
+    parameters = {name: str(value) for name, value in order["parameters"].items()}
+    with open(order["template"], encoding="utf-8") as file:
+        template = yaml_parse(file.read())
+    point_to_code(template, upload(order["binaries"], client("s3")))
+    template = localise(transform(template, dict(parameters), NoManagedPolicies()), parameters)
+    return create_stack(order["stack"], template, parameters, client("cloudformation"))
+
+
+def upload(binaries, s3):
+    """Puts each binary into the emulator's S3 as a function's code; gives the addresses by name."""
+    s3.create_bucket(Bucket=CODE_BUCKET)
+    addresses = {}
+    for name, path in binaries.items():
+        s3.put_object(Bucket=CODE_BUCKET, Key=name, Body=zipped(path))
+        addresses[name] = f"s3://{CODE_BUCKET}/{name}"
+    return addresses
+
+
+def zipped(path):
+    archive = io.BytesIO()
+    with open(path, "rb") as binary, zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        bootstrap = zipfile.ZipInfo("bootstrap")
+        bootstrap.compress_type = zipfile.ZIP_DEFLATED
+        bootstrap.external_attr = 0o755 << 16
+        file.writestr(bootstrap, binary.read())
+    return archive.getvalue()
+
+
+def point_to_code(template, addresses):
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            binary = resource["Metadata"]["BuildProperties"]["Binary"]
+            if binary not in addresses:
+                raise DeploymentFailed(f"{logical_id} is made of the binary {binary}, which was not built")
+            resource["Properties"]["CodeUri"] = addresses[binary]
+
+
+def localise(template, parameters):
+    """Writes what the emulator does not understand in words that it does. The module's documentation lists all of it."""
+    routes = {}
+    for logical_id, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::ApiGatewayV2::Api":
+            routes.update(spell_out_routes(logical_id, properties.pop("Body")))
+            properties.update(Name=logical_id, ProtocolType="HTTP")
+            properties.pop("FailOnWarnings", None)
+        elif resource["Type"] == "AWS::Lambda::EventSourceMapping" and "ScalingConfig" in properties:
+            limit = properties["ScalingConfig"]["MaximumConcurrency"]
+            if isinstance(limit, dict):
+                limit = parameters.get(limit["Ref"]) or template["Parameters"][limit["Ref"]]["Default"]
+            properties["ScalingConfig"]["MaximumConcurrency"] = int(limit)
+    template["Resources"].update(routes)
+    return template
+
+
+def spell_out_routes(api, body):
+    resources = {}
+    for path, methods in body["paths"].items():
+        for method, operation in methods.items():
+            name = f"{api}Route{len(resources) // 2}"
+            any_method = method == "x-amazon-apigateway-any-method"
+            key = "$default" if path == "/$default" else f"{'ANY' if any_method else method.upper()} {path}"
+            resources[f"{name}Integration"] = {
+                "Type": "AWS::ApiGatewayV2::Integration",
+                "Properties": {
+                    "ApiId": {"Ref": api},
+                    "IntegrationType": "AWS_PROXY",
+                    "IntegrationUri": operation["x-amazon-apigateway-integration"]["uri"],
+                    "PayloadFormatVersion": "2.0",
+                },
+            }
+            resources[name] = {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": {"Ref": api},
+                    "RouteKey": key,
+                    "Target": {"Fn::Join": ["/", ["integrations", {"Ref": f"{name}Integration"}]]},
+                },
+            }
+    return resources
+
+
+def create_stack(name, template, parameters, cloudformation):
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    try:
+        waiter = cloudformation.get_waiter("stack_create_complete")
+        waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    except WaiterError as failure:
+        raise DeploymentFailed(first_failure(name, cloudformation)) from failure
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    api = cloudformation.describe_stack_resource(StackName=name, LogicalResourceId="HttpApi")
+    return {
+        "api_id": api["StackResourceDetail"]["PhysicalResourceId"],
+        "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
+    }
+
+
+def first_failure(name, cloudformation):
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    for event in reversed(events):
+        if event["ResourceStatus"].endswith("FAILED"):
+            return f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason was given')}"
+    return "the stack was not created, and no resource says why"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Runs MiniStack for one owner, and ends with it.
+
+The owner holds the other end of standard input and never writes to it. When the owner ends, for whatever reason, the
+pipe closes and this process ends itself and its functions: nothing is left running even if the owner was killed.
+"""
+
+import functools
+import os
+import shutil
+import signal
+import socketserver
+import sys
+import threading
+
+
+def main():
+    # The functions are started into this group, and `end` takes the group down whole.
+    if os.getpgrp() != os.getpid():
+        os.setpgrp()
+    threading.Thread(target=end_with_owner, daemon=True).start()
+    # The function runtime's HTTP server answers in two small writes; with Nagle's algorithm each invocation of a warm
+    # function waits 40 ms for the client's delayed acknowledgement.
+    socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+    lock_queues()
+    authorise_batches_like_aws()
+    from ministack import app
+
+    try:
+        app.main()
+    finally:
+        end()
+
+
+def end_with_owner():
+    sys.stdin.buffer.read()
+    end()
+
+
+def end():
+    """Not a clean shutdown, because there is nothing to keep, and MiniStack's own would leave busy functions behind."""
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def lock_queues():
+    """Makes MiniStack's queues safe between threads.
+
+    Its event source mappings replace a queue's list of messages from their own threads, under a lock that the requests
+    do not take: a message that is sent at that moment is lost. Here the requests take the same lock.
+    """
+    from ministack.services import sqs
+
+    def locked(action):
+        @functools.wraps(action)
+        def call(data, queue_url):
+            with sqs._queues_lock:
+                return action(data, queue_url)
+
+        return call
+
+    for name, action in sqs._HANDLERS.items():
+        # A receive waits between its looks at the queue, so it cannot hold the lock. It needs none: nobody receives by
+        # hand from a queue that a function listens to.
+        if name != "ReceiveMessage":
+            sqs._HANDLERS[name] = locked(action)
+
+
+def authorise_batches_like_aws():
+    """IAM has no actions for SQS's batch calls: the single call's action covers them. MiniStack asks for the batch's."""
+    from ministack.core import iam_actions
+
+    extract = iam_actions.extract_iam_action
+
+    def extract_like_aws(service, *request):
+        action = extract(service, *request)
+        return action.removesuffix("Batch") if service == "sqs" and action else action
+
+    iam_actions.extract_iam_action = extract_like_aws
+
+
+if __name__ == "__main__":
+    main()

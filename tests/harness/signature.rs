@@ -1,0 +1,33 @@
+//! A receiver's check of what it received, written from the published page and from Standard Webhooks 1.0, not from the
+//! service's code: a mistake that both shared would go unseen.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::Received;
+
+/// True if `X-Nano-Signature` proves that the body was signed with this secret at the time in `X-Nano-Timestamp`.
+pub fn is_valid(webhook: &Received, secret: &str) -> bool {
+    let (Some(timestamp), Some(signature)) = (webhook.header("x-nano-timestamp"), webhook.header("x-nano-signature"))
+    else {
+        return false;
+    };
+    signature == format!("v1={}", hex::encode(sign(secret.as_bytes(), &[timestamp.as_bytes(), b".", &webhook.body])))
+}
+
+/// True if `webhook-signature` proves the same, with a secret that is not of the form `whsec_…`.
+pub fn is_valid_standard(webhook: &Received, secret: &str) -> bool {
+    let header = |name| webhook.header(name).unwrap_or_default();
+    let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
+    let mac = sign(secret.as_bytes(), &[id.as_bytes(), b".", timestamp.as_bytes(), b".", &webhook.body]);
+    header("webhook-signature") == format!("v1,{}", STANDARD.encode(mac))
+}
+
+fn sign(key: &[u8], message: &[&[u8]]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in message {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().to_vec()
+}

@@ -1,0 +1,141 @@
+//! The whole stack, from nothing to ready.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+
+use crate::{
+    DeadLetter, Failure, binaries,
+    deploy::deploy,
+    emulator::{ACCESS_KEY_ID, Emulator, REGION, SECRET_ACCESS_KEY, choose_port},
+    helper::{last_words, run, set_clean_environment},
+    python,
+};
+
+/// The name that the operator's command looks for unless it is told another.
+const NAME: &str = "nano-webhooks";
+
+/// Parameters of the template for this machine. Everything else is the template's default.
+const PARAMETERS: [(&str, &str); 4] = [
+    // Receivers listen on 127.0.0.1, without TLS.
+    ("EgressPolicy", "local"),
+    // As many attempts as by default, in seconds instead of hours.
+    ("RetryScheduleSeconds", "1,1,2,2,3,3,3"),
+    // A dispatcher that dies in the middle of a batch costs a test this long.
+    ("DispatcherTimeoutSeconds", "12"),
+    ("DeliveryVisibilityTimeoutSeconds", "15"),
+];
+
+/// Where and how to bring a stack up.
+pub struct Options {
+    /// The port of the emulator on 127.0.0.1, or any free one.
+    pub port: Option<u16>,
+    /// Takes the emulator's log and temporary files; one stack at a time may use it.
+    pub folder: PathBuf,
+}
+
+/// A stack that is ready for use. It ends when this is dropped, and with this process at the latest.
+pub struct Stack {
+    emulator: Emulator,
+    binaries: BTreeMap<String, PathBuf>,
+    /// Base of the HTTP API's URLs: `{api_url}/api/v1/webhooks`.
+    pub api_url: String,
+    /// Where the job pipeline puts completions.
+    pub completions_queue_url: String,
+    /// Where deliveries wait for their next attempt.
+    pub deliveries_queue_url: String,
+    /// What could not be processed.
+    pub dead_letter_queue_url: String,
+    /// The dead letters that were found so far; see [`crate::Producer::wait_for_dead_letter`].
+    pub(crate) dead_letters: Arc<Mutex<Vec<DeadLetter>>>,
+}
+
+/// A key to the HTTP API.
+#[derive(Clone)]
+pub struct ApiKey {
+    /// The account that the key belongs to.
+    pub account_id: String,
+    /// The key itself.
+    pub key: String,
+}
+
+impl Stack {
+    /// Brings a stack up. Blocks until it is ready: minutes when nothing has been built yet, seconds otherwise.
+    /// `progress` hears of each step that takes a while.
+    pub fn start(options: &Options, progress: &dyn Fn(&str)) -> Result<Self, Failure> {
+        // First, because it is quick and often wrong.
+        let port = choose_port(options.port)?;
+        let python = python::environment(&workspace().join("target"), progress)?;
+        progress("Building the functions");
+        let binaries = binaries::build(workspace())?;
+        progress("Starting the emulator");
+        let emulator = Emulator::start(&python, port, &options.folder)?;
+        progress("Deploying template.yaml");
+        let deployment = deploy(&python, &emulator, NAME, &PARAMETERS, &binaries)?;
+        Ok(Self {
+            // On AWS the API has a host of its own; here it is told by the path, which every client can resolve.
+            api_url: format!("{}/_aws/execute-api/{}", emulator.endpoint(), deployment.api_id),
+            completions_queue_url: deployment.output("CompletionsQueueUrl")?,
+            deliveries_queue_url: deployment.output("DeliveriesQueueUrl")?,
+            dead_letter_queue_url: deployment.output("DeadLetterQueueUrl")?,
+            dead_letters: Arc::default(),
+            emulator,
+            binaries,
+        })
+    }
+
+    /// Makes a key with the operator's own command.
+    pub fn create_api_key(&self, account_id: &str) -> Result<ApiKey, Failure> {
+        let output = self.operator(&["keys", "create", "--account", account_id, "--json"])?;
+        let made: Value = serde_json::from_str(&output).unwrap_or_default();
+        match made["key"].as_str() {
+            Some(key) => Ok(ApiKey { account_id: account_id.to_owned(), key: key.to_owned() }),
+            None => Err(Failure::new(format!("nano-webhooks keys create printed no key: {output}"))),
+        }
+    }
+
+    /// Runs the operator's command against this stack and gives what it printed.
+    pub fn operator(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let missing = || Failure::new("the workspace has no binary nano-webhooks");
+        let mut command = Command::new(self.binaries.get("nano-webhooks").ok_or_else(missing)?);
+        set_clean_environment(&mut command, self.endpoint());
+        let output = run(command.args(arguments).stderr(Stdio::piped()), b"")
+            .map_err(|error| Failure::new(format!("nano-webhooks cannot be started: {error}")))?;
+        if !output.status.success() {
+            return Err(Failure::new(format!("nano-webhooks {}: {}", arguments.join(" "), last_words(&output))));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The emulator's address, for `AWS_ENDPOINT_URL`.
+    pub fn endpoint(&self) -> &str {
+        self.emulator.endpoint()
+    }
+
+    /// What an AWS client needs in its environment to talk to this stack.
+    pub fn aws_environment(&self) -> [(&'static str, &str); 5] {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint()),
+            ("AWS_REGION", REGION),
+            // Python's clients know only this name.
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+        ]
+    }
+
+    /// Fails once the stack is no longer there.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        self.emulator.check()
+    }
+}
+
+/// The root of this repository.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the workspace")
+}

@@ -1,0 +1,81 @@
+//! The receiver that shows the service at work: what a customer's server would do, in a terminal.
+
+use std::{path::Path, time::Duration};
+
+use harness::{ApiKey, Customer, Failure, Producer, Received, Receiver, Stack, signature};
+use jiff::Timestamp;
+use serde_json::json;
+
+/// Where the demo's webhooks arrive.
+pub(crate) const PATH: &str = "/webhooks";
+
+/// Registers the receiver; gives the secret that the service made for it.
+pub(crate) async fn register(stack: &Stack, key: &ApiKey, receiver: &Receiver) -> Result<String, Failure> {
+    println!("Registering a receiver …");
+    let webhook = json!({ "url": receiver.url(PATH), "events": ["job.completed", "job.failed"] });
+    let reply = Customer::new(stack, key).post("/api/v1/webhooks", &webhook).await?;
+    match reply.json()["data"]["secret_key"].as_str() {
+        Some(secret) => Ok(secret.to_owned()),
+        None => Err(Failure::new(format!("the receiver was not registered: {} {}", reply.status, reply.text))),
+    }
+}
+
+/// Sends one completion through the whole service and shows what arrived.
+pub(crate) async fn deliver_one(stack: &Stack, receiver: &Receiver, secret: &str) -> Result<(), Failure> {
+    println!("Sending a completion …");
+    let completion = json!({
+        "account_id": "acct_demo",
+        "task_id": "task_demo",
+        "task_type": "image",
+        "status": "completed",
+        "data": { "url": "https://cdn.example.com/image.png", "credits_charged": 6 },
+    });
+    Producer::new(stack).send(completion).await?;
+    let arrived = receiver.wait_for(PATH, 1, Duration::from_secs(30)).await?;
+    show(&arrived[0], secret);
+    if signature::is_valid(&arrived[0], secret) {
+        Ok(())
+    } else {
+        Err(Failure::new("the first webhook's signature is wrong"))
+    }
+}
+
+/// Prints one delivery as it arrived.
+pub(crate) fn show(webhook: &Received, secret: &str) {
+    let at = Timestamp::try_from(webhook.at).unwrap_or_default();
+    let verdict = if signature::is_valid(webhook, secret) { "signature verified" } else { "SIGNATURE WRONG" };
+    println!("\n{at:.3}  {} {}  ({verdict})", webhook.method, webhook.path);
+    for (name, value) in &webhook.headers {
+        if name.as_str().starts_with("x-nano-") || name.as_str().starts_with("webhook-") {
+            println!("  {name}: {}", String::from_utf8_lossy(value.as_bytes()));
+        }
+    }
+    println!("  {}", String::from_utf8_lossy(&webhook.body));
+}
+
+/// Prints how to use the stack. The webhook in the example has the receiver's secret, so that it can check that one too.
+pub(crate) fn explain(receiver: &Receiver, secret: &str, environment: &Path) {
+    let environment = environment.display();
+    let url = receiver.url(PATH);
+    println!(
+        r#"
+The stack is ready. In another terminal:
+
+  set -a; . {environment}; set +a
+
+List, register and delete webhooks:
+
+  curl "$NANO_API_URL/api/v1/webhooks" -H "Authorization: Bearer $NANO_API_KEY"
+  curl "$NANO_API_URL/api/v1/webhooks" -H "Authorization: Bearer $NANO_API_KEY" -H "Content-Type: application/json" \
+    -d '{{"url": "{url}", "events": ["job.completed"], "secret_key": "{secret}"}}'
+  curl -X DELETE "$NANO_API_URL/api/v1/webhooks/2" -H "Authorization: Bearer $NANO_API_KEY"
+
+Finish a task, as the job pipeline would:
+
+  aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL" --queue-url "$COMPLETIONS_QUEUE_URL" --message-body \
+    '{{"account_id": "acct_demo", "task_id": "task_2", "task_type": "image", "status": "completed", "data": {{}}}}'
+
+Every webhook that arrives at {url} is shown here. Ctrl-C ends it all; a detached stack ends with
+`cargo local --stop`."#
+    );
+}

@@ -1,0 +1,63 @@
+//! `cargo local`: the whole service on this machine, with a receiver to show that it works.
+//!
+//! - `cargo local` runs it in this terminal until Ctrl-C;
+//! - `cargo local --detach` leaves it running in the background, `cargo local --stop` ends that.
+//!
+//! One stack runs at a time. Its address and keys are in `target/local/stack.env` while it is ready.
+
+#![expect(clippy::print_stdout, reason = "this program talks to a person")]
+
+mod demo;
+mod detach;
+mod run;
+mod session;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+use harness::Failure;
+use session::Session;
+use tokio::runtime::Builder;
+
+/// Runs nano-webhooks on this machine: the real template and the real functions on an emulator of AWS.
+#[derive(Parser)]
+#[command(bin_name = "cargo local")]
+struct Arguments {
+    /// Port of the emulator on 127.0.0.1 [default: any free port]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Return once the stack is ready and leave it running
+    #[arg(long)]
+    detach: bool,
+    /// End the stack that is running, and wait until all of it is gone
+    #[arg(long, conflicts_with_all = ["port", "detach"])]
+    stop: bool,
+}
+
+/// How long the end may wait for a step that was under way.
+const END_WITHIN: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime without options");
+    let done = runtime.block_on(act(&arguments));
+    runtime.shutdown_timeout(END_WITHIN);
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn act(arguments: &Arguments) -> Result<(), Failure> {
+    let session = Session::new();
+    if arguments.stop {
+        detach::stop(&session).await
+    } else if arguments.detach {
+        detach::start(&session, arguments.port).await
+    } else {
+        run::run(&session, arguments.port).await
+    }
+}

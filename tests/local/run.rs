@@ -1,0 +1,84 @@
+//! The stack in this process, from start to Ctrl-C.
+
+use std::time::Duration;
+
+use harness::{ApiKey, Failure, Options, Receiver, Stack, stop_helpers};
+use tokio::{
+    select,
+    signal::unix::{Signal, SignalKind, signal},
+    task, time,
+};
+
+use crate::{demo, session::Session};
+
+const ACCOUNT: &str = "acct_demo";
+
+/// Brings the stack up, shows it, and stays until it is told to end.
+pub(crate) async fn run(session: &Session, port: Option<u16>) -> Result<(), Failure> {
+    let _running = session.take()?;
+    let mut stop = Stop::new()?;
+    let done = select! {
+        done = show(session, port) => done,
+        () = stop.told() => Ok(()),
+    };
+    // Ends what a slow step may have left unfinished. The stack itself ended with the future that held it, or ends with
+    // this process, whose pipe to it closes.
+    stop_helpers();
+    session.forget_environment();
+    if done.is_ok() {
+        println!("\nStopped.");
+    }
+    done
+}
+
+async fn show(session: &Session, port: Option<u16>) -> Result<(), Failure> {
+    let options = Options { port, folder: session.folder.clone() };
+    let start = move || {
+        let stack = Stack::start(&options, &|step| println!("{step} …"))?;
+        let key = stack.create_api_key(ACCOUNT)?;
+        Ok::<(Stack, ApiKey), Failure>((stack, key))
+    };
+    let (mut stack, key) = task::spawn_blocking(start)
+        .await
+        .map_err(|error| Failure::new(format!("the start was cut short: {error}")))??;
+
+    let receiver = Receiver::start()?;
+    let secret = demo::register(&stack, &key, &receiver).await?;
+    demo::deliver_one(&stack, &receiver, &secret).await?;
+    session.write_environment(&stack, &key)?;
+    demo::explain(&receiver, &secret, &session.environment);
+
+    let mut shown = 1;
+    loop {
+        time::sleep(Duration::from_millis(100)).await;
+        stack.check()?;
+        for webhook in receiver.received(demo::PATH).iter().skip(shown) {
+            demo::show(webhook, &secret);
+            shown += 1;
+        }
+    }
+}
+
+/// The two signals that ask a process to end: Ctrl-C, and what `cargo local --stop` sends.
+pub(crate) struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let cannot = |error| Failure::new(format!("signals cannot be received: {error}"));
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(cannot)?,
+            terminate: signal(SignalKind::terminate()).map_err(cannot)?,
+        })
+    }
+
+    /// Returns once the process has been asked to end.
+    pub(crate) async fn told(&mut self) {
+        select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -9,14 +9,16 @@ use std::{error::Error as StdError, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt as _;
 pub use key::ApiKey;
-use lambda_http::{Body, RequestExt as _, Response, http::StatusCode, service_fn};
+use lambda_http::{Body, RequestExt as _, Response, http::StatusCode, request::RequestContext, service_fn};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{
+    delivery::DeliveryId,
+    queue::QueueError,
     store::{ApiKeys, StoreError},
     telemetry,
-    webhook::{AccountId, Invalid},
+    webhook::{AccountId, Invalid, WebhookId},
 };
 
 /// The largest request body, in bytes.
@@ -58,6 +60,18 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// The reply for a webhook that does not exist, or is another account's.
+    pub fn no_webhook(id: WebhookId) -> Self {
+        Self::NotFound(format!("there is no webhook {id}"))
+    }
+
+    /// The reply for a delivery that does not exist, or is another webhook's.
+    pub fn no_delivery(id: &DeliveryId) -> Self {
+        Self::NotFound(format!("there is no delivery {id}"))
+    }
+}
+
 impl From<Invalid> for ApiError {
     fn from(Invalid(message): Invalid) -> Self {
         Self::Invalid(message)
@@ -66,6 +80,12 @@ impl From<Invalid> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(err: StoreError) -> Self {
+        Self::Internal(err.into())
+    }
+}
+
+impl From<QueueError> for ApiError {
+    fn from(err: QueueError) -> Self {
         Self::Internal(err.into())
     }
 }
@@ -79,9 +99,25 @@ pub struct Request {
 }
 
 impl Request {
-    /// A parameter of the route's path, as the client wrote it.
-    pub fn path_parameter(&self, name: &str) -> String {
-        self.inner.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default().to_owned()
+    /// The webhook that the path's `{id}` names. What cannot name one gets the same reply as what names none.
+    pub fn webhook_id(&self) -> Result<WebhookId, ApiError> {
+        let text = self.path_parameter("id");
+        WebhookId::parse(text).ok_or_else(|| ApiError::NotFound(format!("there is no webhook {text}")))
+    }
+
+    /// The delivery that the path's `{delivery_id}` names.
+    pub fn delivery_id(&self) -> Result<DeliveryId, ApiError> {
+        let text = self.path_parameter("delivery_id");
+        DeliveryId::parse(text).ok_or_else(|| ApiError::NotFound(format!("there is no delivery {text}")))
+    }
+
+    fn path_parameter(&self, name: &str) -> &str {
+        self.inner.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default()
+    }
+
+    /// A parameter of the query, decoded; where it stands several times the gateway has joined the values with commas.
+    pub fn query_parameter(&self, name: &str) -> Option<&str> {
+        self.inner.query_string_parameters_ref()?.first(name)
     }
 
     /// The method and path, to name in a message.
@@ -94,9 +130,12 @@ impl Request {
         self.inner.body()
     }
 
-    /// The host name under which the client reached us.
-    pub fn host(&self) -> Option<&str> {
-        self.inner.headers().get("host")?.to_str().ok()
+    /// The API's own host name under which the client reached us, as the gateway has it: a `Host` header could lie.
+    pub fn own_host(&self) -> Option<&str> {
+        match self.inner.request_context_ref()? {
+            RequestContext::ApiGatewayV2(context) => context.domain_name.as_deref(),
+            _ => None,
+        }
     }
 }
 
@@ -116,6 +155,11 @@ impl Reply {
     /// 201 with the thing that was made.
     pub fn created(data: &impl Serialize) -> Self {
         Self::new(StatusCode::CREATED, data)
+    }
+
+    /// 202 for what will be done soon.
+    pub fn accepted(data: &impl Serialize) -> Self {
+        Self::new(StatusCode::ACCEPTED, data)
     }
 
     fn new(status: StatusCode, data: &impl Serialize) -> Self {

@@ -40,6 +40,11 @@ pub fn parsed<T: FromStr<Err: ToString>>(name: &'static str) -> Result<T, Config
     value.parse().map_err(|problem: T::Err| ConfigError::Invalid { name, value, problem: problem.to_string() })
 }
 
+/// A variable that gives a duration in whole seconds.
+pub fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
+    parsed(name).map(Duration::from_secs)
+}
+
 /// The egress policy that `EGRESS_POLICY` names: `strict`, or `local` on a developer's machine.
 pub fn egress_policy() -> Result<Policy, ConfigError> {
     let name = "EGRESS_POLICY";

@@ -4,12 +4,17 @@
 //! [`Delivery`], and when the schedule is used up the delivery has failed. What *we* did wrong (a throttled table, a
 //! crash) is an `Err` somewhere: it is counted by SQS, costs the customer no attempt, and leads to the dead-letter queue.
 
-use std::fmt;
+mod outcome;
+mod view;
+
+use std::{cmp::Ordering, fmt};
 
 use jiff::Timestamp;
+pub use outcome::{Attempt, Outcome};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
+pub use view::{Summary, View};
 
 use crate::{
     event::Completion,
@@ -38,6 +43,18 @@ impl DeliveryId {
         Self(Ulid::from_parts(milliseconds, u128::from_be_bytes(random)).to_string())
     }
 
+    /// Parses a path segment. Only the one canonical spelling names a delivery.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id: Ulid = text.parse().ok()?;
+        (id.to_string() == text).then(|| Self(text.to_owned()))
+    }
+
+    /// When the task ended, in milliseconds.
+    pub fn ended_at(&self) -> Timestamp {
+        let milliseconds = self.0.parse().map_or(0, |id: Ulid| id.timestamp_ms());
+        Timestamp::from_millisecond(i64::try_from(milliseconds).unwrap_or_default()).unwrap_or_default()
+    }
+
     /// The id as written: 26 characters of Crockford's base32.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,83 +80,10 @@ pub struct Message {
     pub event: EventType,
     /// The body to send, byte for byte.
     pub body: String,
-}
-
-/// What became of one attempt, by the phase that decided it. A receiver's failure is data, not an error of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
-    /// The target may not be called. Nothing was sent.
-    Blocked {
-        /// Why, without what an internal name resolved to.
-        detail: String,
-    },
-    /// The host name did not resolve.
-    Dns {
-        /// What the resolver said.
-        detail: String,
-    },
-    /// No TCP connection came about.
-    Connect {
-        /// What the network said.
-        detail: String,
-    },
-    /// No TLS session came about: an expired certificate, a wrong name.
-    Tls {
-        /// What was wrong.
-        detail: String,
-    },
-    /// The attempt's time ran out before a status arrived.
-    Timeout,
-    /// The connection ended before a status arrived, or what arrived was not HTTP.
-    Interrupted {
-        /// What happened.
-        detail: String,
-    },
-    /// A status arrived; it alone decides, whatever the body does.
-    Http {
-        /// The status.
-        http_status: u16,
-        /// The beginning of the response's body, as safe text.
-        response: String,
-    },
-}
-
-impl Outcome {
-    /// Success is 2xx, nothing else.
-    pub fn is_success(&self) -> bool {
-        matches!(self, Self::Http { http_status: 200..=299, .. })
-    }
-
-    /// Whether a later attempt could end otherwise.
-    pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Blocked { .. })
-    }
-
-    /// The phase's name, as it stands in the history and in logs.
-    pub fn phase(&self) -> &'static str {
-        match self {
-            Self::Blocked { .. } => "blocked",
-            Self::Dns { .. } => "dns",
-            Self::Connect { .. } => "connect",
-            Self::Tls { .. } => "tls",
-            Self::Timeout => "timeout",
-            Self::Interrupted { .. } => "interrupted",
-            Self::Http { .. } => "http",
-        }
-    }
-}
-
-/// One request to the endpoint and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// When it began.
-    pub started_at: Timestamp,
-    /// How long it took, in milliseconds.
-    pub duration_ms: u64,
-    /// How it ended.
-    #[serde(flatten)]
-    pub outcome: Outcome,
+    /// Which round of the schedule this is: 0 at first, and one more for each manual retry. A message of a later round
+    /// than the stored delivery's starts it afresh; that is how a retry gets past the check that stops duplicates.
+    #[serde(default)]
+    pub round: u32,
 }
 
 /// Where a delivery stands.
@@ -158,6 +102,22 @@ pub enum State {
     Cancelled,
 }
 
+impl State {
+    /// Every state that is stored.
+    pub const STORED: [Self; 4] = [Self::Retrying, Self::Delivered, Self::Failed, Self::Cancelled];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Retrying => "retrying",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// A delivery and its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -165,8 +125,10 @@ pub struct Delivery {
     pub message: Message,
     /// Where it stands.
     pub state: State,
-    /// Every attempt, oldest first.
+    /// The attempts of all rounds, oldest first, and no more than the last [`ATTEMPTS_KEPT`].
     pub attempts: Vec<Attempt>,
+    /// How many attempts this round has had.
+    pub tries: u32,
     /// When the next attempt is due, while [`State::Retrying`].
     pub next_attempt_at: Option<Timestamp>,
     /// How often it was stored: 0 means never. The store refuses a record whose version is not the one it has, so that
@@ -174,41 +136,63 @@ pub struct Delivery {
     pub version: u64,
 }
 
+/// Manual retries could fill an item without end; what is older than this many attempts is forgotten.
+pub const ATTEMPTS_KEPT: usize = 50;
+
 /// What to do with a delivery message that has just arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Step {
     /// Attempt it now.
-    Send,
+    Send(Delivery, Webhook),
     /// Too early: it is due at this time.
     Wait(Timestamp),
-    /// Its webhook is gone or disabled: record that, and be done with the message.
-    Cancel,
-    /// It is finished already: be done with the message.
+    /// Its webhook is gone or disabled: record it as it is here, and be done with the message.
+    Cancel(Delivery),
+    /// There is nothing left to do: be done with the message.
     Finished,
+}
+
+/// Decides what a message means, given what the store has of its delivery and its webhook at this moment.
+pub fn step(message: Message, stored: Option<Delivery>, webhook: Option<Webhook>, now: Timestamp) -> Step {
+    let Some(delivery) = Delivery::unfinished(message, stored) else { return Step::Finished };
+    match (webhook.filter(Webhook::is_active), delivery.next_attempt_at) {
+        (None, _) => Step::Cancel(delivery.cancelled()),
+        (Some(_), Some(due)) if due > now => Step::Wait(due),
+        (Some(webhook), _) => Step::Send(delivery, webhook),
+    }
 }
 
 impl Delivery {
     /// A delivery of which nothing is stored.
     pub fn pending(message: Message) -> Self {
-        Self { message, state: State::Pending, attempts: Vec::new(), next_attempt_at: None, version: 0 }
+        Self { message, state: State::Pending, attempts: Vec::new(), tries: 0, next_attempt_at: None, version: 0 }
     }
 
-    /// What to do with it now. `webhook` is what the store has of its webhook at this moment.
-    pub fn step(&self, webhook: Option<&Webhook>, now: Timestamp) -> Step {
-        match (self.state, webhook) {
-            (State::Delivered | State::Failed | State::Cancelled, _) => Step::Finished,
-            (State::Pending | State::Retrying, Some(webhook)) if webhook.is_active() => match self.next_attempt_at {
-                Some(due) if due > now => Step::Wait(due),
-                _ => Step::Send,
-            },
-            (State::Pending | State::Retrying, _) => Step::Cancel,
+    /// What a message finds to do: nothing where its round is finished or over.
+    fn unfinished(message: Message, stored: Option<Self>) -> Option<Self> {
+        let Some(stored) = stored else { return Some(Self::pending(message)) };
+        match message.round.cmp(&stored.message.round) {
+            Ordering::Less => None,
+            Ordering::Equal => (!stored.is_finished()).then_some(stored),
+            Ordering::Greater => {
+                Some(Self { message, state: State::Pending, tries: 0, next_attempt_at: None, ..stored })
+            }
         }
+    }
+
+    /// Whether no further attempt will be made, unless someone asks for one.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.state, State::Delivered | State::Failed | State::Cancelled)
     }
 
     /// The delivery after an attempt.
     #[must_use]
     pub fn after(mut self, attempt: Attempt, verdict: Verdict) -> Self {
+        if self.attempts.len() == ATTEMPTS_KEPT {
+            self.attempts.remove(0);
+        }
         self.attempts.push(attempt);
+        self.tries += 1;
         (self.state, self.next_attempt_at) = match verdict {
             Verdict::Delivered => (State::Delivered, None),
             Verdict::RetryAt(due) => (State::Retrying, Some(due)),
@@ -217,9 +201,14 @@ impl Delivery {
         self
     }
 
+    /// The message that starts a finished delivery afresh. Two retries of the same finished delivery make the same
+    /// message, and so one round.
+    pub fn retried(&self) -> Message {
+        Message { round: self.message.round + 1, ..self.message.clone() }
+    }
+
     /// The delivery when its webhook was deleted or disabled.
-    #[must_use]
-    pub fn cancelled(self) -> Self {
+    fn cancelled(self) -> Self {
         Self { state: State::Cancelled, next_attempt_at: None, ..self }
     }
 }
@@ -227,7 +216,7 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::webhook::{Secret, Status};
+    use crate::webhook::{Health, Secret, Status};
 
     fn completion(task: &str, status: &str, timestamp: &str) -> Completion {
         let message = format!(
@@ -244,6 +233,7 @@ mod tests {
             delivery_id: DeliveryId::of(&completion, WebhookId(1)),
             event: completion.event,
             body: completion.body,
+            round: 0,
         }
     }
 
@@ -255,6 +245,7 @@ mod tests {
             events: vec![EventType::JobCompleted],
             status,
             secret: Secret::generate(),
+            health: Health::default(),
         }
     }
 
@@ -290,33 +281,75 @@ mod tests {
         assert!(id("2026-01-02T03:04:05.001Z") < id("2026-01-02T03:04:05.002Z"));
     }
 
+    fn now() -> Timestamp {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
+    fn active() -> Webhook {
+        webhook(Status::Active)
+    }
+
+    fn attempt() -> Attempt {
+        Attempt { started_at: now(), duration_ms: 1, outcome: Outcome::Timeout }
+    }
+
+    fn finished(state: State) -> Delivery {
+        Delivery { state, tries: 8, ..Delivery::pending(message()) }
+    }
+
     #[test]
     fn a_delivery_is_sent_when_it_is_due_and_not_before() {
-        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
-        let webhook = webhook(Status::Active);
-        let pending = Delivery::pending(message());
-        assert_eq!(pending.step(Some(&webhook), now), Step::Send);
-        let attempt = Attempt { started_at: now, duration_ms: 1, outcome: Outcome::Timeout };
-        let later = now + std::time::Duration::from_secs(5);
-        let retrying = pending.after(attempt, Verdict::RetryAt(later));
-        assert_eq!(retrying.step(Some(&webhook), now), Step::Wait(later));
-        assert_eq!(retrying.step(Some(&webhook), later), Step::Send);
+        assert!(matches!(step(message(), None, Some(active()), now()), Step::Send(..)));
+        let later = now() + std::time::Duration::from_secs(5);
+        let retrying = Delivery::pending(message()).after(attempt(), Verdict::RetryAt(later));
+        assert!(
+            matches!(step(message(), Some(retrying.clone()), Some(active()), now()), Step::Wait(due) if due == later)
+        );
+        assert!(matches!(step(message(), Some(retrying), Some(active()), later), Step::Send(..)));
     }
 
     #[test]
     fn a_finished_delivery_stays_finished() {
-        let now = Timestamp::UNIX_EPOCH;
         for state in [State::Delivered, State::Failed, State::Cancelled] {
-            let delivery = Delivery { state, ..Delivery::pending(message()) };
-            assert_eq!(delivery.step(Some(&webhook(Status::Active)), now), Step::Finished);
-            assert_eq!(delivery.step(None, now), Step::Finished);
+            assert!(matches!(step(message(), Some(finished(state)), Some(active()), now()), Step::Finished));
+            assert!(matches!(step(message(), Some(finished(state)), None, now()), Step::Finished));
         }
     }
 
     #[test]
     fn a_deleted_or_disabled_webhook_gets_no_attempt() {
-        let delivery = Delivery::pending(message());
-        assert_eq!(delivery.step(None, Timestamp::UNIX_EPOCH), Step::Cancel);
-        assert_eq!(delivery.step(Some(&webhook(Status::Disabled)), Timestamp::UNIX_EPOCH), Step::Cancel);
+        for webhook in [None, Some(webhook(Status::Disabled))] {
+            let Step::Cancel(delivery) = step(message(), None, webhook, now()) else { panic!("is cancelled") };
+            assert_eq!(delivery.state, State::Cancelled);
+        }
+    }
+
+    #[test]
+    fn a_manual_retry_of_a_finished_delivery_starts_the_schedule_afresh() {
+        for state in [State::Delivered, State::Failed, State::Cancelled] {
+            let before = finished(state);
+            let Step::Send(again, _) = step(before.retried(), Some(before.clone()), Some(active()), now()) else {
+                panic!("is sent")
+            };
+            assert_eq!(again.message.delivery_id, before.message.delivery_id);
+            assert_eq!((again.tries, again.state), (0, State::Pending));
+        }
+    }
+
+    #[test]
+    fn a_message_of_an_earlier_round_changes_nothing() {
+        let stored = Delivery { message: finished(State::Failed).retried(), ..finished(State::Retrying) };
+        assert!(matches!(step(message(), Some(stored), Some(active()), now()), Step::Finished));
+    }
+
+    #[test]
+    fn of_endless_attempts_the_last_are_kept() {
+        let mut delivery = Delivery::pending(message());
+        for duration_ms in 0..60 {
+            delivery = delivery.after(Attempt { duration_ms, ..attempt() }, Verdict::Failed);
+        }
+        assert_eq!(delivery.attempts.len(), ATTEMPTS_KEPT);
+        assert_eq!(delivery.attempts.last().unwrap().duration_ms, 59);
+        assert_eq!(delivery.tries, 60);
     }
 }

@@ -57,6 +57,14 @@ impl Queue {
         refused.into_iter().flatten().collect()
     }
 
+    /// Sends one delivery message, for a caller that has only one.
+    pub async fn send_one(&self, message: &Message) -> Result<(), QueueError> {
+        let Outgoing { account, text } = Outgoing::new(message);
+        let send = self.client.send_message().queue_url(&self.url).message_group_id(account).message_body(text);
+        send.send().await.map_err(|err| QueueError { doing: "send a delivery", source: err.into() })?;
+        Ok(())
+    }
+
     async fn send_batch<T: Copy>(&self, batch: Vec<(T, Outgoing)>) -> Vec<T> {
         let (tags, entries): (Vec<T>, Vec<_>) =
             batch.into_iter().enumerate().map(|(at, (tag, outgoing))| (tag, outgoing.entry(at))).unzip();

@@ -1,7 +1,10 @@
 //! When a failed attempt is tried again: pure, so that every case is a line in a test. Clock and randomness come in as
 //! arguments.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use jiff::Timestamp;
 
@@ -47,20 +50,51 @@ pub enum Verdict {
 }
 
 impl Schedule {
-    /// Decides after an attempt. `attempts` counts this one too; `jitter`, from 0 up to 1, adds up to a fifth of the
-    /// wait, so that deliveries which failed together do not come back together.
-    pub fn verdict(&self, outcome: &Outcome, attempts: usize, now: Timestamp, jitter: f64) -> Verdict {
+    /// Decides after an attempt.
+    pub fn verdict(&self, outcome: &Outcome, circumstances: Circumstances) -> Verdict {
+        let Circumstances { earlier_tries, now, jitter, retry_after } = circumstances;
         if outcome.is_success() {
             return Verdict::Delivered;
         }
-        if !outcome.is_retryable() {
-            return Verdict::Failed;
-        }
-        match self.0.get(attempts.saturating_sub(1)) {
-            Some(wait) => Verdict::RetryAt(now + wait.mul_f64(1.0 + jitter / 5.0)),
+        let wait = usize::try_from(earlier_tries).ok().and_then(|tries| self.0.get(tries));
+        match wait.filter(|_| outcome.is_retryable()) {
+            Some(wait) => Verdict::RetryAt(now + wait.mul_f64(1.0 + jitter / 5.0).max(retry_after)),
             None => Verdict::Failed,
         }
     }
+}
+
+/// What else a verdict depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// How many attempts this round of the schedule has had before this one.
+    pub earlier_tries: u32,
+    /// The time.
+    pub now: Timestamp,
+    /// From 0 up to 1; adds up to a fifth of the wait, so that deliveries which failed together do not come back
+    /// together.
+    pub jitter: f64,
+    /// How long the receiver asked us to stay away, as [`retry_after`] reads it: it moves the next attempt later, never
+    /// earlier.
+    pub retry_after: Duration,
+}
+
+/// The longest wait that a receiver can ask for: six hours.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(6);
+
+/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or an HTTP date. What is neither, or lies in the
+/// past, asks for nothing.
+pub fn retry_after(value: &str, now: Timestamp) -> Duration {
+    let value = value.trim();
+    let seconds = || value.parse().ok().filter(|_| value.bytes().all(|byte| byte.is_ascii_digit()));
+    let wait = match seconds() {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => httpdate::parse_http_date(value)
+            .ok()
+            .and_then(|date| date.duration_since(SystemTime::from(now)).ok())
+            .unwrap_or_default(),
+    };
+    wait.min(LONGEST_RETRY_AFTER)
 }
 
 #[cfg(test)]
@@ -79,42 +113,93 @@ mod tests {
         Outcome::Http { http_status: status, response: String::new() }
     }
 
+    fn circumstances(earlier_tries: u32) -> Circumstances {
+        Circumstances { earlier_tries, now: now(), jitter: 0.0, retry_after: Duration::ZERO }
+    }
+
     #[test]
     fn success_is_2xx_and_nothing_else() {
         for status in [200, 201, 204, 299] {
-            assert_eq!(schedule().verdict(&http(status), 1, now(), 0.0), Verdict::Delivered, "{status}");
+            assert_eq!(schedule().verdict(&http(status), circumstances(0)), Verdict::Delivered, "{status}");
         }
         for status in [199, 300, 301, 304, 400, 401, 404, 429, 500, 503, 999] {
-            assert!(matches!(schedule().verdict(&http(status), 1, now(), 0.0), Verdict::RetryAt(_)), "{status}");
+            assert!(matches!(schedule().verdict(&http(status), circumstances(0)), Verdict::RetryAt(_)), "{status}");
         }
     }
 
     #[test]
     fn each_failure_takes_the_next_wait_and_the_eighth_is_the_last() {
         let waits = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
-        for (made, wait) in waits.iter().enumerate() {
-            let due = now() + Duration::from_secs(*wait);
-            assert_eq!(schedule().verdict(&http(500), made + 1, now(), 0.0), Verdict::RetryAt(due));
+        for (made, wait) in (0..).zip(waits) {
+            let due = now() + Duration::from_secs(wait);
+            assert_eq!(schedule().verdict(&http(500), circumstances(made)), Verdict::RetryAt(due));
         }
-        assert_eq!(schedule().verdict(&http(500), 8, now(), 0.0), Verdict::Failed);
-        assert_eq!(schedule().verdict(&http(500), 9, now(), 0.0), Verdict::Failed);
+        assert_eq!(schedule().verdict(&http(500), circumstances(7)), Verdict::Failed);
+        assert_eq!(schedule().verdict(&http(500), circumstances(8)), Verdict::Failed);
     }
 
     #[test]
     fn jitter_adds_up_to_a_fifth() {
         let due = now() + Duration::from_secs(330);
-        assert_eq!(schedule().verdict(&Outcome::Timeout, 2, now(), 0.5), Verdict::RetryAt(due));
+        assert_eq!(
+            schedule().verdict(&Outcome::Timeout, Circumstances { jitter: 0.5, ..circumstances(1) }),
+            Verdict::RetryAt(due)
+        );
     }
 
     #[test]
-    fn a_target_that_may_not_be_called_is_not_tried_again() {
+    fn a_target_that_may_not_be_called_or_is_gone_is_not_tried_again() {
+        assert_eq!(schedule().verdict(&http(410), circumstances(0)), Verdict::Failed);
         let blocked = Outcome::Blocked { detail: String::new() };
-        assert_eq!(schedule().verdict(&blocked, 1, now(), 0.0), Verdict::Failed);
+        assert_eq!(schedule().verdict(&blocked, circumstances(0)), Verdict::Failed);
+    }
+
+    #[test]
+    fn retry_after_moves_the_next_attempt_later_and_never_earlier() {
+        let asked = |seconds| Circumstances { retry_after: Duration::from_secs(seconds), ..circumstances(1) };
+        let due = |seconds| Verdict::RetryAt(now() + Duration::from_secs(seconds));
+        assert_eq!(schedule().verdict(&http(503), asked(301)), due(301));
+        assert_eq!(schedule().verdict(&http(503), asked(299)), due(300));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_at_most_six_hours() {
+        for (value, seconds) in [
+            ("120", 120),
+            (" 7 ", 7),
+            ("0", 0),
+            ("Fri, 02 Jan 2026 03:05:05 GMT", 60),
+            ("Friday, 02-Jan-26 03:05:05 GMT", 60),
+            ("Fri Jan  2 03:05:05 2026", 60),
+            ("21601", 21_600),
+            ("18446744073709551615", 21_600),
+            ("Fri, 02 Jan 2026 23:05:05 GMT", 21_600),
+        ] {
+            assert_eq!(retry_after(value, now()), Duration::from_secs(seconds), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn nonsense_in_retry_after_is_ignored() {
+        for value in [
+            "",
+            "soon",
+            "-5",
+            "+5",
+            "1.5",
+            "1e3",
+            "99999999999999999999",
+            "Fri, 02 Jan 2026 03:04:04 GMT",
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "2026-01-02T03:05:05Z",
+        ] {
+            assert_eq!(retry_after(value, now()), Duration::ZERO, "{value:?}");
+        }
     }
 
     #[test]
     fn a_schedule_of_nothing_means_one_attempt() {
-        assert_eq!("".parse::<Schedule>().unwrap().verdict(&http(500), 1, now(), 0.0), Verdict::Failed);
+        assert_eq!("".parse::<Schedule>().unwrap().verdict(&http(500), circumstances(0)), Verdict::Failed);
     }
 
     #[test]

@@ -2,13 +2,16 @@
 //!
 //! Everything here is parsed once, at the edge: a [`NewWebhook`] that exists is valid, and nothing below asks again.
 
+mod health;
+mod new;
+mod secret;
+
 use std::fmt;
 
+pub use health::{Health, HealthChange};
+pub use new::{Invalid, NewWebhook};
+pub use secret::Secret;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use zeroize::Zeroizing;
-
-use crate::egress::{Policy, TargetUrl};
 
 /// The account that owns a webhook: 1 to 64 of `A-Z a-z 0-9 _ - . :`, chosen by the platform.
 ///
@@ -110,55 +113,6 @@ pub enum Status {
     Disabled,
 }
 
-/// The key of a webhook's signatures. Its `Debug` says nothing, and its memory is zeroed when it is dropped.
-///
-/// It cannot be serialised: a reply, a message or a log line that took it by mistake would not compile. Whoever needs
-/// the text asks for it with [`Secret::reveal`], which is easy to search for.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// What a generated secret starts with, as Standard Webhooks 1.0 has it.
-    pub const PREFIX: &str = "whsec_";
-
-    /// A new secret: `whsec_` and the base64 of 32 random bytes.
-    ///
-    /// # Panics
-    /// When the operating system gives no random bytes; there is no safe way on.
-    pub fn generate() -> Self {
-        use base64::Engine as _;
-        let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(bytes.as_mut()).expect("the operating system gives random bytes");
-        let encoded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(bytes.as_ref()));
-        Self(Zeroizing::new(format!("{}{}", Self::PREFIX, encoded.as_str())))
-    }
-
-    /// Takes a customer's own secret: 8 to 256 visible ASCII characters.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        if (8..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(Zeroizing::new(text.to_owned())))
-        } else {
-            Err(Invalid("secret_key must be 8 to 256 visible ASCII characters, without spaces".into()))
-        }
-    }
-
-    /// Takes a secret back from the store, where only valid ones are.
-    pub(crate) fn stored(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The secret itself: to sign with it, to store it, or to show it once to the customer who has just made it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 /// A registered webhook.
 #[derive(Debug, Clone)]
 pub struct Webhook {
@@ -174,6 +128,8 @@ pub struct Webhook {
     pub status: Status,
     /// Signs its deliveries.
     pub secret: Secret,
+    /// How its deliveries have fared.
+    pub health: Health,
 }
 
 impl Webhook {
@@ -210,193 +166,9 @@ pub struct View<'a> {
     secret_key: Option<&'a str>,
 }
 
-/// A valid request to register a webhook.
-#[derive(Debug)]
-pub struct NewWebhook {
-    /// Where deliveries are to go.
-    pub url: TargetUrl,
-    /// What it subscribes to: at least one, no repeats.
-    pub events: Vec<EventType>,
-    /// The customer's own secret; where it is missing the service makes one.
-    pub secret: Option<Secret>,
-}
-
-/// What is wrong with a request: a sentence for the customer that names the field and the fix.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0}")]
-pub struct Invalid(pub String);
-
-impl NewWebhook {
-    /// Parses the body of `POST /api/v1/webhooks`. A `null` counts as a missing field.
-    pub fn parse(body: &[u8], policy: &Policy) -> Result<Self, Invalid> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Fields {
-            url: Option<Value>,
-            events: Option<Value>,
-            secret_key: Option<Value>,
-        }
-        // serde reports unknown and repeated fields by name; the types are looked at below, where the message can
-        // name the field too.
-        let fields: Fields = serde_json::from_slice(body).map_err(|err| not_an_object(body, &err))?;
-
-        let url = required("url", fields.url)?;
-        let url = url.as_str().ok_or_else(|| Invalid(format!("url must be a string, not {}", kind(&url))))?;
-        let secret = match fields.secret_key {
-            None => None,
-            Some(Value::String(text)) => Some(Secret::parse(&Zeroizing::new(text))?),
-            Some(other) => return Err(Invalid(format!("secret_key must be a string, not {}", kind(&other)))),
-        };
-        Ok(Self {
-            url: TargetUrl::parse(url, policy).map_err(|err| Invalid(err.to_string()))?,
-            events: events(&required("events", fields.events)?)?,
-            secret,
-        })
-    }
-}
-
-fn not_an_object(body: &[u8], err: &serde_json::Error) -> Invalid {
-    if body.trim_ascii().is_empty() {
-        Invalid("the body is empty; send a JSON object with url and events".into())
-    } else if err.is_data() {
-        Invalid(format!("the body must be a JSON object with url, events and, if you like, secret_key: {err}"))
-    } else {
-        Invalid(format!("the body is not valid JSON: {err}"))
-    }
-}
-
-fn required(field: &str, value: Option<Value>) -> Result<Value, Invalid> {
-    value.ok_or_else(|| Invalid(format!("{field} is required")))
-}
-
-fn events(value: &Value) -> Result<Vec<EventType>, Invalid> {
-    let names = EventType::ALL.map(EventType::as_str).join(", ");
-    let Value::Array(items) = value else {
-        return Err(Invalid(format!("events must be an array of event names ({names}), not {}", kind(value))));
-    };
-    if items.is_empty() {
-        return Err(Invalid(format!("events must not be empty; choose from {names}")));
-    }
-    let mut events = Vec::new();
-    for (at, item) in items.iter().enumerate() {
-        let event = item
-            .as_str()
-            .and_then(EventType::parse)
-            .ok_or_else(|| Invalid(format!("events[{at}] is {}; expected one of {names}", shortened(item))))?;
-        if events.contains(&event) {
-            return Err(Invalid(format!("events[{at}] repeats \"{}\"; name each event once", event.as_str())));
-        }
-        events.push(event);
-    }
-    Ok(events)
-}
-
-/// A value as it is quoted in a message, which must not grow with what a stranger sends.
-fn shortened(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 40 { text } else { format!("{}…", text.chars().take(40).collect::<String>()) }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn refusal(body: &str) -> String {
-        NewWebhook::parse(body.as_bytes(), &Policy::strict()).expect_err("is refused").0
-    }
-
-    #[test]
-    fn a_request_as_on_the_page_is_taken_in_its_order() {
-        let body = br#"{"url":"https://your-server.com/webhook","events":["job.failed","job.completed"],"secret_key":"your-secret-key"}"#;
-        let new = NewWebhook::parse(body, &Policy::strict()).unwrap();
-        assert_eq!(new.url.as_str(), "https://your-server.com/webhook");
-        assert_eq!(new.events, [EventType::JobFailed, EventType::JobCompleted]);
-        assert_eq!(new.secret.unwrap().reveal(), "your-secret-key");
-    }
-
-    #[test]
-    fn a_null_secret_counts_as_none() {
-        let body = br#"{"url":"https://a.example.com/","events":["job.failed"],"secret_key":null}"#;
-        assert!(NewWebhook::parse(body, &Policy::strict()).unwrap().secret.is_none());
-    }
-
-    #[test]
-    fn each_refusal_names_the_field_and_the_fix() {
-        let cases = [
-            ("", "the body is empty; send a JSON object with url and events"),
-            (r#"{"events":["job.failed"]}"#, "url is required"),
-            (r#"{"url":5,"events":["job.failed"]}"#, "url must be a string, not a number"),
-            (r#"{"url":"https://a.example.com/"}"#, "events is required"),
-            (
-                r#"{"url":"https://a.example.com/","events":"job.failed"}"#,
-                "events must be an array of event names (job.completed, job.failed), not a string",
-            ),
-            (
-                r#"{"url":"https://a.example.com/","events":[]}"#,
-                "events must not be empty; choose from job.completed, job.failed",
-            ),
-            (
-                r#"{"url":"https://a.example.com/","events":["job.failed","job.done"]}"#,
-                "events[1] is \"job.done\"; expected one of job.completed, job.failed",
-            ),
-            (
-                r#"{"url":"https://a.example.com/","events":["job.failed","job.failed"]}"#,
-                "events[1] repeats \"job.failed\"; name each event once",
-            ),
-            (
-                r#"{"url":"https://a.example.com/","events":["job.failed"],"secret_key":"short"}"#,
-                "secret_key must be 8 to 256 visible ASCII characters, without spaces",
-            ),
-            (
-                r#"{"url":"https://a.example.com/","events":["job.failed"],"secret_key":12345678}"#,
-                "secret_key must be a string, not a number",
-            ),
-        ];
-        for (body, message) in cases {
-            assert_eq!(refusal(body), message, "for {body}");
-        }
-    }
-
-    #[test]
-    fn unknown_and_repeated_fields_are_refused_by_name() {
-        let unknown = refusal(r#"{"url":"https://a.example.com/","events":["job.failed"],"sekret":"x"}"#);
-        assert!(unknown.contains("unknown field `sekret`"), "{unknown}");
-        let repeated =
-            refusal(r#"{"url":"https://a.example.com/","url":"https://b.example.com/","events":["job.failed"]}"#);
-        assert!(repeated.contains("duplicate field `url`"), "{repeated}");
-    }
-
-    #[test]
-    fn broken_json_is_told_apart_from_the_wrong_json() {
-        assert!(refusal("{\"url\":").starts_with("the body is not valid JSON"));
-        assert!(refusal("[]").starts_with("the body must be a JSON object"));
-    }
-
-    #[test]
-    fn a_secret_keeps_itself_out_of_debug_output() {
-        let secret = Secret::parse("your-secret-key").unwrap();
-        assert!(!format!("{secret:?}").contains("your"));
-    }
-
-    #[test]
-    fn a_generated_secret_is_32_random_bytes_in_base64() {
-        use base64::Engine as _;
-        let (one, other) = (Secret::generate(), Secret::generate());
-        assert_ne!(one, other);
-        let encoded = one.reveal().strip_prefix("whsec_").unwrap();
-        assert_eq!(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap().len(), 32);
-    }
 
     #[test]
     fn an_account_id_has_1_to_64_of_its_alphabet() {

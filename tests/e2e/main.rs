@@ -8,6 +8,8 @@
 mod api;
 mod bytes;
 mod delivery;
+mod history;
+mod recovery;
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 

@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, helper};
+use rustix::process::Pid;
+
+use crate::{
+    Failure, helper,
+    processes::{self, Process},
+};
 
 /// The emulator's region and its owner's credentials: made up, and good for nothing else.
 pub(crate) const REGION: &str = "us-east-1";
@@ -55,6 +60,11 @@ impl Emulator {
 
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The processes that run the functions.
+    pub(crate) fn functions(&self) -> Vec<Process> {
+        processes::of(Pid::from_child(&self.child))
     }
 
     /// Fails once the emulator has ended by itself.

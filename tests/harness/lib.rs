@@ -18,6 +18,7 @@ mod deploy;
 mod emulator;
 mod failure;
 mod helper;
+mod processes;
 mod producer;
 mod python;
 mod receiver;

@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
@@ -17,9 +18,6 @@ use crate::{
     python,
 };
 
-/// The name that the operator's command looks for unless it is told another.
-const NAME: &str = "nano-webhooks";
-
 /// Parameters of the template for this machine. Everything else is the template's default.
 const PARAMETERS: [(&str, &str); 4] = [
     // Receivers listen on 127.0.0.1, without TLS.
@@ -27,7 +25,7 @@ const PARAMETERS: [(&str, &str); 4] = [
     // As many attempts as by default, in seconds instead of hours.
     ("RetryScheduleSeconds", "1,1,2,2,3,3,3"),
     // A dispatcher that dies in the middle of a batch costs a test this long.
-    ("DispatcherTimeoutSeconds", "12"),
+    ("DispatcherTimeoutSeconds", "15"),
     ("DeliveryVisibilityTimeoutSeconds", "15"),
 ];
 
@@ -65,6 +63,9 @@ pub struct ApiKey {
 }
 
 impl Stack {
+    /// The name that the operator's command looks for unless it is told another.
+    pub(crate) const NAME: &str = "nano-webhooks";
+
     /// Brings a stack up. Blocks until it is ready: minutes when nothing has been built yet, seconds otherwise.
     /// `progress` hears of each step that takes a while.
     pub fn start(options: &Options, progress: &dyn Fn(&str)) -> Result<Self, Failure> {
@@ -76,7 +77,7 @@ impl Stack {
         progress("Starting the emulator");
         let emulator = Emulator::start(&python, port, &options.folder)?;
         progress("Deploying template.yaml");
-        let deployment = deploy(&python, &emulator, NAME, &PARAMETERS, &binaries)?;
+        let deployment = deploy(&python, &emulator, Self::NAME, &PARAMETERS, &binaries)?;
         Ok(Self {
             // On AWS the API has a host of its own; here it is told by the path, which every client can resolve.
             api_url: format!("{}/_aws/execute-api/{}", emulator.endpoint(), deployment.api_id),
@@ -127,6 +128,17 @@ impl Stack {
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
             ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         ]
+    }
+
+    /// Ends one process of a function at once, as a crash would. The function is named as in the template; `choose` gets
+    /// the number of its processes. False where there is none, or where processes cannot be found (outside Linux).
+    pub fn kill(&self, function: &str, choose: impl FnOnce(usize) -> usize) -> bool {
+        let mut processes = self.emulator.functions();
+        processes.retain(|process| process.function.contains(function));
+        if processes.is_empty() {
+            return false;
+        }
+        kill_process(processes[choose(processes.len())].id, Signal::KILL).is_ok()
     }
 
     /// Fails once the stack is no longer there.

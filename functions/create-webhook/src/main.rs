@@ -31,7 +31,7 @@ async fn main() -> Result<(), lambda_http::Error> {
 impl CreateWebhook {
     async fn handle(&self, request: Request) -> Result<Reply, ApiError> {
         // The function cannot be told its own host, since the API refers to the function; but the request came by it.
-        let policy = self.policy.clone().with_own_hosts(request.host().map(str::to_owned));
+        let policy = self.policy.clone().with_own_hosts(request.own_host().map(str::to_owned));
         let new = NewWebhook::parse(request.body(), &policy)?;
         let generated = new.secret.is_none();
         match self.webhooks.create(&request.account, new, self.most_per_account).await {

@@ -5,7 +5,6 @@ use nano_webhooks::{
     config,
     store::{ApiKeys, Webhooks},
     telemetry,
-    webhook::WebhookId,
 };
 use serde_json::json;
 
@@ -19,8 +18,10 @@ async fn main() -> Result<(), lambda_http::Error> {
 }
 
 async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {
-    let id = request.path_parameter("id");
-    let unknown = || ApiError::NotFound(format!("there is no webhook {id}"));
-    let id = WebhookId::parse(&id).ok_or_else(unknown)?;
-    if webhooks.delete(&request.account, id).await? { Ok(Reply::ok(&json!({ "id": id }))) } else { Err(unknown()) }
+    let id = request.webhook_id()?;
+    if webhooks.delete(&request.account, id).await? {
+        Ok(Reply::ok(&json!({ "id": id })))
+    } else {
+        Err(ApiError::no_webhook(id))
+    }
 }

@@ -11,23 +11,27 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
     config,
-    delivery::{Delivery, Message, Outcome, Step},
+    delivery::{self, Delivery, Message, Outcome, Step},
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
-    retry::{Schedule, Verdict},
+    retry::{Circumstances, Schedule, Verdict},
     sender::Sender,
     store::{Deliveries, Webhooks},
     telemetry,
-    webhook::Webhook,
+    webhook::{HealthChange, Webhook},
 };
+use tokio::time::timeout_at;
 
 /// What a function needs after its last attempt to record the outcomes and answer.
 const TIME_TO_FINISH: Duration = Duration::from_secs(3);
 
 struct Dispatcher {
+    webhooks: Webhooks,
     deliveries: Deliveries,
     queue: Queue,
     sender: Sender,
     schedule: Schedule,
+    patience: Duration,
+    retention_days: u32,
 }
 
 /// Why a message stays on the queue.
@@ -45,15 +49,16 @@ enum Unfinished {
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let aws = config::aws().await;
-    let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
-    let (table, retention) = (config::text("DELIVERIES_TABLE")?, config::parsed("HISTORY_RETENTION_DAYS")?);
     let own_hosts = config::text("OWN_HOSTS")?;
     let own_hosts = own_hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned);
     let dispatcher = Dispatcher {
-        deliveries: Deliveries::new(&aws, table, webhooks, retention),
+        webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
+        deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
         queue: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
         sender: Sender::new(config::egress_policy()?.with_own_hosts(own_hosts)),
         schedule: config::parsed("RETRY_SCHEDULE_SECONDS")?,
+        patience: config::seconds("DISABLE_AFTER_SECONDS")?,
+        retention_days: config::parsed("HISTORY_RETENTION_DAYS")?,
     };
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let deadline = event.context.deadline();
@@ -83,10 +88,12 @@ impl Dispatcher {
                 }
             }
         }
-        match self.deliveries.read(messages).await {
-            Ok(known) => {
-                let processed = records.iter().zip(known).map(async |(record, (delivery, webhook))| {
-                    let result = tokio::time::timeout_at(deadline, self.process(record, delivery, webhook)).await;
+        match self.deliveries.read(&self.webhooks, &messages).await {
+            Ok(stored) => {
+                let stored = records.iter().zip(messages).zip(stored);
+                let processed = stored.map(async |((record, message), (delivery, webhook))| {
+                    let step = delivery::step(message, delivery, webhook, Timestamp::now());
+                    let result = timeout_at(deadline, self.take(record, step)).await;
                     let unfinished = result.unwrap_or(Err(Unfinished::OutOfTime)).err()?;
                     tracing::debug!(message_id = record.message_id, reason = telemetry::chain(&unfinished), "stays");
                     Some(*record)
@@ -101,22 +108,15 @@ impl Dispatcher {
         queue::give_back(given_back)
     }
 
-    async fn process(
-        &self,
-        record: &SqsMessage,
-        delivery: Delivery,
-        webhook: Option<Webhook>,
-    ) -> Result<(), Unfinished> {
-        let due = match (delivery.step(webhook.as_ref(), Timestamp::now()), webhook) {
-            (Step::Finished, _) => return Ok(()),
-            (Step::Wait(due), _) => due,
-            (Step::Send, Some(webhook)) => match self.attempt(delivery, &webhook).await? {
+    async fn take(&self, record: &SqsMessage, step: Step) -> Result<(), Unfinished> {
+        let due = match step {
+            Step::Finished => return Ok(()),
+            Step::Cancel(delivery) => return self.record(&delivery).await,
+            Step::Wait(due) => due,
+            Step::Send(delivery, webhook) => match self.attempt(delivery, &webhook).await? {
                 Verdict::RetryAt(due) => due,
                 Verdict::Delivered | Verdict::Failed => return Ok(()),
             },
-            (Step::Cancel, _) | (Step::Send, None) => {
-                return Ok(self.deliveries.record(&delivery.cancelled(), Timestamp::now()).await?);
-            }
         };
         self.hide(record, due).await;
         Err(Unfinished::NotDue(due))
@@ -125,11 +125,33 @@ impl Dispatcher {
     async fn attempt(&self, delivery: Delivery, webhook: &Webhook) -> Result<Verdict, Unfinished> {
         let attempt = self.sender.attempt(webhook, &delivery.message).await;
         let now = Timestamp::now();
-        let verdict = self.schedule.verdict(&attempt.outcome, delivery.attempts.len() + 1, now, jitter());
+        let circumstances =
+            Circumstances { earlier_tries: delivery.tries, now, jitter: jitter(), retry_after: Duration::ZERO };
+        let verdict = self.schedule.verdict(&attempt.outcome, circumstances);
+        let health = webhook.health_after(&attempt.outcome, now, self.patience);
         let delivery = delivery.after(attempt, verdict);
         log(&delivery);
-        self.deliveries.record(&delivery, now).await?;
+        self.record(&delivery).await?;
+        if let Some(change) = health {
+            self.change_health(webhook, &change, now).await;
+        }
         Ok(verdict)
+    }
+
+    async fn record(&self, delivery: &Delivery) -> Result<(), Unfinished> {
+        let expires_at = Timestamp::now().as_second() + i64::from(self.retention_days) * 86_400;
+        Ok(self.deliveries.record(delivery, expires_at).await?)
+    }
+
+    /// Where this fails a change is lost, which the next failure makes good; to fail the delivery for it would send the
+    /// webhook again.
+    async fn change_health(&self, webhook: &Webhook, change: &HealthChange, now: Timestamp) {
+        if let HealthChange::Gone { reason } | HealthChange::GivenUp { reason, .. } = change {
+            tracing::warn!(account_id = %webhook.account_id, webhook_id = webhook.id.0, reason, "disabling a webhook");
+        }
+        if let Err(err) = self.webhooks.change_health(webhook, change, now).await {
+            tracing::error!(cause = telemetry::chain(&err), "a webhook's health was not kept");
+        }
     }
 
     /// Where this fails the message comes back after the queue's own timeout: if that is too early, it is hidden again.

@@ -100,6 +100,7 @@ fn message(completion: &Completion, webhook: &Webhook) -> Message {
         delivery_id: DeliveryId::of(completion, webhook.id),
         event: completion.event,
         body: completion.body.clone(),
+        round: 0,
     }
 }
 

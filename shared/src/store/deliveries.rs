@@ -1,5 +1,8 @@
 //! The deliveries table: `webhook` (`account#id`) and `id`, one item per delivery that had an attempt or was cancelled.
 
+mod history;
+mod item;
+
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
@@ -10,25 +13,24 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
     types::{AttributeValue, KeysAndAttributes},
 };
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+pub use history::{Filter, Listed, Page};
+use item::{DeliveryItem, webhook_name};
+use serde::de::DeserializeOwned;
 
 use super::{
     StoreError,
     webhooks::{WebhookItem, Webhooks, key as webhook_key},
 };
 use crate::{
-    delivery::{Attempt, Delivery, DeliveryId, Message, State},
-    webhook::{EventType, Webhook},
+    delivery::{Delivery, DeliveryId, Message},
+    webhook::{AccountId, Webhook, WebhookId},
 };
 
-/// The table of deliveries, beside the webhooks that they go to.
+/// The table of deliveries.
 #[derive(Debug, Clone)]
 pub struct Deliveries {
     client: Client,
     table: String,
-    webhooks: Webhooks,
-    retention_days: u32,
 }
 
 /// Why a delivery was not recorded.
@@ -51,35 +53,53 @@ type Item = HashMap<String, AttributeValue>;
 type Requests = HashMap<String, KeysAndAttributes>;
 
 impl Deliveries {
-    /// The table of this name. An item is kept for `retention_days` after its last change.
-    pub fn new(aws: &aws_config::SdkConfig, table: String, webhooks: Webhooks, retention_days: u32) -> Self {
-        Self { client: Client::new(aws), table, webhooks, retention_days }
+    /// The table of this name.
+    pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
     }
 
-    /// Reads, in one call, what is known of each message's delivery and webhook: as both are at this moment. The
+    /// Reads, in one call, what is stored of each message's delivery and webhook, as both are at this moment. The
     /// result is in the order of the messages.
-    pub async fn read(&self, messages: Vec<Message>) -> Result<Vec<(Delivery, Option<Webhook>)>, StoreError> {
-        let mut items = self.read_all(self.requests(&messages)).await?;
-        let deliveries: Vec<DeliveryItem> = parsed(items.remove(&self.table))?;
-        let deliveries: HashMap<_, _> = deliveries.iter().map(|item| ((&item.webhook, &item.id), item)).collect();
-        let webhooks: Vec<WebhookItem> = parsed(items.remove(self.webhooks.table()))?;
+    pub async fn read(
+        &self,
+        webhooks: &Webhooks,
+        messages: &[Message],
+    ) -> Result<Vec<(Option<Delivery>, Option<Webhook>)>, StoreError> {
+        let mut items = self.read_all(self.requests(webhooks, messages)).await?;
+        let webhooks: Vec<WebhookItem> = parsed(items.remove(webhooks.table()))?;
         let webhooks = webhooks.into_iter().map(Webhook::from);
         let webhooks: HashMap<_, _> =
             webhooks.map(|webhook| ((webhook.account_id.clone(), webhook.id), webhook)).collect();
-        let known = messages.into_iter().map(|message| {
-            let webhook = webhooks.get(&(message.account_id.clone(), message.webhook_id)).cloned();
-            let delivery = match deliveries.get(&(&webhook_name(&message), &message.delivery_id)) {
-                Some(item) => item.delivery(message),
-                None => Delivery::pending(message),
-            };
-            (delivery, webhook)
+        let deliveries: Vec<DeliveryItem> = parsed(items.remove(&self.table))?;
+        let deliveries: HashMap<_, _> =
+            deliveries.into_iter().map(|item| ((item.webhook.clone(), item.id.clone()), item)).collect();
+
+        let stored = messages.iter().map(|Message { account_id, webhook_id, delivery_id, .. }| {
+            let item = deliveries.get(&(webhook_name(account_id, *webhook_id), delivery_id.clone()));
+            let delivery = item.map(|item| item.delivery(account_id, *webhook_id));
+            (delivery, webhooks.get(&(account_id.clone(), *webhook_id)).cloned())
         });
-        Ok(known.collect())
+        Ok(stored.collect())
     }
 
-    /// Stores a delivery as it now is, unless another dispatcher has stored it since it was read.
-    pub async fn record(&self, delivery: &Delivery, now: Timestamp) -> Result<(), RecordError> {
-        let expires_at = now.as_second() + i64::from(self.retention_days) * 86_400;
+    /// One delivery, as it is at this moment.
+    pub async fn find(
+        &self,
+        account: &AccountId,
+        webhook: WebhookId,
+        id: &DeliveryId,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let doing = "read a delivery";
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(account, webhook, id)));
+        let found = get.consistent_read(true).send().await.map_err(StoreError::while_trying_to(doing))?;
+        let Some(item) = found.item else { return Ok(None) };
+        let item: DeliveryItem = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+        Ok(Some(item.delivery(account, webhook)))
+    }
+
+    /// Stores a delivery as it now is, unless another dispatcher has stored it since it was read. DynamoDB forgets it
+    /// some time after `expires_at`, in Unix seconds.
+    pub async fn record(&self, delivery: &Delivery, expires_at: i64) -> Result<(), RecordError> {
         let item = serde_dynamo::to_item(DeliveryItem::new(delivery, expires_at)).expect("a delivery is a valid item");
         self.client
             .put_item()
@@ -97,20 +117,16 @@ impl Deliveries {
     }
 
     /// One request for each thing, since DynamoDB refuses a batch that names one twice.
-    fn requests(&self, messages: &[Message]) -> Requests {
-        let deliveries: HashSet<_> =
-            messages.iter().map(|message| (webhook_name(message), &message.delivery_id)).collect();
-        let webhooks: HashSet<_> = messages.iter().map(|message| (&message.account_id, message.webhook_id)).collect();
-        let deliveries = deliveries.into_iter().map(|(webhook, id)| {
-            HashMap::from([
-                ("webhook".to_owned(), AttributeValue::S(webhook)),
-                ("id".to_owned(), AttributeValue::S(id.to_string())),
-            ])
-        });
-        let webhooks = webhooks.into_iter().map(|(account, id)| webhook_key(account, id));
+    fn requests(&self, webhooks: &Webhooks, messages: &[Message]) -> Requests {
+        let webhook_keys: HashSet<_> =
+            messages.iter().map(|message| (&message.account_id, message.webhook_id)).collect();
+        let delivery_keys: HashSet<_> =
+            messages.iter().map(|message| (&message.account_id, message.webhook_id, &message.delivery_id)).collect();
+        let webhook_keys = webhook_keys.into_iter().map(|(account, id)| webhook_key(account, id));
+        let delivery_keys = delivery_keys.into_iter().map(|(account, webhook, id)| key(account, webhook, id));
         HashMap::from([
-            (self.table.clone(), consistent(deliveries.collect())),
-            (self.webhooks.table().to_owned(), consistent(webhooks.collect())),
+            (webhooks.table().to_owned(), consistent(webhook_keys.collect())),
+            (self.table.clone(), consistent(delivery_keys.collect())),
         ])
     }
 
@@ -138,88 +154,17 @@ impl Deliveries {
     }
 }
 
+fn key(account: &AccountId, webhook: WebhookId, id: &DeliveryId) -> Item {
+    HashMap::from([
+        ("webhook".to_owned(), AttributeValue::S(webhook_name(account, webhook))),
+        ("id".to_owned(), AttributeValue::S(id.to_string())),
+    ])
+}
+
 fn consistent(keys: Vec<Item>) -> KeysAndAttributes {
     KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().expect("has its keys")
 }
 
 fn parsed<T: DeserializeOwned>(items: Option<Vec<Item>>) -> Result<Vec<T>, StoreError> {
     serde_dynamo::from_items(items.unwrap_or_default()).map_err(StoreError::while_trying_to(READING))
-}
-
-/// A webhook's name in this table. No account id can hold the `#`.
-fn webhook_name(message: &Message) -> String {
-    format!("{}#{}", message.account_id, message.webhook_id)
-}
-
-#[derive(Serialize, Deserialize)]
-struct DeliveryItem {
-    webhook: String,
-    id: DeliveryId,
-    event: EventType,
-    state: State,
-    attempts: Vec<Attempt>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_attempt_at: Option<Timestamp>,
-    body: String,
-    version: u64,
-    /// Unix seconds after which DynamoDB's time to live removes the item.
-    expires_at: i64,
-}
-
-impl DeliveryItem {
-    fn new(delivery: &Delivery, expires_at: i64) -> Self {
-        let Delivery { message, state, attempts, next_attempt_at, version } = delivery.clone();
-        Self {
-            webhook: webhook_name(&message),
-            id: message.delivery_id,
-            event: message.event,
-            state,
-            attempts,
-            next_attempt_at,
-            body: message.body,
-            version: version + 1,
-            expires_at,
-        }
-    }
-
-    fn delivery(&self, message: Message) -> Delivery {
-        Delivery {
-            message,
-            state: self.state,
-            attempts: self.attempts.clone(),
-            next_attempt_at: self.next_attempt_at,
-            version: self.version,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::delivery::Outcome;
-
-    #[test]
-    fn an_item_gives_back_the_delivery_that_it_was_made_of() {
-        let at: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
-        let outcomes = [
-            Outcome::Blocked { detail: "no".into() },
-            Outcome::Timeout,
-            Outcome::Http { http_status: 503, response: "busy \u{FFFE}".into() },
-        ];
-        let message: Message = serde_json::from_str(
-            r#"{"account_id":"a","webhook_id":3,"delivery_id":"01","event":"job.failed","body":"{}"}"#,
-        )
-        .unwrap();
-        let delivery = Delivery {
-            state: State::Retrying,
-            attempts: outcomes.map(|outcome| Attempt { started_at: at, duration_ms: 7, outcome }).into(),
-            next_attempt_at: Some(at),
-            version: 3,
-            ..Delivery::pending(message.clone())
-        };
-        let item: Item = serde_dynamo::to_item(DeliveryItem::new(&delivery, 1)).unwrap();
-        assert_eq!(item["webhook"], AttributeValue::S("a#3".into()));
-        let read: DeliveryItem = serde_dynamo::from_item(item).unwrap();
-        assert_eq!(read.delivery(message), Delivery { version: 4, ..delivery });
-    }
 }

@@ -5,13 +5,17 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
+    operation::{
+        transact_write_items::{TransactWriteItemsError, TransactWriteItemsOutput},
+        update_item::UpdateItemError,
+    },
     types::{AttributeValue, Put, TransactWriteItem, Update},
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::webhook::{AccountId, EventType, NewWebhook, Secret, Status, Webhook, WebhookId};
+use crate::webhook::{AccountId, EventType, Health, HealthChange, NewWebhook, Secret, Status, Webhook, WebhookId};
 
 /// The table of webhooks.
 #[derive(Debug, Clone)]
@@ -49,6 +53,63 @@ impl Webhooks {
         Ok(self.read_account(account).await?.webhooks)
     }
 
+    /// One webhook, as it is at this moment.
+    pub async fn find(&self, account: &AccountId, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
+        let fault = StoreError::while_trying_to("read a webhook");
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(account, id))).consistent_read(true);
+        let Some(item) = get.send().await.map_err(StoreError::while_trying_to("read a webhook"))?.item else {
+            return Ok(None);
+        };
+        Ok(Some(serde_dynamo::from_item::<_, WebhookItem>(item).map_err(fault)?.into()))
+    }
+
+    /// Keeps what an attempt meant for a webhook's health. It changes nothing of a webhook that was deleted meanwhile,
+    /// and disables none that had a success since this one was read.
+    pub async fn change_health(
+        &self,
+        webhook: &Webhook,
+        change: &HealthChange,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let disabled = |reason| vec![(":disabled", text("disabled")), (":reason", text(reason))];
+        let disable = "SET #status = :disabled, disabled_reason = :reason";
+        let (expression, condition, values) = match change {
+            HealthChange::Recovered => ("REMOVE failing_since, consecutive_failures", "attribute_exists(id)", vec![]),
+            HealthChange::Failed => (
+                "SET failing_since = if_not_exists(failing_since, :now) ADD consecutive_failures :one",
+                "attribute_exists(id)",
+                vec![(":now", text(&now.to_string())), (":one", AttributeValue::N("1".into()))],
+            ),
+            HealthChange::Gone { reason } => (disable, "attribute_exists(id)", disabled(reason)),
+            HealthChange::GivenUp { reason, since } => {
+                let since = (":since", text(&since.to_string()));
+                (disable, "failing_since = :since", [disabled(reason), vec![since]].concat())
+            }
+        };
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&webhook.account_id, webhook.id)))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names(
+                expression.contains("#status").then(|| HashMap::from([("#status".into(), "status".into())])),
+            )
+            .set_expression_attribute_values(
+                (!values.is_empty())
+                    .then(|| values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+            );
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(err) => match err.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(StoreError::while_trying_to("keep a webhook's health")(err)),
+            },
+        }
+    }
+
     /// Registers a webhook under the account's next number.
     ///
     /// The counter and the webhook are written in one transaction that fails if the counter has moved since it was
@@ -62,6 +123,7 @@ impl Webhooks {
             events: new.events,
             status: Status::Active,
             secret: new.secret.unwrap_or_else(Secret::generate),
+            health: Health::default(),
         };
         for round in 0..CREATE_ROUNDS {
             let existing = self.read_account(account).await?;
@@ -186,18 +248,20 @@ pub(super) struct WebhookItem {
     events: Vec<EventType>,
     status: Status,
     secret: String,
+    #[serde(flatten)]
+    health: Health,
 }
 
 impl From<&Webhook> for WebhookItem {
     fn from(webhook: &Webhook) -> Self {
-        let Webhook { account_id, id, url, events, status, secret } = webhook.clone();
-        Self { account_id, id, url, events, status, secret: secret.reveal().to_owned() }
+        let Webhook { account_id, id, url, events, status, secret, health } = webhook.clone();
+        Self { account_id, id, url, events, status, secret: secret.reveal().to_owned(), health }
     }
 }
 
 impl From<WebhookItem> for Webhook {
     fn from(item: WebhookItem) -> Self {
-        let WebhookItem { account_id, id, url, events, status, secret } = item;
-        Self { account_id, id, url, events, status, secret: Secret::stored(secret) }
+        let WebhookItem { account_id, id, url, events, status, secret, health } = item;
+        Self { account_id, id, url, events, status, secret: Secret::stored(secret), health }
     }
 }

@@ -1,0 +1,75 @@
+//! Where a page ended, as the customer carries it from one request to the next.
+//!
+//! It is sealed with the webhook's secret. A cursor that was made up could do no harm, since a list never leaves its own
+//! webhook; the seal is there so that nobody builds on what is inside, and so that a garbled one is refused and does not
+//! silently skip deliveries.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use nano_webhooks::{delivery::DeliveryId, signature, webhook::Webhook};
+
+const SEAL_BYTES: usize = 16;
+
+/// The cursor that continues after this delivery.
+pub(crate) fn seal(webhook: &Webhook, id: &DeliveryId) -> String {
+    let seal = seal_of(webhook, id);
+    URL_SAFE_NO_PAD.encode([id.as_str().as_bytes(), &seal].concat())
+}
+
+/// The delivery that a cursor continues after; none for a text that this service did not make for this webhook.
+pub(crate) fn open(webhook: &Webhook, text: &str) -> Option<DeliveryId> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (id, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL_BYTES)?)?;
+    let id = DeliveryId::parse(str::from_utf8(id).ok()?)?;
+    (seal == seal_of(webhook, &id)).then_some(id)
+}
+
+fn seal_of(webhook: &Webhook, id: &DeliveryId) -> [u8; SEAL_BYTES] {
+    let name = format!("{}#{}", webhook.account_id, webhook.id);
+    let [seal, _] = *signature::seal(&webhook.secret, &[name.as_bytes(), id.as_str().as_bytes()]).as_chunks().0 else {
+        unreachable!("32 bytes are two times 16")
+    };
+    seal
+}
+
+#[cfg(test)]
+mod tests {
+    use nano_webhooks::webhook::{AccountId, EventType, Health, Secret, Status, WebhookId};
+
+    use super::*;
+
+    fn webhook(id: u64) -> Webhook {
+        Webhook {
+            account_id: AccountId::parse("acct_1").unwrap(),
+            id: WebhookId(id),
+            url: "https://a.example.com/".into(),
+            events: vec![EventType::JobCompleted],
+            status: Status::Active,
+            secret: Secret::parse("your-secret-key").unwrap(),
+            health: Health::default(),
+        }
+    }
+
+    fn id() -> DeliveryId {
+        DeliveryId::parse("01KDYAK3482WAV4DVEFM6KBDXQ").unwrap()
+    }
+
+    #[test]
+    fn a_cursor_gives_back_its_delivery_for_its_webhook_alone() {
+        let cursor = seal(&webhook(1), &id());
+        assert_eq!(open(&webhook(1), &cursor), Some(id()));
+        assert_eq!(open(&webhook(2), &cursor), None);
+    }
+
+    #[test]
+    fn a_cursor_with_any_character_changed_is_refused() {
+        let cursor = seal(&webhook(1), &id());
+        for at in 0..cursor.len() {
+            let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
+            let changed = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);
+            assert_eq!(open(&webhook(1), &changed), None, "{changed}");
+        }
+        for nonsense in ["", "x", "%", &cursor[1..], &format!("{cursor}A")] {
+            assert_eq!(open(&webhook(1), nonsense), None, "{nonsense:?}");
+        }
+    }
+}

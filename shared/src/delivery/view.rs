@@ -1,0 +1,95 @@
+//! What a customer sees of a delivery.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{Attempt, Delivery, DeliveryId, Outcome, State};
+use crate::{store::Listed, webhook::EventType};
+
+/// A delivery in a list.
+#[derive(Debug, Serialize)]
+pub struct Summary<'a> {
+    id: &'a DeliveryId,
+    event: EventType,
+    status: State,
+    /// When the task ended.
+    timestamp: Timestamp,
+    attempt_count: usize,
+    last_attempt: Option<AttemptView<'a>>,
+    next_attempt_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Listed> for Summary<'a> {
+    fn from(listed: &'a Listed) -> Self {
+        let Listed { id, event, state, attempts, next_attempt_at } = listed;
+        Self {
+            id,
+            event: *event,
+            status: *state,
+            timestamp: id.ended_at(),
+            attempt_count: attempts.len(),
+            last_attempt: attempts.last().map(AttemptView::from),
+            next_attempt_at: *next_attempt_at,
+        }
+    }
+}
+
+/// One delivery, whole.
+#[derive(Debug, Serialize)]
+pub struct View<'a> {
+    id: &'a DeliveryId,
+    event: EventType,
+    status: State,
+    /// When the task ended.
+    timestamp: Timestamp,
+    attempt_count: usize,
+    next_attempt_at: Option<Timestamp>,
+    /// The body that was signed and sent, byte for byte.
+    payload: &'a RawValue,
+    attempts: Vec<AttemptView<'a>>,
+}
+
+impl<'a> From<&'a Delivery> for View<'a> {
+    fn from(delivery: &'a Delivery) -> Self {
+        let Delivery { message, state, attempts, next_attempt_at, .. } = delivery;
+        Self {
+            id: &message.delivery_id,
+            event: message.event,
+            status: *state,
+            timestamp: message.delivery_id.ended_at(),
+            attempt_count: attempts.len(),
+            next_attempt_at: *next_attempt_at,
+            payload: serde_json::from_str(&message.body).expect("the body was made by canonical_json"),
+            attempts: attempts.iter().map(AttemptView::from).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct AttemptView<'a> {
+    started_at: Timestamp,
+    duration_ms: u64,
+    outcome: &'static str,
+    /// What happened, in a sentence.
+    message: String,
+    http_status: Option<u16>,
+    response: Option<&'a str>,
+}
+
+impl<'a> From<&'a Attempt> for AttemptView<'a> {
+    fn from(attempt: &'a Attempt) -> Self {
+        let (http_status, response) = match &attempt.outcome {
+            Outcome::Http { http_status, response } => (Some(*http_status), Some(response.as_str())),
+            _ => (None, None),
+        };
+        Self {
+            started_at: attempt.started_at,
+            duration_ms: attempt.duration_ms,
+            outcome: attempt.outcome.phase(),
+            message: attempt.outcome.explanation(),
+            http_status,
+            response,
+        }
+    }
+}

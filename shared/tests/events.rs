@@ -1,0 +1,26 @@
+//! The sample events: one for each function, and each of the kind that its trigger sends.
+
+use std::{fs, path::Path};
+
+use lambda_http::RequestExt as _;
+use nano_webhooks::queue::SqsEvent;
+
+#[test]
+fn every_function_has_a_sample_event_of_its_trigger() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let functions = fs::read_dir(root.join("functions")).unwrap();
+    let mut names: Vec<String> = functions.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert!(names.contains(&"create-webhook".to_owned()), "{names:?}");
+    for name in names {
+        let text = fs::read_to_string(root.join(format!("events/{name}.json")));
+        let text = text.unwrap_or_else(|err| panic!("events/{name}.json: {err}"));
+        if text.contains("aws:sqs") {
+            assert!(!serde_json::from_str::<SqsEvent>(&text).unwrap().records.is_empty(), "{name}");
+        } else {
+            let request = lambda_http::request::from_str(&text).unwrap();
+            assert!(request.raw_http_path().starts_with("/api/v1/webhooks"), "{name}");
+            assert!(request.headers().contains_key("authorization"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What a customer sees of deliveries, and the retry that a person asks for.
+
+use std::time::{Duration, Instant};
+
+use harness::{Answer, Customer, Producer, Reply};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{RECEIVER, STACK, key_for};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// An account with one webhook on a path of the receiver.
+struct Account {
+    id: &'static str,
+    customer: Customer,
+    path: String,
+}
+
+impl Account {
+    async fn with_webhook(id: &'static str) -> Self {
+        let customer = Customer::new(&STACK, &key_for(id));
+        let path = format!("/{id}");
+        let webhook = json!({ "url": RECEIVER.url(&path), "events": ["job.completed"] });
+        assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+        Self { id, customer, path }
+    }
+
+    fn completion(&self, task: u32) -> String {
+        let second = task % 60;
+        format!(
+            r#"{{"account_id":"{}","task_id":"task_{task}","task_type":"image","status":"completed","data":{{"n":6.0}},"timestamp":"2024-12-23T10:00:{second:02}Z"}}"#,
+            self.id
+        )
+    }
+
+    async fn send(&self, tasks: std::ops::Range<u32>) {
+        let messages: Vec<String> = tasks.map(|task| self.completion(task)).collect();
+        Producer::new(&STACK).send_all(&messages).await.unwrap();
+    }
+
+    async fn get(&self, query: &str) -> Reply {
+        self.customer.get(&format!("/api/v1/webhooks/1/deliveries{query}")).await.unwrap()
+    }
+
+    async fn list(&self, query: &str) -> (Vec<Value>, Option<String>) {
+        let reply = self.get(query).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        let data = reply.json()["data"].take();
+        (data["deliveries"].as_array().unwrap().clone(), data["next_cursor"].as_str().map(str::to_owned))
+    }
+
+    /// Waits until so many deliveries stand in a state; gives them, newest first.
+    async fn wait_for(&self, status: &str, count: usize) -> Vec<Value> {
+        let start = Instant::now();
+        loop {
+            let (deliveries, _) = self.list(&format!("?status={status}&limit=100")).await;
+            if deliveries.len() == count {
+                return deliveries;
+            }
+            assert!(start.elapsed() < SOON, "{} of {count} are {status}", deliveries.len());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+fn ids(deliveries: &[Value]) -> Vec<&str> {
+    deliveries.iter().map(|delivery| delivery["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_delivery_shows_its_payload_and_every_attempt() {
+    let account = Account::with_webhook("acct_shown").await;
+    let busy = Answer { body: "busy\u{0} \u{1b}[2J".into(), ..Answer::status(503) };
+    RECEIVER.answer(&account.path, [busy, Answer { body: "thanks".into(), ..Answer::status(201) }]);
+    account.send(1..2).await;
+    let listed = account.wait_for("delivered", 1).await;
+
+    let webhook_id = RECEIVER.received(&account.path)[0].header("webhook-id").unwrap().to_owned();
+    assert_eq!(ids(&listed), [webhook_id.as_str()]);
+    let shown = account.get(&format!("/{webhook_id}")).await;
+    let sent = String::from_utf8(RECEIVER.received(&account.path)[0].body.to_vec()).unwrap();
+    assert!(shown.text.contains(&format!(r#""payload":{sent}"#)), "the payload is what was sent: {}", shown.text);
+    let data = shown.json()["data"].take();
+    assert_eq!(data["status"], "delivered");
+    assert_eq!(data["event"], "job.completed");
+    assert_eq!(data["timestamp"], "2024-12-23T10:00:01Z");
+    assert_eq!(data["next_attempt_at"], Value::Null);
+    let attempts = data["attempts"].as_array().unwrap();
+    let told =
+        |attempt: &Value| json!([attempt["outcome"], attempt["http_status"], attempt["response"], attempt["message"]]);
+    assert_eq!(told(&attempts[0]), json!(["http", 503, "busy\u{FFFD} \u{FFFD}[2J", "the endpoint answered 503"]));
+    assert_eq!(told(&attempts[1]), json!(["http", 201, "thanks", "the endpoint answered 201"]));
+    assert_eq!(attempts.len(), 2);
+    assert_eq!(listed[0]["attempt_count"], 2);
+    assert_eq!(listed[0]["last_attempt"], attempts[1]);
+}
+
+#[tokio::test]
+async fn pages_are_newest_first_and_survive_new_arrivals() {
+    let account = Account::with_webhook("acct_pages").await;
+    account.send(1..8).await;
+    let all = account.wait_for("delivered", 7).await;
+    let times: Vec<&str> = all.iter().map(|delivery| delivery["timestamp"].as_str().unwrap()).collect();
+    assert!(times.is_sorted_by(|one, other| one > other), "{times:?}");
+
+    let (first, cursor) = account.list("?limit=3").await;
+    account.send(20..23).await;
+    account.wait_for("delivered", 10).await;
+    let (second, cursor) = account.list(&format!("?limit=3&cursor={}", cursor.unwrap())).await;
+    let (third, last) = account.list(&format!("?limit=3&cursor={}", cursor.unwrap())).await;
+    let paged = [first, second, third].concat();
+    assert_eq!(ids(&paged), ids(&all), "nothing twice, nothing left out");
+    assert_eq!(last, None);
+}
+
+#[tokio::test]
+async fn a_list_can_be_narrowed_to_a_state() {
+    let account = Account::with_webhook("acct_states").await;
+    RECEIVER.answer(&account.path, vec![Answer::status(500); 100]);
+    account.send(1..3).await;
+    account.wait_for("retrying", 2).await;
+    assert!(account.list("?status=delivered").await.0.is_empty());
+    account.wait_for("failed", 2).await;
+    assert!(account.list("?status=retrying").await.0.is_empty());
+    let (failed, cursor) = account.list("?status=failed&limit=1").await;
+    let (rest, end) = account.list(&format!("?status=failed&limit=1&cursor={}", cursor.unwrap())).await;
+    assert_ne!(ids(&failed), ids(&rest));
+    assert_eq!((failed[0]["attempt_count"].as_u64(), rest.len()), (Some(8), 1));
+    // DynamoDB says that there may be more until a query finds that there is not.
+    if let Some(cursor) = end {
+        assert!(account.list(&format!("?status=failed&limit=1&cursor={cursor}")).await.0.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn wrong_parameters_are_told_what_is_right() {
+    let account = Account::with_webhook("acct_parameters").await;
+    let cases = [
+        ("?limit=0", "limit is \"0\"; expected a whole number from 1 to 100"),
+        ("?limit=101", "limit is \"101\"; expected a whole number from 1 to 100"),
+        ("?limit=ten", "limit is \"ten\"; expected a whole number from 1 to 100"),
+        ("?status=done", "status is \"done\"; expected one of retrying, delivered, failed, cancelled"),
+        ("?cursor=AAAA", "cursor is not a next_cursor of this webhook's list; leave it out to start with the newest"),
+    ];
+    for (query, message) in cases {
+        let reply = account.get(query).await;
+        assert_eq!((reply.status, reply.json()["error"]["message"].as_str()), (400, Some(message)), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_finished_delivery_can_be_retried_under_its_id_however_often_it_was() {
+    let account = Account::with_webhook("acct_again").await;
+    account.send(1..2).await;
+    let id = ids(&account.wait_for("delivered", 1).await)[0].to_owned();
+    let path = format!("/api/v1/webhooks/1/deliveries/{id}/retry");
+    for round in 2..=3 {
+        let reply = account.customer.send(Method::POST, &path, None).await.unwrap();
+        assert_eq!((reply.status, reply.text), (202, format!(r#"{{"success":true,"data":{{"id":"{id}"}}}}"#)));
+        let received = RECEIVER.wait_for(&account.path, round, SOON).await.unwrap();
+        assert!(received.iter().all(|webhook| webhook.header("webhook-id") == Some(&id)));
+        // The next retry has to find the record of this one.
+        let start = Instant::now();
+        while account.list("").await.0[0]["attempt_count"] != round {
+            assert!(start.elapsed() < SOON);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_retry_starts_the_schedule_afresh() {
+    let account = Account::with_webhook("acct_afresh").await;
+    RECEIVER.answer(&account.path, vec![Answer::status(500); 10]);
+    account.send(1..2).await;
+    let id = ids(&account.wait_for("failed", 1).await)[0].to_owned();
+    let path = format!("/api/v1/webhooks/1/deliveries/{id}/retry");
+    assert_eq!(account.customer.send(Method::POST, &path, None).await.unwrap().status, 202);
+    let delivered = account.wait_for("delivered", 1).await;
+    assert_eq!(delivered[0]["attempt_count"], 11, "eight of the first round; two failures and a success of the second");
+}
+
+#[tokio::test]
+async fn what_is_still_being_tried_cannot_be_retried() {
+    let account = Account::with_webhook("acct_early").await;
+    RECEIVER.answer(&account.path, vec![Answer::status(500); 10]);
+    account.send(1..2).await;
+    let id = ids(&account.wait_for("retrying", 1).await)[0].to_owned();
+    let path = format!("/api/v1/webhooks/1/deliveries/{id}/retry");
+    let reply = account.customer.send(Method::POST, &path, None).await.unwrap();
+    assert_eq!((reply.status, reply.json()["error"]["code"].as_str()), (409, Some("conflict")), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn another_accounts_history_looks_like_none() {
+    let (owner, other) = (Account::with_webhook("acct_owner").await, Account::with_webhook("acct_stranger").await);
+    owner.send(1..2).await;
+    let id = ids(&owner.wait_for("delivered", 1).await)[0].to_owned();
+    let other = Customer::new(&STACK, &key_for(other.id));
+    for (method, path) in [
+        (Method::GET, format!("/api/v1/webhooks/1/deliveries/{id}")),
+        (Method::POST, format!("/api/v1/webhooks/1/deliveries/{id}/retry")),
+    ] {
+        let reply = other.send(method, &path, None).await.unwrap();
+        let message = format!("there is no delivery {id}");
+        assert_eq!((reply.status, reply.json()["error"]["message"].as_str()), (404, Some(message.as_str())));
+    }
+    let reply = other.get("/api/v1/webhooks/2/deliveries").await.unwrap();
+    assert_eq!((reply.status, reply.json()["error"]["message"].as_str()), (404, Some("there is no webhook 2")));
+}
+
+#[tokio::test]
+async fn a_410_disables_the_webhook_and_cancels_what_waits() {
+    let account = Account::with_webhook("acct_gone").await;
+    RECEIVER.answer(&account.path, [Answer::status(500), Answer::status(410)]);
+    account.send(1..2).await;
+    account.wait_for("retrying", 1).await;
+    account.send(2..3).await;
+    account.wait_for("failed", 1).await;
+    account.wait_for("cancelled", 1).await;
+    let webhook = account.customer.get("/api/v1/webhooks").await.unwrap().json()["data"][0].take();
+    assert_eq!(webhook["status"], "disabled");
+    let received = RECEIVER.received(&account.path).len();
+    account.send(3..4).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(RECEIVER.received(&account.path).len(), received, "a disabled webhook gets nothing");
+    assert!(account.list("?status=delivered").await.0.is_empty());
+}

@@ -1,0 +1,44 @@
+//! What a crash costs: nothing but time.
+
+use std::{collections::HashSet, time::Duration};
+
+use harness::{Answer, Customer, Options, Producer, Received, Stack, signature};
+use serde_json::json;
+
+use crate::{RECEIVER, folder_of_this_run};
+
+const SECRET: &str = "your-secret-key";
+
+/// The dispatcher is killed while all of a batch's requests are at the receiver, which has seen each webhook and answers
+/// none in time: the worst moment, since the outcomes are lost.
+#[tokio::test]
+async fn killing_the_dispatcher_in_the_middle_of_a_batch_loses_nothing() {
+    // A stack of its own: the others' deliveries would be delayed too.
+    let options = Options { port: None, folder: folder_of_this_run().join("recovery") };
+    let stack = Stack::start(&options, &|_| {}).unwrap();
+    let customer = Customer::new(&stack, &stack.create_api_key("acct_killed").unwrap());
+    let webhook = json!({ "url": RECEIVER.url("/killed"), "events": ["job.completed"], "secret_key": SECRET });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    RECEIVER.answer("/killed", vec![Answer { delay: Duration::from_secs(8), ..Answer::status(200) }; 10]);
+
+    let completion = |task: usize| {
+        format!(
+            r#"{{"account_id":"acct_killed","task_id":"task_{task}","task_type":"image","status":"completed","timestamp":"2024-12-23T10:00:00Z"}}"#
+        )
+    };
+    Producer::new(&stack).send_all(&(0..10).map(completion).collect::<Vec<_>>()).await.unwrap();
+    RECEIVER.wait_for("/killed", 10, Duration::from_secs(30)).await.unwrap();
+    assert!(stack.kill("Dispatcher", |_| 0), "there was a dispatcher to kill");
+    while stack.kill("Dispatcher", |_| 0) {}
+
+    let received = RECEIVER.wait_for("/killed", 20, Duration::from_mins(2)).await.unwrap();
+    let ids = |webhooks: &[Received]| -> HashSet<String> {
+        webhooks.iter().map(|webhook| webhook.header("webhook-id").unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&received[..10]).len(), 10);
+    assert_eq!(ids(&received[10..]), ids(&received[..10]), "each comes again, with the same id");
+    assert!(received.iter().all(|webhook| signature::is_valid(webhook, SECRET)));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let delivered = customer.get("/api/v1/webhooks/1/deliveries?status=delivered").await.unwrap().json();
+    assert_eq!(delivered["data"]["deliveries"].as_array().unwrap().len(), 10);
+}

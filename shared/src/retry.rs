@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 
 use crate::delivery::Outcome;
 
@@ -58,7 +58,10 @@ impl Schedule {
         }
         let wait = usize::try_from(earlier_tries).ok().and_then(|tries| self.0.get(tries));
         match wait.filter(|_| outcome.is_retryable()) {
-            Some(wait) => Verdict::RetryAt(now + wait.mul_f64(1.0 + jitter / 5.0).max(retry_after)),
+            Some(wait) => {
+                let due = now + wait.mul_f64(1.0 + jitter / 5.0).max(retry_after);
+                Verdict::RetryAt(due.round(Unit::Millisecond).unwrap_or(due))
+            }
             None => Verdict::Failed,
         }
     }

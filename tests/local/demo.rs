@@ -20,8 +20,8 @@ pub(crate) async fn register(stack: &Stack, key: &ApiKey, receiver: &Receiver) -
     }
 }
 
-/// Sends one completion through the whole service and shows what arrived.
-pub(crate) async fn deliver_one(stack: &Stack, receiver: &Receiver, secret: &str) -> Result<(), Failure> {
+/// Sends one completion through the whole service and shows what arrived; gives the delivery's id.
+pub(crate) async fn deliver_one(stack: &Stack, receiver: &Receiver, secret: &str) -> Result<String, Failure> {
     println!("Sending a completion …");
     let completion = json!({
         "account_id": "acct_demo",
@@ -34,7 +34,7 @@ pub(crate) async fn deliver_one(stack: &Stack, receiver: &Receiver, secret: &str
     let arrived = receiver.wait_for(PATH, 1, Duration::from_secs(30)).await?;
     show(&arrived[0], secret);
     if signature::is_valid(&arrived[0], secret) {
-        Ok(())
+        Ok(arrived[0].header("webhook-id").unwrap_or_default().to_owned())
     } else {
         Err(Failure::new("the first webhook's signature is wrong"))
     }
@@ -54,8 +54,8 @@ pub(crate) fn show(webhook: &Received, secret: &str) {
 }
 
 /// Prints how to use the stack. The webhook in the example has the receiver's secret, so that it can check that one too.
-pub(crate) fn explain(receiver: &Receiver, secret: &str, environment: &Path) {
-    let environment = environment.display();
+pub(crate) fn explain(receiver: &Receiver, secret: &str, delivery: &str, environment: &Path, log: &Path) {
+    let (environment, log) = (environment.display(), log.display());
     let url = receiver.url(PATH);
     println!(
         r#"
@@ -70,12 +70,19 @@ List, register and delete webhooks:
     -d '{{"url": "{url}", "events": ["job.completed"], "secret_key": "{secret}"}}'
   curl -X DELETE "$NANO_API_URL/api/v1/webhooks/2" -H "Authorization: Bearer $NANO_API_KEY"
 
+See what became of the deliveries, newest first; then one whole, and once more:
+
+  curl "$NANO_API_URL/api/v1/webhooks/1/deliveries?limit=5" -H "Authorization: Bearer $NANO_API_KEY"
+  curl "$NANO_API_URL/api/v1/webhooks/1/deliveries/{delivery}" -H "Authorization: Bearer $NANO_API_KEY"
+  curl -X POST "$NANO_API_URL/api/v1/webhooks/1/deliveries/{delivery}/retry" -H "Authorization: Bearer $NANO_API_KEY"
+
 Finish a task, as the job pipeline would:
 
   aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL" --queue-url "$COMPLETIONS_QUEUE_URL" --message-body \
     '{{"account_id": "acct_demo", "task_id": "task_2", "task_type": "image", "status": "completed", "data": {{}}}}'
 
-Every webhook that arrives at {url} is shown here. Ctrl-C ends it all; a detached stack ends with
-`cargo local --stop`."#
+Every webhook that arrives at {url} is shown here, or in
+{log} if the stack is detached.
+Ctrl-C ends it all; `cargo local --stop` ends a detached stack."#
     );
 }

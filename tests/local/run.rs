@@ -44,9 +44,9 @@ async fn show(session: &Session, port: Option<u16>) -> Result<(), Failure> {
 
     let receiver = Receiver::start()?;
     let secret = demo::register(&stack, &key, &receiver).await?;
-    demo::deliver_one(&stack, &receiver, &secret).await?;
+    let delivery = demo::deliver_one(&stack, &receiver, &secret).await?;
     session.write_environment(&stack, &key)?;
-    demo::explain(&receiver, &secret, &session.environment);
+    demo::explain(&receiver, &secret, &delivery, &session.environment, &session.log);
 
     let mut shown = 1;
     loop {

@@ -10,6 +10,7 @@ use nano_webhooks::{
     telemetry,
     webhook::Webhook,
 };
+use serde::Serialize;
 use serde_json::json;
 
 const DEFAULT_LIMIT: usize = 20;
@@ -33,9 +34,17 @@ async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) 
     let before = request.query_parameter("cursor").map(|text| opened(&webhook, text)).transpose()?;
 
     let page = deliveries.list(&request.account, id, &Filter { state, before, limit }).await?;
-    let next_cursor = page.next.map(|id| cursor::seal(&webhook, &id));
-    let deliveries: Vec<Summary> = page.deliveries.iter().map(Summary::from).collect();
-    Ok(Reply::ok(&json!({ "deliveries": deliveries, "next_cursor": next_cursor })))
+    Ok(Reply::ok(&List {
+        deliveries: page.deliveries.iter().map(Summary::from).collect(),
+        next_cursor: page.next.map(|id| cursor::seal(&webhook, &id)),
+    }))
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    deliveries: Vec<Summary<'a>>,
+    /// Null on the last page.
+    next_cursor: Option<String>,
 }
 
 fn state(text: &str) -> Result<State, ApiError> {

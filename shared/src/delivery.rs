@@ -290,7 +290,7 @@ mod tests {
     }
 
     fn attempt() -> Attempt {
-        Attempt { started_at: now(), duration_ms: 1, outcome: Outcome::Timeout }
+        Attempt { started_at: now(), duration_ms: 1, resent: false, outcome: Outcome::Timeout }
     }
 
     fn finished(state: State) -> Delivery {

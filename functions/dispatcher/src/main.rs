@@ -13,8 +13,8 @@ use nano_webhooks::{
     config,
     delivery::{self, Delivery, Message, Outcome, Step},
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
-    retry::{Circumstances, Schedule, Verdict},
-    sender::Sender,
+    retry::{self, Circumstances, Schedule, Verdict},
+    sender::{Exchange, Sender},
     store::{Deliveries, Webhooks},
     telemetry,
     webhook::{HealthChange, Webhook},
@@ -123,10 +123,10 @@ impl Dispatcher {
     }
 
     async fn attempt(&self, delivery: Delivery, webhook: &Webhook) -> Result<Verdict, Unfinished> {
-        let attempt = self.sender.attempt(webhook, &delivery.message).await;
+        let Exchange { attempt, retry_after } = self.sender.attempt(webhook, &delivery.message).await;
         let now = Timestamp::now();
-        let circumstances =
-            Circumstances { earlier_tries: delivery.tries, now, jitter: jitter(), retry_after: Duration::ZERO };
+        let retry_after = retry_after.map_or(Duration::ZERO, |value| retry::retry_after(&value, now));
+        let circumstances = Circumstances { earlier_tries: delivery.tries, now, jitter: jitter(), retry_after };
         let verdict = self.schedule.verdict(&attempt.outcome, circumstances);
         let health = webhook.health_after(&attempt.outcome, now, self.patience);
         let delivery = delivery.after(attempt, verdict);
@@ -181,6 +181,7 @@ fn log(delivery: &Delivery) {
         outcome = attempt.outcome.phase(),
         http_status,
         duration_ms = attempt.duration_ms,
+        resent = attempt.resent,
         ?state,
         next_attempt_at = next_attempt_at.map(tracing::field::display),
         "attempt"

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::sender::ATTEMPT_TIMEOUT;
+
 /// What became of one attempt, by the phase that decided it. A receiver's failure is data, not an error of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -34,6 +36,8 @@ pub enum Outcome {
         /// What happened.
         detail: String,
     },
+    /// What came before a status, or with it, is more than the sender takes.
+    TooLarge,
     /// A status arrived; it alone decides, whatever the body does.
     Http {
         /// The status.
@@ -63,22 +67,22 @@ impl Outcome {
             Self::Tls { .. } => "tls",
             Self::Timeout => "timeout",
             Self::Interrupted { .. } => "interrupted",
+            Self::TooLarge => "too_large",
             Self::Http { .. } => "http",
         }
     }
-}
 
-impl Outcome {
-    /// What happened, in a sentence for the customer.
+    /// What happened, in one line for the customer. It says nothing of what a name resolved to.
     pub fn explanation(&self) -> String {
         match self {
-            Self::Timeout => "the endpoint did not answer in time".into(),
+            Self::Blocked { detail } => format!("the URL cannot be called: {detail}"),
+            Self::Dns { detail } => format!("the host name could not be resolved: {detail}"),
+            Self::Connect { detail } => format!("no connection could be made: {detail}"),
+            Self::Tls { detail } => format!("no TLS session could be made: {detail}"),
+            Self::Timeout => format!("no status arrived within {} s", ATTEMPT_TIMEOUT.as_secs()),
+            Self::Interrupted { detail } => format!("the connection failed before a status arrived: {detail}"),
+            Self::TooLarge => "the status and headers of the response are too large".to_owned(),
             Self::Http { http_status, .. } => format!("the endpoint answered {http_status}"),
-            Self::Blocked { detail }
-            | Self::Dns { detail }
-            | Self::Connect { detail }
-            | Self::Tls { detail }
-            | Self::Interrupted { detail } => detail.clone(),
         }
     }
 }
@@ -90,6 +94,10 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// Whether the request was sent a second time, because a connection from an earlier attempt turned out to be dead.
+    /// The receiver may have got it twice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resent: bool,
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,

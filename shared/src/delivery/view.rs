@@ -75,6 +75,9 @@ struct AttemptView<'a> {
     message: String,
     http_status: Option<u16>,
     response: Option<&'a str>,
+    /// See [`Attempt::resent`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    resent: bool,
 }
 
 impl<'a> From<&'a Attempt> for AttemptView<'a> {
@@ -90,6 +93,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
             message: attempt.outcome.explanation(),
             http_status,
             response,
+            resent: attempt.resent,
         }
     }
 }

@@ -104,7 +104,7 @@ mod tests {
         .unwrap();
         let delivery = Delivery {
             state: State::Retrying,
-            attempts: outcomes.map(|outcome| Attempt { started_at: at, duration_ms: 7, outcome }).into(),
+            attempts: outcomes.map(|outcome| Attempt { started_at: at, duration_ms: 7, resent: true, outcome }).into(),
             next_attempt_at: Some(at),
             tries: 3,
             version: 3,

@@ -1,0 +1,219 @@
+//! New connections: look-up, vetting, TCP, TLS.
+//!
+//! The addresses that are vetted are the addresses that are dialled; nothing resolves the name a second time.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustls::{CertificateError, ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use url::{Host, Url};
+
+use super::connection::Connection;
+use crate::{delivery::Outcome, egress::Policy};
+
+/// A connection, its DNS look-up and TLS handshake included, must stand after this time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How many of a name's addresses are tried. They share the time, so that one dead address does not use up all of it.
+const MOST_ADDRESSES: usize = 4;
+
+/// A peer that acknowledges nothing for this long is gone: a NAT gateway that has forgotten a connection drops its
+/// packets without a word. It leaves time to send once more over a new connection. A live receiver's kernel
+/// acknowledges at once, however slow the receiver is.
+#[cfg(target_os = "linux")]
+const LONGEST_SILENCE: Duration = Duration::from_secs(5);
+
+/// Makes connections.
+pub(super) struct Dialler {
+    tls: TlsConnector,
+}
+
+impl Dialler {
+    pub(super) fn new() -> Self {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(found.certs);
+        assert!(!roots.is_empty(), "the system has no root certificates: {:?}", found.errors);
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring has what the default protocol versions need")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self { tls: TlsConnector::from(Arc::new(config)) }
+    }
+
+    /// A connection to the URL's host, if the policy allows all of the host's addresses.
+    pub(super) async fn dial(&self, url: &Url, policy: &Policy) -> Result<Connection, Outcome> {
+        let by = Instant::now() + CONNECT_TIMEOUT;
+        let late = || format!("not within {} s", CONNECT_TIMEOUT.as_secs());
+        let addresses =
+            timeout_at(by, resolve(url, policy)).await.unwrap_or_else(|_| Err(Outcome::Dns { detail: late() }))?;
+        let stream = match timeout_at(by, connect(&addresses, by)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(err)) if err.kind() != io::ErrorKind::TimedOut => {
+                return Err(Outcome::Connect { detail: err.kind().to_string() });
+            }
+            Ok(Err(_)) | Err(_) => return Err(Outcome::Connect { detail: late() }),
+        };
+        let opened = if url.scheme() == "https" {
+            let handshake = timeout_at(by, self.handshake(url, stream)).await;
+            Connection::open(handshake.unwrap_or_else(|_| Err(Outcome::Tls { detail: late() }))?).await
+        } else {
+            Connection::open(stream).await
+        };
+        opened.map_err(|err| Outcome::Interrupted { detail: err.to_string() })
+    }
+
+    async fn handshake(&self, url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, Outcome> {
+        let name = match url.host() {
+            Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()),
+            Some(Host::Ipv4(address)) => Ok(ServerName::from(IpAddr::from(address))),
+            Some(Host::Ipv6(address)) => Ok(ServerName::from(IpAddr::from(address))),
+            None => ServerName::try_from(String::new()),
+        };
+        let name = name.map_err(|_| Outcome::Tls { detail: "no certificate can be for such a host name".into() })?;
+        self.tls.connect(name, stream).await.map_err(|err| {
+            let detail = match err.get_ref().and_then(|cause| cause.downcast_ref()) {
+                Some(refusal) => explain(refusal),
+                None => err.kind().to_string(),
+            };
+            Outcome::Tls { detail }
+        })
+    }
+}
+
+impl fmt::Debug for Dialler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialler").finish_non_exhaustive()
+    }
+}
+
+/// The addresses of the URL's host, all of them vetted: one that is public to us now and private a moment later is the
+/// attack.
+async fn resolve(url: &Url, policy: &Policy) -> Result<Vec<SocketAddr>, Outcome> {
+    let port = url.port_or_known_default().unwrap_or_default();
+    let addresses: Vec<SocketAddr> = match url.host() {
+        Some(Host::Ipv4(address)) => vec![(address, port).into()],
+        Some(Host::Ipv6(address)) => vec![(address, port).into()],
+        Some(Host::Domain(name)) => {
+            let found = lookup_host((name, port)).await.map_err(|err| Outcome::Dns { detail: explain_lookup(&err) })?;
+            found.collect()
+        }
+        None => Vec::new(),
+    };
+    if addresses.is_empty() {
+        return Err(Outcome::Dns { detail: "it has no addresses".into() });
+    }
+    if let Err(forbidden) = policy.vet_addresses(addresses.iter().map(SocketAddr::ip)) {
+        let (host, address, block) = (url.host_str(), forbidden.address(), forbidden.block());
+        tracing::warn!(host, %address, %block, "a target's name has a forbidden address");
+        return Err(Outcome::Blocked { detail: forbidden.to_string() });
+    }
+    Ok(addresses)
+}
+
+/// The first connection that comes about, in the system's order of addresses: it knows which of them it has routes to.
+async fn connect(addresses: &[SocketAddr], by: Instant) -> io::Result<TcpStream> {
+    let mut failure = io::ErrorKind::AddrNotAvailable.into();
+    for (tried, address) in addresses.iter().take(MOST_ADDRESSES).enumerate() {
+        let untried = u32::try_from(addresses.len().min(MOST_ADDRESSES) - tried).expect("a handful");
+        let share = by.saturating_duration_since(Instant::now()) / untried;
+        #[expect(clippy::disallowed_methods, reason = "this is where the sender dials")]
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return set_options(stream),
+            Ok(Err(err)) => failure = err,
+            Err(_) => failure = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(failure)
+}
+
+fn set_options(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(LONGEST_SILENCE))?;
+    Ok(stream)
+}
+
+/// What the system's resolver says, without the words that are the same for every failure.
+fn explain_lookup(err: &io::Error) -> String {
+    let text = err.to_string();
+    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_lowercase()
+}
+
+/// What is wrong, for a customer who knows their server but not rustls.
+pub(super) fn explain(err: &rustls::Error) -> String {
+    use CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        UnknownIssuer,
+    };
+    match err {
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => "the certificate is expired".into(),
+        rustls::Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => {
+            "the certificate is not valid yet".into()
+        }
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            "the certificate is for another host".into()
+        }
+        rustls::Error::InvalidCertificate(UnknownIssuer) => {
+            "the certificate is self-signed, from an unknown authority, or an intermediate certificate is missing"
+                .into()
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_address_is_vetted_even_where_no_name_was_looked_up() {
+        let refused = resolve(&url("https://169.254.169.254/"), &Policy::local()).await;
+        assert!(matches!(refused, Err(Outcome::Blocked { .. })), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_with_a_forbidden_address_is_refused_and_the_refusal_does_not_say_which() {
+        let refused = resolve(&url("https://localhost/"), &Policy::strict()).await.unwrap_err();
+        assert_eq!(refused, Outcome::Blocked { detail: "the host has an address that is not public".into() });
+    }
+
+    #[tokio::test]
+    async fn a_dead_address_leaves_time_for_the_next() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let alive = listener.local_addr().unwrap();
+        let dead = (Ipv4Addr::LOCALHOST, 1).into();
+        assert!(connect(&[dead, alive], Instant::now() + CONNECT_TIMEOUT).await.is_ok());
+        let failure = connect(&[dead], Instant::now() + CONNECT_TIMEOUT).await.unwrap_err();
+        assert_eq!(failure.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_silent_peer_is_given_up_in_time_to_send_again() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = connect(&[address], Instant::now() + CONNECT_TIMEOUT).await.unwrap();
+        let given_up = socket2::SockRef::from(&stream).tcp_user_timeout().unwrap().unwrap();
+        assert!(given_up + CONNECT_TIMEOUT < crate::sender::ATTEMPT_TIMEOUT);
+    }
+}

@@ -6,6 +6,7 @@
 //! - a [`Customer`] calls the HTTP API with a key,
 //! - a [`Producer`] puts completions on the queue,
 //! - a [`Receiver`] is the endpoint that the webhooks arrive at,
+//! - a [`Hostile`] receiver is an endpoint that does what it should not,
 //! - [`signature`] is the receiver's own check of what arrived; it shares no code with the service.
 //!
 //! Bringing the stack up takes four steps, a module each: [`python`] makes a virtual environment, [`binaries`] has cargo
@@ -13,11 +14,13 @@
 //! they wait for other processes, and a test binary shares one stack between many asynchronous runtimes.
 
 mod binaries;
+mod certificates;
 mod customer;
 mod deploy;
 mod emulator;
 mod failure;
 mod helper;
+mod hostile;
 mod processes;
 mod producer;
 mod python;
@@ -25,9 +28,11 @@ mod receiver;
 pub mod signature;
 mod stack;
 
+pub use certificates::Certificate;
 pub use customer::{Customer, Reply};
 pub use failure::Failure;
 pub use helper::stop_helpers;
+pub use hostile::{Behaviour, Heard, Hostile};
 pub use producer::{DeadLetter, Producer};
 pub use receiver::{Answer, Received, Receiver};
 pub use stack::{ApiKey, Options, Stack, workspace};

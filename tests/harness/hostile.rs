@@ -1,0 +1,251 @@
+//! An endpoint that does what it should not, byte for byte as a test tells it.
+//!
+//! It speaks HTTP with its own few lines: a proper server would refuse to send most of what it has to send.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
+    time::sleep,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    Failure,
+    certificates::{Authority, Certificate},
+};
+
+/// What it does with one request.
+#[derive(Clone, Debug)]
+pub enum Behaviour {
+    /// Sends these bytes and waits for the next request. No bytes are no answer.
+    Says(Vec<u8>),
+    /// Sends the first part, then the second again and again, with this pause before each.
+    Repeats(Vec<u8>, Vec<u8>, Duration),
+    /// Reads no more than the request's head, sends these bytes and resets the connection.
+    Resets(Vec<u8>),
+    /// The same, and closes the connection in the proper way.
+    Closes(Vec<u8>),
+    /// Sends the request back, as the body of a 200.
+    Echoes,
+}
+
+/// One request as it came.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The number of its connection. Requests that share it came over the same one.
+    pub connection: usize,
+    /// The request line and the headers.
+    pub head: String,
+}
+
+/// A server on several ports of 127.0.0.1: one for plain HTTP, and one for each kind of TLS. Its paths are independent
+/// of each other, so many tests can share one. It lives until this process ends.
+pub struct Hostile {
+    memory: Arc<Mutex<Memory>>,
+    plain: SocketAddr,
+    tls: Vec<(Certificate, SocketAddr)>,
+    dripping: SocketAddr,
+    authority: PathBuf,
+}
+
+#[derive(Default)]
+struct Memory {
+    behaviours: HashMap<String, VecDeque<Behaviour>>,
+    heard: Vec<(String, Heard)>,
+    connections: usize,
+}
+
+impl Hostile {
+    /// Starts the receiver. Its authority's certificate is written into the folder.
+    pub fn start(folder: &Path) -> Result<Self, Failure> {
+        let cannot = |error: &dyn std::error::Error| Failure::new(format!("no hostile receiver: {error}"));
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| cannot(&error))?;
+        let authority = Authority::new().map_err(|error| cannot(&error))?;
+        let file = folder.join("authority.pem");
+        fs::create_dir_all(folder).and_then(|()| fs::write(&file, authority.pem())).map_err(|error| cannot(&error))?;
+
+        let memory = Arc::<Mutex<Memory>>::default();
+        let listen = |behind: Behind| listen(&runtime, &memory, behind).map_err(|error| cannot(&error));
+        let mut tls = Vec::new();
+        for certificate in Certificate::ALL {
+            let config = authority.server(certificate).map_err(|error| cannot(&error))?;
+            tls.push((certificate, listen(Behind::Tls(config.into()))?));
+        }
+        let (plain, dripping) = (listen(Behind::Plain)?, listen(Behind::Drip)?);
+        thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+        Ok(Self { memory, plain, tls, dripping, authority: file })
+    }
+
+    /// Sets what a path does: one behaviour for each request, and the last one for all that follow. Gives its URL.
+    pub fn on(&self, path: &str, behaviours: impl IntoIterator<Item = Behaviour>) -> String {
+        lock(&self.memory).behaviours.insert(path.to_owned(), behaviours.into_iter().collect());
+        format!("http://{}{path}", self.plain)
+    }
+
+    /// The path's URL on the port with this certificate.
+    pub fn tls_url(&self, certificate: Certificate, path: &str) -> String {
+        let port = self.tls.iter().find(|(other, _)| *other == certificate);
+        format!("https://{}{path}", port.expect("there is a port for each").1)
+    }
+
+    /// A URL whose port answers a TLS handshake with one byte a second.
+    pub fn dripping_url(&self) -> String {
+        format!("https://{}/", self.dripping)
+    }
+
+    /// The authority that signed the certificates, for `SSL_CERT_FILE`.
+    pub fn authority(&self) -> &Path {
+        &self.authority
+    }
+
+    /// Everything that a path heard, in order.
+    pub fn heard(&self, path: &str) -> Vec<Heard> {
+        let memory = lock(&self.memory);
+        memory.heard.iter().filter(|(heard, _)| heard == path).map(|(_, heard)| heard.clone()).collect()
+    }
+}
+
+enum Behind {
+    Plain,
+    Tls(TlsAcceptor),
+    Drip,
+}
+
+/// How a connection ends.
+enum End {
+    Close,
+    Reset,
+}
+
+fn listen(runtime: &Runtime, memory: &Arc<Mutex<Memory>>, behind: Behind) -> io::Result<SocketAddr> {
+    let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+    let address = listener.local_addr()?;
+    let (memory, behind) = (Arc::clone(memory), Arc::new(behind));
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(accept(stream, Arc::clone(&behind), Arc::clone(&memory)));
+        }
+    });
+    Ok(address)
+}
+
+async fn accept(mut stream: TcpStream, behind: Arc<Behind>, memory: Arc<Mutex<Memory>>) -> io::Result<()> {
+    match &*behind {
+        Behind::Plain => {
+            if matches!(serve(&mut stream, &memory).await, Ok(End::Reset)) {
+                stream.set_zero_linger()?;
+            }
+        }
+        Behind::Tls(acceptor) => {
+            serve(&mut acceptor.accept(stream).await?, &memory).await?;
+        }
+        // The header of a handshake record of 16 KiB, and then nothing but zeros.
+        Behind::Drip => repeat(&mut stream, &[0x16, 3, 3, 0x40, 0], &[0], Duration::from_secs(1)).await?,
+    }
+    Ok(())
+}
+
+async fn serve(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), memory: &Mutex<Memory>) -> io::Result<End> {
+    let connection = {
+        let mut memory = lock(memory);
+        memory.connections += 1;
+        memory.connections
+    };
+    let mut buffer = Vec::new();
+    loop {
+        let Some(head) = read_head(stream, &mut buffer).await? else { return Ok(End::Close) };
+        let (path, behaviour) = next_behaviour(memory, &head);
+        lock(memory).heard.push((path, Heard { connection, head: head.clone() }));
+        match behaviour {
+            Behaviour::Resets(bytes) => {
+                say_last(stream, &bytes).await?;
+                return Ok(End::Reset);
+            }
+            Behaviour::Closes(bytes) => {
+                say_last(stream, &bytes).await?;
+                return Ok(End::Close);
+            }
+            Behaviour::Says(bytes) => {
+                read_body(stream, &mut buffer, &head).await?;
+                stream.write_all(&bytes).await?;
+            }
+            Behaviour::Repeats(first, then, pause) => {
+                read_body(stream, &mut buffer, &head).await?;
+                repeat(stream, &first, &then, pause).await?;
+            }
+            Behaviour::Echoes => {
+                let body = read_body(stream, &mut buffer, &head).await?;
+                let length = head.len() + body.len();
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{head}");
+                stream.write_all(&[answer.as_bytes(), &body].concat()).await?;
+            }
+        }
+        stream.flush().await?;
+    }
+}
+
+fn next_behaviour(memory: &Mutex<Memory>, head: &str) -> (String, Behaviour) {
+    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut memory = lock(memory);
+    let behaviour = match memory.behaviours.get_mut(&path) {
+        Some(behaviours) if behaviours.len() > 1 => behaviours.pop_front(),
+        Some(behaviours) => behaviours.front().cloned(),
+        None => None,
+    };
+    let unknown = || Behaviour::Says(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec());
+    (path, behaviour.unwrap_or_else(unknown))
+}
+
+/// Reads up to the empty line; nothing when the sender has no more to say.
+async fn read_head(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> io::Result<Option<String>> {
+    loop {
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head: Vec<u8> = buffer.drain(..end + 4).collect();
+            return Ok(Some(String::from_utf8_lossy(&head).into_owned()));
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+async fn read_body(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>, head: &str) -> io::Result<Vec<u8>> {
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+    while buffer.len() < length && stream.read_buf(buffer).await? > 0 {}
+    Ok(buffer.drain(..length.min(buffer.len())).collect())
+}
+
+/// Sends the last bytes of a connection and lets them arrive: a reset right behind them could overtake them.
+async fn say_last(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await?;
+    if !bytes.is_empty() {
+        sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+/// Ends with the connection.
+async fn repeat(stream: &mut (impl AsyncWrite + Unpin), first: &[u8], then: &[u8], pause: Duration) -> io::Result<()> {
+    stream.write_all(first).await?;
+    loop {
+        stream.flush().await?;
+        sleep(pause).await;
+        stream.write_all(then).await?;
+    }
+}
+
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,134 @@
+//! Receivers whose answers are complete, and odd.
+
+use harness::Behaviour::{Echoes, Says};
+
+use crate::{HOSTILE, PROXY, answer, attempt};
+
+/// What becomes of a delivery whose endpoint answers this, and what the history keeps of it.
+#[test]
+fn the_status_alone_decides() {
+    let rows = [
+        ("200 OK", "delivered"),
+        ("204 No Content", "delivered"),
+        ("299 ", "delivered"),
+        ("300 Multiple Choices", "retried"),
+        ("304 Not Modified", "retried"),
+        ("400 Bad Request", "retried"),
+        ("401 Unauthorized", "retried"),
+        ("410 Gone", "failed"),
+        ("429 Too Many Requests", "retried"),
+        ("500 Internal Server Error", "retried"),
+        ("503 Service Unavailable", "retried"),
+        ("999 ", "retried"),
+    ];
+    for (status, next) in rows {
+        let number = &status[..3];
+        let attempted = attempt(&HOSTILE.on(&format!("/status/{number}"), [Says(answer(status, "", ""))]));
+        assert_eq!((attempted.outcome(), attempted.next()), ("http", next), "{status}");
+        assert_eq!(attempted.status(), Some(number.parse().unwrap()));
+        assert_eq!(attempted.explanation(), format!("the endpoint answered {number}"));
+    }
+}
+
+#[test]
+fn what_is_not_http_is_no_answer() {
+    let rows = [
+        ("/not-http/text", "hello\r\n\r\n".into()),
+        ("/not-http/0.9", "<html>".into()),
+        ("/not-http/1000", answer("1000 ", "", "")),
+        ("/not-http/099", answer("099 ", "", "")),
+        ("/not-http/2", b"HTTP/2 200 OK\r\n\r\n".to_vec()),
+        ("/not-http/two-lengths", answer("200 OK", "content-length: 7\r\n", "")),
+    ];
+    for (path, bytes) in rows {
+        let attempted = attempt(&HOSTILE.on(path, [Says(bytes)]));
+        assert_eq!((attempted.outcome(), attempted.next()), ("interrupted", "retried"), "{path}");
+        let why = "the connection failed before a status arrived: what came is not HTTP/1.1";
+        assert_eq!(attempted.explanation(), why, "{path}");
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let elsewhere = HOSTILE.on("/elsewhere", [Says(answer("200 OK", "", ""))]);
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent"] {
+        let path = format!("/redirects/{}", &status[..3]);
+        let redirect = answer(status, &format!("location: {elsewhere}\r\n"), "");
+        let attempted = attempt(&HOSTILE.on(&path, [Says(redirect)]));
+        assert_eq!((attempted.outcome(), attempted.next()), ("http", "retried"), "{status}");
+        assert_eq!(attempted.status(), status[..3].parse().ok());
+        assert_eq!(HOSTILE.heard(&path).len(), 1);
+    }
+    assert!(HOSTILE.heard("/elsewhere").is_empty(), "the other place hears nothing");
+}
+
+#[test]
+fn a_proxy_in_the_environment_is_not_used() {
+    let url = HOSTILE.on("/no-proxy", [Says(answer("200 OK", "", ""))]);
+    assert_eq!(attempt(&url).next(), "delivered");
+    // A proxy would hear the whole URL, or the host alone.
+    let host = PROXY.strip_prefix("http://").unwrap();
+    let heard = HOSTILE.heard("/no-proxy");
+    assert!(heard[0].head.starts_with("POST /no-proxy HTTP/1.1\r\n"), "{}", heard[0].head);
+    assert!(HOSTILE.heard(&url).is_empty() && HOSTILE.heard(host).is_empty());
+}
+
+#[test]
+fn what_could_move_a_cursor_is_not_in_the_history() {
+    let body = b"NUL \0, ESC \x1b[2J, C1 \xc2\x9b2J, DEL \x7f, invalid \xff\xfe, right to left \xe2\x80\xae, \xe2\x82\xac\r\n\tyes";
+    let attempted = attempt(&HOSTILE.on("/terminal", [Says(answer("200 OK", "", body))]));
+    let safe = "NUL \u{FFFD}, ESC \u{FFFD}[2J, C1 \u{FFFD}2J, DEL \u{FFFD}, invalid \u{FFFD}\u{FFFD}, right to left \u{FFFD}, €\n\tyes";
+    assert_eq!(attempted.response(), safe);
+    assert_eq!(attempted.next(), "delivered");
+}
+
+#[test]
+fn what_is_kept_of_a_body_is_1_kib_even_where_each_byte_is_replaced() {
+    let attempted = attempt(&HOSTILE.on("/replaced", [Says(answer("200 OK", "", [0; 4096]))]));
+    assert_eq!(attempted.response(), "\u{FFFD}".repeat(1024 / 3));
+}
+
+#[test]
+fn an_endpoint_that_echoes_our_signatures_puts_no_secret_into_the_history() {
+    let attempted = attempt(&HOSTILE.on("/echo", [Echoes]));
+    assert_eq!((attempted.status(), attempted.next()), (Some(200), "delivered"));
+    let echoed = attempted.response();
+    for header in ["x-nano-signature: v1=", "webhook-signature: v1,", "webhook-id: 01KDYAK3482WAV4DVEFM6KBDXQ"] {
+        assert!(echoed.contains(header), "it is shown as any other body: {echoed}");
+    }
+    assert!(!attempted.0.to_string().contains("the-probes-own-secret"));
+    assert_eq!(attempted.0["attempt"].as_object().unwrap().len(), 5, "nothing of it is taken for anything else");
+}
+
+#[test]
+fn a_retry_after_is_handed_on_as_it_is_when_it_is_short_text() {
+    let rows: [(&str, &str, Option<&str>); 5] = [
+        ("429 Too Many Requests", "120", Some("120")),
+        ("503 Service Unavailable", "Wed, 21 Oct 2026 07:28:00 GMT", Some("Wed, 21 Oct 2026 07:28:00 GMT")),
+        ("503 Service Unavailable", "-1", Some("-1")),
+        ("503 Service Unavailable", &"9".repeat(65), None),
+        ("503 Service Unavailable", "\u{e9}", None),
+    ];
+    for (row, (status, value, handed_on)) in rows.into_iter().enumerate() {
+        let told = answer(status, &format!("retry-after: {value}\r\n"), "");
+        let attempted = attempt(&HOSTILE.on(&format!("/retry-after/{row}"), [Says(told)]));
+        assert_eq!((attempted.retry_after(), attempted.next()), (handed_on, "retried"), "{value}");
+    }
+}
+
+#[test]
+fn a_name_that_does_not_resolve_and_a_port_that_is_closed_say_so() {
+    let attempted = attempt("http://no-such-name.nano-webhooks.com/");
+    assert_eq!((attempted.outcome(), attempted.next()), ("dns", "retried"));
+    assert!(attempted.explanation().starts_with("the host name could not be resolved: "));
+    let attempted = attempt("http://127.0.0.1:1/");
+    assert_eq!((attempted.outcome(), attempted.next()), ("connect", "retried"));
+    assert_eq!(attempted.explanation(), "no connection could be made: connection refused");
+}
+
+#[test]
+fn a_target_that_may_not_be_called_is_not_called_again() {
+    let attempted = attempt("https://169.254.169.254/latest/meta-data/");
+    assert_eq!((attempted.outcome(), attempted.next()), ("blocked", "failed"));
+    assert!(attempted.explanation().starts_with("the URL cannot be called: "));
+}

@@ -1,0 +1,115 @@
+//! Receivers that end connections when they should not, and connections that died on their own.
+//!
+//! A new connection's failure is the receiver's. One that was used before may have died while nobody looked, and then
+//! the request is sent once more.
+
+use std::time::Duration;
+
+use harness::Behaviour::{Closes, Echoes, Repeats, Resets, Says};
+
+use crate::{Attempted, HOSTILE, Probe, answer, attempt};
+
+/// Enough that the sender is still writing as the receiver stops reading.
+const LARGE: usize = 256 * 1024;
+/// Between attempts, in milliseconds: for the connection to be put by.
+const A_MOMENT: &str = "50";
+
+fn ok() -> Vec<u8> {
+    answer("200 OK", "", "ok")
+}
+
+/// Two attempts, of which the second finds the connection of the first.
+fn two_attempts(url: &str) -> Attempted {
+    let mut attempts = Probe::start(LARGE, &[url, A_MOMENT, url]).finish();
+    assert_eq!((attempts[0].next(), attempts[0].was_resent()), ("delivered", false));
+    attempts.remove(1)
+}
+
+#[test]
+fn a_connection_is_used_again() {
+    let second = two_attempts(&HOSTILE.on("/again", [Says(ok())]));
+    assert_eq!((second.next(), second.was_resent()), ("delivered", false));
+    let heard = HOSTILE.heard("/again");
+    assert_eq!(heard[0].connection, heard[1].connection);
+    assert_eq!(heard.len(), 2);
+}
+
+#[test]
+fn a_used_connection_that_dies_as_the_request_is_written_costs_no_attempt() {
+    for (path, dies) in [("/dies/reset", Resets(Vec::new())), ("/dies/closed", Closes(Vec::new()))] {
+        let second = two_attempts(&HOSTILE.on(path, [Says(ok()), dies, Says(ok())]));
+        assert_eq!((second.next(), second.was_resent()), ("delivered", true), "{path}");
+        let heard = HOSTILE.heard(path);
+        assert_eq!(heard.len(), 3, "once, over the used connection, and once more");
+        assert_eq!(heard[0].connection, heard[1].connection);
+        assert_ne!(heard[1].connection, heard[2].connection);
+        let signature = |at: usize| heard[at].head.lines().find(|line| line.starts_with("webhook-signature")).unwrap();
+        assert_eq!(signature(1), signature(2), "it is one attempt");
+    }
+}
+
+#[test]
+fn a_used_connection_that_was_closed_while_idle_is_not_used() {
+    let url = HOSTILE.on("/closed-idle", [Closes(ok()), Says(ok())]);
+    let attempts = Probe::start(100, &[&url, "300", &url]).finish();
+    assert!(attempts.iter().all(|attempt| attempt.next() == "delivered" && !attempt.was_resent()));
+    assert_eq!(HOSTILE.heard("/closed-idle").len(), 2);
+}
+
+#[test]
+fn a_request_is_sent_no_more_than_twice() {
+    let second = two_attempts(&HOSTILE.on("/dies-twice", [Says(ok()), Resets(Vec::new())]));
+    assert_eq!((second.outcome(), second.was_resent(), second.next()), ("interrupted", true, "retried"));
+    assert_eq!(HOSTILE.heard("/dies-twice").len(), 3);
+}
+
+#[test]
+fn once_anything_has_come_back_a_request_is_not_sent_again() {
+    let rows = [
+        ("/half/status", b"HTTP/1.1 20".to_vec()),
+        ("/half/head", b"HTTP/1.1 200 OK\r\nx: y\r\n".to_vec()),
+        ("/half/1xx", b"HTTP/1.1 102 Processing\r\n\r\n".to_vec()),
+        ("/half/nonsense", b"\x01".to_vec()),
+    ];
+    for (path, bytes) in rows {
+        let second = two_attempts(&HOSTILE.on(path, [Says(ok()), Resets(bytes), Says(ok())]));
+        assert_eq!((second.outcome(), second.was_resent(), second.next()), ("interrupted", false, "retried"), "{path}");
+        assert_eq!(HOSTILE.heard(path).len(), 2, "{path}");
+    }
+}
+
+#[test]
+fn a_new_connection_that_dies_is_the_receivers_failure() {
+    for (path, dies) in [("/new/reset", Resets(Vec::new())), ("/new/closed", Closes(Vec::new()))] {
+        let url = HOSTILE.on(path, [dies, Says(ok())]);
+        let attempted = Probe::start(LARGE, &[&url]).finish().remove(0);
+        assert_eq!((attempted.outcome(), attempted.next()), ("interrupted", "retried"), "{path}");
+        assert!(!attempted.was_resent());
+        assert_eq!(HOSTILE.heard(path).len(), 1, "{path}");
+    }
+}
+
+#[test]
+fn a_reset_after_the_status_does_not_change_what_it_said() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nten bytes.".to_vec();
+    let attempted = attempt(&HOSTILE.on("/reset-after-200", [Resets(head)]));
+    assert_eq!((attempted.status(), attempted.response(), attempted.next()), (Some(200), "ten bytes.", "delivered"));
+    assert_eq!(HOSTILE.heard("/reset-after-200").len(), 1);
+}
+
+#[test]
+fn an_answer_before_the_request_is_read_is_an_answer() {
+    let url = HOSTILE.on("/early", [Closes(answer("413 Content Too Large", "connection: close\r\n", "too much"))]);
+    let attempted = Probe::start(LARGE, &[&url]).finish().remove(0);
+    assert_eq!((attempted.status(), attempted.next()), (Some(413), "retried"));
+}
+
+#[test]
+fn a_connection_whose_answer_was_not_read_to_its_end_is_not_used_again() {
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".to_vec();
+    let url = HOSTILE.on("/unread", [Repeats(begun, vec![b'x'; 65_536], Duration::ZERO), Echoes]);
+    let attempts = Probe::start(100, &[&url, A_MOMENT, &url]).finish();
+    assert!(attempts.iter().all(|attempt| attempt.next() == "delivered" && !attempt.was_resent()));
+    let heard = HOSTILE.heard("/unread");
+    assert_ne!(heard[0].connection, heard[1].connection);
+}

@@ -1,0 +1,120 @@
+//! The sender against receivers that do what they should not.
+//!
+//! Here stands what needs precision: outcomes, bytes, connections, memory. The real sender runs in a process of its own,
+//! the probe, and one row is one process. What a few of these receivers come to in the whole stack stands in the
+//! end-to-end tests, in `hostile`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod answers;
+mod certificates;
+mod connections;
+mod limits;
+mod silence;
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use harness::Hostile;
+use serde_json::Value;
+
+/// How much an attempt may add to the process, in KiB: more than any polite one needs, less than any hostile one sends.
+const FLAT: u64 = 2 * 1024;
+
+/// The receiver that all tests share; each test uses paths of its own.
+static HOSTILE: LazyLock<Hostile> = LazyLock::new(|| {
+    Hostile::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap_or_else(|failure| panic!("{failure}"))
+});
+
+/// A probe that is under way.
+struct Probe(Child);
+
+impl Probe {
+    /// Starts attempts with a body of so many bytes. A step is a URL, or a pause in milliseconds.
+    fn start(body_bytes: usize, steps: &[&str]) -> Self {
+        let mut probe = Command::new(env!("CARGO_BIN_EXE_probe"));
+        probe.arg(body_bytes.to_string()).args(steps).env("SSL_CERT_FILE", HOSTILE.authority());
+        // Whoever looks for a proxy finds one, and is heard of there.
+        for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+            probe.env(variable, PROXY.as_str());
+        }
+        Self(probe.env_remove("no_proxy").env_remove("NO_PROXY").stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits for the attempts. Whatever the receiver does, the process must not have grown with it.
+    fn finish(self) -> Vec<Attempted> {
+        let output = self.0.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let attempts: Vec<_> = lines.lines().map(|line| Attempted(serde_json::from_str(line).unwrap())).collect();
+        for Attempted(line) in &attempts {
+            assert!(line["grown_kib"].as_u64().is_none_or(|grown| grown < FLAT), "memory is not flat: {line}");
+        }
+        attempts
+    }
+}
+
+/// Where the probes' environment says that a proxy is.
+static PROXY: LazyLock<String> = LazyLock::new(|| HOSTILE.on("", []));
+
+/// What came of one attempt.
+struct Attempted(Value);
+
+impl Attempted {
+    /// The outcome's name in the history.
+    fn outcome(&self) -> &str {
+        assert_eq!(self.0["phase"], self.0["attempt"]["outcome"]);
+        self.0["phase"].as_str().unwrap()
+    }
+
+    /// The HTTP status, if there was one.
+    fn status(&self) -> Option<u64> {
+        self.0["attempt"]["http_status"].as_u64()
+    }
+
+    /// What the history keeps of the body.
+    fn response(&self) -> &str {
+        self.0["attempt"]["response"].as_str().unwrap()
+    }
+
+    fn explanation(&self) -> &str {
+        self.0["explanation"].as_str().unwrap()
+    }
+
+    fn took(&self) -> Duration {
+        Duration::from_millis(self.0["attempt"]["duration_ms"].as_u64().unwrap())
+    }
+
+    fn was_resent(&self) -> bool {
+        self.0["attempt"]["resent"].as_bool().unwrap_or(false)
+    }
+
+    fn retry_after(&self) -> Option<&str> {
+        self.0["retry_after"].as_str()
+    }
+
+    /// What the dispatcher does next, while the schedule lasts.
+    fn next(&self) -> &'static str {
+        match (self.0["is_success"].as_bool().unwrap(), self.0["is_retryable"].as_bool().unwrap()) {
+            (true, _) => "delivered",
+            (false, true) => "retried",
+            (false, false) => "failed",
+        }
+    }
+}
+
+/// One attempt with a small body.
+fn attempt(url: &str) -> Attempted {
+    Probe::start(100, &[url]).finish().remove(0)
+}
+
+/// A whole answer: status line, headers, body.
+fn answer(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let body = body.as_ref();
+    let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command talks on standard output")]
 
+mod completions;
 mod keys;
 mod local;
 
@@ -32,6 +33,9 @@ enum Command {
     /// Makes, lists and revokes the API keys of accounts
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Sends completions, as the job pipeline does
+    #[command(subcommand)]
+    Completions(completions::Completions),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -50,5 +54,6 @@ async fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
     let aws = if cli.local { local::aws().await? } else { config::aws().await };
     match cli.command {
         Command::Keys(command) => command.run(&aws, &cli.stack).await,
+        Command::Completions(command) => command.run(&aws, &cli.stack).await,
     }
 }

@@ -48,6 +48,16 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// The reply for a webhook that does not exist, or is another account's.
+    pub fn no_webhook(id: WebhookId) -> Self {
+        Self::NotFound(format!("there is no webhook {id}"))
+    }
+
+    /// The reply for a delivery that does not exist, or is another webhook's.
+    pub fn no_delivery(id: &DeliveryId) -> Self {
+        Self::NotFound(format!("there is no delivery {id}"))
+    }
+
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
@@ -57,18 +67,6 @@ impl ApiError {
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
         }
-    }
-}
-
-impl ApiError {
-    /// The reply for a webhook that does not exist, or is another account's.
-    pub fn no_webhook(id: WebhookId) -> Self {
-        Self::NotFound(format!("there is no webhook {id}"))
-    }
-
-    /// The reply for a delivery that does not exist, or is another webhook's.
-    pub fn no_delivery(id: &DeliveryId) -> Self {
-        Self::NotFound(format!("there is no delivery {id}"))
     }
 }
 
@@ -90,8 +88,7 @@ impl From<QueueError> for ApiError {
     }
 }
 
-/// A request whose key was valid.
-#[derive(Debug)]
+/// A request whose key was valid. It has no `Debug`: it holds the key, and may hold a secret.
 pub struct Request {
     /// The account that the key speaks for.
     pub account: AccountId,

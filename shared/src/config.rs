@@ -61,12 +61,12 @@ pub async fn aws() -> SdkConfig {
 }
 
 /// What [`aws`] loads, for a caller that knows better than the environment: rustls with ring, and time limits that
-/// leave room for a retry within a function's own.
+/// leave room for a retry within the 10 seconds of an API function.
 pub fn aws_loader() -> ConfigLoader {
     let http_client = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     let limits = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .operation_attempt_timeout(Duration::from_secs(5))
-        .operation_timeout(Duration::from_secs(12));
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(7));
     aws_config::defaults(BehaviorVersion::latest()).http_client(http_client).timeout_config(limits.build())
 }

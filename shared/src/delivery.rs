@@ -9,12 +9,12 @@ mod view;
 
 use std::{cmp::Ordering, fmt};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 pub use outcome::{Attempt, Outcome};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
-pub use view::{Summary, View};
+pub use view::{Listed, Summary, View};
 
 use crate::{
     event::Completion,
@@ -82,7 +82,6 @@ pub struct Message {
     pub body: String,
     /// Which round of the schedule this is: 0 at first, and one more for each manual retry. A message of a later round
     /// than the stored delivery's starts it afresh; that is how a retry gets past the check that stops duplicates.
-    #[serde(default)]
     pub round: u32,
 }
 
@@ -139,6 +138,8 @@ pub struct Delivery {
 /// Manual retries could fill an item without end; what is older than this many attempts is forgotten.
 pub const ATTEMPTS_KEPT: usize = 50;
 
+const LONG_OVERDUE: SignedDuration = SignedDuration::from_hours(1);
+
 /// What to do with a delivery message that has just arrived.
 #[derive(Debug)]
 pub enum Step {
@@ -183,6 +184,12 @@ impl Delivery {
     /// Whether no further attempt will be made, unless someone asks for one.
     pub fn is_finished(&self) -> bool {
         matches!(self.state, State::Delivered | State::Failed | State::Cancelled)
+    }
+
+    /// Whether a person may start it afresh: it is finished, or its next attempt is so long overdue that its message must
+    /// have left the queue, as a dead letter or by age. If it has not, the later round takes its place.
+    pub fn can_be_retried(&self, now: Timestamp) -> bool {
+        self.is_finished() || self.next_attempt_at.is_some_and(|due| now.duration_since(due) > LONG_OVERDUE)
     }
 
     /// The delivery after an attempt.
@@ -334,6 +341,14 @@ mod tests {
             assert_eq!(again.message.delivery_id, before.message.delivery_id);
             assert_eq!((again.tries, again.state), (0, State::Pending));
         }
+    }
+
+    #[test]
+    fn what_is_being_tried_cannot_be_retried_until_it_is_long_overdue() {
+        let due = Delivery::pending(message()).after(attempt(), Verdict::RetryAt(now()));
+        assert!(!due.can_be_retried(now() + LONG_OVERDUE));
+        assert!(due.can_be_retried(now() + LONG_OVERDUE + SignedDuration::from_secs(1)));
+        assert!(finished(State::Failed).can_be_retried(now()));
     }
 
     #[test]

@@ -126,16 +126,24 @@ fn sized(text: &str, most: usize) -> Option<String> {
     (1..=most).contains(&text.chars().count()).then(|| text.to_owned())
 }
 
-/// The instant of an RFC 3339 text. jiff also takes what RFC 9557 adds (a time zone in brackets) and forms with less in
-/// them; a customer's parser may not, and gets the text as it is, so only RFC 3339 passes.
+/// The instant of an RFC 3339 text. jiff also takes what RFC 9557 adds (a time zone in brackets) and other forms of ISO
+/// 8601; a customer's parser may not, and gets the text as it is, so only RFC 3339 passes.
 fn rfc_3339(text: &str) -> Option<Timestamp> {
-    let bytes = text.as_bytes();
-    let shape = bytes.len() >= 20
-        && bytes.is_ascii()
-        && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')].iter().all(|&(at, byte)| bytes[at] == byte)
-        && (text.ends_with('Z') || bytes.len() >= 25 && bytes[bytes.len() - 3] == b':');
-    let instant: Timestamp = shape.then(|| text.parse().ok())??;
+    let (date_time, rest) = text.split_at_checked("2024-12-23T10:00:00".len())?;
+    let offset = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|char: char| char.is_ascii_digit()),
+        None => rest,
+    };
+    let shaped = has_shape(date_time, "0000-00-00T00:00:00")
+        && (offset == "Z" || has_shape(offset, "+00:00") || has_shape(offset, "-00:00"));
+    let instant: Timestamp = shaped.then(|| text.parse().ok())??;
     (instant >= Timestamp::UNIX_EPOCH).then_some(instant)
+}
+
+/// Whether a text has digits where the shape has zeros, and elsewhere the shape's own characters.
+fn has_shape(text: &str, shape: &str) -> bool {
+    let fits = |(byte, shape): (u8, u8)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
 }
 
 /// A value as it is quoted in a reason, which has to stay short.
@@ -241,6 +249,11 @@ mod tests {
             "2024-12-23 10:00:00Z",
             "20241223T100000Z",
             "2024-12-23T10:00:00+01:00[Europe/Berlin]",
+            "2024-12-23T10:00:00,5Z",
+            "2024-12-23T10:00:00.Z",
+            "2024-12-23T10:00:00+01:00:30",
+            "2024-12-23T10:00:00+01",
+            "2024-12-23t10:00:00z",
             "2024-13-23T10:00:00Z",
             "1969-12-31T23:59:59Z",
             "1734949200",

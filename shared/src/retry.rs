@@ -14,9 +14,10 @@ use crate::delivery::Outcome;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule(Vec<Duration>);
 
-/// A schedule has at most this many waits, so that its attempts fit well within the queue's `maxReceiveCount`.
+/// A schedule has at most this many waits: with them, and one more receive for each wait that SQS cannot hide a message
+/// for at once, a delivery stays below the least `maxReceiveCount` that the template takes.
 const MOST_WAITS: usize = 20;
-/// One wait is at most ten hours: with 20 % jitter that is the twelve hours that SQS can hide a message.
+/// In seconds: ten hours.
 const LONGEST_WAIT: u64 = 36_000;
 
 /// Why a text is no [`Schedule`].

@@ -78,6 +78,7 @@ impl Sender {
         let (started_at, clock) = (now(), Instant::now());
         let Called { outcome, retry_after, resent } = self.call(webhook, message, started_at.as_second()).await;
         let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let outcome = outcome.shortened();
         Exchange { attempt: Attempt { started_at, duration_ms, resent, outcome }, retry_after }
     }
 

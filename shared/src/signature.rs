@@ -28,8 +28,8 @@ pub fn standard(secret: &Secret, id: &str, timestamp: i64, body: &str) -> String
     format!("v1,{}", STANDARD.encode(mac))
 }
 
-/// A seal that only this service can set on what it hands to a customer and takes back: HMAC-SHA256 over `seal` and the
-/// parts. No signature of a webhook begins with that word, so neither can stand in for the other.
+/// A seal for what the service hands to a customer and takes back: HMAC-SHA256 over `seal` and the parts. Nobody but the
+/// service and the secret's owner can set it. No signature of a webhook begins with that word, so neither can stand in for the other.
 pub fn seal(secret: &Secret, parts: &[&[u8]]) -> [u8; 32] {
     hmac(secret.reveal().as_bytes(), &[[b"seal".as_slice()].as_slice(), parts].concat())
 }

@@ -7,7 +7,7 @@ mod webhooks;
 use std::error::Error as StdError;
 
 pub use api_keys::{ApiKeys, KeyRecord};
-pub use deliveries::{Deliveries, Filter, Listed, Page, RecordError};
+pub use deliveries::{Deliveries, Filter, Page, RecordError, Stored};
 pub use webhooks::{CreateError, Webhooks};
 
 /// The store did not do what it was asked. It is our fault, never the customer's.

@@ -155,8 +155,8 @@ impl Webhook {
     }
 }
 
-/// A webhook in a reply, its fields in the order of the published page.
-#[derive(Debug, Serialize)]
+/// A webhook in a reply, its fields in the order of the published page. It has no `Debug`, since it may hold a secret.
+#[derive(Serialize)]
 pub struct View<'a> {
     id: WebhookId,
     url: &'a str,

@@ -61,7 +61,7 @@ pub(crate) fn explain(receiver: &Receiver, secret: &str, delivery: &str, environ
         r#"
 The stack is ready. In another terminal:
 
-  set -a; . {environment}; set +a
+  set -a; . '{environment}'; set +a
 
 List, register and delete webhooks:
 
@@ -78,7 +78,7 @@ See what became of the deliveries, newest first; then one whole, and once more:
 
 Finish a task, as the job pipeline would:
 
-  aws sqs send-message --endpoint-url "$AWS_ENDPOINT_URL" --queue-url "$COMPLETIONS_QUEUE_URL" --message-body \
+  cargo run -q -p cli -- --local completions send \
     '{{"account_id": "acct_demo", "task_id": "task_2", "task_type": "image", "status": "completed", "data": {{}}}}'
 
 Every webhook that arrives at {url} is shown here, or in

@@ -15,7 +15,7 @@ use nano_webhooks::{
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     retry::{self, Circumstances, Schedule, Verdict},
     sender::{Exchange, Sender},
-    store::{Deliveries, Webhooks},
+    store::{Deliveries, RecordError, StoreError, Stored, Webhooks},
     telemetry,
     webhook::{HealthChange, Webhook},
 };
@@ -39,8 +39,10 @@ struct Dispatcher {
 enum Unfinished {
     #[error("the next attempt is due at {0}")]
     NotDue(Timestamp),
+    #[error("what is known of it could not be read")]
+    NotRead(#[from] StoreError),
     #[error("the outcome was not recorded")]
-    NotRecorded(#[from] nano_webhooks::store::RecordError),
+    NotRecorded(#[from] RecordError),
     #[error("the batch's time ran out")]
     OutOfTime,
 }
@@ -72,44 +74,37 @@ impl Dispatcher {
         let remaining = deadline.duration_since(SystemTime::now()).unwrap_or_default();
         let deadline = tokio::time::Instant::now() + remaining.saturating_sub(TIME_TO_FINISH);
 
-        let mut given_back = Vec::new();
-        let (mut records, mut messages, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-        for record in &event.records {
-            match serde_json::from_str::<Message>(record.body.as_deref().unwrap_or_default()) {
-                // A delivery that stands twice in the batch is attempted once. Its first message alone is kept alive.
-                Ok(message) if !seen.insert(message.delivery_id.clone()) => {}
-                Ok(message) => {
-                    records.push(record);
-                    messages.push(message);
-                }
-                Err(err) => {
-                    tracing::error!(message_id = record.message_id, %err, "a message is no delivery");
-                    given_back.push(record);
-                }
-            }
-        }
-        match self.deliveries.read(&self.webhooks, &messages).await {
-            Ok(stored) => {
-                let stored = records.iter().zip(messages).zip(stored);
-                let processed = stored.map(async |((record, message), (delivery, webhook))| {
-                    let step = delivery::step(message, delivery, webhook, Timestamp::now());
-                    let result = timeout_at(deadline, self.take(record, step)).await;
-                    let unfinished = result.unwrap_or(Err(Unfinished::OutOfTime)).err()?;
-                    tracing::debug!(message_id = record.message_id, reason = telemetry::chain(&unfinished), "stays");
-                    Some(*record)
-                });
-                given_back.extend(join_all(processed).await.into_iter().flatten());
-            }
+        let (records, messages, mut given_back) = readable(event);
+        let stored = timeout_at(deadline, self.deliveries.read(&self.webhooks, &messages)).await;
+        let stored = match stored.map_err(|_| Unfinished::OutOfTime).and_then(|read| Ok(read?)) {
+            Ok(stored) => stored,
             Err(err) => {
                 tracing::error!(cause = telemetry::chain(&err), "the whole batch goes back to the queue");
                 given_back.extend(records);
+                return queue::give_back(given_back);
             }
-        }
+        };
+        let taken = records.into_iter().zip(messages).zip(stored).map(async |((record, message), stored)| {
+            let taken = timeout_at(deadline, self.take(record, message, stored)).await;
+            let unfinished = taken.unwrap_or(Err(Unfinished::OutOfTime)).err()?;
+            if !matches!(unfinished, Unfinished::NotDue(_)) {
+                let cause = telemetry::chain(&unfinished);
+                tracing::error!(message_id = record.message_id, cause, "a delivery goes back to the queue");
+            }
+            Some(record)
+        });
+        given_back.extend(join_all(taken).await.into_iter().flatten());
         queue::give_back(given_back)
     }
 
-    async fn take(&self, record: &SqsMessage, step: Step) -> Result<(), Unfinished> {
-        let due = match step {
+    async fn take(
+        &self,
+        record: &SqsMessage,
+        message: Message,
+        stored: Result<Stored, StoreError>,
+    ) -> Result<(), Unfinished> {
+        let Stored { delivery, webhook } = stored?;
+        let due = match delivery::step(message, delivery, webhook, Timestamp::now()) {
             Step::Finished => return Ok(()),
             Step::Cancel(delivery) => return self.record(&delivery).await,
             Step::Wait(due) => due,
@@ -131,10 +126,11 @@ impl Dispatcher {
         let health = webhook.health_after(&attempt.outcome, now, self.patience);
         let delivery = delivery.after(attempt, verdict);
         log(&delivery);
-        self.record(&delivery).await?;
+        // First, because a record can fail and end this here, and a 410 is to count at once.
         if let Some(change) = health {
             self.change_health(webhook, &change, now).await;
         }
+        self.record(&delivery).await?;
         Ok(verdict)
     }
 
@@ -161,6 +157,27 @@ impl Dispatcher {
             tracing::warn!(message_id = record.message_id, cause = telemetry::chain(&err), "comes back too early");
         }
     }
+}
+
+/// The messages of a batch that are to be worked on, beside the records that they came in, and the records that are to go
+/// back because nothing can be read in them.
+fn readable(event: &SqsEvent) -> (Vec<&SqsMessage>, Vec<Message>, Vec<&SqsMessage>) {
+    let (mut records, mut messages, mut unreadable, mut seen) = (Vec::new(), Vec::new(), Vec::new(), HashSet::new());
+    for record in &event.records {
+        match serde_json::from_str::<Message>(record.body.as_deref().unwrap_or_default()) {
+            // A round that stands twice in the batch is attempted once. Its first message alone is kept alive.
+            Ok(message) if !seen.insert((message.delivery_id.clone(), message.round)) => {}
+            Ok(message) => {
+                records.push(record);
+                messages.push(message);
+            }
+            Err(err) => {
+                tracing::error!(message_id = record.message_id, %err, "a message is no delivery");
+                unreadable.push(record);
+            }
+        }
+    }
+    (records, messages, unreadable)
 }
 
 /// From 0 up to 1.
@@ -191,6 +208,17 @@ fn log(delivery: &Delivery) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_retry_is_not_taken_for_the_repetition_that_stands_before_it() {
+        let mut event: SqsEvent = serde_json::from_str(include_str!("../../../events/dispatcher.json")).unwrap();
+        let repetition = event.records[0].clone();
+        let mut retry = repetition.clone();
+        retry.body = retry.body.map(|body| body.replace(r#""round": 0"#, r#""round": 1"#));
+        event.records.extend([repetition, retry]);
+        let rounds: Vec<u32> = readable(&event).1.iter().map(|message| message.round).collect();
+        assert_eq!(rounds, [0, 1]);
+    }
 
     #[test]
     fn the_sample_event_holds_a_delivery() {

@@ -3,6 +3,7 @@
 //! It writes nothing but a message. The dispatcher takes that for a new round of the delivery, so a retry is never lost
 //! between a table and a queue.
 
+use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Reply, Request},
     config,
@@ -40,9 +41,10 @@ impl RetryDelivery {
         let delivery = delivery.ok_or_else(|| ApiError::no_delivery(&id))?;
 
         if !webhook.is_active() {
-            return Err(ApiError::Conflict(format!("webhook {webhook_id} is disabled; enable it first")));
+            let reason = webhook.health.disabled_reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            return Err(ApiError::Conflict(format!("webhook {webhook_id} is disabled{reason}")));
         }
-        if !delivery.is_finished() {
+        if !delivery.can_be_retried(Timestamp::now()) {
             return Err(ApiError::Conflict(format!("delivery {id} is still being tried; its next attempt will come")));
         }
         self.queue.send_one(&delivery.retried()).await?;

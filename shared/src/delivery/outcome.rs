@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::sender::ATTEMPT_TIMEOUT;
 
+/// In bytes.
+const LONGEST_DETAIL: usize = 300;
+
 /// What became of one attempt, by the phase that decided it. A receiver's failure is data, not an error of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -48,6 +51,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome with no more detail than a person reads. Some of it is quoted from what a receiver sent, such as its
+    /// certificate, and must not make an item too large to be stored.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        if let Self::Blocked { detail }
+        | Self::Dns { detail }
+        | Self::Connect { detail }
+        | Self::Tls { detail }
+        | Self::Interrupted { detail } = &mut self
+        {
+            detail.truncate(detail.floor_char_boundary(LONGEST_DETAIL));
+        }
+        self
+    }
+
     /// Success is 2xx, nothing else.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Http { http_status: 200..=299, .. })
@@ -101,4 +119,17 @@ pub struct Attempt {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_that_a_receiver_made_long_is_cut() {
+        let Outcome::Tls { detail } = (Outcome::Tls { detail: "é".repeat(100_000) }).shortened() else {
+            unreachable!()
+        };
+        assert_eq!(detail.len(), LONGEST_DETAIL);
+    }
 }

@@ -1,13 +1,28 @@
 //! What a customer sees of a delivery.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Attempt, Delivery, DeliveryId, Outcome, State};
-use crate::{store::Listed, webhook::EventType};
+use crate::webhook::EventType;
 
-/// A delivery in a list.
+/// A delivery as it stands in a list: without its body.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Listed {
+    /// Its id.
+    pub id: DeliveryId,
+    /// What it tells.
+    pub event: EventType,
+    /// Where it stands.
+    pub state: State,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// When the next one is due.
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+/// A delivery in a list, as a reply shows it.
 #[derive(Debug, Serialize)]
 pub struct Summary<'a> {
     id: &'a DeliveryId,

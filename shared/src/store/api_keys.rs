@@ -52,6 +52,8 @@ impl ApiKeys {
             .get_item()
             .table_name(&self.table)
             .key("key_hash", AttributeValue::S(key.hash()))
+            // A key that was revoked a moment ago opens nothing, and one that was made a moment ago does.
+            .consistent_read(true)
             .send()
             .await
             .map_err(StoreError::while_trying_to(doing))?;

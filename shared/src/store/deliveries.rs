@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
     types::{AttributeValue, KeysAndAttributes},
 };
-pub use history::{Filter, Listed, Page};
+pub use history::{Filter, Page};
 use item::{DeliveryItem, webhook_name};
 use serde::de::DeserializeOwned;
 
@@ -31,6 +31,15 @@ use crate::{
 pub struct Deliveries {
     client: Client,
     table: String,
+}
+
+/// What is stored of a message's delivery and its webhook.
+#[derive(Debug)]
+pub struct Stored {
+    /// Nothing, before the first attempt.
+    pub delivery: Option<Delivery>,
+    /// Nothing, once it was deleted.
+    pub webhook: Option<Webhook>,
 }
 
 /// Why a delivery was not recorded.
@@ -59,25 +68,29 @@ impl Deliveries {
     }
 
     /// Reads, in one call, what is stored of each message's delivery and webhook, as both are at this moment. The
-    /// result is in the order of the messages.
+    /// result is in the order of the messages; an item that cannot be read fails its own message alone.
     pub async fn read(
         &self,
         webhooks: &Webhooks,
         messages: &[Message],
-    ) -> Result<Vec<(Option<Delivery>, Option<Webhook>)>, StoreError> {
-        let mut items = self.read_all(self.requests(webhooks, messages)).await?;
-        let webhooks: Vec<WebhookItem> = parsed(items.remove(webhooks.table()))?;
-        let webhooks = webhooks.into_iter().map(Webhook::from);
-        let webhooks: HashMap<_, _> =
-            webhooks.map(|webhook| ((webhook.account_id.clone(), webhook.id), webhook)).collect();
-        let deliveries: Vec<DeliveryItem> = parsed(items.remove(&self.table))?;
-        let deliveries: HashMap<_, _> =
-            deliveries.into_iter().map(|item| ((item.webhook.clone(), item.id.clone()), item)).collect();
-
+    ) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let items = self.read_all(self.requests(webhooks, messages)).await?;
+        let item = |table: &str, key: &Item| {
+            let items = items.get(table)?;
+            items.iter().find(|item| key.iter().all(|(name, value)| item.get(name) == Some(value))).cloned()
+        };
         let stored = messages.iter().map(|Message { account_id, webhook_id, delivery_id, .. }| {
-            let item = deliveries.get(&(webhook_name(account_id, *webhook_id), delivery_id.clone()));
-            let delivery = item.map(|item| item.delivery(account_id, *webhook_id));
-            (delivery, webhooks.get(&(account_id.clone(), *webhook_id)).cloned())
+            let delivery = item(&self.table, &key(account_id, *webhook_id, delivery_id));
+            let delivery: Option<DeliveryItem> = delivery.map(parsed).transpose()?;
+            let webhook = item(webhooks.table(), &webhook_key(account_id, *webhook_id));
+            let webhook: Option<WebhookItem> = webhook.map(parsed).transpose()?;
+            Ok(Stored {
+                delivery: delivery.map(|item| item.delivery(account_id, *webhook_id)),
+                webhook: webhook.map(Webhook::from),
+            })
         });
         Ok(stored.collect())
     }
@@ -165,6 +178,6 @@ fn consistent(keys: Vec<Item>) -> KeysAndAttributes {
     KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().expect("has its keys")
 }
 
-fn parsed<T: DeserializeOwned>(items: Option<Vec<Item>>) -> Result<Vec<T>, StoreError> {
-    serde_dynamo::from_items(items.unwrap_or_default()).map_err(StoreError::while_trying_to(READING))
+fn parsed<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(READING))
 }

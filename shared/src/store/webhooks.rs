@@ -64,7 +64,7 @@ impl Webhooks {
     }
 
     /// Keeps what an attempt meant for a webhook's health. It changes nothing of a webhook that was deleted meanwhile,
-    /// and disables none that had a success since this one was read.
+    /// and gives up none that had a success since this one was read.
     pub async fn change_health(
         &self,
         webhook: &Webhook,
@@ -239,7 +239,7 @@ fn random_wait(round: u32) -> Duration {
     Duration::from_millis(25 << round.min(4)).mul_f64(share)
 }
 
-/// A webhook as it is stored. The only place, beside the signer, that sees its secret's text.
+/// A webhook as it is stored, the text of its secret included.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WebhookItem {
     account_id: AccountId,

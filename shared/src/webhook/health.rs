@@ -55,7 +55,8 @@ impl Webhook {
         if matches!(outcome, Outcome::Http { http_status: 410, .. }) {
             return Some(HealthChange::Gone { reason: "the endpoint answered 410 Gone".into() });
         }
-        let too_long = |since: &Timestamp| now >= *since + patience;
+        let too_long =
+            |since: &Timestamp| Duration::try_from(now.duration_since(*since)).is_ok_and(|failing| failing >= patience);
         Some(match self.health.failing_since.filter(too_long) {
             Some(since) => {
                 let reason = format!("every attempt failed for {}", in_words(patience));

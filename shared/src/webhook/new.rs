@@ -36,6 +36,10 @@ impl NewWebhook {
         // serde reports unknown and repeated fields by name; the types are looked at below, where the message can
         // name the field too.
         let fields: Fields = serde_json::from_slice(body).map_err(|err| not_an_object(body, &err))?;
+        // serde takes an array for a struct, field by field.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Invalid(format!("the body must be {OBJECT}")));
+        }
 
         let url = required("url", fields.url)?;
         let url = url.as_str().ok_or_else(|| Invalid(format!("url must be a string, not {}", kind(&url))))?;
@@ -52,11 +56,15 @@ impl NewWebhook {
     }
 }
 
+const OBJECT: &str = "a JSON object with url, events and, if you like, secret_key";
+
 fn not_an_object(body: &[u8], err: &serde_json::Error) -> Invalid {
     if body.trim_ascii().is_empty() {
         Invalid("the body is empty; send a JSON object with url and events".into())
     } else if err.is_data() {
-        Invalid(format!("the body must be a JSON object with url, events and, if you like, secret_key: {err}"))
+        let problem = err.to_string();
+        let problem = &problem[..problem.floor_char_boundary(200)];
+        Invalid(format!("the body must be {OBJECT}: {problem}"))
     } else {
         Invalid(format!("the body is not valid JSON: {err}"))
     }
@@ -178,5 +186,8 @@ mod tests {
     fn broken_json_is_told_apart_from_the_wrong_json() {
         assert!(refusal("{\"url\":").starts_with("the body is not valid JSON"));
         assert!(refusal("[]").starts_with("the body must be a JSON object"));
+        assert!(
+            refusal(r#"["https://a.example.com/",["job.failed"],null]"#).starts_with("the body must be a JSON object")
+        );
     }
 }

@@ -1,16 +1,14 @@
 //! A webhook's deliveries, newest first, a page at a time.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::{
     Deliveries, Item, StoreError,
     item::{index_key, webhook_name},
 };
 use crate::{
-    delivery::{Attempt, DeliveryId, State},
-    webhook::{AccountId, EventType, WebhookId},
+    delivery::{DeliveryId, Listed, State},
+    webhook::{AccountId, WebhookId},
 };
 
 /// The index that holds the deliveries that are not `delivered`, by state.
@@ -34,21 +32,6 @@ pub struct Filter {
     pub limit: usize,
 }
 
-/// A delivery as it stands in a list: without its body.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Listed {
-    /// Its id.
-    pub id: DeliveryId,
-    /// What it tells.
-    pub event: EventType,
-    /// Where it stands.
-    pub state: State,
-    /// Its attempts, oldest first.
-    pub attempts: Vec<Attempt>,
-    /// When the next one is due.
-    pub next_attempt_at: Option<Timestamp>,
-}
-
 /// Some deliveries, newest first.
 #[derive(Debug)]
 pub struct Page {
@@ -70,11 +53,11 @@ impl Deliveries {
             page.next = last;
             for item in items {
                 let listed: Listed = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(READING))?;
-                page.deliveries.push(listed);
                 if page.deliveries.len() == filter.limit {
                     page.next = page.deliveries.last().map(|listed| listed.id.clone());
                     return Ok(page);
                 }
+                page.deliveries.push(listed);
             }
             if page.next.is_none() {
                 break;
@@ -94,7 +77,8 @@ impl Deliveries {
         let indexed = filter.state.and_then(|state| index_key(webhook, state));
         let hash = if indexed.is_some() { "listed_as" } else { "webhook" };
         let condition = format!("{hash} = :name{}", if before.is_some() { " AND id < :before" } else { "" });
-        let limit = if delivered { filter.limit.max(LOOKED_AT) } else { filter.limit };
+        // One more than the page takes: whether it is there says whether there is a next page.
+        let limit = if delivered { LOOKED_AT } else { filter.limit + 1 };
 
         let mut query = self
             .client

@@ -29,7 +29,6 @@ pub(super) struct DeliveryItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,
     body: String,
-    #[serde(default)]
     round: u32,
     version: u64,
     /// Unix seconds after which DynamoDB's time to live removes the item.

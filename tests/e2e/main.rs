@@ -9,7 +9,9 @@ mod api;
 mod bytes;
 mod delivery;
 mod history;
+mod hostile;
 mod recovery;
+mod retry_after;
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 

@@ -45,6 +45,8 @@ pub enum Behaviour {
 pub struct Heard {
     /// The number of its connection. Requests that share it came over the same one.
     pub connection: usize,
+    /// Whether it was not the first on its connection.
+    pub on_used_connection: bool,
     /// The request line and the headers.
     pub head: String,
 }
@@ -129,10 +131,12 @@ enum End {
 }
 
 fn listen(runtime: &Runtime, memory: &Arc<Mutex<Memory>>, behind: Behind) -> io::Result<SocketAddr> {
-    let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let (memory, behind) = (Arc::clone(memory), Arc::new(behind));
     runtime.spawn(async move {
+        let listener = TcpListener::from_std(listener).expect("the listener is not blocking");
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(accept(stream, Arc::clone(&behind), Arc::clone(&memory)));
         }
@@ -163,10 +167,10 @@ async fn serve(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), memory: &Mute
         memory.connections
     };
     let mut buffer = Vec::new();
-    loop {
-        let Some(head) = read_head(stream, &mut buffer).await? else { return Ok(End::Close) };
+    for earlier in 0.. {
+        let Some(head) = read_head(stream, &mut buffer).await? else { break };
         let (path, behaviour) = next_behaviour(memory, &head);
-        lock(memory).heard.push((path, Heard { connection, head: head.clone() }));
+        lock(memory).heard.push((path, Heard { connection, on_used_connection: earlier > 0, head: head.clone() }));
         match behaviour {
             Behaviour::Resets(bytes) => {
                 say_last(stream, &bytes).await?;
@@ -193,6 +197,7 @@ async fn serve(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), memory: &Mute
         }
         stream.flush().await?;
     }
+    Ok(End::Close)
 }
 
 fn next_behaviour(memory: &Mutex<Memory>, head: &str) -> (String, Behaviour) {

@@ -1,4 +1,4 @@
-//! The functions' processes, for tests in which they die.
+//! The functions' processes, for tests in which they die or could grow.
 
 use std::fs;
 
@@ -19,6 +19,12 @@ pub(crate) fn of(emulator: Pid) -> Vec<Process> {
     ids.filter(|id| parent(*id) == Some(emulator))
         .filter_map(|id| Some(Process { id, function: function(id)? }))
         .collect()
+}
+
+/// The most memory that a process ever had, in KiB.
+pub(crate) fn peak_memory(id: Pid) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
 }
 
 /// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>: the parent follows the state, and the state follows the

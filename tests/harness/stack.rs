@@ -15,6 +15,7 @@ use crate::{
     deploy::deploy,
     emulator::{ACCESS_KEY_ID, Emulator, REGION, SECRET_ACCESS_KEY, choose_port},
     helper::{last_words, run, set_clean_environment},
+    processes::peak_memory,
     python,
 };
 
@@ -139,6 +140,16 @@ impl Stack {
             return false;
         }
         kill_process(processes[choose(processes.len())].id, Signal::KILL).is_ok()
+    }
+
+    /// The most memory that any process of a function ever had, in KiB; nothing where there is none, or where that cannot
+    /// be found (outside Linux).
+    pub fn peak_memory(&self, function: &str) -> Option<u64> {
+        let processes = self.emulator.functions().into_iter();
+        processes
+            .filter(|process| process.function.contains(function))
+            .filter_map(|process| peak_memory(process.id))
+            .max()
     }
 
     /// Fails once the stack is no longer there.

@@ -95,13 +95,13 @@ impl Sender {
             Ok(Ok((connection, answer))) => {
                 let http_status = answer.status().as_u16();
                 called.retry_after = response::retry_after(answer.headers());
-                let mut kept = Vec::new();
+                let mut body = Vec::new();
                 // The status has decided; a body that breaks off or never ends changes nothing but the record.
-                let read = timeout_at(deadline, response::read(answer.into_body(), &mut kept)).await;
+                let read = timeout_at(deadline, response::read(answer.into_body(), &mut body)).await;
                 if read.is_ok_and(|whole| whole) {
-                    self.idle.keep(&target, connection);
+                    self.idle.keep(&target, connection, Instant::now());
                 }
-                called.outcome = Outcome::Http { http_status, response: response::safe_text(&kept) };
+                called.outcome = Outcome::Http { http_status, response: response::safe_text(&body) };
             }
         }
         called
@@ -144,7 +144,7 @@ impl Sender {
         request: &Request<Full<Bytes>>,
         resent: &mut bool,
     ) -> Result<(Connection, Response<Incoming>), Outcome> {
-        if let Some(mut used) = self.idle.take(target) {
+        if let Some(mut used) = self.idle.take(target, Instant::now()) {
             match used.send(request.clone()).await {
                 Ok(answer) => return Ok((used, answer)),
                 Err(failed) if used.has_heard_back() => return Err(failed.outcome),

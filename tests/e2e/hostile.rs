@@ -20,7 +20,7 @@ static HOSTILE: LazyLock<Hostile> =
 const SOON: Duration = Duration::from_mins(1);
 
 /// What one of a debug build's dispatchers may have at most, in KiB. Ten gibibytes are offered to it.
-const FLAT: u64 = 64 * 1024;
+const FLAT: u64 = 48 * 1024;
 
 /// An account with webhooks.
 struct Account {

@@ -43,9 +43,7 @@ pub enum Behaviour {
 /// One request as it came.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// The number of its connection. Requests that share it came over the same one.
-    pub connection: usize,
-    /// Whether it was not the first on its connection.
+    /// Whether its connection had brought a request before.
     pub on_used_connection: bool,
     /// The request line and the headers.
     pub head: String,
@@ -65,7 +63,6 @@ pub struct Hostile {
 struct Memory {
     behaviours: HashMap<String, VecDeque<Behaviour>>,
     heard: Vec<(String, Heard)>,
-    connections: usize,
 }
 
 impl Hostile {
@@ -161,16 +158,11 @@ async fn accept(mut stream: TcpStream, behind: Arc<Behind>, memory: Arc<Mutex<Me
 }
 
 async fn serve(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), memory: &Mutex<Memory>) -> io::Result<End> {
-    let connection = {
-        let mut memory = lock(memory);
-        memory.connections += 1;
-        memory.connections
-    };
     let mut buffer = Vec::new();
     for earlier in 0.. {
         let Some(head) = read_head(stream, &mut buffer).await? else { break };
         let (path, behaviour) = next_behaviour(memory, &head);
-        lock(memory).heard.push((path, Heard { connection, on_used_connection: earlier > 0, head: head.clone() }));
+        lock(memory).heard.push((path, Heard { on_used_connection: earlier > 0, head: head.clone() }));
         match behaviour {
             Behaviour::Resets(bytes) => {
                 say_last(stream, &bytes).await?;

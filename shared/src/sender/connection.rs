@@ -171,3 +171,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt as _, duplex},
+        time::timeout,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_closed_when_it_is_dropped_though_its_request_was_not_taken() {
+        let (ours, mut theirs) = duplex(1024);
+        let mut connection = Connection::open(ours).await.unwrap();
+        let request = Request::post("/").body(Full::from(vec![b'x'; 100_000])).unwrap();
+        assert!(timeout(Duration::from_millis(50), connection.send(request)).await.is_err(), "nobody reads it");
+        drop(connection);
+        let mut taken = Vec::new();
+        timeout(Duration::from_secs(1), theirs.read_to_end(&mut taken)).await.unwrap().unwrap();
+        assert!(taken.len() < 100_000, "nothing more of it was sent");
+    }
+}

@@ -34,21 +34,21 @@ struct Waiting {
 
 impl Idle {
     /// The connection to the target's origin that was used last, if it is still open as far as is known.
-    pub(super) fn take(&self, target: &TargetUrl) -> Option<Connection> {
+    pub(super) fn take(&self, target: &TargetUrl, now: Instant) -> Option<Connection> {
         let origin = target.url().origin();
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|waiting| waiting.since.elapsed() < LONGEST && !waiting.connection.is_closed());
+        waiting.retain(|waiting| now < waiting.since + LONGEST && !waiting.connection.is_closed());
         let found = waiting.iter().rposition(|waiting| waiting.origin == origin && waiting.connection.is_ready())?;
         waiting.remove(found).map(|waiting| waiting.connection)
     }
 
     /// Takes a connection whose last response was read to its end.
-    pub(super) fn keep(&self, target: &TargetUrl, connection: Connection) {
+    pub(super) fn keep(&self, target: &TargetUrl, connection: Connection, now: Instant) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() == MOST {
             waiting.pop_front();
         }
-        waiting.push_back(Waiting { origin: target.url().origin(), since: Instant::now(), connection });
+        waiting.push_back(Waiting { origin: target.url().origin(), since: now, connection });
     }
 }
 
@@ -61,6 +61,14 @@ mod tests {
 
     fn target(url: &str) -> TargetUrl {
         TargetUrl::parse(url, &Policy::local()).unwrap()
+    }
+
+    fn keep(idle: &Idle, url: &str, connection: Connection) {
+        idle.keep(&target(url), connection, Instant::now());
+    }
+
+    fn take(idle: &Idle, url: &str) -> Option<Connection> {
+        idle.take(&target(url), Instant::now())
     }
 
     /// A connection that takes requests, and the receiver's end of it.
@@ -77,22 +85,30 @@ mod tests {
     async fn a_connection_is_used_again_by_one_request_at_a_time_and_for_its_own_origin() {
         let idle = Idle::default();
         let (connection, _theirs) = connection().await;
-        idle.keep(&target("https://a.example.com/one"), connection);
-        assert!(idle.take(&target("http://a.example.com/one")).is_none());
-        assert!(idle.take(&target("https://a.example.com:8443/one")).is_none());
-        assert!(idle.take(&target("https://b.example.com/one")).is_none());
-        assert!(idle.take(&target("https://a.example.com/two")).is_some());
-        assert!(idle.take(&target("https://a.example.com/two")).is_none());
+        keep(&idle, "https://a.example.com/one", connection);
+        assert!(take(&idle, "http://a.example.com/one").is_none());
+        assert!(take(&idle, "https://a.example.com:8443/one").is_none());
+        assert!(take(&idle, "https://b.example.com/one").is_none());
+        assert!(take(&idle, "https://a.example.com/two").is_some());
+        assert!(take(&idle, "https://a.example.com/two").is_none());
     }
 
     #[tokio::test]
     async fn a_connection_that_the_receiver_has_closed_is_not_used_again() {
         let idle = Idle::default();
         let (connection, theirs) = connection().await;
-        idle.keep(&target("https://a.example.com/"), connection);
+        keep(&idle, "https://a.example.com/", connection);
         drop(theirs);
         tokio::task::yield_now().await;
-        assert!(idle.take(&target("https://a.example.com/")).is_none());
+        assert!(take(&idle, "https://a.example.com/").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_waited_too_long_is_not_used_again() {
+        let idle = Idle::default();
+        let (connection, _theirs) = connection().await;
+        keep(&idle, "https://a.example.com/", connection);
+        assert!(idle.take(&target("https://a.example.com/"), Instant::now() + LONGEST).is_none());
     }
 
     #[tokio::test]
@@ -101,10 +117,10 @@ mod tests {
         let mut theirs = Vec::new();
         for number in 0..=MOST {
             let (connection, their) = connection().await;
-            idle.keep(&target(&format!("https://{number}.example.com/")), connection);
+            keep(&idle, &format!("https://{number}.example.com/"), connection);
             theirs.push(their);
         }
-        assert!(idle.take(&target("https://0.example.com/")).is_none());
-        assert!(idle.take(&target("https://1.example.com/")).is_some());
+        assert!(take(&idle, "https://0.example.com/").is_none());
+        assert!(take(&idle, "https://1.example.com/").is_some());
     }
 }

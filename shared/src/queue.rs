@@ -180,7 +180,8 @@ mod tests {
     use crate::event::MAX_BODY;
 
     fn message(body: String) -> Message {
-        let text = r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"0","event":"job.failed","body":""}"#;
+        let text =
+            r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"0","event":"job.failed","body":"","round":0}"#;
         Message { body, ..serde_json::from_str(text).unwrap() }
     }
 

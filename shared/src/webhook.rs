@@ -9,6 +9,7 @@ mod secret;
 use std::fmt;
 
 pub use health::{Health, HealthChange};
+use jiff::Timestamp;
 pub use new::{Invalid, NewWebhook};
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,17 @@ pub struct Webhook {
 }
 
 impl Webhook {
+    /// What a customer sees of it alone: how its deliveries have fared, too.
+    pub fn view_with_health(&self) -> ViewWithHealth<'_> {
+        let Health { failing_since, consecutive_failures, disabled_reason } = &self.health;
+        ViewWithHealth {
+            view: self.view(),
+            failing_since: *failing_since,
+            consecutive_failures: *consecutive_failures,
+            disabled_reason: disabled_reason.as_deref(),
+        }
+    }
+
     /// Whether it gets deliveries at present.
     pub fn is_active(&self) -> bool {
         self.status == Status::Active
@@ -164,6 +176,16 @@ pub struct View<'a> {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_key: Option<&'a str>,
+}
+
+/// One webhook in a reply, with its health.
+#[derive(Serialize)]
+pub struct ViewWithHealth<'a> {
+    #[serde(flatten)]
+    view: View<'a>,
+    failing_since: Option<Timestamp>,
+    consecutive_failures: u64,
+    disabled_reason: Option<&'a str>,
 }
 
 #[cfg(test)]

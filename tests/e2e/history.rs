@@ -219,11 +219,28 @@ async fn a_410_disables_the_webhook_and_cancels_what_waits() {
     account.send(2..3).await;
     account.wait_for("failed", 1).await;
     account.wait_for("cancelled", 1).await;
-    let webhook = account.customer.get("/api/v1/webhooks").await.unwrap().json()["data"][0].take();
+    let webhook = account.customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"].take();
     assert_eq!(webhook["status"], "disabled");
+    assert_eq!(webhook["disabled_reason"], "the endpoint answered 410 Gone");
     let received = RECEIVER.received(&account.path).len();
     account.send(3..4).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(RECEIVER.received(&account.path).len(), received, "a disabled webhook gets nothing");
     assert!(account.list("?status=delivered").await.0.is_empty());
+}
+
+#[tokio::test]
+async fn a_webhook_shows_its_health_and_one_success_mends_it() {
+    let account = Account::with_webhook("acct_health").await;
+    RECEIVER.answer(&account.path, vec![Answer::status(500); 2]);
+    account.send(1..2).await;
+    account.wait_for("retrying", 1).await;
+    let health = || async {
+        let webhook = account.customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"].take();
+        (webhook["failing_since"].is_string(), webhook["consecutive_failures"].as_u64().unwrap())
+    };
+    let (failing, failures) = health().await;
+    assert!(failing && failures >= 1);
+    account.wait_for("delivered", 1).await;
+    assert_eq!(health().await, (false, 0));
 }

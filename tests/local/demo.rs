@@ -63,9 +63,10 @@ The stack is ready. In another terminal:
 
   set -a; . '{environment}'; set +a
 
-List, register and delete webhooks:
+List, look at, register and delete webhooks:
 
   curl "$NANO_API_URL/api/v1/webhooks" -H "Authorization: Bearer $NANO_API_KEY"
+  curl "$NANO_API_URL/api/v1/webhooks/1" -H "Authorization: Bearer $NANO_API_KEY"
   curl "$NANO_API_URL/api/v1/webhooks" -H "Authorization: Bearer $NANO_API_KEY" -H "Content-Type: application/json" \
     -d '{{"url": "{url}", "events": ["job.completed"], "secret_key": "{secret}"}}'
   curl -X DELETE "$NANO_API_URL/api/v1/webhooks/2" -H "Authorization: Bearer $NANO_API_KEY"

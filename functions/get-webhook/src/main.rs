@@ -1,0 +1,23 @@
+//! `GET /api/v1/webhooks/{id}`: one webhook, with its health.
+
+use nano_webhooks::{
+    api::{self, ApiError, Reply, Request},
+    config,
+    store::{ApiKeys, Webhooks},
+    telemetry,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let aws = config::aws().await;
+    let keys = ApiKeys::new(&aws, config::text("API_KEYS_TABLE")?);
+    let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
+    api::serve(&keys, |request| handle(&webhooks, request)).await
+}
+
+async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {
+    let id = request.webhook_id()?;
+    let webhook = webhooks.find(&request.account, id).await?.ok_or_else(|| ApiError::no_webhook(id))?;
+    Ok(Reply::ok(&webhook.view_with_health()))
+}

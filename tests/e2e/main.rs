@@ -12,6 +12,7 @@ mod history;
 mod hostile;
 mod recovery;
 mod retry_after;
+mod faults;
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 
@@ -20,7 +21,7 @@ use rustix::process::{Pid, test_kill_process};
 
 /// The stack under test. It comes up with the first test that needs it and ends with the process.
 static STACK: LazyLock<Stack> = LazyLock::new(|| {
-    let options = Options { port: None, folder: folder_of_this_run() };
+    let options = Options { folder: folder_of_this_run(), ..Options::default() };
     Stack::start(&options, &|step| eprintln!("{step} …")).unwrap_or_else(|failure| panic!("{failure}"))
 });
 

@@ -33,11 +33,7 @@ impl Reply {
 impl Customer {
     /// A client with this key.
     pub fn new(stack: &Stack, key: &ApiKey) -> Self {
-        // reqwest asks for a TLS provider even where it will only speak plain HTTP; a second installation is no harm.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        #[expect(clippy::disallowed_methods, reason = "a customer is no part of the product: it has no sender")]
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client without options");
-        Self { client, base: stack.api_url.clone(), key: key.key.clone() }
+        Self { client: http_client(), base: stack.api_url.clone(), key: key.key.clone() }
     }
 
     /// `GET {path}`
@@ -69,4 +65,12 @@ impl Customer {
             text: reply.text().await.map_err(unreachable)?,
         })
     }
+}
+
+/// An HTTP client for everyone here.
+pub(crate) fn http_client() -> reqwest::Client {
+    // reqwest asks for a TLS provider even where it will only speak plain HTTP; a second installation is no harm.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    #[expect(clippy::disallowed_methods, reason = "the outside world is no part of the product: it has no sender")]
+    reqwest::Client::builder().no_proxy().build().expect("a client without options")
 }

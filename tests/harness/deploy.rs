@@ -35,6 +35,7 @@ pub(crate) fn deploy(
     emulator: &Emulator,
     stack: &str,
     parameters: &[(&str, &str)],
+    properties: &Value,
     binaries: &BTreeMap<String, PathBuf>,
 ) -> Result<Deployment, Failure> {
     let order = json!({
@@ -42,6 +43,7 @@ pub(crate) fn deploy(
         "stack": stack,
         "template": workspace().join("template.yaml"),
         "parameters": parameters.iter().copied().collect::<BTreeMap<_, _>>(),
+        "properties": properties,
         "binaries": binaries,
     });
     let mut command = Command::new(python);

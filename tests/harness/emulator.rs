@@ -13,7 +13,7 @@ use std::{
 use rustix::process::Pid;
 
 use crate::{
-    Failure, helper,
+    Failure, Faults, helper,
     processes::{self, Process},
 };
 
@@ -34,7 +34,8 @@ pub(crate) struct Emulator {
 
 impl Emulator {
     /// Starts the emulator with an empty state and waits until it answers. `folder` takes its log and temporary files.
-    pub(crate) fn start(python: &Path, port: u16, folder: &Path) -> Result<Self, Failure> {
+    /// The functions reach it through `faults`, where there are any.
+    pub(crate) fn start(python: &Path, port: u16, folder: &Path, faults: Option<&Faults>) -> Result<Self, Failure> {
         let log = folder.join("emulator.log");
         let cannot_write = |error| Failure::new(format!("{} cannot be written: {error}", folder.display()));
         // Left there only by an emulator that was killed.
@@ -45,7 +46,10 @@ impl Emulator {
         let endpoint = format!("http://127.0.0.1:{port}");
         let mut command = Command::new(python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/harness/python/emulator.py"));
-        set_environment(&mut command, port, &endpoint, folder);
+        if let Some(faults) = faults {
+            faults.forward_to(&endpoint);
+        }
+        set_environment(&mut command, port, faults.map_or(&endpoint, Faults::address), folder);
         let child = command
             .stdin(Stdio::piped())
             .stdout(output.try_clone().map_err(cannot_write)?)

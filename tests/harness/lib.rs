@@ -9,6 +9,8 @@
 //! - a [`Hostile`] receiver is an endpoint that does what it should not,
 //! - [`signature`] is the receiver's own check of what arrived; it shares no code with the service.
 //!
+//! For bad days there are [`Faults`] between the functions and the emulator, and [`Stack::kill`].
+//!
 //! Bringing the stack up takes four steps, a module each: [`python`] makes a virtual environment, [`binaries`] has cargo
 //! build the functions, [`emulator`] runs MiniStack, [`deploy`] puts the template on it. All of them block the thread:
 //! they wait for other processes, and a test binary shares one stack between many asynchronous runtimes.
@@ -19,8 +21,10 @@ mod customer;
 mod deploy;
 mod emulator;
 mod failure;
+mod faults;
 mod helper;
 mod hostile;
+mod history;
 mod processes;
 mod producer;
 mod python;
@@ -31,8 +35,10 @@ mod stack;
 pub use certificates::Certificate;
 pub use customer::{Customer, Reply};
 pub use failure::Failure;
+pub use faults::{Counts, Fault, Faults};
 pub use helper::stop_helpers;
 pub use hostile::{Behaviour, Heard, Hostile};
+pub use history::{History, Recorded};
 pub use producer::{DeadLetter, Producer};
 pub use receiver::{Answer, Received, Receiver};
 pub use stack::{ApiKey, Options, Stack, workspace};

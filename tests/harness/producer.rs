@@ -9,7 +9,7 @@ use aws_sdk_sqs::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region},
     error::DisplayErrorContext,
-    types::{Message, SendMessageBatchRequestEntry},
+    types::{Message, QueueAttributeName, SendMessageBatchRequestEntry},
 };
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
 pub struct Producer {
     client: Client,
     completions: String,
+    deliveries: String,
     dead_letters: String,
     collected: Arc<Mutex<Vec<DeadLetter>>>,
 }
@@ -47,6 +48,7 @@ impl Producer {
         Self {
             client: Client::from_conf(config),
             completions: stack.completions_queue_url.clone(),
+            deliveries: stack.deliveries_queue_url.clone(),
             dead_letters: stack.dead_letter_queue_url.clone(),
             collected: Arc::clone(&stack.dead_letters),
         }
@@ -72,6 +74,28 @@ impl Producer {
             }
         }
         Ok(())
+    }
+
+    /// How many messages wait on the completions queue and on the deliveries queue, those that are being worked on or
+    /// hidden until later among them. Looks at them in the order of an event's way, so that none is missed in between.
+    pub async fn waiting(&self) -> Result<usize, Failure> {
+        let mut waiting = 0;
+        for url in [&self.completions, &self.deliveries] {
+            let names = [
+                QueueAttributeName::ApproximateNumberOfMessages,
+                QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            ];
+            let request = self.client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
+            let attributes = request.send().await.map_err(|error| failure(&error))?.attributes.unwrap_or_default();
+            waiting += names.iter().filter_map(|name| attributes.get(name)?.parse::<usize>().ok()).sum::<usize>();
+        }
+        Ok(waiting)
+    }
+
+    /// Every dead letter so far.
+    pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, Failure> {
+        self.collect_dead_letters().await?;
+        Ok(lock(&self.collected).clone())
     }
 
     /// Waits for a dead letter whose body has this text in it.

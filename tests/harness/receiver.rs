@@ -39,6 +39,8 @@ pub struct Received {
     pub headers: HeaderMap,
     /// The body's bytes.
     pub body: Bytes,
+    /// The status that it was answered; none while the sender waits, and for ever if the sender gave up.
+    pub answered: Option<u16>,
 }
 
 impl Received {
@@ -68,10 +70,23 @@ impl Answer {
     }
 }
 
+type Decide = Box<dyn FnMut(&Received) -> Answer + Send>;
+
 #[derive(Default)]
 struct Memory {
     received: Vec<Received>,
     answers: HashMap<String, VecDeque<Answer>>,
+    decide: Option<Decide>,
+}
+
+impl Memory {
+    /// Remembers a request; gives its number and what it is to be answered.
+    fn take(&mut self, received: Received) -> (usize, Answer) {
+        let set = self.answers.get_mut(&received.path).and_then(VecDeque::pop_front);
+        let answer = set.or_else(|| self.decide.as_mut().map(|decide| decide(&received)));
+        self.received.push(received);
+        (self.received.len() - 1, answer.unwrap_or_else(|| Answer::status(200)))
+    }
 }
 
 impl Receiver {
@@ -101,6 +116,16 @@ impl Receiver {
     /// Sets the next answers of a path. When they are used up, and without any, it answers an empty 200.
     pub fn answer(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         lock(&self.memory).answers.insert(path.to_owned(), answers.into_iter().collect());
+    }
+
+    /// Lets a function decide the answers of every path that has none set.
+    pub fn answer_by(&self, decide: impl FnMut(&Received) -> Answer + Send + 'static) {
+        lock(&self.memory).decide = Some(Box::new(decide));
+    }
+
+    /// Everything that was received, in order.
+    pub fn received_by_all(&self) -> Vec<Received> {
+        lock(&self.memory).received.clone()
     }
 
     /// Everything that a path received, in order.
@@ -133,13 +158,10 @@ async fn receive(
     body: Bytes,
 ) -> Response {
     let path = uri.path().to_owned();
-    let answer = {
-        let mut memory = lock(&memory);
-        let answer = memory.answers.get_mut(&path).and_then(VecDeque::pop_front);
-        memory.received.push(Received { at: SystemTime::now(), method, path, headers, body });
-        answer.unwrap_or_else(|| Answer::status(200))
-    };
+    let received = Received { at: SystemTime::now(), method, path, headers, body, answered: None };
+    let (number, answer) = lock(&memory).take(received);
     tokio::time::sleep(answer.delay).await;
+    lock(&memory).received[number].answered = Some(answer.status);
     let mut response = answer.body.into_response();
     *response.status_mut() = StatusCode::from_u16(answer.status).expect("the test asks for a status that exists");
     for (name, value) in answer.headers {

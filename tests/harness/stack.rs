@@ -11,7 +11,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
-    DeadLetter, Failure, binaries,
+    DeadLetter, Failure, Faults, binaries,
     deploy::deploy,
     emulator::{ACCESS_KEY_ID, Emulator, REGION, SECRET_ACCESS_KEY, choose_port},
     helper::{last_words, run, set_clean_environment},
@@ -31,11 +31,18 @@ const PARAMETERS: [(&str, &str); 4] = [
 ];
 
 /// Where and how to bring a stack up.
+#[derive(Default)]
 pub struct Options {
     /// The port of the emulator on 127.0.0.1, or any free one.
     pub port: Option<u16>,
     /// Takes the emulator's log and temporary files; one stack at a time may use it.
     pub folder: PathBuf,
+    /// What the functions reach the emulator through, where a test is to make their calls fail.
+    pub faults: Option<Faults>,
+    /// Parameters of the template on top of those that every local stack has.
+    pub parameters: Vec<(&'static str, &'static str)>,
+    /// Properties of resources that are to be different from the template's: `{resource: {property: value}}`.
+    pub properties: Value,
 }
 
 /// A stack that is ready for use. It ends when this is dropped, and with this process at the latest.
@@ -50,6 +57,7 @@ pub struct Stack {
     pub deliveries_queue_url: String,
     /// What could not be processed.
     pub dead_letter_queue_url: String,
+    pub(crate) deliveries_table: String,
     /// The dead letters that were found so far; see [`crate::Producer::wait_for_dead_letter`].
     pub(crate) dead_letters: Arc<Mutex<Vec<DeadLetter>>>,
 }
@@ -76,15 +84,17 @@ impl Stack {
         progress("Building the functions");
         let binaries = binaries::build(workspace())?;
         progress("Starting the emulator");
-        let emulator = Emulator::start(&python, port, &options.folder)?;
+        let emulator = Emulator::start(&python, port, &options.folder, options.faults.as_ref())?;
         progress("Deploying template.yaml");
-        let deployment = deploy(&python, &emulator, Self::NAME, &PARAMETERS, &binaries)?;
+        let parameters = [&PARAMETERS, options.parameters.as_slice()].concat();
+        let deployment = deploy(&python, &emulator, Self::NAME, &parameters, &options.properties, &binaries)?;
         Ok(Self {
             // On AWS the API has a host of its own; here it is told by the path, which every client can resolve.
             api_url: format!("{}/_aws/execute-api/{}", emulator.endpoint(), deployment.api_id),
             completions_queue_url: deployment.output("CompletionsQueueUrl")?,
             deliveries_queue_url: deployment.output("DeliveriesQueueUrl")?,
             dead_letter_queue_url: deployment.output("DeadLetterQueueUrl")?,
+            deliveries_table: deployment.output("DeliveriesTableName")?,
             dead_letters: Arc::default(),
             emulator,
             binaries,

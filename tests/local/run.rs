@@ -32,7 +32,7 @@ pub(crate) async fn run(session: &Session, port: Option<u16>) -> Result<(), Fail
 }
 
 async fn show(session: &Session, port: Option<u16>) -> Result<(), Failure> {
-    let options = Options { port, folder: session.folder.clone() };
+    let options = Options { port, folder: session.folder.clone(), ..Options::default() };
     let start = move || {
         let stack = Stack::start(&options, &|step| println!("{step} …"))?;
         let key = stack.create_api_key(ACCOUNT)?;

@@ -1,13 +1,14 @@
 """Deploys template.yaml to the emulator and prints what it made, as JSON.
 
 The template that runs here is the one that runs on AWS, through the same SAM transform. Three things are made local, and
-nothing else:
+nothing else but the properties that a test asks to have changed:
 
 - the functions' code is the binaries that cargo built, not what `sam build` makes;
 - the HTTP API's routes are spelled out as resources, because the emulator does not read them from an OpenAPI body;
 - an event source's maximum concurrency is written as a number, because the emulator compares it with one as it stands.
 
-Standard input: {"endpoint", "stack", "template", "parameters": {name: value}, "binaries": {name: path}}.
+Standard input: {"endpoint", "stack", "template", "parameters": {name: value}, "properties": {resource: {name: value}},
+"binaries": {name: path}}.
 Standard output: {"api_id", "outputs": {name: value}}. Failure: one sentence on standard error, exit status 1.
 """
 
@@ -51,6 +52,8 @@ def deploy(order):
     parameters = {name: str(value) for name, value in order["parameters"].items()}
     with open(order["template"], encoding="utf-8") as file:
         template = yaml_parse(file.read())
+    for resource, properties in (order["properties"] or {}).items():
+        template["Resources"][resource]["Properties"].update(properties)
     point_to_code(template, upload(order["binaries"], client("s3")))
     template = localise(transform(template, dict(parameters), NoManagedPolicies()), parameters)
     return create_stack(order["stack"], template, parameters, client("cloudformation"))

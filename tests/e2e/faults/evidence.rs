@@ -1,0 +1,199 @@
+//! What is left when everything has ended, and what is wrong with it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+};
+
+use harness::{DeadLetter, Failure, History, Producer, Received, Receiver, Recorded, Stack, signature};
+use serde_json::Value;
+
+use super::{
+    ATTEMPTS,
+    world::{Fate, SECRET, Task, Webhook, World},
+};
+
+/// No delivery is requested more often than this: the attempts that count, and some that were made and not recorded.
+const MOST_REQUESTS: usize = ATTEMPTS + 12;
+/// Out of a thousand completions, those that may meet with so many faults that they end as dead letters.
+const UNLUCKY: usize = 10;
+
+pub(super) struct Evidence {
+    /// What the receiver got, by path and task.
+    seen: BTreeMap<(String, String), Seen>,
+    /// What the service recorded, by path.
+    recorded: HashMap<String, Vec<Recorded>>,
+    /// The dead letters, by what was sent.
+    letters: HashMap<String, Vec<DeadLetter>>,
+    completions: usize,
+}
+
+/// Requests for one task at one webhook.
+#[derive(Default)]
+struct Seen {
+    ids: BTreeSet<String>,
+    requests: usize,
+    /// Those that were answered 2xx.
+    taken: usize,
+    badly_signed: usize,
+}
+
+impl Evidence {
+    pub(super) async fn gather(world: &World, stack: &Stack, receiver: &Receiver, producer: &Producer) -> Self {
+        let mut seen = BTreeMap::<_, Seen>::new();
+        for request in receiver.received_by_all() {
+            seen.entry((request.path.clone(), task_of(&request))).or_default().count(&request);
+        }
+        let history = History::new(stack);
+        let mut recorded = HashMap::new();
+        for account in &world.accounts {
+            for webhook in &account.webhooks {
+                let of_this = recorded_of(&history, &account.id, webhook.id).await.unwrap();
+                recorded.insert(webhook.path.clone(), of_this);
+            }
+        }
+        let mut letters = HashMap::<_, Vec<_>>::new();
+        for letter in producer.dead_letters().await.unwrap() {
+            letters.entry(letter.body.clone()).or_default().push(letter);
+        }
+        Self { seen, recorded, letters, completions: world.tasks.len() }
+    }
+
+    pub(super) fn is_dead_letter(&self, task: &Task) -> bool {
+        self.letters.contains_key(&task.message)
+    }
+
+    /// Everything that is not as it must be.
+    pub(super) fn problems(&self, world: &World) -> Vec<String> {
+        let mut problems = Vec::new();
+        let (mut explained_requests, mut explained_records) = (0, 0);
+        for task in &world.tasks {
+            problems.extend(self.problem_with_letters(task));
+            for webhook in task.account.iter().flat_map(|account| &world.accounts[*account].webhooks) {
+                let seen = self.seen.get(&(webhook.path.clone(), task.name.clone()));
+                let name = format!("{} at {}", task.name, webhook.path);
+                if !task.is_wanted_by(webhook) {
+                    problems.extend(seen.map(|_| format!("{name}: was sent, though nobody asked for it")));
+                    continue;
+                }
+                let records: Vec<_> = self.records_of(webhook, seen).collect();
+                explained_requests += usize::from(seen.is_some());
+                explained_records += records.len();
+                let is_dead = self.is_dead_letter(task);
+                problems.extend(problems_of(task, seen, &records, is_dead).map(|problem| format!("{name}: {problem}")));
+            }
+        }
+        let sent: BTreeSet<_> = world.tasks.iter().map(|task| &task.message).collect();
+        let foreign = self.letters.keys().filter(|body| !sent.contains(body));
+        problems.extend(foreign.map(|body| format!("a dead letter that nobody sent: {body}")));
+        if explained_requests != self.seen.len() {
+            problems.push("the receiver got webhooks of tasks that never were".into());
+        }
+        if explained_records != self.recorded.values().map(Vec::len).sum::<usize>() {
+            problems.push("there are records of deliveries that the receiver never heard of".into());
+        }
+        let unlucky = self.unlucky(world);
+        if unlucky * 1_000 > UNLUCKY * world.tasks.len().max(200) {
+            problems.push(format!("{unlucky} good completions are dead letters"));
+        }
+        problems
+    }
+
+    fn records_of(&self, webhook: &Webhook, seen: Option<&Seen>) -> impl Iterator<Item = &Recorded> {
+        let records = self.recorded.get(&webhook.path).into_iter().flatten();
+        records.filter(move |record| seen.is_some_and(|seen| seen.ids.contains(&record.id)))
+    }
+
+    fn problem_with_letters(&self, task: &Task) -> Option<String> {
+        let letters = self.letters.get(&task.message);
+        let must_be = matches!(task.fate, Fate::Malformed | Fate::Cursed);
+        if must_be && letters.is_none() {
+            return Some(format!("{}: is no dead letter, and has to be one", task.name));
+        }
+        // A malformed one has none where the dead-letter queue refused it time and again.
+        let has_reason = letters.is_some_and(|letters| letters.iter().any(|letter| letter.reason.is_some()));
+        (has_reason && task.fate != Fate::Malformed).then(|| format!("{}: was taken for no completion", task.name))
+    }
+
+    /// Good completions that are dead letters.
+    fn unlucky(&self, world: &World) -> usize {
+        let good = world.tasks.iter().filter(|task| matches!(task.fate, Fate::Delivered | Fate::Failed));
+        good.filter(|task| self.is_dead_letter(task)).count()
+    }
+
+    fn number_of(&self, status: &str) -> usize {
+        self.recorded.values().flatten().filter(|record| record.status == status).count()
+    }
+}
+
+impl Seen {
+    fn count(&mut self, request: &Received) {
+        self.ids.insert(request.header("webhook-id").unwrap_or_default().to_owned());
+        self.requests += 1;
+        self.taken += usize::from(request.answered.is_some_and(|status| (200..300).contains(&status)));
+        self.badly_signed += usize::from(!signature::is_valid(request, SECRET));
+    }
+}
+
+/// What is wrong with a task's delivery to one webhook. Where its completion is a dead letter there need not be one.
+fn problems_of(task: &Task, seen: Option<&Seen>, records: &[&Recorded], is_dead: bool) -> impl Iterator<Item = String> {
+    let Some(seen) = seen else {
+        return vec![(!is_dead).then(|| "is lost: nobody heard of it".to_owned())].into_iter().flatten();
+    };
+    let taken = seen.taken > 0;
+    let outcome = match records {
+        [] => Some("has no record".to_owned()),
+        [Recorded { status, .. }] if status == "delivered" && !taken => {
+            Some("is recorded as delivered, and is not".into())
+        }
+        [Recorded { status, .. }] if status == "delivered" && task.fate == Fate::Delivered => None,
+        [Recorded { status, attempts: ATTEMPTS, .. }] if status == "failed" && task.fate == Fate::Failed => None,
+        [record] => Some(format!("ended as {} after {} attempts", record.status, record.attempts)),
+        more => Some(format!("has {} records", more.len())),
+    };
+    let attempts: usize = records.iter().map(|record| record.attempts).sum();
+    let ids = seen.ids.len();
+    let requests = seen.requests;
+    vec![
+        outcome,
+        (ids != 1).then(|| format!("came under {ids} ids")),
+        (requests > MOST_REQUESTS).then(|| format!("was requested {requests} times")),
+        (requests < attempts).then(|| format!("was requested {requests} times, and {attempts} attempts are recorded")),
+        (seen.badly_signed > 0).then(|| "has a wrong signature".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The one place that knows how a customer's deliveries are read.
+async fn recorded_of(history: &History, account_id: &str, webhook_id: u64) -> Result<Vec<Recorded>, Failure> {
+    history.of(account_id, webhook_id).await
+}
+
+fn task_of(request: &Received) -> String {
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    body["task_id"].as_str().unwrap().to_owned()
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [requests, taken] =
+            [|seen: &Seen| seen.requests, |seen: &Seen| seen.taken].map(|of| self.seen.values().map(of).sum::<usize>());
+        let twice: usize = self.seen.values().map(|seen| seen.taken.saturating_sub(1)).sum();
+        let recorded = self.recorded.values().flatten();
+        let (deliveries, attempts) = recorded.fold((0, 0), |(number, sum), record| (number + 1, sum + record.attempts));
+        let letters: Vec<_> = self.letters.values().flatten().collect();
+        let with_reason = letters.iter().filter(|letter| letter.reason.is_some()).count();
+        writeln!(f, "completions  {}", self.completions)?;
+        let (delivered, failed) = (self.number_of("delivered"), self.number_of("failed"));
+        writeln!(f, "deliveries   {deliveries}: {delivered} delivered, {failed} failed")?;
+        writeln!(f, "attempts     {requests} made, {attempts} recorded")?;
+        writeln!(f, "duplicates   {twice} of {taken} accepted requests")?;
+        write!(
+            f,
+            "dead letters {}: {with_reason} with a reason, {} by redrive",
+            letters.len(),
+            letters.len() - with_reason
+        )
+    }
+}

@@ -1,0 +1,153 @@
+//! Who there is and what happens: accounts with their webhooks, tasks that end, and receivers with their moods. All of it
+//! comes from the seed.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use harness::{Answer, Customer, Received, Receiver, Stack};
+use serde_json::json;
+
+use super::{Evidence, Size};
+
+/// The account whose webhooks can never be read.
+pub(super) const CURSED: &str = "acct_cursed";
+/// Every request signs with it.
+pub(super) const SECRET: &str = "your-secret-key";
+/// Stands in the name of a task that no receiver takes.
+const HOPELESS: &str = "hopeless";
+
+const BOTH: &[&str] = &["job.completed", "job.failed"];
+
+pub(super) struct World {
+    pub(super) accounts: Vec<Account>,
+    pub(super) tasks: Vec<Task>,
+    seed: u64,
+}
+
+pub(super) struct Account {
+    pub(super) id: String,
+    pub(super) webhooks: Vec<Webhook>,
+}
+
+pub(super) struct Webhook {
+    pub(super) id: u64,
+    pub(super) path: String,
+    events: &'static [&'static str],
+}
+
+pub(super) struct Task {
+    pub(super) name: String,
+    pub(super) fate: Fate,
+    pub(super) message: String,
+    /// The index of its account; none where the account is the cursed one.
+    pub(super) account: Option<usize>,
+    event: &'static str,
+    sent_twice: bool,
+}
+
+/// What must become of a task's completion.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Its webhooks are delivered.
+    Delivered,
+    /// Its webhooks are tried until the schedule is used up.
+    Failed,
+    /// It is no completion: a dead letter with a reason.
+    Malformed,
+    /// Its webhooks cannot be read: a dead letter after the last receive. That takes longest, so these come first.
+    Cursed,
+}
+
+impl World {
+    /// Makes the world up and registers its webhooks.
+    pub(super) async fn create(stack: &Stack, receiver: &Receiver, size: &Size, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut accounts = Vec::new();
+        for number in 0..size.accounts {
+            accounts.push(Account::create(stack, receiver, number).await);
+        }
+        let tasks = (0..size.completions).map(|number| Task::make_up(number, &accounts, &mut rng)).collect();
+        receiver.answer_by(move |request| mood(request, &mut rng));
+        Self { accounts, tasks, seed }
+    }
+
+    /// The messages in the order in which they are sent, so many in a wave. Those that are sent twice come again at once or
+    /// some time later.
+    pub(super) fn waves(&self, size: usize) -> impl Iterator<Item = Vec<String>> {
+        let mut rng = Rng::with_seed(self.seed);
+        let mut later: Vec<&Task> = Vec::new();
+        self.tasks.chunks(size).map(move |tasks| {
+            let again = std::mem::take(&mut later);
+            let (soon, next): (Vec<_>, Vec<_>) = tasks.iter().filter(|task| task.sent_twice).partition(|_| rng.bool());
+            later = next;
+            let mut wave: Vec<_> = tasks.iter().chain(soon).chain(again).map(|task| task.message.clone()).collect();
+            rng.shuffle(&mut wave);
+            wave
+        })
+    }
+
+    /// The messages of the tasks whose webhooks all have their finished delivery.
+    pub(super) fn finished(&self, evidence: &Evidence) -> impl Iterator<Item = String> {
+        let delivered = self.tasks.iter().filter(|task| matches!(task.fate, Fate::Delivered | Fate::Failed));
+        delivered.filter(|task| !evidence.is_dead_letter(task)).map(|task| task.message.clone())
+    }
+}
+
+impl Account {
+    /// The first account has three webhooks for everything, the others have other mixtures.
+    async fn create(stack: &Stack, receiver: &Receiver, number: usize) -> Self {
+        let id = format!("acct_{number}");
+        let customer = Customer::new(stack, &stack.create_api_key(&id).unwrap());
+        let mixtures: [&[&[&str]]; 3] = [&[BOTH, BOTH, BOTH], &[&["job.completed"], &["job.failed"], BOTH], &[BOTH]];
+        let mut webhooks = Vec::new();
+        for (at, &events) in mixtures[number % mixtures.len()].iter().enumerate() {
+            let path = format!("/{id}/{at}");
+            let webhook = json!({ "url": receiver.url(&path), "events": events, "secret_key": SECRET });
+            let reply = customer.post("/api/v1/webhooks", &webhook).await.unwrap();
+            assert_eq!(reply.status, 201, "{}", reply.text);
+            webhooks.push(Webhook { id: reply.json()["data"]["id"].as_u64().unwrap(), path, events });
+        }
+        Self { id, webhooks }
+    }
+}
+
+impl Task {
+    fn make_up(number: usize, accounts: &[Account], rng: &mut Rng) -> Self {
+        let fate = match rng.u32(..100) {
+            _ if number < 4 => Fate::Cursed,
+            0..2 => Fate::Failed,
+            2..6 => Fate::Malformed,
+            _ => Fate::Delivered,
+        };
+        let account = (fate != Fate::Cursed).then(|| rng.usize(..accounts.len()));
+        let name =
+            format!("task_{number}{}", if fate == Fate::Failed { format!("_{HOPELESS}") } else { String::new() });
+        let (status, event) = *rng.choice(&[("completed", BOTH[0]), ("failed", BOTH[1])]).expect("there are two");
+        let message = json!({
+            "account_id": account.map_or(CURSED, |account| accounts[account].id.as_str()),
+            "task_id": name,
+            "task_type": "image",
+            "status": if fate == Fate::Malformed { "done" } else { status },
+            "data": { "url": "https://cdn.example.com/é.png", "credits_charged": rng.u8(..) },
+            "timestamp": format!("2026-01-02T03:{:02}:{:02}.{:03}Z", number / 60_000, number / 1_000 % 60, number % 1_000),
+        });
+        Self { name, fate, message: message.to_string(), account, event, sent_twice: rng.u32(..100) < 10 }
+    }
+
+    pub(super) fn is_wanted_by(&self, webhook: &Webhook) -> bool {
+        matches!(self.fate, Fate::Delivered | Fate::Failed) && webhook.events.contains(&self.event)
+    }
+}
+
+/// Mostly willing; sometimes out of order, slow, or so slow that the service gives up.
+fn mood(request: &Received, rng: &mut Rng) -> Answer {
+    let is_hopeless = request.body.windows(HOPELESS.len()).any(|window| window == HOPELESS.as_bytes());
+    let slow = |millis| Answer { delay: Duration::from_millis(millis), ..Answer::status(200) };
+    match rng.u32(..1000) {
+        _ if is_hopeless => Answer::status(500),
+        0..60 => Answer::status(*rng.choice(&[500, 503, 404, 302]).expect("there are four")),
+        60..90 => slow(rng.u64(100..2_000)),
+        90..95 => slow(rng.u64(8_000..12_000)),
+        _ => Answer::status(200),
+    }
+}

@@ -1,0 +1,209 @@
+//! Bad days at AWS, on demand: a proxy between the functions and the emulator that makes calls fail in every way in which
+//! a call over a network can fail, at random from a seed.
+//!
+//! Only the functions go through it: the emulator tells them this address for its own. The emulator's polling of the
+//! queues, the tests' customers and their producer take the direct way. It starts calm; [`Faults::set_rate`] begins the
+//! trouble.
+
+mod call;
+mod proxy;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{Ipv4Addr, TcpListener},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use fastrand::Rng;
+use tokio::runtime::Builder;
+
+use self::call::Call;
+use crate::Failure;
+
+/// The functions' clients give a call up after five seconds; what is held is held for longer than that.
+const HELD: Duration = Duration::from_secs(6);
+/// A call that arrives late may be this much later still: late enough to meet what others have written meanwhile.
+const LATER: Duration = Duration::from_secs(9);
+/// Where a call has failed its repetition fails this often, whatever the rate: trouble comes in clusters. Without this the
+/// functions' clients, which try everything three times, would hide nearly all of it from the functions.
+const AGAIN: f64 = 0.5;
+
+/// What is done to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// It is refused for its frequency.
+    Throttled,
+    /// It is answered 500, and not done.
+    Broken,
+    /// The connection ends before it arrives.
+    Lost,
+    /// It is done, and the connection ends before its answer.
+    AnswerLost,
+    /// It never arrives, and the connection stays open until its caller has given it up.
+    Held,
+    /// The same, but it does arrive: some time after its caller has given it up.
+    Late,
+    /// Part of a batch is not done, and the answer says so. Half of a batch's faults are this one.
+    Partial,
+}
+
+/// Out of a hundred faults. Those that cost seconds are few.
+const SHARES: [(Fault, u32); 6] = [
+    (Fault::Throttled, 20),
+    (Fault::Broken, 20),
+    (Fault::Lost, 20),
+    (Fault::AnswerLost, 35),
+    (Fault::Held, 2),
+    (Fault::Late, 3),
+];
+
+/// The proxy. It has a thread of its own and lives until this process ends.
+#[derive(Clone)]
+pub struct Faults(Arc<Inner>);
+
+struct Inner {
+    address: String,
+    /// Known once the emulator runs, before any function does.
+    emulator: OnceLock<String>,
+    client: reqwest::Client,
+    weather: Mutex<Weather>,
+    /// Calls that are on their way to the emulator, those whose caller has given them up among them.
+    under_way: AtomicUsize,
+}
+
+struct Weather {
+    rng: Rng,
+    rate: f64,
+    cursed: Option<&'static str>,
+    counts: Counts,
+}
+
+/// What passed the proxy so far.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// All calls, by their operation.
+    pub calls: BTreeMap<String, usize>,
+    /// Those that were made to fail.
+    pub faults: BTreeMap<Fault, usize>,
+}
+
+impl Faults {
+    /// Starts the proxy. The same seed makes the same choices, as far as the calls come in the same order.
+    pub fn start(seed: u64) -> Result<Self, Failure> {
+        let cannot = |error| Failure::new(format!("the fault injector cannot be started: {error}"));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot)?;
+        listener.set_nonblocking(true).map_err(cannot)?;
+        let address = format!("http://{}", listener.local_addr().map_err(cannot)?);
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+        let weather = Weather { rng: Rng::with_seed(seed), rate: 0.0, cursed: None, counts: Counts::default() };
+        let inner = Arc::new(Inner {
+            address,
+            emulator: OnceLock::new(),
+            client: crate::customer::http_client(),
+            weather: Mutex::new(weather),
+            under_way: AtomicUsize::new(0),
+        });
+        let proxy = Arc::clone(&inner);
+        thread::spawn(move || {
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).expect("the listener is not blocking");
+                proxy::serve(listener, &proxy).await;
+            });
+        });
+        Ok(Self(inner))
+    }
+
+    /// From now on this share of calls fails, from 0 to 1.
+    pub fn set_rate(&self, rate: f64) {
+        lock(&self.0.weather).rate = rate;
+    }
+
+    /// From now on every query with this text in it fails.
+    pub fn curse(&self, text: &'static str) {
+        lock(&self.0.weather).cursed = Some(text);
+    }
+
+    /// How many calls have not arrived yet, those that their callers have given up among them.
+    pub fn under_way(&self) -> usize {
+        self.0.under_way.load(Ordering::SeqCst)
+    }
+
+    /// What passed so far.
+    pub fn counts(&self) -> Counts {
+        lock(&self.0.weather).counts.clone()
+    }
+
+    /// What the functions take for AWS.
+    pub(crate) fn address(&self) -> &str {
+        &self.0.address
+    }
+
+    /// Says where the emulator is.
+    pub(crate) fn forward_to(&self, emulator: &str) {
+        self.0.emulator.get_or_init(|| emulator.to_owned());
+    }
+}
+
+impl Inner {
+    /// Decides what is done to a call, and counts it.
+    fn choose(&self, call: &Call) -> Option<Fault> {
+        let mut weather = lock(&self.weather);
+        *weather.counts.calls.entry(call.operation().to_owned()).or_default() += 1;
+        let fault = weather.choose(call)?;
+        *weather.counts.faults.entry(fault).or_default() += 1;
+        Some(fault)
+    }
+
+    /// A generator of its own for one call.
+    fn rng(&self) -> Rng {
+        lock(&self.weather).rng.fork()
+    }
+}
+
+impl Weather {
+    fn choose(&mut self, call: &Call) -> Option<Fault> {
+        if self.cursed.is_some_and(|text| call.is_query_for(text)) {
+            return Some(Fault::Broken);
+        }
+        let chance = if self.rate > 0.0 && call.is_repeated() { AGAIN } else { self.rate };
+        if self.rng.f64() >= chance {
+            return None;
+        }
+        if call.is_batch() && self.rng.bool() {
+            return Some(Fault::Partial);
+        }
+        let mut at = self.rng.u32(..100);
+        let chosen = SHARES.iter().find(|(_, share)| match at.checked_sub(*share) {
+            Some(rest) => {
+                at = rest;
+                false
+            }
+            None => true,
+        });
+        chosen.map(|(fault, _)| *fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Throttled => "throttled",
+            Self::Broken => "answered 500",
+            Self::Lost => "dropped before",
+            Self::AnswerLost => "dropped after",
+            Self::Held => "timed out",
+            Self::Late => "timed out, done later",
+            Self::Partial => "done in part",
+        })
+    }
+}
+
+fn lock(weather: &Mutex<Weather>) -> MutexGuard<'_, Weather> {
+    weather.lock().unwrap_or_else(PoisonError::into_inner)
+}

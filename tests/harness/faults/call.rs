@@ -1,0 +1,145 @@
+//! A function's call to AWS, as far as the fault injector understands it: `DynamoDB` and `SQS` in their JSON protocols.
+
+use std::io;
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    http::{HeaderMap, HeaderName, HeaderValue, Method},
+};
+use fastrand::Rng;
+use hyper::{Request, body::Incoming};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// A call that has not been passed on yet.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// What was taken out of a batch: its caller has to be told.
+pub(super) enum LeftOut {
+    /// The ids of entries that were not sent.
+    Entries(Vec<Value>),
+    /// The keys that were not read, by table, with the table's other settings.
+    Keys(Map<String, Value>),
+}
+
+impl Call {
+    pub(super) async fn read(request: Request<Incoming>) -> io::Result<Self> {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(Body::new(body), usize::MAX).await.map_err(io::Error::other)?;
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Ok(Self { method: parts.method, path, headers: parts.headers, body })
+    }
+
+    /// `PutItem`, `SendMessageBatch`.
+    pub(super) fn operation(&self) -> &str {
+        self.target().rsplit('.').next().unwrap_or_default()
+    }
+
+    /// Whether the client makes this call again because it failed before.
+    pub(super) fn is_repeated(&self) -> bool {
+        let request = self.header("amz-sdk-request");
+        request.starts_with("attempt=") && !request.starts_with("attempt=1;")
+    }
+
+    pub(super) fn is_batch(&self) -> bool {
+        matches!(self.operation(), "SendMessageBatch" | "BatchGetItem")
+    }
+
+    pub(super) fn is_query_for(&self, text: &str) -> bool {
+        self.operation() == "Query" && self.body.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    /// What its service calls it when a caller is too frequent.
+    pub(super) fn throttled(&self) -> &'static str {
+        if self.target().starts_with("DynamoDB") {
+            "ProvisionedThroughputExceededException"
+        } else {
+            "RequestThrottled"
+        }
+    }
+
+    /// Takes some of a batch out of the call, at least one. None where it is not such a batch after all.
+    pub(super) fn leave_out(&mut self, rng: &mut Rng) -> Option<LeftOut> {
+        let mut body: Value = serde_json::from_slice(&self.body).ok()?;
+        let left_out = match self.operation() {
+            "SendMessageBatch" => LeftOut::entries(body["Entries"].as_array_mut()?, rng),
+            "BatchGetItem" => LeftOut::keys(body["RequestItems"].as_object_mut()?, rng),
+            _ => return None,
+        };
+        self.replace_body(&body);
+        Some(left_out)
+    }
+
+    /// Whether everything was taken out of a batch.
+    pub(super) fn is_empty(&self) -> bool {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body["Entries"].as_array().is_some_and(Vec::is_empty)
+            || body["RequestItems"].as_object().is_some_and(Map::is_empty)
+    }
+
+    /// Keeps the function's signature good for a body that it did not sign: the emulator takes the signed hash from this
+    /// header where there is one, and the signed length is kept with spaces, which mean nothing at the end of JSON.
+    fn replace_body(&mut self, body: &Value) {
+        let signed = HeaderValue::try_from(hex::encode(Sha256::digest(&self.body))).expect("digits are a valid header");
+        self.headers.insert(HeaderName::from_static("x-amz-content-sha256"), signed);
+        let length = self.body.len();
+        self.body = format!("{:length$}", body.to_string()).into();
+    }
+
+    fn target(&self) -> &str {
+        self.header("x-amz-target")
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl LeftOut {
+    fn entries(entries: &mut Vec<Value>, rng: &mut Rng) -> Self {
+        Self::Entries(take_some(entries, rng).iter().map(|entry| entry["Id"].clone()).collect())
+    }
+
+    fn keys(tables: &mut Map<String, Value>, rng: &mut Rng) -> Self {
+        let mut left_out = Map::new();
+        for (name, table) in tables.iter_mut() {
+            let mut rest = table.clone();
+            if let Some(keys) = table["Keys"].as_array_mut() {
+                rest["Keys"] = take_some(keys, rng).into();
+                left_out.insert(name.clone(), rest);
+            }
+        }
+        tables.retain(|_, table| table["Keys"] != json!([]));
+        Self::Keys(left_out)
+    }
+
+    /// The answer to what was left of the batch, with what was left out told as AWS tells it.
+    pub(super) fn confess(self, answer: &[u8]) -> Bytes {
+        let mut answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+        match self {
+            Self::Entries(ids) => {
+                let failed = ids.into_iter().map(|id| {
+                    json!({ "Id": id, "SenderFault": false, "Code": "InternalError", "Message": "injected by the tests" })
+                });
+                let before = answer["Failed"].as_array().cloned().unwrap_or_default();
+                answer["Failed"] = before.into_iter().chain(failed).collect();
+            }
+            Self::Keys(tables) => answer["UnprocessedKeys"] = tables.into(),
+        }
+        answer.to_string().into()
+    }
+}
+
+/// Takes a random part out of a list that is not empty, and at least one.
+fn take_some(list: &mut Vec<Value>, rng: &mut Rng) -> Vec<Value> {
+    let certain = rng.usize(..list.len());
+    let mut at = 0..;
+    let (taken, kept) = std::mem::take(list).into_iter().partition(|_| at.next() == Some(certain) || rng.bool());
+    *list = kept;
+    taken
+}

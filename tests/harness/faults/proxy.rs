@@ -1,0 +1,111 @@
+//! The HTTP side of the fault injector: takes a call, does to it what was chosen, and passes on what remains of it.
+
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{
+        HeaderMap, Response, StatusCode,
+        header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    },
+};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, time::sleep};
+
+use super::{Fault, HELD, Inner, LATER, call::Call};
+
+type Answer = io::Result<Response<Body>>;
+
+pub(super) async fn serve(listener: TcpListener, proxy: &Arc<Inner>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let proxy = Arc::clone(proxy);
+        tokio::spawn(async move {
+            let calls = service_fn(|request| answer(&proxy, request));
+            // It ends with an error when an answer is one, which is how the connection is dropped.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), calls).await;
+        });
+    }
+}
+
+async fn answer(proxy: &Arc<Inner>, request: Request<Incoming>) -> Answer {
+    let call = Call::read(request).await?;
+    match proxy.choose(&call) {
+        None => forward(proxy, call, Duration::ZERO).await,
+        Some(Fault::Throttled) => Ok(refusal(StatusCode::BAD_REQUEST, call.throttled())),
+        Some(Fault::Broken) => Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")),
+        Some(Fault::Lost) => Err(dropped()),
+        Some(Fault::AnswerLost) => {
+            forward(proxy, call, Duration::ZERO).await?;
+            Err(dropped())
+        }
+        Some(Fault::Held) => {
+            sleep(HELD).await;
+            Err(dropped())
+        }
+        Some(Fault::Late) => {
+            let later = LATER.mul_f64(proxy.rng().f64());
+            forward(proxy, call, HELD + later).await?;
+            Err(dropped())
+        }
+        Some(Fault::Partial) => forward_in_part(proxy, call).await,
+    }
+}
+
+/// Passes a call on after a while. It arrives even if its caller has gone meanwhile, as one does that is on the wire.
+async fn forward(proxy: &Arc<Inner>, call: Call, after: Duration) -> Answer {
+    proxy.under_way.fetch_add(1, Ordering::SeqCst);
+    let sending = Arc::clone(proxy);
+    let sent = tokio::spawn(async move {
+        sleep(after).await;
+        let answer = send(&sending, call).await;
+        sending.under_way.fetch_sub(1, Ordering::SeqCst);
+        answer
+    });
+    let (status, headers, body) = sent.await?.map_err(io::Error::other)?;
+    Ok(response(status, headers, body))
+}
+
+async fn forward_in_part(proxy: &Arc<Inner>, mut call: Call) -> Answer {
+    let Some(left_out) = call.leave_out(&mut proxy.rng()) else { return forward(proxy, call, Duration::ZERO).await };
+    if call.is_empty() {
+        return Ok(response(StatusCode::OK, HeaderMap::new(), left_out.confess(b"{}")));
+    }
+    let (parts, body) = forward(proxy, call, Duration::ZERO).await?.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
+    let body = if parts.status.is_success() { left_out.confess(&body) } else { body };
+    Ok(response(parts.status, parts.headers, body))
+}
+
+async fn send(proxy: &Inner, call: Call) -> reqwest::Result<(StatusCode, HeaderMap, Bytes)> {
+    let emulator = proxy.emulator.get().expect("no function runs before the emulator");
+    // The host stays the proxy's: it is part of what the function signed.
+    let request = proxy.client.request(call.method, format!("{emulator}{}", call.path));
+    let answer = request.headers(call.headers).body(call.body).send().await?;
+    Ok((answer.status(), answer.headers().clone(), answer.bytes().await?))
+}
+
+fn response(status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Response<Body> {
+    for of_the_other_connection in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
+        headers.remove(of_the_other_connection);
+    }
+    // A checksum of a body that may have been changed.
+    headers.remove("x-amz-crc32");
+    let mut response = Response::new(Body::from(body));
+    (*response.status_mut(), *response.headers_mut()) = (status, headers);
+    response
+}
+
+fn refusal(status: StatusCode, code: &str) -> Response<Body> {
+    let body = format!(r#"{{"__type":"{code}","message":"injected by the tests"}}"#);
+    response(status, HeaderMap::new(), body.into())
+}
+
+fn dropped() -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
+}

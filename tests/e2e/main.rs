@@ -8,11 +8,12 @@
 mod api;
 mod bytes;
 mod delivery;
+mod disabling;
+mod faults;
 mod history;
 mod hostile;
 mod recovery;
 mod retry_after;
-mod faults;
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 

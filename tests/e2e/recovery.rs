@@ -14,7 +14,7 @@ const SECRET: &str = "your-secret-key";
 #[tokio::test]
 async fn killing_the_dispatcher_in_the_middle_of_a_batch_loses_nothing() {
     // A stack of its own: the others' deliveries would be delayed too.
-    let options = Options { port: None, folder: folder_of_this_run().join("recovery") };
+    let options = Options { folder: folder_of_this_run().join("recovery"), ..Options::default() };
     let stack = Stack::start(&options, &|_| {}).unwrap();
     let customer = Customer::new(&stack, &stack.create_api_key("acct_killed").unwrap());
     let webhook = json!({ "url": RECEIVER.url("/killed"), "events": ["job.completed"], "secret_key": SECRET });

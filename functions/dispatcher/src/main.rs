@@ -126,12 +126,9 @@ impl Dispatcher {
         let health = webhook.health_after(&attempt.outcome, now, self.patience);
         let delivery = delivery.after(attempt, verdict);
         log(&delivery);
-        // First, because a record can fail and end this here, and a 410 is to count at once.
-        if let Some(change) = health {
-            self.change_health(webhook, &change, now).await;
-        }
-        self.record(&delivery).await?;
-        Ok(verdict)
+        // Neither waits for the other: a 410 counts at once even where the record fails.
+        let (recorded, ()) = tokio::join!(self.record(&delivery), self.change_health(webhook, health, now));
+        recorded.map(|()| verdict)
     }
 
     async fn record(&self, delivery: &Delivery) -> Result<(), Unfinished> {
@@ -141,11 +138,12 @@ impl Dispatcher {
 
     /// Where this fails a change is lost, which the next failure makes good; to fail the delivery for it would send the
     /// webhook again.
-    async fn change_health(&self, webhook: &Webhook, change: &HealthChange, now: Timestamp) {
-        if let HealthChange::Gone { reason } | HealthChange::GivenUp { reason, .. } = change {
+    async fn change_health(&self, webhook: &Webhook, change: Option<HealthChange>, now: Timestamp) {
+        let Some(change) = change else { return };
+        if let HealthChange::Gone { reason } | HealthChange::GivenUp { reason, .. } = &change {
             tracing::warn!(account_id = %webhook.account_id, webhook_id = webhook.id.0, reason, "disabling a webhook");
         }
-        if let Err(err) = self.webhooks.change_health(webhook, change, now).await {
+        if let Err(err) = self.webhooks.change_health(webhook, &change, now).await {
             tracing::error!(cause = telemetry::chain(&err), "a webhook's health was not kept");
         }
     }

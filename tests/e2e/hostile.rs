@@ -162,14 +162,25 @@ async fn an_untrusted_certificate_is_explained_and_tried_again() {
     assert!(HOSTILE.heard("/untrusted").is_empty());
 }
 
-/// Which dispatcher takes a delivery, and whether it still has a connection, is not for a test to choose; but of ten some
-/// come over a used one.
 #[tokio::test]
 async fn a_used_connection_that_dies_costs_no_attempt_and_is_in_the_history() {
-    let paths: Vec<String> = (0..10).map(|at| format!("/dies/{at}")).collect();
+    // Which dispatcher takes a delivery, and whether it still has a connection, is not for a test to choose; but of many
+    // some come over a used one, on a busy machine not at once.
+    for account in ["acct_dies_1", "acct_dies_2", "acct_dies_3", "acct_dies_4", "acct_dies_5"] {
+        if second_deliveries_over_used_connections(account).await > 0 {
+            return;
+        }
+    }
+    panic!("no delivery came over a used connection");
+}
+
+/// Delivers twice to each of ten webhooks. The connection of the second delivery is reset. Gives how many of those were
+/// used ones, after checking that they, and no others, cost no attempt.
+async fn second_deliveries_over_used_connections(account: &'static str) -> usize {
+    let paths: Vec<String> = (0..10).map(|at| format!("/{account}/{at}")).collect();
     let urls: Vec<String> =
         paths.iter().map(|path| HOSTILE.on(path, [Says(ok()), Resets(Vec::new()), Says(ok())])).collect();
-    let account = Account::with_webhooks("acct_dies", &urls).await;
+    let account = Account::with_webhooks(account, &urls).await;
     account.complete("task_1").await;
     for webhook in 1..=urls.len() {
         account.delivery(webhook, "delivered", 1).await;
@@ -189,5 +200,5 @@ async fn a_used_connection_that_dies_costs_no_attempt_and_is_in_the_history() {
             assert!(costs.is_empty(), "over a new connection the failure is the receiver's");
         }
     }
-    assert!(reused > 0, "no delivery came over a used connection");
+    reused
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::world::{Answer, Letter, Setting, World, index};
+use crate::{
+    setting::{NOW, Setting},
+    world::{Answer, Copies, Due, Letter, World, index},
+};
 
 /// A claim about the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub(crate) enum Claim {
     DeliveredMeansAccepted,
     /// Each attempt is in the history, or on its way there, or was lost to a crash or a race.
     EveryAttemptIsAccountedFor,
-    /// No attempt is lost in a round without faults that has one message.
+    /// No attempt is lost without a fault, in a round that has one message and is not overtaken by the next.
     WithoutCauseNoAttemptIsLost,
     /// The history has no more tries in a round than the schedule.
     TheScheduleIsKept,
@@ -40,7 +43,9 @@ pub(crate) enum Claim {
     OnlyTheInactiveAreCancelled,
     /// A delivery is the same one through all of its rounds.
     TheIdIsKept,
-    /// However often a finished delivery's retry is asked for, it makes one round.
+    /// A delivery can be retried by hand when it is finished or stuck, and at no other time.
+    WhatHasEndedCanBeRetried,
+    /// However often a retry is asked for before it begins, it makes one round.
     TwoClicksMakeOneRound,
     /// Each receive is an attempt's or a fault's, so a dead letter comes of nothing but faults.
     DeadLettersAreOurFault,
@@ -62,12 +67,19 @@ impl fmt::Display for Claim {
     }
 }
 
+impl Letter {
+    /// Whether every receive was an attempt's, or one for it, or through a fault.
+    pub(crate) fn is_explained(&self, setting: &Setting) -> bool {
+        self.receives <= setting.schedule_attempts + self.ours
+    }
+}
+
 impl World {
     /// Checks all that can be seen at one moment.
     pub(crate) fn check(&self, setting: &Setting) -> Result<(), Claim> {
         let wanted = self.wanted();
         let over = self.item.is_some_and(|item| item.round >= wanted && item.is_finished());
-        let alive = |letter: &Letter| letter.round == wanted && letter.is_sent();
+        let alive = |letter: &Letter| letter.round == wanted && letter.is_sent() && letter.copies != Copies::Deleted;
         let kept = self.letters.iter().any(alive) || self.dead.contains(&wanted);
         if wanted == 0 {
             Claim::NothingIsLost.holds(over || kept)?;
@@ -80,7 +92,7 @@ impl World {
     }
 
     fn check_letters(&self, setting: &Setting) -> Result<(), Claim> {
-        let explained = |letter: &Letter| letter.receives <= setting.schedule_attempts + letter.ours;
+        let explained = |letter: &Letter| letter.is_explained(setting);
         Claim::DeadLettersAreOurFault.holds(self.letters.iter().all(explained))?;
         let moving = self.letters.is_empty() || self.events(setting).iter().any(|event| event.is_progress());
         Claim::NothingStandsStill.holds(moving)
@@ -92,6 +104,8 @@ impl World {
         Claim::TheScheduleIsKept.holds(item.tries <= u32::from(setting.schedule_attempts))?;
         Claim::NoRoundEndsUntried.holds(!["delivered", "failed"].contains(&item.state) || round.made > 0)?;
         Claim::NothingIsSentEarly.holds((item.state == "retrying") == item.due.is_some())?;
+        let ended = item.is_finished() || item.due == Some(Due::Overdue);
+        Claim::WhatHasEndedCanBeRetried.holds(setting.delivery(item).can_be_retried(NOW) == ended)?;
         let under_way = self.under_way(item.round, |_| true);
         Claim::EveryAttemptIsAccountedFor
             .holds(u32::from(round.made) == item.tries + u32::from(round.lost + under_way))?;
@@ -101,7 +115,7 @@ impl World {
 
     fn check_causes(&self, setting: &Setting) -> Result<(), Claim> {
         let faultless = self.left.faults == setting.bounds.faults;
-        let loses_none = self.rounds.iter().all(|round| round.lost == 0 || round.sent_again);
+        let loses_none = self.rounds.iter().all(|round| round.lost == 0 || round.contended);
         Claim::WithoutCauseNoAttemptIsLost.holds(!faultless || loses_none)
     }
 

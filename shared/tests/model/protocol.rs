@@ -1,4 +1,4 @@
-//! What can happen next, and what follows: the order in which the functions do things, around the library's decisions.
+//! What follows from what happens: the order in which the functions do things, around the library's decisions.
 //!
 //! It mirrors `functions/dispatcher` and `functions/retry-delivery`, and the conditions of the store's writes. Whoever
 //! changes the order there changes it here, and sees what breaks.
@@ -12,178 +12,41 @@ use nano_webhooks::{
 
 use crate::{
     claims::Claim,
-    world::{
-        Answer, Change, Due, Failing, Guard, Hook, Item, Letter, NOW, PATIENCE, Place, Round, Setting, Standing, World,
-    },
+    events::{Event, Fault, Switch},
+    setting::{Guard, NOW, PATIENCE, Setting},
+    world::{Answer, Change, Copies, Due, Failing, Hook, Item, Letter, Place, Round, Standing, Then, World},
 };
 
-/// At most this many dispatchers have a message of the delivery at the same time.
-const DISPATCHERS: usize = 2;
-
-/// One thing that happens. The numbers are places in [`World::letters`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// A dispatcher receives a message, reads what is stored, and decides; or SQS finds that it was received too often.
-    Receive(usize),
-    /// A dispatcher finds two messages of the delivery in one batch and drops the second.
-    ReceiveTwice(usize, usize),
-    /// The request is made, and answered like this.
-    Attempt(usize, Answer),
-    Record(usize),
-    KeepHealth(usize),
-    /// The message leaves the queue, or is hidden until it is due.
-    Settle(usize),
-    /// The time of the next attempt comes.
-    Due,
-    /// The retry route sends its message and answers.
-    Send(usize),
-    /// A dispatcher receives a message and dies before it has done anything, or cannot read what is stored.
-    Throttle(usize),
-    /// Whoever has the message dies, or loses what it was doing to a fault.
-    Crash(usize),
-    /// A hidden message comes before its time: hiding it failed, or the wait was longer than SQS can hide.
-    Early(usize),
-    /// SQS delivers a message twice.
-    Duplicate(usize),
-    /// The completion is sent again, or fan-out does not hear that its message was taken.
-    Repeat,
-    /// The operator puts a dead letter back.
-    Redrive,
-    /// The customer asks for a retry: the route reads the delivery.
-    Click,
-    Disable,
-    Enable,
-    Delete,
-    /// Five days pass.
-    LosePatience,
-}
-
-impl Event {
-    /// Whether it happens in the end if nothing else does: the machine's own doing.
-    pub(crate) fn is_progress(self) -> bool {
-        use Event::{Attempt, Due, KeepHealth, Receive, Record, Send, Settle};
-        matches!(self, Receive(_) | Attempt(..) | Record(_) | KeepHealth(_) | Settle(_) | Due | Send(_))
-    }
-}
-
 impl World {
-    pub(crate) fn events(&self, setting: &Setting) -> Vec<Event> {
-        let mut events = Vec::new();
-        let free = self.letters.iter().filter(|letter| letter.is_held()).count() < DISPATCHERS;
-        for (at, letter) in self.letters.iter().enumerate() {
-            match letter.place {
-                Place::Unsent { .. } => events.push(Event::Send(at)),
-                Place::Visible if free => {
-                    events.push(Event::Receive(at));
-                    events.extend(self.dropped_beside(at, setting).map(|other| Event::ReceiveTwice(at, other)));
-                }
-                Place::Visible | Place::Hidden => {}
-                Place::Sending { .. } => events.extend(Answer::ALL.map(|answer| Event::Attempt(at, answer))),
-                // The record and the webhook's health do not wait for each other.
-                Place::Recording { change, .. } => {
-                    events.push(Event::Record(at));
-                    events.extend(change.map(|_| Event::KeepHealth(at)));
-                }
-                Place::Settling { change: Some(_), .. } => events.push(Event::KeepHealth(at)),
-                Place::Settling { change: None, .. } => events.push(Event::Settle(at)),
-            }
-            if self.left.faults > 0 {
-                events.extend(match letter.place {
-                    Place::Visible if letter.receives < setting.max_receives => Some(Event::Throttle(at)),
-                    Place::Hidden => Some(Event::Early(at)),
-                    // A dispatcher that dies before it has made its attempt has only read: as good as throttled.
-                    Place::Visible | Place::Sending { .. } => None,
-                    Place::Unsent { .. } | Place::Recording { .. } | Place::Settling { .. } => Some(Event::Crash(at)),
-                });
-                events.extend(letter.is_sent().then_some(Event::Duplicate(at)));
-            }
-        }
-        if self.item.is_some_and(|item| item.due == Some(Due::Later)) {
-            events.push(Event::Due);
-        }
-        if self.left.faults > 0 {
-            events.push(Event::Repeat);
-            events.extend((!self.dead.is_empty()).then_some(Event::Redrive));
-        }
-        self.customers_events(&mut events);
-        events
-    }
-
-    fn customers_events(&self, events: &mut Vec<Event>) {
-        let active = self.hook.standing == Standing::Active;
-        if self.left.clicks > 0 && active && self.item.is_some_and(|item| item.is_finished()) {
-            events.push(Event::Click);
-        }
-        if self.left.switches > 0 {
-            match self.hook.standing {
-                Standing::Active => events.extend([Event::Disable, Event::Delete]),
-                Standing::Disabled => events.extend([Event::Enable, Event::Delete]),
-                Standing::Deleted => {}
-            }
-            if active && self.hook.failing == Failing::Lately {
-                events.push(Event::LosePatience);
-            }
-        }
-    }
-
-    /// The messages that the dispatcher takes for repetitions of this one when they stand after it in its batch.
-    fn dropped_beside(&self, first: usize, setting: &Setting) -> impl Iterator<Item = usize> {
-        let any_round = setting.without == Some(Guard::RoundInBatch);
-        let round = self.letters[first].round;
-        let others = self.letters.iter().enumerate().filter(move |(at, letter)| {
-            *at != first
-                && letter.place == Place::Visible
-                && letter.receives < setting.max_receives
-                && (any_round || letter.round == round)
-        });
-        others.map(|(at, _)| at)
-    }
-
     /// What is so after an event, or the claim that this step breaks.
     pub(crate) fn after(&self, event: Event, setting: &Setting) -> Result<Self, Claim> {
         let mut next = self.clone();
         match event {
             Event::Receive(at) => next.receive(at, setting)?,
             Event::ReceiveTwice(first, second) => {
-                next.letters.remove(second);
+                next.drop_beside(first, second);
                 next.receive(if second < first { first - 1 } else { first }, setting)?;
             }
             Event::Attempt(at, answer) => next.attempt(at, answer, setting)?,
             Event::Record(at) => next.record(at, setting)?,
             Event::KeepHealth(at) => next.keep_health(at),
             Event::Settle(at) => next.settle(at, setting),
-            Event::Due => next.item = next.item.map(|item| Item { due: Some(Due::Now), ..item }),
+            Event::FallDue => next.pass(Due::Now),
             Event::Send(at) => next.send(at),
-            Event::Throttle(_)
-            | Event::Crash(_)
-            | Event::Early(_)
-            | Event::Duplicate(_)
-            | Event::Repeat
-            | Event::Redrive => {
+            Event::Fault(fault) => {
                 next.left.faults -= 1;
-                next.suffer(event, setting);
+                next.suffer(fault, setting);
             }
             Event::Click => {
                 next.left.clicks -= 1;
                 next.click(setting)?;
             }
-            Event::Disable | Event::Enable | Event::Delete | Event::LosePatience => {
+            Event::Switch(switch) => {
                 next.left.switches -= 1;
-                next.switch(event);
+                next.switch(switch);
             }
         }
         Ok(next.normalised())
-    }
-
-    /// From here on the customer has a promise of another round.
-    fn send(&mut self, at: usize) {
-        let Place::Unsent { finished } = self.letters[at].place else { unreachable!("it is not sent yet") };
-        self.letters[at].place = Place::Visible;
-        if finished == self.wanted() {
-            self.rounds.push(Round::default());
-        } else {
-            self.round(finished + 1).sent_again = true;
-        }
     }
 
     fn receive(&mut self, at: usize, setting: &Setting) -> Result<(), Claim> {
@@ -193,14 +56,15 @@ impl World {
         }
         let letter = &mut self.letters[at];
         letter.receives += 1;
+        Claim::DeadLettersAreOurFault.holds(letter.is_explained(setting))?;
         let stored = self.item.map(|item| setting.delivery(item));
         let webhook = setting.webhook(self.hook);
         letter.place = match delivery::step(setting.message(letter.round), stored, webhook, NOW) {
             Step::Finished => {
-                self.letters.remove(at);
+                self.leave(at);
                 return Ok(());
             }
-            Step::Wait(_) => Place::Settling { change: None, done: false },
+            Step::Wait(_) => Place::Settling { change: None, then: Then::Hide },
             Step::Cancel(delivery) => {
                 Claim::OnlyTheInactiveAreCancelled.holds(self.hook.standing != Standing::Active)?;
                 Place::Recording { delivery: Item::of(&delivery), tried: None, change: None }
@@ -259,24 +123,27 @@ impl World {
         let letter = self.letters[at];
         let Place::Recording { delivery, tried, change } = letter.place else { unreachable!("it is recording") };
         let unchanged = self.item.is_none_or(|stored| stored.version == delivery.version);
-        if !unchanged && setting.without != Some(Guard::Version) {
-            self.give_back(at);
-            return Ok(());
-        }
-        Claim::TheStaleChangesNothing.holds(self.item.is_none_or(|stored| stored.round <= letter.round))?;
-        let attempts = self.item.map_or(0, |stored| stored.attempts);
-        Claim::NoAttemptIsForgotten.holds(delivery.attempts == attempts + usize::from(tried.is_some()))?;
-        self.item = Some(Item { version: delivery.version + 1, ..delivery });
-        self.letters[at].place = Place::Settling { change, done: delivery.is_finished() };
+        let then = if unchanged || setting.without == Some(Guard::Version) {
+            Claim::TheStaleChangesNothing.holds(self.item.is_none_or(|stored| stored.round <= letter.round))?;
+            let attempts = self.item.map_or(0, |stored| stored.attempts);
+            Claim::NoAttemptIsForgotten.holds(delivery.attempts == attempts + usize::from(tried.is_some()))?;
+            self.item = Some(Item { version: delivery.version + 1, ..delivery });
+            if delivery.is_finished() { Then::Leave } else { Then::Hide }
+        } else {
+            self.lose(tried, letter.round);
+            if setting.without == Some(Guard::GiveBackRefused) { Then::Leave } else { Then::GiveBack }
+        };
+        self.letters[at].place = Place::Settling { change, then };
         Ok(())
     }
 
-    /// The conditions are those of the store's `change_health`.
+    /// It is under way at the same time as the record. The conditions are those of the store's `change_health`.
     fn keep_health(&mut self, at: usize) {
-        let (Place::Recording { change, .. } | Place::Settling { change, .. }) = &mut self.letters[at].place else {
-            unreachable!("it has a change")
+        let place = &mut self.letters[at].place;
+        let (Place::Recording { change, .. } | Place::Settling { change, .. }) = place else {
+            unreachable!("an attempt was made")
         };
-        let Some(change) = change.take() else { unreachable!("it has a change") };
+        let change = change.take().expect("it has a change");
         if self.hook.standing == Standing::Deleted {
             return;
         }
@@ -289,57 +156,75 @@ impl World {
     }
 
     fn settle(&mut self, at: usize, setting: &Setting) {
-        let Place::Settling { done, .. } = self.letters[at].place else { unreachable!("it is settling") };
-        if done || setting.without == Some(Guard::GiveBack) {
-            self.letters.remove(at);
-        } else {
-            self.letters[at].place = Place::Hidden;
+        let Place::Settling { then, .. } = self.letters[at].place else { unreachable!("it is settling") };
+        match then {
+            Then::Leave => self.leave(at),
+            Then::Hide if setting.without == Some(Guard::GiveBack) => self.leave(at),
+            Then::Hide => self.letters[at].place = Place::Hidden,
+            Then::GiveBack => self.give_back(at),
+        }
+    }
+
+    fn leave(&mut self, at: usize) {
+        let gone = self.letters.remove(at);
+        if gone.copies == Copies::Twins {
+            let twins = |letter: &&mut Letter| letter.copies == Copies::Twins && letter.round == gone.round;
+            self.letters.iter_mut().filter(twins).for_each(|twin| twin.copies = Copies::Deleted);
         }
     }
 
     fn give_back(&mut self, at: usize) {
-        let letter = self.letters[at];
-        if let Some(answer) = letter.unrecorded() {
-            let round = self.round(letter.round);
-            round.lost += 1;
-            round.lost_accepted += u8::from(answer == Answer::Accepted);
-        }
-        self.letters[at] = Letter { place: Place::Visible, ours: letter.ours + 1, ..letter };
+        self.letters[at].give_back();
     }
 
-    fn suffer(&mut self, fault: Event, setting: &Setting) {
+    /// A message that the answer to the batch leaves out leaves the queue, unless it is the very one that is worked on.
+    fn drop_beside(&mut self, first: usize, second: usize) {
+        let [one, other] = [first, second].map(|at| self.letters[at]);
+        if one.copies == Copies::Twins && other.copies == Copies::Twins && one.round == other.round {
+            self.letters.remove(second);
+        } else {
+            self.leave(second);
+        }
+    }
+
+    /// An attempt was made that will not be recorded.
+    fn lose(&mut self, tried: Option<Answer>, round: u32) {
+        let round = self.round(round);
+        round.lost += u8::from(tried.is_some());
+        round.lost_accepted += u8::from(tried == Some(Answer::Accepted));
+    }
+
+    fn suffer(&mut self, fault: Fault, setting: &Setting) {
         match fault {
-            Event::Crash(at) if !self.letters[at].is_sent() => {
+            Fault::Crash(at) if !self.letters[at].is_sent() => {
                 self.letters.remove(at);
             }
-            Event::Crash(at) => {
+            Fault::Crash(at) | Fault::Throttle(at) => {
+                let letter = &mut self.letters[at];
+                letter.receives += u8::from(letter.place == Place::Visible);
+                let Letter { round, .. } = *letter;
+                let unrecorded = letter.unrecorded();
+                self.lose(unrecorded, round);
                 self.give_back(at);
                 if setting.without == Some(Guard::RecordBeforeAck) {
                     self.letters.remove(at);
                 }
             }
-            Event::Throttle(at) => {
-                self.letters[at].receives += 1;
-                self.letters[at].ours += 1;
-                if setting.without == Some(Guard::RecordBeforeAck) {
-                    self.letters.remove(at);
-                }
-            }
-            Event::Early(at) => {
-                self.letters[at].place = Place::Visible;
-                self.letters[at].ours += 1;
-            }
-            Event::Duplicate(at) => {
+            Fault::Early(at) => self.give_back(at),
+            Fault::Duplicate(at) => {
+                self.letters[at].copies = Copies::Twins;
                 let letter = self.letters[at];
-                let held = Letter { place: Place::Visible, ours: letter.ours + 1, ..letter };
-                self.letters.push(if letter.is_held() { held } else { letter });
-                self.round(letter.round).sent_again = true;
+                self.letters.push(letter);
+                if letter.is_held() {
+                    self.give_back(self.letters.len() - 1);
+                }
+                self.round(letter.round).contended = true;
             }
-            Event::Repeat => {
+            Fault::Repeat => {
                 self.letters.push(Letter::new(0, Place::Visible));
-                self.round(0).sent_again = true;
+                self.round(0).contended = true;
             }
-            _ => {
+            Fault::Redrive => {
                 let round = self.dead.pop().expect("there is a dead letter");
                 self.letters.push(Letter::new(round, Place::Visible));
             }
@@ -352,16 +237,34 @@ impl World {
         Claim::TheIdIsKept.holds(message.delivery_id == setting.message.delivery_id)?;
         Claim::TwoClicksMakeOneRound.holds(message.round <= item.round + 1)?;
         let round = if setting.without == Some(Guard::NewRound) { item.round } else { message.round };
-        self.letters.push(Letter::new(round, Place::Unsent { finished: item.round }));
+        let place = Place::Unsent { after: item.round, finished: item.is_finished() };
+        self.letters.push(Letter::new(round, place));
         Ok(())
     }
 
-    fn switch(&mut self, switch: Event) {
-        match switch {
-            Event::LosePatience => self.hook.failing = Failing::Long,
-            Event::Enable => (self.hook.standing, self.hook.failing) = (Standing::Active, Failing::Not),
-            Event::Disable => self.hook.standing = Standing::Disabled,
-            _ => (self.hook.standing, self.hook.failing) = (Standing::Deleted, Failing::Not),
+    /// From here on the customer has a promise of another round.
+    fn send(&mut self, at: usize) {
+        let Place::Unsent { after, finished } = self.letters[at].place else { unreachable!("it is not sent yet") };
+        self.letters[at].place = Place::Visible;
+        let again = after < self.wanted();
+        if !again {
+            self.rounds.push(Round::default());
         }
+        self.round(after).contended |= !finished;
+        self.round(after + 1).contended |= again || !finished;
+    }
+
+    fn switch(&mut self, switch: Switch) {
+        match switch {
+            Switch::Disable => self.hook.standing = Standing::Disabled,
+            Switch::Enable => self.hook = Hook { standing: Standing::Active, failing: Failing::Not },
+            Switch::Delete => self.hook = Hook { standing: Standing::Deleted, failing: Failing::Not },
+            Switch::LosePatience => self.hook.failing = Failing::Long,
+            Switch::Linger => self.pass(Due::Overdue),
+        }
+    }
+
+    fn pass(&mut self, due: Due) {
+        self.item = self.item.map(|item| Item { due: Some(due), ..item });
     }
 }

@@ -7,11 +7,7 @@ use std::{
 
 use indexmap::IndexSet;
 
-use crate::{
-    claims::Claim,
-    protocol::Event,
-    world::{Setting, World},
-};
+use crate::{claims::Claim, events::Event, setting::Setting, world::World};
 
 /// How much was searched.
 #[derive(Debug)]
@@ -66,8 +62,8 @@ pub(crate) fn explore(setting: &Setting) -> Result<Explored, Counterexample> {
         }
         at += 1;
     }
-    if search.has_a_circle() {
-        return Err(search.counterexample(Claim::EverythingEnds, 0, None));
+    if let Some(at) = search.find_circle() {
+        return Err(search.counterexample(Claim::EverythingEnds, at, None));
     }
     Ok(Explored {
         worlds: search.worlds.len(),
@@ -88,8 +84,9 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Takes away, again and again, the worlds to which no step leads; in a circle some are left.
-    fn has_a_circle(&self) -> bool {
+    /// The first world that is in a circle, or beyond one: what is left when the worlds to which no step leads are taken
+    /// away again and again.
+    fn find_circle(&self) -> Option<usize> {
         let mut ways_in = vec![0_u32; self.worlds.len()];
         let mut onward = vec![Vec::new(); self.worlds.len()];
         for &(from, to) in &self.steps {
@@ -97,9 +94,7 @@ impl Search<'_> {
             onward[from].push(to);
         }
         let mut free: Vec<usize> = (0..ways_in.len()).filter(|&world| ways_in[world] == 0).collect();
-        let mut taken = 0;
         while let Some(world) = free.pop() {
-            taken += 1;
             for &to in &onward[world] {
                 ways_in[to] -= 1;
                 if ways_in[to] == 0 {
@@ -107,7 +102,7 @@ impl Search<'_> {
                 }
             }
         }
-        taken < self.worlds.len()
+        ways_in.iter().position(|&ways| ways > 0)
     }
 
     /// Tells how a world came about, and what then happened.

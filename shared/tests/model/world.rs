@@ -1,19 +1,7 @@
 //! Everything that can differ between two moments of one delivery's life, small enough to be hashed.
 //!
-//! The clock stands still at [`NOW`] and the times move past it instead: all that a decision asks of a time is whether it
+//! The clock stands still at [`crate::setting::NOW`] and the times move past it instead: all that a decision asks of a time is whether it
 //! has come.
-
-use std::time::Duration;
-
-use jiff::Timestamp;
-use nano_webhooks::{
-    delivery::{Attempt, Delivery, Message, Outcome, State},
-    retry::Schedule,
-    webhook::{Health, HealthChange, Status, Webhook},
-};
-
-pub(crate) const NOW: Timestamp = Timestamp::constant(1_767_322_800, 0);
-pub(crate) const PATIENCE: Duration = Duration::from_hours(120);
 
 /// One moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,7 +26,7 @@ pub(crate) struct Bounds {
     pub(crate) faults: u8,
     /// Manual retries.
     pub(crate) clicks: u8,
-    /// The webhook is disabled, enabled or deleted, or five days pass.
+    /// The webhook is disabled, enabled or deleted, or much time passes.
     pub(crate) switches: u8,
 }
 
@@ -50,15 +38,29 @@ pub(crate) struct Letter {
     pub(crate) receives: u8,
     /// How many of them were through a fault of ours, or a race that was lost.
     pub(crate) ours: u8,
+    pub(crate) copies: Copies,
     pub(crate) place: Place,
+}
+
+/// SQS may deliver one message to two dispatchers; when either is done with it, it has left the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Copies {
+    One,
+    /// The other twins of the round are this message, too.
+    Twins,
+    /// A twin has been deleted, and this one with it; only the dispatcher that holds it does not know.
+    Deleted,
 }
 
 /// Where a message is; from [`Place::Sending`] on, what the dispatcher that holds it does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Place {
-    /// The retry route has read a delivery that finished this round, and has yet to send the message.
+    /// The retry route has read the delivery and has yet to send the message.
     Unsent {
-        finished: u32,
+        /// The round that it read.
+        after: u32,
+        /// Whether that was finished; else it was long overdue.
+        finished: bool,
     },
     Visible,
     /// Until the next attempt is due.
@@ -75,12 +77,22 @@ pub(crate) enum Place {
     },
     Settling {
         change: Option<Change>,
-        /// Whether the message leaves the queue; else it is hidden.
-        done: bool,
+        then: Then,
     },
 }
 
-/// A [`Delivery`] without what decides nothing: its names, its body, and all of its attempts but their number.
+/// What becomes of a message when its dispatcher is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Then {
+    /// It leaves the queue.
+    Leave,
+    /// It is hidden until the next attempt is due.
+    Hide,
+    /// It is given back as it is.
+    GiveBack,
+}
+
+/// A `Delivery` without what decides nothing: its names, its body, and all of its attempts but their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Item {
     pub(crate) round: u32,
@@ -95,6 +107,8 @@ pub(crate) struct Item {
 pub(crate) enum Due {
     Later,
     Now,
+    /// It was long ago.
+    Overdue,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,7 +133,7 @@ pub(crate) enum Failing {
     Long,
 }
 
-/// A [`HealthChange`] without its words.
+/// A `HealthChange` without its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Change {
     Recovered,
@@ -140,8 +154,8 @@ pub(crate) enum Answer {
 /// What became of one round, as an observer counts it who sees the receiver and every dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Round {
-    /// Whether more than one message was sent for it.
-    pub(crate) sent_again: bool,
+    /// Whether more than one message was sent for it, or one for another round before this was finished.
+    pub(crate) contended: bool,
     /// Attempts that were made.
     pub(crate) made: u8,
     /// Those of them that the receiver accepted.
@@ -150,34 +164,6 @@ pub(crate) struct Round {
     pub(crate) lost: u8,
     /// Those of them that the receiver accepted.
     pub(crate) lost_accepted: u8,
-}
-
-/// The real things that the model's are made into, and how long the journey may be.
-pub(crate) struct Setting {
-    pub(crate) message: Message,
-    pub(crate) webhook: Webhook,
-    pub(crate) schedule: Schedule,
-    /// How many attempts the schedule has.
-    pub(crate) schedule_attempts: u8,
-    pub(crate) max_receives: u8,
-    pub(crate) bounds: Bounds,
-    /// The guard that is taken away, to see that it is missed.
-    pub(crate) without: Option<Guard>,
-}
-
-/// What the functions do that no function of the library does for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
-    /// A message leaves the queue only after the outcome is recorded.
-    RecordBeforeAck,
-    /// A record has to be made from the version that the table has.
-    Version,
-    /// A manual retry is a new round.
-    NewRound,
-    /// Of one batch's messages for a delivery only those of the same round stand for each other.
-    RoundInBatch,
-    /// A message whose delivery is to be tried again is given back.
-    GiveBack,
 }
 
 impl World {
@@ -206,9 +192,12 @@ impl World {
     ///
     /// A message that is hidden for a time which has come, or which nobody waits for any more, may be received at any
     /// moment from now on, and so may one that is visible: they are the same. A round that is over was checked while it
-    /// lasted, and what is left of its messages will be received once more and no matter. And where no five days can pass
-    /// any more, it is the same whether failures are counted.
+    /// lasted, and what is left of its messages will be received once more and no matter. A dispatcher that is about to
+    /// give its message back may as well die. And where no five days can pass any more, nobody counts failures.
     pub(crate) fn normalised(mut self) -> Self {
+        if self.left.switches == 0 {
+            self.forget_late_failures();
+        }
         let awaited = self.item.filter(|item| item.due == Some(Due::Later)).map(|item| item.round);
         for letter in &mut self.letters {
             if letter.place == Place::Hidden && awaited != Some(letter.round) {
@@ -218,12 +207,15 @@ impl World {
         if let Some(item) = self.item {
             self.rounds[..index(item.round)].fill(Round::default());
             for letter in self.letters.iter_mut().filter(|letter| letter.round < item.round && !letter.is_held()) {
-                *letter = Letter::new(letter.round, letter.place);
+                *letter = Letter { receives: 0, ours: 0, ..*letter };
             }
         }
-        if self.left.switches == 0 {
-            self.forget_late_failures();
+        for letter in &mut self.letters {
+            if letter.place == (Place::Settling { change: None, then: Then::GiveBack }) {
+                letter.give_back();
+            }
         }
+        self.letters.retain(|letter| letter.is_held() || letter.copies != Copies::Deleted);
         self.letters.sort_unstable();
         self.dead.sort_unstable();
         self
@@ -255,7 +247,7 @@ pub(crate) fn index(round: u32) -> usize {
 
 impl Letter {
     pub(crate) fn new(round: u32, place: Place) -> Self {
-        Self { round, receives: 0, ours: 0, place }
+        Self { round, receives: 0, ours: 0, copies: Copies::One, place }
     }
 
     /// Whether a dispatcher has it.
@@ -263,6 +255,12 @@ impl Letter {
         !matches!(self.place, Place::Unsent { .. } | Place::Visible | Place::Hidden)
     }
 
+    pub(crate) fn give_back(&mut self) {
+        self.place = Place::Visible;
+        self.ours += 1;
+    }
+
+    /// Whether it ever was on the queue.
     pub(crate) fn is_sent(&self) -> bool {
         !matches!(self.place, Place::Unsent { .. })
     }
@@ -274,76 +272,7 @@ impl Letter {
 }
 
 impl Item {
-    pub(crate) fn of(delivery: &Delivery) -> Self {
-        Self {
-            round: delivery.message.round,
-            state: delivery.state.as_str(),
-            tries: delivery.tries,
-            attempts: delivery.attempts.len(),
-            due: delivery.next_attempt_at.map(|due| if due > NOW { Due::Later } else { Due::Now }),
-            version: delivery.version,
-        }
-    }
-
     pub(crate) fn is_finished(&self) -> bool {
         ["delivered", "failed", "cancelled"].contains(&self.state)
-    }
-}
-
-impl Setting {
-    pub(crate) fn delivery(&self, item: Item) -> Delivery {
-        let state = [State::Pending].into_iter().chain(State::STORED).find(|state| state.as_str() == item.state);
-        let attempt = Attempt { started_at: NOW, duration_ms: 0, resent: false, outcome: Outcome::Timeout };
-        Delivery {
-            message: self.message(item.round),
-            state: state.expect("it came from a state"),
-            attempts: vec![attempt; item.attempts],
-            tries: item.tries,
-            next_attempt_at: item.due.map(|due| if due == Due::Later { NOW + Duration::from_secs(1) } else { NOW }),
-            version: item.version,
-        }
-    }
-
-    pub(crate) fn message(&self, round: u32) -> Message {
-        Message { round, ..self.message.clone() }
-    }
-
-    pub(crate) fn webhook(&self, hook: Hook) -> Option<Webhook> {
-        let status = match hook.standing {
-            Standing::Active => Status::Active,
-            Standing::Disabled => Status::Disabled,
-            Standing::Deleted => return None,
-        };
-        let failing_since = match hook.failing {
-            Failing::Not => None,
-            Failing::Lately => Some(NOW),
-            Failing::Long => Some(NOW - PATIENCE),
-        };
-        Some(Webhook { status, health: Health { failing_since, ..Health::default() }, ..self.webhook.clone() })
-    }
-}
-
-impl Change {
-    pub(crate) fn of(change: &HealthChange) -> Self {
-        match change {
-            HealthChange::Recovered => Self::Recovered,
-            HealthChange::Failed => Self::Failed,
-            HealthChange::Gone { .. } => Self::Gone,
-            HealthChange::GivenUp { .. } => Self::GivenUp,
-        }
-    }
-}
-
-impl Answer {
-    pub(crate) const ALL: [Self; 4] = [Self::Accepted, Self::Refused, Self::Blocked, Self::Gone];
-
-    pub(crate) fn outcome(self) -> Outcome {
-        let http = |http_status| Outcome::Http { http_status, response: String::new() };
-        match self {
-            Self::Accepted => http(204),
-            Self::Refused => http(503),
-            Self::Blocked => Outcome::Blocked { detail: String::new() },
-            Self::Gone => http(410),
-        }
     }
 }

@@ -136,8 +136,8 @@ impl Dispatcher {
         Ok(self.deliveries.record(delivery, expires_at).await?)
     }
 
-    /// Where this fails a change is lost, which the next failure makes good; to fail the delivery for it would send the
-    /// webhook again.
+    /// Where this fails the change is lost, until the next attempt makes it again: to fail the delivery for it would send the
+    /// webhook once more.
     async fn change_health(&self, webhook: &Webhook, change: Option<HealthChange>, now: Timestamp) {
         let Some(change) = change else { return };
         if let HealthChange::Gone { reason } | HealthChange::GivenUp { reason, .. } = &change {

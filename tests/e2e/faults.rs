@@ -85,7 +85,7 @@ async fn survive(size: &Size) {
     settle(&producer, &faults, size.settled_within).await;
     faults.set_rate(0.0);
 
-    let evidence = Evidence::gather(&world, &stack, &receiver, &producer).await;
+    let evidence = Evidence::gather(&world, &receiver, &producer).await;
     let counts = faults.counts();
     say(&summary(&evidence, &counts, (kills.get(), cut_short(&folder)), (ready, start.elapsed())));
     let problems = evidence.problems(&world);

@@ -26,7 +26,7 @@ use tokio::runtime::Builder;
 use self::call::Call;
 use crate::Failure;
 
-/// The functions' clients give a call up after five seconds; what is held is held for longer than that.
+/// The functions' clients give a call up after three seconds; what is held is held for longer than that.
 const HELD: Duration = Duration::from_secs(6);
 /// A call that arrives late may be this much later still: late enough to meet what others have written meanwhile.
 const LATER: Duration = Duration::from_secs(9);
@@ -124,7 +124,7 @@ impl Faults {
         lock(&self.0.weather).rate = rate;
     }
 
-    /// From now on every query with this text in it fails.
+    /// From now on every call with this text in it fails.
     pub fn curse(&self, text: &'static str) {
         lock(&self.0.weather).cursed = Some(text);
     }
@@ -168,7 +168,7 @@ impl Inner {
 
 impl Weather {
     fn choose(&mut self, call: &Call) -> Option<Fault> {
-        if self.cursed.is_some_and(|text| call.is_query_for(text)) {
+        if self.cursed.is_some_and(|text| call.has(text)) {
             return Some(Fault::Broken);
         }
         let chance = if self.rate > 0.0 && call.is_repeated() { AGAIN } else { self.rate };

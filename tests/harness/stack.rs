@@ -57,7 +57,6 @@ pub struct Stack {
     pub deliveries_queue_url: String,
     /// What could not be processed.
     pub dead_letter_queue_url: String,
-    pub(crate) deliveries_table: String,
     /// The dead letters that were found so far; see [`crate::Producer::wait_for_dead_letter`].
     pub(crate) dead_letters: Arc<Mutex<Vec<DeadLetter>>>,
 }
@@ -94,7 +93,6 @@ impl Stack {
             completions_queue_url: deployment.output("CompletionsQueueUrl")?,
             deliveries_queue_url: deployment.output("DeliveriesQueueUrl")?,
             dead_letter_queue_url: deployment.output("DeadLetterQueueUrl")?,
-            deliveries_table: deployment.output("DeliveriesTableName")?,
             dead_letters: Arc::default(),
             emulator,
             binaries,

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use harness::{DeadLetter, Failure, History, Producer, Received, Receiver, Recorded, Stack, signature};
+use harness::{Customer, DeadLetter, Producer, Received, Receiver, signature};
 use serde_json::Value;
 
 use super::{
@@ -28,6 +28,13 @@ pub(super) struct Evidence {
     completions: usize,
 }
 
+/// A delivery as the service recorded it.
+struct Recorded {
+    id: String,
+    status: String,
+    attempts: usize,
+}
+
 /// Requests for one task at one webhook.
 #[derive(Default)]
 struct Seen {
@@ -39,16 +46,15 @@ struct Seen {
 }
 
 impl Evidence {
-    pub(super) async fn gather(world: &World, stack: &Stack, receiver: &Receiver, producer: &Producer) -> Self {
+    pub(super) async fn gather(world: &World, receiver: &Receiver, producer: &Producer) -> Self {
         let mut seen = BTreeMap::<_, Seen>::new();
         for request in receiver.received_by_all() {
             seen.entry((request.path.clone(), task_of(&request))).or_default().count(&request);
         }
-        let history = History::new(stack);
         let mut recorded = HashMap::new();
         for account in &world.accounts {
             for webhook in &account.webhooks {
-                let of_this = recorded_of(&history, &account.id, webhook.id).await.unwrap();
+                let of_this = recorded_of(&account.customer, webhook.id).await;
                 recorded.insert(webhook.path.clone(), of_this);
             }
         }
@@ -126,6 +132,14 @@ impl Evidence {
     }
 }
 
+impl Recorded {
+    fn read(delivery: &Value) -> Self {
+        let text = |field: &str| delivery[field].as_str().unwrap().to_owned();
+        let attempts = delivery["attempt_count"].as_u64().unwrap().try_into().unwrap();
+        Self { id: text("id"), status: text("status"), attempts }
+    }
+}
+
 impl Seen {
     fn count(&mut self, request: &Received) {
         self.ids.insert(request.header("webhook-id").unwrap_or_default().to_owned());
@@ -165,9 +179,20 @@ fn problems_of(task: &Task, seen: Option<&Seen>, records: &[&Recorded], is_dead:
     .flatten()
 }
 
-/// The one place that knows how a customer's deliveries are read.
-async fn recorded_of(history: &History, account_id: &str, webhook_id: u64) -> Result<Vec<Recorded>, Failure> {
-    history.of(account_id, webhook_id).await
+/// Everything that a customer is shown of a webhook's deliveries, page by page.
+async fn recorded_of(customer: &Customer, webhook_id: u64) -> Vec<Recorded> {
+    let first = format!("/api/v1/webhooks/{webhook_id}/deliveries?limit=100");
+    let (mut recorded, mut path) = (Vec::new(), first.clone());
+    loop {
+        let reply = customer.get(&path).await.unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        let page = &reply.json()["data"];
+        recorded.extend(page["deliveries"].as_array().unwrap().iter().map(Recorded::read));
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("{first}&cursor={cursor}"),
+            None => return recorded,
+        }
+    }
 }
 
 fn task_of(request: &Received) -> String {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Evidence, Size};
 
-/// The account whose webhooks can never be read.
+/// The account of which nothing can ever be read or written.
 pub(super) const CURSED: &str = "acct_cursed";
 /// Every request signs with it.
 pub(super) const SECRET: &str = "your-secret-key";
@@ -25,8 +25,9 @@ pub(super) struct World {
 }
 
 pub(super) struct Account {
-    pub(super) id: String,
+    pub(super) customer: Customer,
     pub(super) webhooks: Vec<Webhook>,
+    id: String,
 }
 
 pub(super) struct Webhook {
@@ -54,7 +55,7 @@ pub(super) enum Fate {
     Failed,
     /// It is no completion: a dead letter with a reason.
     Malformed,
-    /// Its webhooks cannot be read: a dead letter after the last receive. That takes longest, so these come first.
+    /// It is the cursed account's: a dead letter after the last receive. That takes longest, so these come first.
     Cursed,
 }
 
@@ -107,7 +108,7 @@ impl Account {
             assert_eq!(reply.status, 201, "{}", reply.text);
             webhooks.push(Webhook { id: reply.json()["data"]["id"].as_u64().unwrap(), path, events });
         }
-        Self { id, webhooks }
+        Self { customer, webhooks, id }
     }
 }
 
@@ -119,6 +120,8 @@ impl Task {
             2..6 => Fate::Malformed,
             _ => Fate::Delivered,
         };
+        // Of the cursed ones every other one is malformed too: it cannot be passed on to the dead-letter queue.
+        let is_malformed = fate == Fate::Malformed || fate == Fate::Cursed && number.is_multiple_of(2);
         let account = (fate != Fate::Cursed).then(|| rng.usize(..accounts.len()));
         let name =
             format!("task_{number}{}", if fate == Fate::Failed { format!("_{HOPELESS}") } else { String::new() });
@@ -127,7 +130,7 @@ impl Task {
             "account_id": account.map_or(CURSED, |account| accounts[account].id.as_str()),
             "task_id": name,
             "task_type": "image",
-            "status": if fate == Fate::Malformed { "done" } else { status },
+            "status": if is_malformed { "done" } else { status },
             "data": { "url": "https://cdn.example.com/é.png", "credits_charged": rng.u8(..) },
             "timestamp": format!("2026-01-02T03:{:02}:{:02}.{:03}Z", number / 60_000, number / 1_000 % 60, number % 1_000),
         });
@@ -147,7 +150,7 @@ fn mood(request: &Received, rng: &mut Rng) -> Answer {
         _ if is_hopeless => Answer::status(500),
         0..60 => Answer::status(*rng.choice(&[500, 503, 404, 302]).expect("there are four")),
         60..90 => slow(rng.u64(100..2_000)),
-        90..95 => slow(rng.u64(8_000..12_000)),
+        90..100 => slow(rng.u64(8_000..13_000)),
         _ => Answer::status(200),
     }
 }

@@ -50,8 +50,8 @@ impl Call {
         matches!(self.operation(), "SendMessageBatch" | "BatchGetItem")
     }
 
-    pub(super) fn is_query_for(&self, text: &str) -> bool {
-        self.operation() == "Query" && self.body.windows(text.len()).any(|window| window == text.as_bytes())
+    pub(super) fn has(&self, text: &str) -> bool {
+        self.body.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
     /// What its service calls it when a caller is too frequent.

@@ -65,7 +65,8 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let mut accounts = Vec::new();
         for number in 0..size.accounts {
-            accounts.push(Account::create(stack, receiver, number).await);
+            let mixture = if size.three_webhooks_each { 0 } else { number % MIXTURES.len() };
+            accounts.push(Account::create(stack, receiver, number, MIXTURES[mixture]).await);
         }
         let tasks = (0..size.completions).map(|number| Task::make_up(number, &accounts, &mut rng)).collect();
         receiver.answer_by(move |request| mood(request, &mut rng));
@@ -94,14 +95,18 @@ impl World {
     }
 }
 
+/// What each webhook of an account subscribes to.
+type Mixture = &'static [&'static [&'static str]];
+
+/// Three webhooks for everything, and other mixtures.
+const MIXTURES: [Mixture; 3] = [&[BOTH, BOTH, BOTH], &[&["job.completed"], &["job.failed"], BOTH], &[BOTH]];
+
 impl Account {
-    /// The first account has three webhooks for everything, the others have other mixtures.
-    async fn create(stack: &Stack, receiver: &Receiver, number: usize) -> Self {
+    async fn create(stack: &Stack, receiver: &Receiver, number: usize, mixture: Mixture) -> Self {
         let id = format!("acct_{number}");
         let customer = Customer::new(stack, &stack.create_api_key(&id).unwrap());
-        let mixtures: [&[&[&str]]; 3] = [&[BOTH, BOTH, BOTH], &[&["job.completed"], &["job.failed"], BOTH], &[BOTH]];
         let mut webhooks = Vec::new();
-        for (at, &events) in mixtures[number % mixtures.len()].iter().enumerate() {
+        for (at, &events) in mixture.iter().enumerate() {
             let path = format!("/{id}/{at}");
             let webhook = json!({ "url": receiver.url(&path), "events": events, "secret_key": SECRET });
             let reply = customer.post("/api/v1/webhooks", &webhook).await.unwrap();

@@ -57,10 +57,10 @@ pub enum Fault {
 const SHARES: [(Fault, u32); 6] = [
     (Fault::Throttled, 20),
     (Fault::Broken, 20),
-    (Fault::Lost, 20),
+    (Fault::Lost, 15),
     (Fault::AnswerLost, 35),
     (Fault::Held, 2),
-    (Fault::Late, 3),
+    (Fault::Late, 8),
 ];
 
 /// The proxy. It has a thread of its own and lives until this process ends.

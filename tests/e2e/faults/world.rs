@@ -121,8 +121,8 @@ impl Task {
     fn make_up(number: usize, accounts: &[Account], rng: &mut Rng) -> Self {
         let fate = match rng.u32(..100) {
             _ if number < 4 => Fate::Cursed,
-            0..2 => Fate::Failed,
-            2..6 => Fate::Malformed,
+            0..4 => Fate::Failed,
+            4..8 => Fate::Malformed,
             _ => Fate::Delivered,
         };
         // Of the cursed ones every other one is malformed too: it cannot be passed on to the dead-letter queue.

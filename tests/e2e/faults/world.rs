@@ -155,7 +155,7 @@ fn mood(request: &Received, rng: &mut Rng) -> Answer {
         _ if is_hopeless => Answer::status(500),
         0..60 => Answer::status(*rng.choice(&[500, 503, 404, 302]).expect("there are four")),
         60..90 => slow(rng.u64(100..2_000)),
-        90..100 => slow(rng.u64(8_000..13_000)),
+        90..96 => slow(rng.u64(9_000..13_000)),
         _ => Answer::status(200),
     }
 }

@@ -42,3 +42,29 @@ async fn killing_the_dispatcher_in_the_middle_of_a_batch_loses_nothing() {
     let delivered = customer.get("/api/v1/webhooks/1/deliveries?status=delivered").await.unwrap().json();
     assert_eq!(delivered["data"]["deliveries"].as_array().unwrap().len(), 10);
 }
+
+/// The dispatcher of this stack has three seconds for a batch, less than the endpoint takes: its answer is never heard. That
+/// is our lack of time, so the delivery comes back and shows no attempt for it.
+#[tokio::test]
+async fn what_a_batch_has_no_time_for_comes_back_and_costs_no_attempt() {
+    let options = Options {
+        folder: folder_of_this_run().join("deadline"),
+        properties: json!({ "DispatcherFunction": { "Timeout": 6 } }),
+        ..Options::default()
+    };
+    let stack = Stack::start(&options, &|_| {}).unwrap();
+    let customer = Customer::new(&stack, &stack.create_api_key("acct_deadline").unwrap());
+    let webhook = json!({ "url": RECEIVER.url("/deadline"), "events": ["job.completed"] });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    RECEIVER.answer("/deadline", [Answer { delay: Duration::from_secs(5), ..Answer::status(200) }]);
+    let completion = json!({ "account_id": "acct_deadline", "task_id": "task_1", "task_type": "image",
+        "status": "completed" });
+    Producer::new(&stack).send(completion).await.unwrap();
+
+    let received = RECEIVER.wait_for("/deadline", 2, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(received[0].header("webhook-id"), received[1].header("webhook-id"));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let listed = customer.get("/api/v1/webhooks/1/deliveries").await.unwrap().json();
+    let delivery = &listed["data"]["deliveries"][0];
+    assert_eq!((delivery["status"].as_str(), delivery["attempt_count"].as_u64()), (Some("delivered"), Some(1)));
+}

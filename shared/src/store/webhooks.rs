@@ -55,12 +55,12 @@ impl Webhooks {
 
     /// One webhook, as it is at this moment.
     pub async fn find(&self, account: &AccountId, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
-        let fault = StoreError::while_trying_to("read a webhook");
+        let doing = "read a webhook";
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key(account, id))).consistent_read(true);
-        let Some(item) = get.send().await.map_err(StoreError::while_trying_to("read a webhook"))?.item else {
-            return Ok(None);
-        };
-        Ok(Some(serde_dynamo::from_item::<_, WebhookItem>(item).map_err(fault)?.into()))
+        let found = get.send().await.map_err(StoreError::while_trying_to(doing))?;
+        let Some(item) = found.item else { return Ok(None) };
+        let item: WebhookItem = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+        Ok(Some(item.into()))
     }
 
     /// Keeps what an attempt meant for a webhook's health. It changes nothing of a webhook that was deleted meanwhile,

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use nano_webhooks::{
     api::ApiKey,
-    store::{ApiKeys, KeyRecord},
+    store::{ApiKeys, KeyRecord, Usage},
     webhook::AccountId,
 };
 use serde_json::{Value, json};
@@ -55,8 +55,16 @@ impl Keys {
             }
             Self::List { account, json } => {
                 let records = keys.list(account.as_ref()).await?;
+                let last_used = Usage::new(aws, format!("{stack}-usage")).last_used().await?;
+                let records: Vec<_> =
+                    records.iter().map(|record| (record, last_used.get(&record.id).copied())).collect();
                 if json {
-                    println!("{}", Value::Array(records.iter().map(shown).collect()));
+                    let shown = records.iter().map(|(record, last_used)| {
+                        let mut shown = shown(record);
+                        shown["last_used_at"] = json!(last_used);
+                        shown
+                    });
+                    println!("{}", Value::Array(shown.collect()));
                 } else {
                     print_table(&records);
                 }
@@ -81,14 +89,15 @@ fn shown(record: &KeyRecord) -> Value {
     json!({ "id": id, "account_id": account_id, "created_at": created_at, "revoked_at": revoked_at })
 }
 
-fn print_table(records: &[KeyRecord]) {
+fn print_table(records: &[(&KeyRecord, Option<Timestamp>)]) {
     if records.is_empty() {
         eprintln!("No keys. `keys create --account ACCOUNT` makes one.");
         return;
     }
-    println!("{:<22}{:<30}{:<22}REVOKED", "ID", "ACCOUNT", "CREATED");
-    for KeyRecord { id, account_id, created_at, revoked_at, .. } in records {
-        let revoked = revoked_at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"));
-        println!("{id:<22}{:<30}{:<22}{revoked}", account_id.as_str(), format!("{created_at:.0}"));
+    let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"));
+    println!("{:<22}{:<30}{:<22}{:<22}REVOKED", "ID", "ACCOUNT", "CREATED", "LAST USED");
+    for (KeyRecord { id, account_id, created_at, revoked_at, .. }, last_used) in records {
+        let [created, used, revoked] = [Some(*created_at), *last_used, *revoked_at].map(time);
+        println!("{id:<22}{:<30}{created:<22}{used:<22}{revoked}", account_id.as_str());
     }
 }

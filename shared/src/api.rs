@@ -1,13 +1,16 @@
 //! What every API function has in common: the envelope, the errors, and that nobody gets in without a key.
 //!
-//! A function's `main` hands its handler to [`serve`]. The handler runs only for a request that carries a valid key,
-//! and finds the key's account in its [`Request`]; so no route can forget to ask.
+//! A function's `main` hands its handler to [`serve`]. The handler runs only for a request that the [`Gate`] lets in, with
+//! a valid key and within the key's limits, and finds the key's account in its [`Request`]; so no route can forget to ask.
+//! What everybody may read is served by [`serve_public`].
 
+mod gate;
 mod key;
 
 use std::{error::Error as StdError, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt as _;
+pub use gate::Gate;
 pub use key::ApiKey;
 use lambda_http::{Body, RequestExt as _, Response, http::StatusCode, request::RequestContext, service_fn};
 use serde::Serialize;
@@ -16,7 +19,7 @@ use serde_json::json;
 use crate::{
     delivery::DeliveryId,
     queue::QueueError,
-    store::{ApiKeys, StoreError},
+    store::{Allowance, StoreError},
     telemetry,
     webhook::{AccountId, Invalid, WebhookId},
 };
@@ -42,6 +45,9 @@ pub enum ApiError {
     /// The body is larger than [`MAX_BODY`].
     #[error("the body is {0} bytes; the limit is {MAX_BODY}")]
     TooLarge(usize),
+    /// The key has made too many requests.
+    #[error("the limit of {} requests {} is reached; try again in {} s", .0.limit, .0.per(), .0.reset)]
+    RateLimited(Allowance),
     /// Our fault. The cause is for the log alone.
     #[error("something went wrong on our side; the request id helps us to find out what")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
@@ -65,6 +71,7 @@ impl ApiError {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
         }
     }
@@ -136,11 +143,15 @@ impl Request {
     }
 }
 
-/// A status and the `data` of a reply.
+/// A header of a reply.
+type Header = (&'static str, String);
+
+/// A status, headers and the body of a reply.
 #[derive(Debug)]
 pub struct Reply {
     status: StatusCode,
-    data: String,
+    headers: Vec<Header>,
+    body: Body,
 }
 
 impl Reply {
@@ -159,60 +170,94 @@ impl Reply {
         Self::new(StatusCode::ACCEPTED, data)
     }
 
+    /// 200 with a file, which stands outside the envelope.
+    pub fn file(content_type: &'static str, content: &'static [u8]) -> Self {
+        let body = str::from_utf8(content).map_or(Body::Binary(content.to_vec()), Body::from);
+        Self { status: StatusCode::OK, headers: vec![("content-type", content_type.to_owned())], body }
+    }
+
+    /// The reply with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
     fn new(status: StatusCode, data: &impl Serialize) -> Self {
-        Self { status, data: serde_json::to_string(data).expect("a reply's data has string keys and no failing parts") }
+        let data = serde_json::to_string(data).expect("a reply's data has string keys and no failing parts");
+        Self::json(status, format!(r#"{{"success":true,"data":{data}}}"#))
+    }
+
+    fn json(status: StatusCode, body: String) -> Self {
+        Self { status, headers: vec![("content-type", "application/json".to_owned())], body: body.into() }
+    }
+
+    fn error(err: &ApiError, request_id: &str) -> Self {
+        let (status, code) = err.parts();
+        if let ApiError::Internal(cause) = err {
+            tracing::error!(request_id, cause = telemetry::chain(cause.as_ref()), "request failed");
+        }
+        // Written out rather than serialised from a map, whose order is not the page's.
+        let message = json!(err.to_string());
+        Self::json(status, format!(r#"{{"success":false,"error":{{"code":"{code}","message":{message}}}}}"#))
     }
 }
 
-/// Serves one route: checks the key, calls the handler, and puts whatever comes of it into the envelope.
-pub async fn serve<H, F>(keys: &ApiKeys, handler: H) -> Result<(), lambda_http::Error>
+/// What comes of a request, and the headers that its reply has either way.
+type Answer = (Result<Reply, ApiError>, Vec<Header>);
+
+/// Serves one route: lets in whom the gate lets in, calls the handler, and puts whatever comes of it into the envelope.
+pub async fn serve<H, F>(gate: &Gate, handler: H) -> Result<(), lambda_http::Error>
 where
     H: Fn(Request) -> F + Sync,
     F: Future<Output = Result<Reply, ApiError>> + Send,
 {
     let handler = &handler;
-    lambda_http::run(service_fn(|request: lambda_http::Request| async move {
-        let request_id = request.lambda_context().request_id;
-        // A panic must not cost the client the envelope: the gateway would answer in its own words.
-        let result = AssertUnwindSafe(answer(keys, handler, request)).catch_unwind().await;
-        let result = result.unwrap_or_else(|_| Err(ApiError::Internal("the handler panicked".into())));
-        Ok::<_, lambda_http::Error>(envelope(result, &request_id))
-    }))
+    run(|request: lambda_http::Request| async move {
+        let (account, allowance) = match gate.admit(request.headers()).await {
+            Ok(admitted) => admitted,
+            Err(err) => return (Err(err), Vec::new()),
+        };
+        let size = request.body().len();
+        let result = if !allowance.allowed {
+            Err(ApiError::RateLimited(allowance))
+        } else if size > MAX_BODY {
+            Err(ApiError::TooLarge(size))
+        } else {
+            handler(Request { account, inner: request }).await
+        };
+        (result, gate.headers(&allowance))
+    })
     .await
 }
 
-async fn answer<H, F>(keys: &ApiKeys, handler: &H, request: lambda_http::Request) -> Result<Reply, ApiError>
+/// Serves a route that needs no key, because what it gives is everybody's.
+pub async fn serve_public<H>(handler: H) -> Result<(), lambda_http::Error>
 where
-    H: Fn(Request) -> F + Sync,
-    F: Future<Output = Result<Reply, ApiError>> + Send,
+    H: Fn(&lambda_http::Request) -> Result<Reply, ApiError> + Sync,
 {
-    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let key = header.and_then(ApiKey::from_authorization).ok_or(ApiError::Unauthorized)?;
-    let account = keys.account_of(&key).await?.ok_or(ApiError::Unauthorized)?;
-    let size = request.body().len();
-    if size > MAX_BODY {
-        return Err(ApiError::TooLarge(size));
-    }
-    handler(Request { account, inner: request }).await
+    let handler = &handler;
+    run(|request: lambda_http::Request| async move { (handler(&request), Vec::new()) }).await
 }
 
-fn envelope(result: Result<Reply, ApiError>, request_id: &str) -> Response<Body> {
-    let (status, body) = match result {
-        Ok(Reply { status, data }) => (status, format!(r#"{{"success":true,"data":{data}}}"#)),
-        Err(err) => {
-            let (status, code) = err.parts();
-            if let ApiError::Internal(cause) = &err {
-                tracing::error!(request_id, cause = telemetry::chain(cause.as_ref()), "request failed");
-            }
-            // Written out rather than serialised from a map, whose order is not the page's.
-            let message = json!(err.to_string());
-            (status, format!(r#"{{"success":false,"error":{{"code":"{code}","message":{message}}}}}"#))
+async fn run<A, F>(answer: A) -> Result<(), lambda_http::Error>
+where
+    A: Fn(lambda_http::Request) -> F + Sync,
+    F: Future<Output = Answer> + Send,
+{
+    let answer = &answer;
+    lambda_http::run(service_fn(|request: lambda_http::Request| async move {
+        let request_id = request.lambda_context().request_id;
+        // A panic must not cost the client the envelope: the gateway would answer in its own words.
+        let answered = AssertUnwindSafe(async { answer(request).await }).catch_unwind().await;
+        let panicked = |_| (Err(ApiError::Internal("the handler panicked".into())), Vec::new());
+        let (result, headers) = answered.unwrap_or_else(panicked);
+        let reply = result.unwrap_or_else(|err| Reply::error(&err, &request_id));
+        let mut response = Response::builder().status(reply.status).header("x-request-id", request_id);
+        for (name, value) in reply.headers.into_iter().chain(headers) {
+            response = response.header(name, value);
         }
-    };
-    Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .header("x-request-id", request_id)
-        .body(body.into())
-        .expect("status and headers are valid")
+        Ok::<_, lambda_http::Error>(response.body(reply.body).expect("status and headers are valid"))
+    }))
+    .await
 }

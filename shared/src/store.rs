@@ -2,12 +2,14 @@
 
 mod api_keys;
 mod deliveries;
+mod usage;
 mod webhooks;
 
 use std::error::Error as StdError;
 
 pub use api_keys::{ApiKeys, KeyRecord};
 pub use deliveries::{Deliveries, Filter, Page, RecordError, Stored};
+pub use usage::{Allowance, Limits, Usage};
 pub use webhooks::{CreateError, Webhooks};
 
 /// The store did not do what it was asked. It is our fault, never the customer's.

@@ -14,6 +14,7 @@ mod history;
 mod hostile;
 mod recovery;
 mod retry_after;
+mod throttling;
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 

@@ -20,11 +20,14 @@ use crate::{
 };
 
 /// Parameters of the template for this machine. Everything else is the template's default.
-const PARAMETERS: [(&str, &str); 4] = [
+const PARAMETERS: [(&str, &str); 6] = [
     // Receivers listen on 127.0.0.1, without TLS.
     ("EgressPolicy", "local"),
     // As many attempts as by default, in seconds instead of hours.
     ("RetryScheduleSeconds", "1,1,2,2,3,3,3"),
+    // Nobody is to trip over these by hand.
+    ("RateLimitPerMinute", "1000000"),
+    ("RateLimitPerDay", "1000000000"),
     // A dispatcher that dies in the middle of a batch costs a test this long.
     ("DispatcherTimeoutSeconds", "15"),
     ("DeliveryVisibilityTimeoutSeconds", "15"),

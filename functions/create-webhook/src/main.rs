@@ -1,10 +1,10 @@
 //! `POST /api/v1/webhooks`: registers an endpoint.
 
 use nano_webhooks::{
-    api::{self, ApiError, Reply, Request},
+    api::{self, ApiError, Gate, Reply, Request},
     config,
     egress::Policy,
-    store::{ApiKeys, CreateError, Webhooks},
+    store::{CreateError, Webhooks},
     telemetry,
     webhook::NewWebhook,
 };
@@ -19,13 +19,13 @@ struct CreateWebhook {
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let aws = config::aws().await;
-    let keys = ApiKeys::new(&aws, config::text("API_KEYS_TABLE")?);
+    let gate = Gate::new(&aws)?;
     let create_webhook = CreateWebhook {
         webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
         policy: config::egress_policy()?,
         most_per_account: config::parsed("MAX_WEBHOOKS_PER_ACCOUNT")?,
     };
-    api::serve(&keys, |request| create_webhook.handle(request)).await
+    api::serve(&gate, |request| create_webhook.handle(request)).await
 }
 
 impl CreateWebhook {

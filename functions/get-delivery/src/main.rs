@@ -1,10 +1,10 @@
 //! `GET /api/v1/webhooks/{id}/deliveries/{delivery_id}`: one delivery with its payload and every attempt.
 
 use nano_webhooks::{
-    api::{self, ApiError, Reply, Request},
+    api::{self, ApiError, Gate, Reply, Request},
     config,
     delivery::View,
-    store::{ApiKeys, Deliveries},
+    store::Deliveries,
     telemetry,
 };
 
@@ -12,9 +12,9 @@ use nano_webhooks::{
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let aws = config::aws().await;
-    let keys = ApiKeys::new(&aws, config::text("API_KEYS_TABLE")?);
+    let gate = Gate::new(&aws)?;
     let deliveries = Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?);
-    api::serve(&keys, |request| handle(&deliveries, request)).await
+    api::serve(&gate, |request| handle(&deliveries, request)).await
 }
 
 async fn handle(deliveries: &Deliveries, request: Request) -> Result<Reply, ApiError> {

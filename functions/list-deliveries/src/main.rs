@@ -3,10 +3,10 @@
 mod cursor;
 
 use nano_webhooks::{
-    api::{self, ApiError, Reply, Request},
+    api::{self, ApiError, Gate, Reply, Request},
     config,
     delivery::{State, Summary},
-    store::{ApiKeys, Deliveries, Filter, Webhooks},
+    store::{Deliveries, Filter, Webhooks},
     telemetry,
     webhook::Webhook,
 };
@@ -20,10 +20,10 @@ const LIMITS: std::ops::RangeInclusive<usize> = 1..=100;
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let aws = config::aws().await;
-    let keys = ApiKeys::new(&aws, config::text("API_KEYS_TABLE")?);
+    let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
     let deliveries = Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?);
-    api::serve(&keys, |request| handle(&webhooks, &deliveries, request)).await
+    api::serve(&gate, |request| handle(&webhooks, &deliveries, request)).await
 }
 
 async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) -> Result<Reply, ApiError> {

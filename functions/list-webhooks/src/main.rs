@@ -1,9 +1,9 @@
 //! `GET /api/v1/webhooks`: the account's webhooks, oldest first.
 
 use nano_webhooks::{
-    api::{self, ApiError, Reply, Request},
+    api::{self, ApiError, Gate, Reply, Request},
     config,
-    store::{ApiKeys, Webhooks},
+    store::Webhooks,
     telemetry,
 };
 
@@ -11,9 +11,9 @@ use nano_webhooks::{
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let aws = config::aws().await;
-    let keys = ApiKeys::new(&aws, config::text("API_KEYS_TABLE")?);
+    let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
-    api::serve(&keys, |request| handle(&webhooks, request)).await
+    api::serve(&gate, |request| handle(&webhooks, request)).await
 }
 
 async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {

@@ -2,16 +2,14 @@
 //! envelope and not in the gateway's words.
 
 use nano_webhooks::{
-    api::{self, ApiError},
-    config,
-    store::ApiKeys,
-    telemetry,
+    api::{self, ApiError, Gate},
+    config, telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let aws = config::aws().await;
-    let keys = ApiKeys::new(&aws, config::text("API_KEYS_TABLE")?);
-    api::serve(&keys, async |request| Err(ApiError::NotFound(format!("there is no route {}", request.line())))).await
+    let gate = Gate::new(&aws)?;
+    api::serve(&gate, async |request| Err(ApiError::NotFound(format!("there is no route {}", request.line())))).await
 }

@@ -5,10 +5,10 @@
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    api::{self, ApiError, Reply, Request},
+    api::{self, ApiError, Gate, Reply, Request},
     config,
     queue::Queue,
-    store::{ApiKeys, Deliveries, Webhooks},
+    store::{Deliveries, Webhooks},
     telemetry,
 };
 use serde_json::json;
@@ -23,13 +23,13 @@ struct RetryDelivery {
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     let aws = config::aws().await;
-    let keys = ApiKeys::new(&aws, config::text("API_KEYS_TABLE")?);
+    let gate = Gate::new(&aws)?;
     let retry_delivery = RetryDelivery {
         webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
         deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
         queue: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
     };
-    api::serve(&keys, |request| retry_delivery.handle(request)).await
+    api::serve(&gate, |request| retry_delivery.handle(request)).await
 }
 
 impl RetryDelivery {

@@ -1,0 +1,59 @@
+//! The gate: whose request it is, and whether it may be made now.
+
+use aws_config::SdkConfig;
+use jiff::Timestamp;
+use lambda_http::http::HeaderMap;
+
+use super::{ApiError, ApiKey, Header};
+use crate::{
+    config::{self, ConfigError},
+    store::{Allowance, ApiKeys, Limits, Usage},
+    webhook::AccountId,
+};
+
+/// Lets requests in that carry a valid key and are within its limits.
+#[derive(Debug)]
+pub struct Gate {
+    keys: ApiKeys,
+    usage: Usage,
+    limits: Limits,
+}
+
+impl Gate {
+    /// The gate that the environment describes.
+    pub fn new(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self {
+            keys: ApiKeys::new(aws, config::text("API_KEYS_TABLE")?),
+            usage: Usage::new(aws, config::text("USAGE_TABLE")?),
+            limits: Limits {
+                per_minute: config::parsed("RATE_LIMIT_PER_MINUTE")?,
+                per_day: config::parsed("RATE_LIMIT_PER_DAY")?,
+            },
+        })
+    }
+
+    /// The account that the request's key speaks for, and how the key stands. What is not allowed is not counted, and
+    /// what has no valid key is nobody's to count.
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(AccountId, Allowance), ApiError> {
+        let header = headers.get("authorization").and_then(|value| value.to_str().ok());
+        let key = header.and_then(ApiKey::from_authorization).ok_or(ApiError::Unauthorized)?;
+        let account = self.keys.account_of(&key).await?.ok_or(ApiError::Unauthorized)?;
+        Ok((account, self.usage.count(&key.id(), self.limits, Timestamp::now()).await?))
+    }
+
+    /// The headers that tell a client how it stands, as
+    /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-07> has them.
+    pub(super) fn headers(&self, allowance: &Allowance) -> Vec<Header> {
+        let Limits { per_minute, per_day } = self.limits;
+        let mut headers = vec![
+            ("ratelimit-limit", allowance.limit.to_string()),
+            ("ratelimit-remaining", allowance.remaining.to_string()),
+            ("ratelimit-reset", allowance.reset.to_string()),
+            ("ratelimit-policy", format!("{per_minute};w=60, {per_day};w=86400")),
+        ];
+        if !allowance.allowed {
+            headers.push(("retry-after", allowance.reset.to_string()));
+        }
+        headers
+    }
+}

@@ -1,0 +1,281 @@
+//! The usage table: how often each API key was used of late, and when last.
+//!
+//! It is a table of its own, so that the functions that count requests can write nothing of the keys themselves: none of
+//! them can make a key, or bring a revoked one back.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+
+const MINUTE: i64 = 60;
+const DAY: i64 = 86_400;
+
+/// The table of usage.
+#[derive(Debug, Clone)]
+pub struct Usage {
+    client: Client,
+    table: String,
+}
+
+/// How many requests a key may make. The windows are the minutes and the days of UTC.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// In a minute.
+    pub per_minute: u32,
+    /// In a day.
+    pub per_day: u32,
+}
+
+/// How a key stands after a request, in the window of which fewer requests are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Whether the request was within the limits. If it was not, it was not counted.
+    pub allowed: bool,
+    /// The window's length, in seconds.
+    pub window: i64,
+    /// How many requests the window allows.
+    pub limit: u32,
+    /// How many of them are left.
+    pub remaining: u32,
+    /// Seconds until the next window begins.
+    pub reset: i64,
+}
+
+impl Allowance {
+    /// The window in words.
+    pub(crate) fn per(&self) -> &'static str {
+        if self.window == MINUTE { "a minute" } else { "a day" }
+    }
+}
+
+/// What the table has of a key: the minute and the day of its last request, counted from 1970, and how many there were in
+/// each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Counters {
+    in_minute: i64,
+    minute_count: u32,
+    in_day: i64,
+    day_count: u32,
+}
+
+/// How often [`Usage::count`] tries. It loses a round only to another request that begins the same window.
+const ROUNDS: u32 = 20;
+
+const COUNTING: &str = "count a request";
+
+type Item = HashMap<String, AttributeValue>;
+
+impl Usage {
+    /// The table of this name.
+    pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
+    }
+
+    /// Counts a request of a key, unless it is over a limit. The table counts, so the limits hold across functions and
+    /// sandboxes. It takes one write, and two for the first request of a window.
+    pub async fn count(&self, key_id: &str, limits: Limits, now: Timestamp) -> Result<Allowance, StoreError> {
+        for _ in 0..ROUNDS {
+            let before = match self.add_one(key_id, limits, now).await? {
+                Ok(after) => return Ok(after.allowance(limits, true, now)),
+                Err(before) => before,
+            };
+            let window = before.unwrap_or_default().moved_on(now);
+            if window.is_full(limits) {
+                return Ok(window.allowance(limits, false, now));
+            }
+            let after = window.one_more();
+            if self.replace(key_id, before, after, now).await? {
+                return Ok(after.allowance(limits, true, now));
+            }
+        }
+        Err(StoreError::while_trying_to(COUNTING)("other requests began the window, time and again"))
+    }
+
+    /// When each key was last used, by the key's id. It reads the whole table: it is for the operator's command.
+    pub async fn last_used(&self) -> Result<HashMap<String, Timestamp>, StoreError> {
+        #[derive(Deserialize)]
+        struct Used {
+            key_id: String,
+            last_used_at: Timestamp,
+        }
+        let fault = "read when keys were last used";
+        let items = self.client.scan().table_name(&self.table).into_paginator().items().send();
+        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(fault))?;
+        let used: Vec<Used> = serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(fault))?;
+        Ok(used.into_iter().map(|Used { key_id, last_used_at }| (key_id, last_used_at)).collect())
+    }
+
+    /// Adds one where this minute and this day have begun and have room; otherwise gives what is there.
+    async fn add_one(
+        &self,
+        key_id: &str,
+        limits: Limits,
+        now: Timestamp,
+    ) -> Result<Result<Counters, Option<Counters>>, StoreError> {
+        let Counters { in_minute, in_day, .. } = Counters::default().moved_on(now);
+        let added = self
+            .update(key_id, now)
+            .update_expression("SET last_used_at = :now ADD minute_count :one, day_count :one")
+            .condition_expression(
+                "in_minute = :minute AND in_day = :day AND minute_count < :per_minute AND day_count < :per_day",
+            )
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":minute", number(in_minute))
+            .expression_attribute_values(":day", number(in_day))
+            .expression_attribute_values(":per_minute", number(limits.per_minute.into()))
+            .expression_attribute_values(":per_day", number(limits.per_day.into()))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match added {
+            Ok(added) => Ok(Ok(parsed(added.attributes.unwrap_or_default())?)),
+            Err(err) => match err.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Err(failed.item().cloned().map(parsed).transpose()?))
+                }
+                _ => Err(StoreError::while_trying_to(COUNTING)(err)),
+            },
+        }
+    }
+
+    /// Replaces the counters that were read, unless they have changed. Says whether it did.
+    async fn replace(
+        &self,
+        key_id: &str,
+        before: Option<Counters>,
+        after: Counters,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut update = self
+            .update(key_id, now)
+            .update_expression(
+                "SET last_used_at = :now, in_minute = :minute, minute_count = :in_minute, in_day = :day, day_count = :in_day",
+            )
+            .expression_attribute_values(":minute", number(after.in_minute))
+            .expression_attribute_values(":in_minute", number(after.minute_count.into()))
+            .expression_attribute_values(":day", number(after.in_day))
+            .expression_attribute_values(":in_day", number(after.day_count.into()))
+            .condition_expression("attribute_not_exists(key_id)");
+        if let Some(before) = before {
+            update = update
+                .condition_expression(
+                    "in_minute = :minute_before AND in_day = :day_before AND day_count = :count_before",
+                )
+                .expression_attribute_values(":minute_before", number(before.in_minute))
+                .expression_attribute_values(":day_before", number(before.in_day))
+                .expression_attribute_values(":count_before", number(before.day_count.into()));
+        }
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(err) => match err.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::while_trying_to(COUNTING)(err)),
+            },
+        }
+    }
+
+    fn update(&self, key_id: &str, now: Timestamp) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("key_id", AttributeValue::S(key_id.to_owned()))
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
+    }
+}
+
+impl Counters {
+    /// As they stand at a later time. A window that another sandbox's faster clock has begun already stays.
+    fn moved_on(self, now: Timestamp) -> Self {
+        let (minute, day) = (now.as_second() / MINUTE, now.as_second() / DAY);
+        Self {
+            in_minute: self.in_minute.max(minute),
+            minute_count: if self.in_minute < minute { 0 } else { self.minute_count },
+            in_day: self.in_day.max(day),
+            day_count: if self.in_day < day { 0 } else { self.day_count },
+        }
+    }
+
+    fn one_more(self) -> Self {
+        Self { minute_count: self.minute_count + 1, day_count: self.day_count + 1, ..self }
+    }
+
+    fn is_full(self, limits: Limits) -> bool {
+        self.minute_count >= limits.per_minute || self.day_count >= limits.per_day
+    }
+
+    fn allowance(self, limits: Limits, allowed: bool, now: Timestamp) -> Allowance {
+        let of = |window: i64, number: i64, limit: u32, count: u32| Allowance {
+            allowed,
+            window,
+            limit,
+            remaining: limit.saturating_sub(count),
+            reset: ((number + 1) * window - now.as_second()).max(1),
+        };
+        let minute = of(MINUTE, self.in_minute, limits.per_minute, self.minute_count);
+        let day = of(DAY, self.in_day, limits.per_day, self.day_count);
+        if day.remaining < minute.remaining || (day.remaining == 0 && minute.remaining == 0) { day } else { minute }
+    }
+}
+
+fn parsed(item: Item) -> Result<Counters, StoreError> {
+    serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(COUNTING))
+}
+
+fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { per_minute: 60, per_day: 100 };
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn used(minute_count: u32, day_count: u32) -> Counters {
+        Counters { minute_count, day_count, ..Counters::default().moved_on(at("2026-01-02T03:04:05Z")) }
+    }
+
+    #[test]
+    fn a_new_minute_forgets_the_minute_and_a_new_day_both() {
+        let count = |now| {
+            let Counters { minute_count, day_count, .. } = used(60, 90).moved_on(at(now));
+            (minute_count, day_count)
+        };
+        assert_eq!(count("2026-01-02T03:04:59Z"), (60, 90));
+        assert_eq!(count("2026-01-02T03:05:00Z"), (0, 90));
+        assert_eq!(count("2026-01-03T00:00:00Z"), (0, 0));
+        assert_eq!(count("2026-01-02T03:03:59Z"), (60, 90), "a slower clock gives nothing back");
+    }
+
+    #[test]
+    fn a_window_is_full_at_its_limit() {
+        assert!(!used(59, 99).is_full(LIMITS));
+        assert!(used(60, 60).is_full(LIMITS));
+        assert!(used(1, 100).is_full(LIMITS));
+    }
+
+    #[test]
+    fn the_window_with_less_left_is_the_one_that_is_told() {
+        let now = at("2026-01-02T03:04:05Z");
+        let told = |counters: Counters| {
+            let Allowance { window, limit, remaining, reset, .. } = counters.allowance(LIMITS, true, now);
+            (window, limit, remaining, reset)
+        };
+        assert_eq!(told(used(10, 10)), (60, 60, 50, 55));
+        assert_eq!(told(used(10, 95)), (86_400, 100, 5, 75_355));
+        assert_eq!(told(used(60, 100)), (86_400, 100, 0, 75_355), "waiting for the minute would be in vain");
+    }
+}

@@ -1,0 +1,78 @@
+//! How many requests a key may make.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::join_all;
+use harness::{Customer, Options, Reply, Stack};
+use serde_json::Value;
+
+use crate::folder_of_this_run;
+
+const WEBHOOKS: &str = "/api/v1/webhooks";
+const PATHS: [&str; 3] = [WEBHOOKS, "/api/v1/webhooks/1", "/nowhere"];
+
+/// Requests at the same time to several functions, in processes that know nothing of each other. Two minutes long, because
+/// the day's limit shows only when the minute's is over.
+#[tokio::test]
+async fn a_keys_limits_hold_across_functions_and_sandboxes() {
+    let options = Options {
+        folder: folder_of_this_run().join("throttling"),
+        parameters: vec![("RateLimitPerMinute", "20"), ("RateLimitPerDay", "30")],
+        ..Options::default()
+    };
+    let stack = Stack::start(&options, &|_| {}).unwrap();
+    let key = stack.create_api_key("acct_busy").unwrap();
+    let customer = Customer::new(&stack, &key);
+    let nobody = Customer::new(&stack, &harness::ApiKey { key: "sk-0".into(), ..key.clone() });
+    // Sandboxes start first, so that a slow machine does not let the burst run into the next minute.
+    join_all((0..8).flat_map(|_| PATHS).map(|path| nobody.get(path))).await;
+
+    seconds_into_the_minute(30).await;
+    let burst = burst(&customer, 40).await;
+    let (refused, allowed): (Vec<_>, Vec<_>) = burst.iter().partition(|reply| reply.status == 429);
+    assert_eq!((allowed.len(), refused.len()), (20, 20));
+    let mut remaining: Vec<u32> = allowed.iter().map(|reply| header(reply, "ratelimit-remaining")).collect();
+    remaining.sort_unstable();
+    assert_eq!(remaining, (0..20).collect::<Vec<_>>(), "no two requests were counted as one");
+    for reply in &refused {
+        let wait: u32 = header(reply, "retry-after");
+        assert!((1..=60).contains(&wait), "{wait}");
+        assert_eq!(reply.json()["error"]["code"], "rate_limited");
+        let message = format!("the limit of 20 requests a minute is reached; try again in {wait} s");
+        assert_eq!(reply.json()["error"]["message"], message);
+        assert_eq!((header(reply, "ratelimit-limit"), header(reply, "ratelimit-reset")), (20, wait));
+        assert_eq!(reply.headers["ratelimit-policy"], "20;w=60, 30;w=86400");
+    }
+
+    let other = Customer::new(&stack, &stack.create_api_key("acct_busy").unwrap());
+    assert_eq!(other.get(WEBHOOKS).await.unwrap().status, 200, "each key has limits of its own");
+    let keys: Value = serde_json::from_str(&stack.operator(&["keys", "list", "--json"]).unwrap()).unwrap();
+    assert!(keys[0]["last_used_at"].is_string(), "{keys}");
+
+    tokio::time::sleep(Duration::from_secs(60 - second())).await;
+    let next_minute = self::burst(&customer, 15).await;
+    let allowed = next_minute.iter().filter(|reply| reply.status != 429).count();
+    assert_eq!(allowed, 10, "what was refused was not counted");
+    let refused = next_minute.iter().find(|reply| reply.status == 429).unwrap();
+    assert!(refused.text.contains("the limit of 30 requests a day is reached"), "{}", refused.text);
+}
+
+async fn burst(customer: &Customer, requests: usize) -> Vec<Reply> {
+    let requests = (0..requests).map(|at| customer.get(PATHS[at % PATHS.len()]));
+    join_all(requests).await.into_iter().map(Result::unwrap).collect()
+}
+
+fn header(reply: &Reply, name: &str) -> u32 {
+    reply.headers[name].to_str().unwrap().parse().unwrap()
+}
+
+fn second() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() % 60
+}
+
+/// Waits for the next minute, unless this one has not passed so many seconds.
+async fn seconds_into_the_minute(most: u64) {
+    if second() > most {
+        tokio::time::sleep(Duration::from_secs(60 - second())).await;
+    }
+}

@@ -18,10 +18,11 @@ use serde_json::json;
 
 use crate::{
     delivery::DeliveryId,
+    egress::Policy,
     queue::QueueError,
     store::{Allowance, StoreError},
     telemetry,
-    webhook::{AccountId, Invalid, WebhookId},
+    webhook::{AccountId, Invalid, Webhook, WebhookId},
 };
 
 /// The largest request body, in bytes.
@@ -62,6 +63,12 @@ impl ApiError {
     /// The reply for a delivery that does not exist, or is another webhook's.
     pub fn no_delivery(id: &DeliveryId) -> Self {
         Self::NotFound(format!("there is no delivery {id}"))
+    }
+
+    /// The reply for what only an active webhook can have.
+    pub fn disabled(webhook: &Webhook) -> Self {
+        let reason = webhook.health.disabled_reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        Self::Conflict(format!("webhook {} is disabled{reason}; make it active first", webhook.id))
     }
 
     fn parts(&self) -> (StatusCode, &'static str) {
@@ -134,12 +141,22 @@ impl Request {
         self.inner.body()
     }
 
-    /// The API's own host name under which the client reached us, as the gateway has it: a `Host` header could lie.
-    pub fn own_host(&self) -> Option<&str> {
-        match self.inner.request_context_ref()? {
-            RequestContext::ApiGatewayV2(context) => context.domain_name.as_deref(),
+    /// The client's own name for this request, so that a repetition is known: the header `Idempotency-Key`.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, ApiError> {
+        let Some(value) = self.inner.headers().get("idempotency-key") else { return Ok(None) };
+        let visible = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        let wrong = || ApiError::Invalid("Idempotency-Key must be 1 to 255 visible ASCII characters".into());
+        value.to_str().ok().filter(visible).map(Some).ok_or_else(wrong)
+    }
+
+    /// A policy that forbids the API's own host, too. A function cannot be told it, since the API refers to the function;
+    /// but the request came by it, and the gateway says so: a `Host` header could lie.
+    pub fn policy(&self, policy: &Policy) -> Policy {
+        let own_host = match self.inner.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.clone(),
             _ => None,
-        }
+        };
+        policy.clone().with_own_hosts(own_host)
     }
 }
 

@@ -85,6 +85,20 @@ pub struct Message {
     pub round: u32,
 }
 
+impl Message {
+    /// The first message of a completion's delivery to a webhook.
+    pub fn new(completion: &Completion, webhook: &Webhook) -> Self {
+        Self {
+            account_id: webhook.account_id.clone(),
+            webhook_id: webhook.id,
+            delivery_id: DeliveryId::of(completion, webhook.id),
+            event: completion.event,
+            body: completion.body.clone(),
+            round: 0,
+        }
+    }
+}
+
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -223,7 +237,7 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::webhook::{Health, Secret, Status};
+    use crate::webhook::{Secret, Status};
 
     fn completion(task: &str, status: &str, timestamp: &str) -> Completion {
         let message = format!(
@@ -233,27 +247,13 @@ mod tests {
     }
 
     fn message() -> Message {
-        let completion = completion("t", "completed", "2026-01-02T03:04:05Z");
-        Message {
-            account_id: completion.account_id.clone(),
-            webhook_id: WebhookId(1),
-            delivery_id: DeliveryId::of(&completion, WebhookId(1)),
-            event: completion.event,
-            body: completion.body,
-            round: 0,
-        }
+        Message::new(&completion("t", "completed", "2026-01-02T03:04:05Z"), &active())
     }
 
     fn webhook(status: Status) -> Webhook {
-        Webhook {
-            account_id: AccountId::parse("acct_1").unwrap(),
-            id: WebhookId(1),
-            url: "https://a.example.com/".into(),
-            events: vec![EventType::JobCompleted],
-            status,
-            secret: Secret::generate(),
-            health: Health::default(),
-        }
+        let account = AccountId::parse("acct_1").unwrap();
+        let (url, events) = ("https://a.example.com/".into(), vec![EventType::JobCompleted]);
+        Webhook { status, ..Webhook::new(account, WebhookId(1), url, events, Secret::generate()) }
     }
 
     #[test]

@@ -89,6 +89,16 @@ impl Completion {
         }
         Ok(Self { account_id, task_id, event, ended_at, body })
     }
+
+    /// What a test event tells: the published page's example, as a task of its own whose name begins with `test_`.
+    pub fn sample(account_id: &AccountId, event: EventType, now: Timestamp) -> Self {
+        let task = format!("test_{:016x}", getrandom::u64().unwrap_or_default());
+        let status = if event == EventType::JobCompleted { "completed" } else { "failed" };
+        let message = format!(
+            r#"{{"account_id":"{account_id}","task_id":"{task}","task_type":"image","status":"{status}","data":{{"url":"https://cdn.example.com/image.png","credits_charged":6}},"timestamp":"{now:.0}"}}"#
+        );
+        Self::parse(&message, now).expect("the sample is a completion")
+    }
 }
 
 const ACCOUNT_ID: &str = "1 to 64 of the characters A-Z a-z 0-9 _ - . :";
@@ -192,6 +202,17 @@ mod tests {
             r#"{{"version":"0","id":"1","detail-type":"TaskCompleted","source":"jobs","time":"2020-01-01T00:00:00Z","detail":{BARE}}}"#
         );
         assert_eq!(parse(&wrapped).unwrap().body, parse(BARE).unwrap().body);
+    }
+
+    #[test]
+    fn a_sample_is_a_task_of_its_own_for_each_event() {
+        let account = AccountId::parse("org:team-1.eu").unwrap();
+        for event in EventType::ALL {
+            let sample = Completion::sample(&account, event, sent_at());
+            assert_eq!((&sample.account_id, sample.event), (&account, event));
+            assert!(sample.body.contains(r#""timestamp":"2026-01-02T03:04:05Z""#), "{}", sample.body);
+            assert_ne!(sample.task_id, Completion::sample(&account, event, sent_at()).task_id);
+        }
     }
 
     #[test]

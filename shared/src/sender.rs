@@ -31,7 +31,7 @@ use self::{connection::Connection, dial::Dialler, idle::Idle};
 use crate::{
     delivery::{Attempt, Message, Outcome},
     egress::{Policy, TargetUrl},
-    signature,
+    signature::{self, Signatures},
     webhook::Webhook,
 };
 
@@ -76,16 +76,16 @@ impl Sender {
     /// Makes one attempt, signed with the time at which it starts. Whatever the receiver does is an [`Outcome`].
     pub async fn attempt(&self, webhook: &Webhook, message: &Message) -> Exchange {
         let (started_at, clock) = (now(), Instant::now());
-        let Called { outcome, retry_after, resent } = self.call(webhook, message, started_at.as_second()).await;
+        let Called { outcome, retry_after, resent } = self.call(webhook, message, started_at).await;
         let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         let outcome = outcome.shortened();
         Exchange { attempt: Attempt { started_at, duration_ms, resent, outcome }, retry_after }
     }
 
-    async fn call(&self, webhook: &Webhook, message: &Message, timestamp: i64) -> Called {
+    async fn call(&self, webhook: &Webhook, message: &Message, started_at: Timestamp) -> Called {
         let deadline = tokio::time::Instant::now() + ATTEMPT_TIMEOUT;
         let mut called = Called { outcome: Outcome::Timeout, retry_after: None, resent: false };
-        let (target, request) = match self.prepare(webhook, message, timestamp) {
+        let (target, request) = match self.prepare(webhook, message, started_at) {
             Ok(prepared) => prepared,
             Err(detail) => return Called { outcome: Outcome::Blocked { detail }, ..called },
         };
@@ -112,22 +112,28 @@ impl Sender {
         &self,
         webhook: &Webhook,
         message: &Message,
-        timestamp: i64,
+        started_at: Timestamp,
     ) -> Result<(TargetUrl, Request<Full<Bytes>>), String> {
         let target = TargetUrl::parse(&webhook.url, &self.policy).map_err(|refusal| refusal.to_string())?;
         let url = target.url();
         let Message { delivery_id, event, body, .. } = message;
-        let request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
+        let timestamp = started_at.as_second();
+        let Signatures { page, previous, standard } = signature::of(webhook, delivery_id.as_str(), started_at, body);
+        let mut request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
             .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
             .header("accept", "*/*")
             .header("user-agent", USER_AGENT)
             .header("content-type", "application/json")
             .header("x-nano-event", event.as_str())
             .header("x-nano-timestamp", timestamp)
-            .header("x-nano-signature", signature::page(&webhook.secret, timestamp, body))
+            .header("x-nano-signature", page)
             .header("webhook-id", delivery_id.as_str())
             .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signature::standard(&webhook.secret, delivery_id.as_str(), timestamp, body))
+            .header("webhook-signature", standard);
+        if let Some(previous) = previous {
+            request = request.header("x-nano-signature-previous", previous);
+        }
+        let request = request
             .body(Full::from(body.clone()))
             .map_err(|problem| format!("no request can be made of it ({problem})"))?;
         Ok((target, request))

@@ -6,18 +6,44 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use sha2::Sha256;
 
-use crate::webhook::Secret;
+use crate::webhook::{Secret, Webhook};
 
-/// The value of `X-Nano-Signature`: `v1=` and the lower-case hex of HMAC-SHA256 over `<timestamp>.<body>`, keyed with
+/// The values of an attempt's signature headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signatures {
+    /// `X-Nano-Signature`: with the webhook's secret.
+    pub page: String,
+    /// `X-Nano-Signature-Previous`: with each secret whose overlap lasts, the newest first, separated by spaces.
+    pub previous: Option<String>,
+    /// `webhook-signature`: with all of them, the webhook's secret first, separated by spaces.
+    pub standard: String,
+}
+
+/// Signs a body for a webhook with every secret that it has at this time. `id` is the delivery's.
+pub fn of(webhook: &Webhook, id: &str, at: Timestamp, body: &str) -> Signatures {
+    let previous: Vec<&Secret> = webhook.previous_secrets_at(at).map(|previous| &previous.secret).collect();
+    let timestamp = at.as_second();
+    let pages: Vec<String> = previous.iter().map(|secret| page(secret, timestamp, body)).collect();
+    let all = std::iter::once(&webhook.secret).chain(previous);
+    let standards: Vec<String> = all.map(|secret| standard(secret, id, timestamp, body)).collect();
+    Signatures {
+        page: page(&webhook.secret, timestamp, body),
+        previous: (!pages.is_empty()).then(|| pages.join(" ")),
+        standard: standards.join(" "),
+    }
+}
+
+/// A signature of the published page: `v1=` and the lower-case hex of HMAC-SHA256 over `<timestamp>.<body>`, keyed with
 /// the UTF-8 bytes of the secret as the customer has it, `whsec_` included. `timestamp` is Unix seconds.
 pub fn page(secret: &Secret, timestamp: i64, body: &str) -> String {
     let mac = hmac(secret.reveal().as_bytes(), &[timestamp.to_string().as_bytes(), body.as_bytes()]);
     format!("v1={}", hex::encode(mac))
 }
 
-/// The value of `webhook-signature`: `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`.
+/// A signature of Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`.
 ///
 /// The key is what follows `whsec_`, base64-decoded; a secret that is not of that form keys with its UTF-8 bytes.
 /// See <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.

@@ -2,15 +2,23 @@
 //!
 //! Everything here is parsed once, at the edge: a [`NewWebhook`] that exists is valid, and nothing below asks again.
 
+mod change;
+mod fields;
 mod health;
 mod new;
+mod rotation;
+mod sample;
 mod secret;
 
 use std::fmt;
 
+pub use change::WebhookChange;
+pub use fields::Invalid;
 pub use health::{Health, HealthChange};
 use jiff::Timestamp;
-pub use new::{Invalid, NewWebhook};
+pub use new::NewWebhook;
+pub use rotation::{PreviousSecret, Rotation, TooManyPrevious};
+pub use sample::SampleRequest;
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -129,20 +137,17 @@ pub struct Webhook {
     pub status: Status,
     /// Signs its deliveries.
     pub secret: Secret,
+    /// Sign beside it until their overlaps end, the newest first; see [`Webhook::previous_secrets_at`].
+    pub previous_secrets: Vec<PreviousSecret>,
     /// How its deliveries have fared.
     pub health: Health,
 }
 
 impl Webhook {
-    /// What a customer sees of it alone: how its deliveries have fared, too.
-    pub fn view_with_health(&self) -> ViewWithHealth<'_> {
-        let Health { failing_since, consecutive_failures, disabled_reason } = &self.health;
-        ViewWithHealth {
-            view: self.view(),
-            failing_since: *failing_since,
-            consecutive_failures: *consecutive_failures,
-            disabled_reason: disabled_reason.as_deref(),
-        }
+    /// A webhook that has just been registered.
+    pub fn new(account_id: AccountId, id: WebhookId, url: String, events: Vec<EventType>, secret: Secret) -> Self {
+        let (status, previous_secrets, health) = (Status::Active, Vec::new(), Health::default());
+        Self { account_id, id, url, events, status, secret, previous_secrets, health }
     }
 
     /// Whether it gets deliveries at present.
@@ -155,15 +160,21 @@ impl Webhook {
         self.is_active() && self.events.contains(&event)
     }
 
-    /// What a customer sees of it: everything but the secret.
+    /// What a customer sees of it in a list: neither secrets nor what only its owner's attention needs.
     pub fn view(&self) -> View<'_> {
         View { id: self.id, url: &self.url, events: &self.events, status: self.status, secret_key: None }
     }
 
-    /// What the customer sees in the reply that made the webhook: with the secret if the service chose it, because that
-    /// is the only time it is shown.
-    pub fn view_once(&self, generated: bool) -> View<'_> {
-        View { secret_key: generated.then(|| self.secret.reveal()), ..self.view() }
+    /// What a customer sees of it alone: how its deliveries have fared, and until when an old secret signs.
+    pub fn details(&self, now: Timestamp) -> Details<'_> {
+        let Health { failing_since, consecutive_failures, disabled_reason } = &self.health;
+        Details {
+            view: self.view(),
+            failing_since: *failing_since,
+            consecutive_failures: *consecutive_failures,
+            disabled_reason: disabled_reason.as_deref(),
+            previous_secret_expires_at: self.previous_secrets_at(now).map(|previous| previous.expires_at).max(),
+        }
     }
 }
 
@@ -178,14 +189,32 @@ pub struct View<'a> {
     secret_key: Option<&'a str>,
 }
 
-/// One webhook in a reply, with its health.
+impl<'a> View<'a> {
+    /// With the secret if the service chose it: for the reply that made it, the only time it is shown.
+    #[must_use]
+    pub fn once_with(self, generated: Option<&'a Secret>) -> Self {
+        Self { secret_key: generated.map(Secret::reveal), ..self }
+    }
+}
+
+/// One webhook in a reply.
 #[derive(Serialize)]
-pub struct ViewWithHealth<'a> {
+pub struct Details<'a> {
     #[serde(flatten)]
     view: View<'a>,
     failing_since: Option<Timestamp>,
     consecutive_failures: u64,
     disabled_reason: Option<&'a str>,
+    /// When the last of the previous secrets stops signing.
+    previous_secret_expires_at: Option<Timestamp>,
+}
+
+impl<'a> Details<'a> {
+    /// As [`View::once_with`].
+    #[must_use]
+    pub fn once_with(self, generated: Option<&'a Secret>) -> Self {
+        Self { view: self.view.once_with(generated), ..self }
+    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,42 @@ async fn a_generated_secret_is_shown_once() {
     assert!(!listed.text.contains("secret"), "{}", listed.text);
 }
 
+/// A client that has heard no reply asks again, and must not end up with two webhooks, or with one whose secret it never saw.
+#[tokio::test]
+async fn a_repeated_create_with_an_idempotency_key_gives_the_same_webhook_again() {
+    let customer = customer("acct_repeats");
+    let create = async |key: &str, body: &Value| {
+        customer.send_with(Method::POST, WEBHOOKS, Some(body.to_string()), &[("idempotency-key", key)]).await.unwrap()
+    };
+    let request = json!({ "url": "https://your-server.com/webhook", "events": ["job.failed"] });
+    let replies = futures_util::future::join_all((0..5).map(|_| create("key-1", &request))).await;
+    let texts: std::collections::HashSet<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(replies.iter().all(|reply| reply.status == 201));
+    assert!(replies[0].json()["data"]["secret_key"].is_string());
+    let replayed = |reply: &Reply| reply.headers.contains_key("idempotent-replayed");
+    assert_eq!(replies.iter().filter(|reply| replayed(reply)).count(), 4);
+    assert_eq!(customer.get(WEBHOOKS).await.unwrap().json()["data"].as_array().unwrap().len(), 1);
+
+    let other = create("key-1", &json!({ "url": "https://your-server.com/", "events": ["job.failed"] })).await;
+    let reused = "this Idempotency-Key was used with another body; use a new key for a new webhook";
+    assert_eq!((other.status, error(&other)), (409, ("conflict".into(), reused.into())));
+    assert_eq!(create("key-2", &request).await.json()["data"]["id"], 2);
+    for wrong in ["", "two words", &"x".repeat(256)] {
+        let reply = create(wrong, &request).await;
+        assert_eq!(error(&reply).1, "Idempotency-Key must be 1 to 255 visible ASCII characters", "{wrong}");
+    }
+
+    let own_secret = json!({ "secret_key": "the-customers-own" });
+    assert_eq!(customer.post("/api/v1/webhooks/1/rotate-secret", &own_secret).await.unwrap().status, 200);
+    let again = create("key-1", &request).await;
+    assert_eq!(again.status, 201);
+    assert!(!again.text.contains("secret"), "a secret that the service did not make is not shown: {}", again.text);
+    assert_eq!(customer.delete("/api/v1/webhooks/1").await.unwrap().status, 200);
+    let gone = "this Idempotency-Key made webhook 1, which was deleted; use a new key for a new webhook";
+    assert_eq!(error(&create("key-1", &request).await).1, gone);
+}
+
 #[tokio::test]
 async fn ids_are_never_used_again_and_deleting_is_final() {
     let customer = customer("acct_ids");

@@ -7,6 +7,7 @@
 
 mod api;
 mod bytes;
+mod changes;
 mod delivery;
 mod disabling;
 mod faults;

@@ -53,7 +53,21 @@ impl Customer {
 
     /// Any request, with the key and with this body as it is.
     pub async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Reply, Failure> {
+        self.send_with(method, path, body, &[]).await
+    }
+
+    /// Any request, with more headers.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> Result<Reply, Failure> {
         let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }

@@ -9,19 +9,30 @@ use crate::Received;
 
 /// True if `X-Nano-Signature` proves that the body was signed with this secret at the time in `X-Nano-Timestamp`.
 pub fn is_valid(webhook: &Received, secret: &str) -> bool {
-    let (Some(timestamp), Some(signature)) = (webhook.header("x-nano-timestamp"), webhook.header("x-nano-signature"))
-    else {
-        return false;
-    };
-    signature == format!("v1={}", hex::encode(sign(secret.as_bytes(), &[timestamp.as_bytes(), b".", &webhook.body])))
+    webhook.header("x-nano-signature") == Some(page(webhook, secret).as_str())
 }
 
-/// True if `webhook-signature` proves the same, with a secret that is not of the form `whsec_…`.
+/// True if `webhook-signature` proves the same.
 pub fn is_valid_standard(webhook: &Received, secret: &str) -> bool {
+    webhook.header("webhook-signature") == Some(standard(webhook, secret).as_str())
+}
+
+/// The page's signature of what came, with this secret.
+pub fn page(webhook: &Received, secret: &str) -> String {
+    let timestamp = webhook.header("x-nano-timestamp").unwrap_or_default();
+    format!("v1={}", hex::encode(sign(secret.as_bytes(), &[timestamp.as_bytes(), b".", &webhook.body])))
+}
+
+/// The signature that Standard Webhooks has of it.
+pub fn standard(webhook: &Received, secret: &str) -> String {
     let header = |name| webhook.header(name).unwrap_or_default();
     let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
-    let mac = sign(secret.as_bytes(), &[id.as_bytes(), b".", timestamp.as_bytes(), b".", &webhook.body]);
-    header("webhook-signature") == format!("v1,{}", STANDARD.encode(mac))
+    let key = match secret.strip_prefix("whsec_") {
+        Some(encoded) => STANDARD.decode(encoded).expect("the secret's end is base64"),
+        None => secret.as_bytes().to_vec(),
+    };
+    let mac = sign(&key, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", &webhook.body]);
+    format!("v1,{}", STANDARD.encode(mac))
 }
 
 fn sign(key: &[u8], message: &[&[u8]]) -> Vec<u8> {

@@ -14,7 +14,7 @@ use nano_webhooks::{
     delivery::Message,
     egress::Policy,
     sender::{Exchange, Sender},
-    webhook::{AccountId, EventType, Health, Secret, Status, Webhook, WebhookId},
+    webhook::{AccountId, EventType, Secret, Webhook, WebhookId},
 };
 use serde_json::json;
 
@@ -46,15 +46,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn webhook(url: String) -> Result<Webhook, Box<dyn std::error::Error>> {
-    Ok(Webhook {
-        account_id: AccountId::parse("acct_probe")?,
-        id: WebhookId(1),
-        url,
-        events: vec![EventType::JobCompleted],
-        status: Status::Active,
-        secret: Secret::parse("the-probes-own-secret")?,
-        health: Health::default(),
-    })
+    let (account, events) = (AccountId::parse("acct_probe")?, vec![EventType::JobCompleted]);
+    Ok(Webhook::new(account, WebhookId(1), url, events, Secret::parse("the-probes-own-secret")?))
 }
 
 fn message(body_bytes: usize) -> serde_json::Result<Message> {

@@ -1,10 +1,11 @@
 //! `POST /api/v1/webhooks`: registers an endpoint.
 
+use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     config,
     egress::Policy,
-    store::{CreateError, Webhooks},
+    store::{CreateError, Created, Idempotency, Webhooks},
     telemetry,
     webhook::NewWebhook,
 };
@@ -30,16 +31,16 @@ async fn main() -> Result<(), lambda_http::Error> {
 
 impl CreateWebhook {
     async fn handle(&self, request: Request) -> Result<Reply, ApiError> {
-        // The function cannot be told its own host, since the API refers to the function; but the request came by it.
-        let policy = self.policy.clone().with_own_hosts(request.own_host().map(str::to_owned));
-        let new = NewWebhook::parse(request.body(), &policy)?;
-        let generated = new.secret.is_none();
-        match self.webhooks.create(&request.account, new, self.most_per_account).await {
-            Ok(webhook) => Ok(Reply::created(&webhook.view_once(generated))),
-            Err(err @ (CreateError::LimitReached(_) | CreateError::Contended)) => {
-                Err(ApiError::Conflict(err.to_string()))
+        let new = NewWebhook::parse(request.body(), &request.policy(&self.policy))?;
+        let idempotency = request.idempotency_key()?.map(|key| Idempotency { key, body: request.body() });
+        let (account, limit) = (&request.account, self.most_per_account);
+        match self.webhooks.create(account, new, limit, idempotency, Timestamp::now()).await {
+            Ok(Created { webhook, generated, replayed }) => {
+                let reply = Reply::created(&webhook.view().once_with(generated.then_some(&webhook.secret)));
+                Ok(if replayed { reply.with_header("idempotent-replayed", "true") } else { reply })
             }
             Err(CreateError::Store(err)) => Err(err.into()),
+            Err(err) => Err(ApiError::Conflict(err.to_string())),
         }
     }
 }

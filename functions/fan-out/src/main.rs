@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
     config,
-    delivery::{DeliveryId, Message},
+    delivery::Message,
     event::Completion,
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     store::Webhooks,
@@ -53,7 +53,7 @@ impl FanOut {
         let messages = completions.iter().flat_map(|(at, completion)| {
             let webhooks = webhooks.get(&completion.account_id).into_iter().flatten();
             let wanting = webhooks.filter(|webhook| webhook.wants(completion.event));
-            wanting.map(move |webhook| (*at, message(completion, webhook)))
+            wanting.map(move |webhook| (*at, Message::new(completion, webhook)))
         });
         failed.extend(
             self.deliveries.send(messages.filter(|(_, message)| made.insert(message.delivery_id.clone()))).await,
@@ -90,17 +90,6 @@ impl FanOut {
             }
         }));
         read.await.into_iter().flatten().collect()
-    }
-}
-
-fn message(completion: &Completion, webhook: &Webhook) -> Message {
-    Message {
-        account_id: webhook.account_id.clone(),
-        webhook_id: webhook.id,
-        delivery_id: DeliveryId::of(completion, webhook.id),
-        event: completion.event,
-        body: completion.body.clone(),
-        round: 0,
     }
 }
 

@@ -1,5 +1,6 @@
-//! `GET /api/v1/webhooks/{id}`: one webhook, with its health.
+//! `GET /api/v1/webhooks/{id}`: one webhook, with its health and its rotation.
 
+use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     config,
@@ -19,5 +20,5 @@ async fn main() -> Result<(), lambda_http::Error> {
 async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {
     let id = request.webhook_id()?;
     let webhook = webhooks.find(&request.account, id).await?.ok_or_else(|| ApiError::no_webhook(id))?;
-    Ok(Reply::ok(&webhook.view_with_health()))
+    Ok(Reply::ok(&webhook.details(Timestamp::now())))
 }

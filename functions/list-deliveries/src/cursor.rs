@@ -33,20 +33,14 @@ fn seal_of(webhook: &Webhook, id: &DeliveryId) -> [u8; SEAL_BYTES] {
 
 #[cfg(test)]
 mod tests {
-    use nano_webhooks::webhook::{AccountId, EventType, Health, Secret, Status, WebhookId};
+    use nano_webhooks::webhook::{AccountId, EventType, Secret, WebhookId};
 
     use super::*;
 
     fn webhook(id: u64) -> Webhook {
-        Webhook {
-            account_id: AccountId::parse("acct_1").unwrap(),
-            id: WebhookId(id),
-            url: "https://a.example.com/".into(),
-            events: vec![EventType::JobCompleted],
-            status: Status::Active,
-            secret: Secret::parse("your-secret-key").unwrap(),
-            health: Health::default(),
-        }
+        let account = AccountId::parse("acct_1").unwrap();
+        let (url, events) = ("https://a.example.com/".into(), vec![EventType::JobCompleted]);
+        Webhook::new(account, WebhookId(id), url, events, Secret::parse("your-secret-key").unwrap())
     }
 
     fn id() -> DeliveryId {

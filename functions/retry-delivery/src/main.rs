@@ -41,8 +41,7 @@ impl RetryDelivery {
         let delivery = delivery.ok_or_else(|| ApiError::no_delivery(&id))?;
 
         if !webhook.is_active() {
-            let reason = webhook.health.disabled_reason.map_or_else(String::new, |reason| format!(": {reason}"));
-            return Err(ApiError::Conflict(format!("webhook {webhook_id} is disabled{reason}")));
+            return Err(ApiError::disabled(&webhook));
         }
         if !delivery.can_be_retried(Timestamp::now()) {
             return Err(ApiError::Conflict(format!("delivery {id} is still being tried; its next attempt will come")));

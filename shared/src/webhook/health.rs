@@ -78,20 +78,15 @@ fn in_words(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::webhook::{AccountId, EventType, Secret, Status, WebhookId};
+    use crate::webhook::{AccountId, EventType, Secret, WebhookId};
 
     const PATIENCE: Duration = Duration::from_hours(120);
 
     fn failing_since(failing_since: Option<Timestamp>) -> Webhook {
-        Webhook {
-            account_id: AccountId::parse("acct_1").unwrap(),
-            id: WebhookId(1),
-            url: "https://a.example.com/".into(),
-            events: vec![EventType::JobCompleted],
-            status: Status::Active,
-            secret: Secret::generate(),
-            health: Health { failing_since, ..Health::default() },
-        }
+        let account = AccountId::parse("acct_1").unwrap();
+        let (url, events) = ("https://a.example.com/".into(), vec![EventType::JobCompleted]);
+        let webhook = Webhook::new(account, WebhookId(1), url, events, Secret::generate());
+        Webhook { health: Health { failing_since, ..Health::default() }, ..webhook }
     }
 
     fn http(http_status: u16) -> Outcome {

@@ -52,15 +52,9 @@ impl Setting {
                 "body":"","round":0}"#,
         )
         .expect("is a message");
-        let webhook = Webhook {
-            account_id: AccountId::parse("a").expect("is an account"),
-            id: WebhookId(1),
-            url: "https://a.example.com/".into(),
-            events: vec![EventType::JobCompleted],
-            status: Status::Active,
-            secret: Secret::generate(),
-            health: Health::default(),
-        };
+        let account = AccountId::parse("a").expect("is an account");
+        let (url, events) = ("https://a.example.com/".into(), vec![EventType::JobCompleted]);
+        let webhook = Webhook::new(account, WebhookId(1), url, events, Secret::generate());
         let schedule = "5".parse().expect("is a schedule");
         Self { message, webhook, schedule, schedule_attempts: 2, max_receives: 4, bounds, without }
     }

@@ -1,0 +1,29 @@
+//! `PATCH /api/v1/webhooks/{id}`: changes a webhook's URL, events or status.
+
+use jiff::Timestamp;
+use nano_webhooks::{
+    api::{self, ApiError, Gate, Reply, Request},
+    config,
+    egress::Policy,
+    store::Webhooks,
+    telemetry,
+    webhook::WebhookChange,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let aws = config::aws().await;
+    let gate = Gate::new(&aws)?;
+    let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
+    let policy = config::egress_policy()?;
+    api::serve(&gate, |request| handle(&webhooks, &policy, request)).await
+}
+
+async fn handle(webhooks: &Webhooks, policy: &Policy, request: Request) -> Result<Reply, ApiError> {
+    let id = request.webhook_id()?;
+    let change = WebhookChange::parse(request.body(), &request.policy(policy))?;
+    let changed = webhooks.change(&request.account, id, &change).await?;
+    let changed = changed.ok_or_else(|| ApiError::no_webhook(id))?;
+    Ok(Reply::ok(&changed.details(Timestamp::now())))
+}

@@ -1,0 +1,136 @@
+//! What is written of a webhook that exists: what its owner changes, and how its deliveries fare.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValue},
+};
+use jiff::Timestamp;
+
+use super::{Item, StoreError, Webhooks, item::PreviousSecretItem, key, webhook};
+use crate::webhook::{AccountId, HealthChange, Status, Webhook, WebhookChange, WebhookId};
+
+/// An update of one item, under a condition.
+struct Update {
+    expression: String,
+    condition: &'static str,
+    values: Vec<(&'static str, AttributeValue)>,
+}
+
+const EXISTS: &str = "attribute_exists(id)";
+const ANEW: &str = "failing_since, consecutive_failures";
+
+impl Webhooks {
+    /// Changes a webhook; gives it as it is then, or nothing where there is none.
+    pub async fn change(
+        &self,
+        account: &AccountId,
+        id: WebhookId,
+        change: &WebhookChange,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let doing = "change a webhook";
+        let WebhookChange { url, events, status } = change;
+        let (mut set, mut values) = (Vec::new(), Vec::new());
+        if let Some(url) = url {
+            set.push("#url = :url");
+            values.push((":url", text(url.as_str())));
+        }
+        if let Some(events) = events {
+            set.push("events = :events");
+            values.push((":events", serde_dynamo::to_attribute_value(events).expect("names are a valid list")));
+        }
+        if let Some(status) = status {
+            set.push("#status = :status");
+            values.push((":status", serde_dynamo::to_attribute_value(status).expect("a name is a valid text")));
+        }
+        let remove = match (status, url) {
+            (Some(Status::Active), _) => format!(" REMOVE {ANEW}, disabled_reason"),
+            (_, Some(_)) => format!(" REMOVE {ANEW}"),
+            _ => String::new(),
+        };
+        let update = Update { expression: format!("SET {}{remove}", set.join(", ")), condition: EXISTS, values };
+        let changed = self.update(account, id, update).await.map_err(StoreError::while_trying_to(doing))?;
+        changed.map(|item| webhook(item, doing)).transpose()
+    }
+
+    /// Keeps a rotated webhook's secrets, if it still has the secret that it was rotated from. Says whether it had.
+    pub async fn replace_secrets(&self, before: &Webhook, rotated: &Webhook) -> Result<bool, StoreError> {
+        let previous: Vec<_> = rotated.previous_secrets.iter().map(PreviousSecretItem::from).collect();
+        let update = Update {
+            expression: "SET secret = :new, previous_secrets = :previous".into(),
+            condition: "secret = :old",
+            values: vec![
+                (":new", text(rotated.secret.reveal())),
+                (":previous", serde_dynamo::to_attribute_value(previous).expect("secrets are a valid list")),
+                (":old", text(before.secret.reveal())),
+            ],
+        };
+        let replaced = self.update(&before.account_id, before.id, update).await;
+        Ok(replaced.map_err(StoreError::while_trying_to("rotate a webhook's secret"))?.is_some())
+    }
+
+    /// Keeps what an attempt meant for a webhook's health. It changes nothing of a webhook that was deleted meanwhile,
+    /// and gives up none that had a success since this one was read.
+    pub async fn change_health(
+        &self,
+        webhook: &Webhook,
+        change: &HealthChange,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let disable = "SET #status = :disabled, disabled_reason = :reason";
+        let disabled = |reason| vec![(":disabled", text("disabled")), (":reason", text(reason))];
+        let (expression, condition, values) = match change {
+            HealthChange::Recovered => (format!("REMOVE {ANEW}"), EXISTS, vec![]),
+            HealthChange::Failed => (
+                "SET failing_since = if_not_exists(failing_since, :now) ADD consecutive_failures :one".into(),
+                EXISTS,
+                vec![(":now", text(&now.to_string())), (":one", AttributeValue::N("1".into()))],
+            ),
+            HealthChange::Gone { reason } => (disable.into(), EXISTS, disabled(reason)),
+            HealthChange::GivenUp { reason, since } => {
+                let since = (":since", text(&since.to_string()));
+                (disable.into(), "failing_since = :since", [disabled(reason), vec![since]].concat())
+            }
+        };
+        let update = Update { expression, condition, values };
+        let kept = self.update(&webhook.account_id, webhook.id, update).await;
+        kept.map_err(StoreError::while_trying_to("keep a webhook's health"))?;
+        Ok(())
+    }
+
+    /// The item as it is after the update; nothing where the condition did not hold.
+    async fn update(
+        &self,
+        account: &AccountId,
+        id: WebhookId,
+        Update { expression, condition, values }: Update,
+    ) -> Result<Option<Item>, aws_sdk_dynamodb::Error> {
+        // Two of the names are words of DynamoDB's own; a name that the expression does not use is refused.
+        let names = [("#status", "status"), ("#url", "url")].into_iter();
+        let names = names.filter(|(name, _)| expression.contains(name));
+        let names: HashMap<_, _> = names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned())).collect();
+        let values: HashMap<_, _> = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(account, id)))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names((!names.is_empty()).then_some(names))
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .return_values(ReturnValue::AllNew);
+        match update.send().await {
+            Ok(updated) => Ok(Some(updated.attributes.unwrap_or_default())),
+            Err(err) => match err.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(err.into()),
+            },
+        }
+    }
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}

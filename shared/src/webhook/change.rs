@@ -1,0 +1,78 @@
+//! A request to change a webhook.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    EventType, Status,
+    fields::{self, Invalid},
+};
+use crate::egress::{Policy, TargetUrl};
+
+/// A valid request to change a webhook: at least one of its parts is there.
+#[derive(Debug)]
+pub struct WebhookChange {
+    /// Where deliveries are to go from now on, those that wait for a retry included. A new endpoint has failed at nothing,
+    /// so the webhook's health begins anew.
+    pub url: Option<TargetUrl>,
+    /// What it subscribes to from now on.
+    pub events: Option<Vec<EventType>>,
+    /// Whether it gets deliveries from now on. One that is made active begins its health anew, too.
+    pub status: Option<Status>,
+}
+
+const EXPECTED: &str = "a JSON object with one or more of url, events and status";
+
+impl WebhookChange {
+    /// Parses the body of `PATCH /api/v1/webhooks/{id}`. A `null` counts as a missing field.
+    pub fn parse(body: &[u8], policy: &Policy) -> Result<Self, Invalid> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            url: Option<Value>,
+            events: Option<Value>,
+            status: Option<Value>,
+        }
+        let Fields { url, events, status } = fields::object(body, EXPECTED)?;
+        let change = Self {
+            url: url.map(|url| fields::url(&url, policy)).transpose()?,
+            events: events.as_ref().map(fields::events).transpose()?,
+            status: status.as_ref().map(fields::status).transpose()?,
+        };
+        if change.url.is_none() && change.events.is_none() && change.status.is_none() {
+            return Err(Invalid(format!("there is nothing to change; send {EXPECTED}")));
+        }
+        Ok(change)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(body: &str) -> String {
+        WebhookChange::parse(body.as_bytes(), &Policy::strict()).expect_err("is refused").0
+    }
+
+    #[test]
+    fn each_part_can_be_changed_alone() {
+        let change = WebhookChange::parse(br#"{"status":"disabled","url":null}"#, &Policy::strict()).unwrap();
+        assert_eq!(change.status, Some(Status::Disabled));
+        assert!(change.url.is_none() && change.events.is_none());
+        let change = WebhookChange::parse(br#"{"url":"https://a.example.com/"}"#, &Policy::strict()).unwrap();
+        assert_eq!(change.url.unwrap().as_str(), "https://a.example.com/");
+    }
+
+    #[test]
+    fn each_refusal_names_the_field_and_the_fix() {
+        let expected = "a JSON object with one or more of url, events and status";
+        assert_eq!(refusal("{}"), format!("there is nothing to change; send {expected}"));
+        assert_eq!(refusal(r#"{"events":null}"#), format!("there is nothing to change; send {expected}"));
+        assert_eq!(refusal(""), format!("the body is empty; send {expected}"));
+        assert_eq!(refusal(r#"{"status":"paused"}"#), r#"status is "paused"; expected active or disabled"#);
+        assert_eq!(refusal(r#"{"status":true}"#), "status is true; expected active or disabled");
+        assert!(refusal(r#"{"url":"https://10.0.0.1/"}"#).starts_with("url host"));
+        assert!(refusal(r#"{"secret_key":"12345678"}"#).contains("unknown field `secret_key`"));
+        assert!(refusal(r#"{"events":[]}"#).starts_with("events must not be empty"));
+    }
+}

@@ -1,0 +1,209 @@
+//! What a customer changes in a webhook: its URL, events, status and secret; and the test events in between.
+
+use std::time::Duration;
+
+use harness::{Answer, Customer, Producer, Received, Reply, signature};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{RECEIVER, STACK, key_for};
+
+const WEBHOOK: &str = "/api/v1/webhooks/1";
+
+/// A customer with a webhook at a path of its own, which hears of completed tasks.
+async fn customer_with_webhook(account: &str, secret: Option<&str>) -> (Customer, Value) {
+    let customer = Customer::new(&STACK, &key_for(account));
+    let webhook = json!({ "url": RECEIVER.url(&format!("/{account}")), "events": ["job.completed"],
+        "secret_key": secret });
+    let created = customer.post("/api/v1/webhooks", &webhook).await.unwrap();
+    assert_eq!(created.status, 201, "{}", created.text);
+    (customer, created.json()["data"].clone())
+}
+
+async fn complete_a_task(account: &str, task: &str, status: &str) {
+    let completion = json!({ "account_id": account, "task_id": task, "task_type": "image", "status": status });
+    Producer::new(&STACK).send(completion).await.unwrap();
+}
+
+async fn change(customer: &Customer, change: Value) -> Reply {
+    customer.send(Method::PATCH, WEBHOOK, Some(change.to_string())).await.unwrap()
+}
+
+async fn received(path: &str, count: usize) -> Vec<Received> {
+    RECEIVER.wait_for(path, count, Duration::from_secs(20)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_changed_url_and_changed_events_count_from_the_next_task_on() {
+    let (customer, _) = customer_with_webhook("acct_changed", None).await;
+    let moved = RECEIVER.url("/acct_changed/moved");
+    let reply = change(&customer, json!({ "url": moved, "events": ["job.failed", "job.completed"] })).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let expected = json!({ "id": 1, "url": moved, "events": ["job.failed", "job.completed"], "status": "active",
+        "failing_since": null, "consecutive_failures": 0, "disabled_reason": null,
+        "previous_secret_expires_at": null });
+    assert_eq!(reply.json()["data"], expected);
+    assert_eq!(customer.get(WEBHOOK).await.unwrap().json()["data"], expected);
+    complete_a_task("acct_changed", "task_1", "failed").await;
+    received("/acct_changed/moved", 1).await;
+    assert!(RECEIVER.received("/acct_changed").is_empty());
+}
+
+#[tokio::test]
+async fn a_disabled_webhook_hears_nothing_until_it_is_made_active() {
+    let (customer, _) = customer_with_webhook("acct_paused", None).await;
+    assert_eq!(change(&customer, json!({ "status": "disabled" })).await.json()["data"]["status"], "disabled");
+    complete_a_task("acct_paused", "task_missed", "completed").await;
+    let test = customer.send(Method::POST, "/api/v1/webhooks/1/test", None).await.unwrap();
+    assert_eq!(test.status, 409);
+    assert_eq!(test.json()["error"]["message"], "webhook 1 is disabled; make it active first");
+
+    // Long enough for the first task to have arrived, had anybody sent it.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(change(&customer, json!({ "status": "active" })).await.status, 200);
+    complete_a_task("acct_paused", "task_heard", "completed").await;
+    let heard = received("/acct_paused", 1).await;
+    assert_eq!(heard[0].json()["task_id"], "task_heard");
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_given_up_is_mended_by_making_it_active() {
+    let (customer, _) = customer_with_webhook("acct_mended", None).await;
+    RECEIVER.answer("/acct_mended", [Answer::status(410)]);
+    complete_a_task("acct_mended", "task_1", "completed").await;
+    received("/acct_mended", 1).await;
+    let webhook = wait_for_status(&customer, "disabled").await;
+    assert_eq!(webhook["disabled_reason"], "the endpoint answered 410 Gone");
+
+    let url = change(&customer, json!({ "url": RECEIVER.url("/acct_mended/new") })).await.json();
+    assert_eq!(url["data"]["disabled_reason"], "the endpoint answered 410 Gone", "a new URL alone switches nothing on");
+    let active = change(&customer, json!({ "status": "active" })).await.json();
+    assert_eq!(active["data"]["disabled_reason"], Value::Null);
+    complete_a_task("acct_mended", "task_2", "completed").await;
+    received("/acct_mended/new", 1).await;
+}
+
+async fn wait_for_status(customer: &Customer, status: &str) -> Value {
+    for _ in 0..100 {
+        let webhook = customer.get(WEBHOOK).await.unwrap().json()["data"].clone();
+        if webhook["status"] == status {
+            return webhook;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the webhook is not {status}");
+}
+
+#[tokio::test]
+async fn a_wrong_change_changes_nothing() {
+    let (customer, created) = customer_with_webhook("acct_wrong_change", None).await;
+    let cases = [
+        (json!({}), "there is nothing to change"),
+        (json!({ "url": "https://169.254.169.254/" }), "url host"),
+        (json!({ "status": "active", "events": ["job.done"] }), "events[0] is \"job.done\""),
+        (json!({ "status": "paused" }), "status is \"paused\"; expected active or disabled"),
+        (json!({ "id": 7 }), "unknown field `id`"),
+    ];
+    for (wrong, message) in cases {
+        let reply = change(&customer, wrong).await;
+        assert_eq!(reply.status, 400);
+        assert!(reply.text.contains(&message.replace('"', "\\\"")), "{}", reply.text);
+    }
+    assert_eq!(customer.get(WEBHOOK).await.unwrap().json()["data"]["url"], created["url"]);
+    let nobodys = customer.send(Method::PATCH, "/api/v1/webhooks/2", Some(r#"{"status":"active"}"#.into())).await;
+    assert_eq!(nobodys.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn both_secrets_sign_during_the_overlap_and_the_new_one_alone_after_it() {
+    let old = "the-old-secret";
+    let (customer, _) = customer_with_webhook("acct_rotated", Some(old)).await;
+    let rotated = rotate(&customer, json!({ "overlap_seconds": 8 })).await.json()["data"].clone();
+    let new = rotated["secret_key"].as_str().unwrap();
+    assert!(rotated["previous_secret_expires_at"].is_string());
+
+    complete_a_task("acct_rotated", "task_1", "completed").await;
+    let during = &received("/acct_rotated", 1).await[0];
+    assert!(signature::is_valid(during, new), "{:?}", during.headers);
+    assert_eq!(during.header("x-nano-signature-previous"), Some(signature::page(during, old).as_str()));
+    let signatures: Vec<_> = during.header("webhook-signature").unwrap().split(' ').collect();
+    assert_eq!(signatures, [signature::standard(during, new), signature::standard(during, old)]);
+
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    complete_a_task("acct_rotated", "task_2", "completed").await;
+    let after = &received("/acct_rotated", 2).await[1];
+    assert!(signature::is_valid(after, new));
+    assert_eq!(after.header("x-nano-signature-previous"), None);
+    assert_eq!(after.header("webhook-signature"), Some(signature::standard(after, new).as_str()));
+    let webhook = customer.get(WEBHOOK).await.unwrap();
+    assert_eq!(webhook.json()["data"]["previous_secret_expires_at"], Value::Null);
+    assert!(!webhook.text.contains("secret_key"));
+}
+
+#[tokio::test]
+async fn a_customers_own_new_secret_is_not_shown_and_can_replace_the_old_one_at_once() {
+    let (customer, _) = customer_with_webhook("acct_leaked", None).await;
+    let rotated = rotate(&customer, json!({ "secret_key": "the-new-secret", "overlap_seconds": 0 })).await;
+    assert_eq!(rotated.status, 200);
+    assert!(!rotated.text.contains("secret_key\":\""), "{}", rotated.text);
+    complete_a_task("acct_leaked", "task_1", "completed").await;
+    let webhook = &received("/acct_leaked", 1).await[0];
+    assert!(signature::is_valid(webhook, "the-new-secret"));
+    assert_eq!(webhook.header("x-nano-signature-previous"), None);
+}
+
+#[tokio::test]
+async fn of_rotations_at_the_same_time_no_secret_is_lost() {
+    let (customer, created) = customer_with_webhook("acct_rotating", None).await;
+    let rotations = (0..6).map(|_| rotate(&customer, json!({})));
+    let replies = futures_util::future::join_all(rotations).await;
+    let mut secrets: Vec<String> = vec![created["secret_key"].as_str().unwrap().to_owned()];
+    for reply in &replies {
+        match reply.status {
+            200 => secrets.push(reply.json()["data"]["secret_key"].as_str().unwrap().to_owned()),
+            _ => assert_eq!(reply.status, 409, "{}", reply.text),
+        }
+    }
+    complete_a_task("acct_rotating", "task_1", "completed").await;
+    let webhook = &received("/acct_rotating", 1).await[0];
+    let signatures: Vec<_> = webhook.header("webhook-signature").unwrap().split(' ').map(str::to_owned).collect();
+    assert_eq!(signatures.len(), secrets.len());
+    for secret in &secrets {
+        assert!(signatures.contains(&signature::standard(webhook, secret)), "a secret that was shown does not sign");
+    }
+    for _ in secrets.len()..4 {
+        assert_eq!(rotate(&customer, json!({})).await.status, 200);
+    }
+    let full = rotate(&customer, json!({})).await;
+    assert_eq!(full.status, 409);
+    assert!(full.text.contains("3 previous secrets are still signing"), "{}", full.text);
+    assert_eq!(rotate(&customer, json!({ "overlap_seconds": 0 })).await.status, 200);
+}
+
+async fn rotate(customer: &Customer, body: Value) -> Reply {
+    customer.post("/api/v1/webhooks/1/rotate-secret", &body).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_test_event_goes_to_its_webhook_alone_and_is_delivered_like_any_other() {
+    let (customer, _) = customer_with_webhook("acct_tested", Some("the-secret")).await;
+    let other = json!({ "url": RECEIVER.url("/acct_tested/other"), "events": ["job.completed"] });
+    assert_eq!(customer.post("/api/v1/webhooks", &other).await.unwrap().status, 201);
+
+    let sent = customer.send(Method::POST, "/api/v1/webhooks/1/test", None).await.unwrap();
+    assert_eq!(sent.status, 202, "{}", sent.text);
+    let webhook = &received("/acct_tested", 1).await[0];
+    assert!(signature::is_valid(webhook, "the-secret"));
+    let body = webhook.json();
+    assert_eq!((&body["event"], &body["status"]), (&json!("job.completed"), &json!("completed")));
+    assert!(body["task_id"].as_str().unwrap().starts_with("test_"), "{body}");
+    assert_eq!(sent.json()["data"], json!({ "id": webhook.header("webhook-id") }));
+
+    let failed = customer.post("/api/v1/webhooks/1/test", &json!({ "event": "job.failed" })).await.unwrap();
+    assert_eq!(failed.status, 202);
+    assert_eq!(received("/acct_tested", 2).await[1].json()["event"], "job.failed", "whatever it subscribed to");
+    assert!(RECEIVER.received("/acct_tested/other").is_empty());
+    let wrong = customer.post("/api/v1/webhooks/1/test", &json!({ "event": "job.done" })).await.unwrap();
+    assert_eq!(wrong.json()["error"]["message"], "event is \"job.done\"; expected one of job.completed, job.failed");
+    assert_eq!(customer.send(Method::POST, "/api/v1/webhooks/3/test", None).await.unwrap().status, 404);
+}

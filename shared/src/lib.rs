@@ -2,7 +2,7 @@
 //!
 //! What we talk about: a customer's [`webhook`], the [`event`] that a finished task becomes, and the [`delivery`] of
 //! one event to one webhook. The bytes and their proof: [`canonical_json`] and [`signature`]. When to try again:
-//! [`retry`], a pure function. Whom we may call, and the call: [`egress`] and [`sender`]. The outside world, and the
+//! [`retry`], a pure function. How it went: [`stats`]. Whom we may call, and the call: [`egress`] and [`sender`]. The outside world, and the
 //! only modules that know it: [`store`] (DynamoDB) and [`queue`] (SQS). What every `main` needs: [`api`] (envelope,
 //! errors, authentication), [`config`] (environment) and [`telemetry`] (logs).
 
@@ -17,6 +17,8 @@ pub mod canonical_json;
 pub mod signature;
 
 pub mod retry;
+
+pub mod stats;
 
 pub mod egress;
 

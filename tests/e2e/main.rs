@@ -15,6 +15,7 @@ mod history;
 mod hostile;
 mod recovery;
 mod retry_after;
+mod stats;
 mod throttling;
 
 use std::{fs, path::PathBuf, sync::LazyLock};

@@ -2,7 +2,8 @@
 //! the queue what is to be tried again, hidden until it is due.
 
 use std::{
-    collections::HashSet,
+    cell::RefCell,
+    collections::{HashMap, HashSet},
     time::{Duration, SystemTime},
 };
 
@@ -15,14 +16,21 @@ use nano_webhooks::{
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     retry::{self, Circumstances, Schedule, Verdict},
     sender::{Exchange, Sender},
+    stats::{self, Tally},
     store::{Deliveries, RecordError, StoreError, Stored, Webhooks},
     telemetry,
-    webhook::{HealthChange, Webhook},
+    webhook::{AccountId, HealthChange, Webhook, WebhookId},
 };
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 /// What a function needs after its last attempt to record the outcomes and answer.
 const TIME_TO_FINISH: Duration = Duration::from_secs(3);
+
+/// How long the statistics of a batch may take. They are worth less than the batch's answer.
+const TIME_FOR_STATISTICS: Duration = Duration::from_secs(1);
+
+/// What the attempts of a batch came to, for each webhook and hour.
+type Tallies = RefCell<HashMap<(AccountId, WebhookId, Timestamp), Tally>>;
 
 struct Dispatcher {
     webhooks: Webhooks,
@@ -84,8 +92,9 @@ impl Dispatcher {
                 return queue::give_back(given_back);
             }
         };
+        let tallies = Tallies::default();
         let taken = records.into_iter().zip(messages).zip(stored).map(async |((record, message), stored)| {
-            let taken = timeout_at(deadline, self.take(record, message, stored)).await;
+            let taken = timeout_at(deadline, self.take(record, message, stored, &tallies)).await;
             let unfinished = taken.unwrap_or(Err(Unfinished::OutOfTime)).err()?;
             if !matches!(unfinished, Unfinished::NotDue(_)) {
                 let cause = telemetry::chain(&unfinished);
@@ -94,6 +103,7 @@ impl Dispatcher {
             Some(record)
         });
         given_back.extend(join_all(taken).await.into_iter().flatten());
+        self.count(tallies.into_inner()).await;
         queue::give_back(given_back)
     }
 
@@ -102,13 +112,14 @@ impl Dispatcher {
         record: &SqsMessage,
         message: Message,
         stored: Result<Stored, StoreError>,
+        tallies: &Tallies,
     ) -> Result<(), Unfinished> {
         let Stored { delivery, webhook } = stored?;
         let due = match delivery::step(message, delivery, webhook, Timestamp::now()) {
             Step::Finished => return Ok(()),
             Step::Cancel(delivery) => return self.record(&delivery).await,
             Step::Wait(due) => due,
-            Step::Send(delivery, webhook) => match self.attempt(delivery, &webhook).await? {
+            Step::Send(delivery, webhook) => match self.attempt(delivery, &webhook, tallies).await? {
                 Verdict::RetryAt(due) => due,
                 Verdict::Delivered | Verdict::Failed => return Ok(()),
             },
@@ -117,7 +128,7 @@ impl Dispatcher {
         Err(Unfinished::NotDue(due))
     }
 
-    async fn attempt(&self, delivery: Delivery, webhook: &Webhook) -> Result<Verdict, Unfinished> {
+    async fn attempt(&self, delivery: Delivery, webhook: &Webhook, tallies: &Tallies) -> Result<Verdict, Unfinished> {
         let Exchange { attempt, retry_after } = self.sender.attempt(webhook, &delivery.message).await;
         let now = Timestamp::now();
         let retry_after = retry_after.map_or(Duration::ZERO, |value| retry::retry_after(&value, now));
@@ -128,7 +139,12 @@ impl Dispatcher {
         log(&delivery);
         // Neither waits for the other: a 410 counts at once even where the record fails.
         let (recorded, ()) = tokio::join!(self.record(&delivery), self.change_health(webhook, health, now));
-        recorded.map(|()| verdict)
+        recorded?;
+        if let Some(attempt) = delivery.attempts.last() {
+            let hour = (webhook.account_id.clone(), webhook.id, stats::hour_of(attempt.started_at));
+            tallies.borrow_mut().entry(hour).or_default().add(attempt);
+        }
+        Ok(verdict)
     }
 
     async fn record(&self, delivery: &Delivery) -> Result<(), Unfinished> {
@@ -144,6 +160,20 @@ impl Dispatcher {
         }
         if let Err(err) = self.webhooks.change_health(webhook, &change, now).await {
             tracing::error!(cause = telemetry::chain(&err), "a webhook's health was not kept");
+        }
+    }
+
+    /// Where this fails the attempts are missing from the statistics, and from nothing else.
+    async fn count(&self, tallies: HashMap<(AccountId, WebhookId, Timestamp), Tally>) {
+        let added = tallies.iter().map(|((account, webhook, hour), tally)| {
+            timeout(TIME_FOR_STATISTICS, self.deliveries.add_to_hour(account, *webhook, *hour, tally))
+        });
+        for added in join_all(added).await {
+            let failure = added
+                .map_or(Some("it took too long".to_owned()), |added| added.err().map(|err| telemetry::chain(&err)));
+            if let Some(cause) = failure {
+                tracing::warn!(cause, "attempts are missing from a webhook's statistics");
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The deliveries table: `webhook` (`account#id`) and `id`, one item per delivery that had an attempt or was cancelled.
 
 mod history;
+mod hours;
 mod item;
 
 use std::{

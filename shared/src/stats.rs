@@ -1,0 +1,147 @@
+//! How a webhook's deliveries went, hour by hour.
+//!
+//! The dispatcher counts what its attempts came to and adds it to the webhook's hour, one write for each batch and webhook.
+//! So a customer's page can ask for a week as often as it likes: it reads counters, never deliveries. See
+//! `docs/decisions/0007-hourly-statistics.md`.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::delivery::Attempt;
+
+/// What the attempts of an hour came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Deliveries that were accepted.
+    pub deliveries: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// How many attempts lasted how long, by the number of a [`bucket`].
+    pub durations: BTreeMap<u8, u64>,
+}
+
+/// An hour as a reply shows it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    hour: Timestamp,
+    deliveries: u64,
+    failures: u64,
+    p50_ms: Option<u64>,
+    p95_ms: Option<u64>,
+}
+
+/// Each bucket ends at this many times the milliseconds of the one before it. What is told is its middle, so that it is off
+/// by a tenth at most.
+const WIDTH: f64 = 1.2;
+
+impl Tally {
+    /// Counts an attempt.
+    pub fn add(&mut self, attempt: &Attempt) {
+        let counter = if attempt.outcome.is_success() { &mut self.deliveries } else { &mut self.failures };
+        *counter += 1;
+        *self.durations.entry(bucket(attempt.duration_ms)).or_default() += 1;
+    }
+
+    /// The duration that so many of a hundred attempts did not exceed, in milliseconds, give or take a tenth.
+    fn percentile(&self, percent: u64) -> Option<u64> {
+        let attempts: u64 = self.durations.values().sum();
+        let rank = (attempts * percent).div_ceil(100).max(1);
+        let mut passed = 0;
+        let found = self.durations.iter().find(|(_, count)| {
+            passed += **count;
+            passed >= rank
+        });
+        found.map(|(bucket, _)| middle(*bucket))
+    }
+}
+
+impl Summary {
+    fn new(hour: Timestamp, tally: &Tally) -> Self {
+        let Tally { deliveries, failures, .. } = *tally;
+        Self { hour, deliveries, failures, p50_ms: tally.percentile(50), p95_ms: tally.percentile(95) }
+    }
+}
+
+/// The hour that a time belongs to: its first instant.
+pub fn hour_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second().div_euclid(3600) * 3600).unwrap_or(at)
+}
+
+/// The last so many hours, oldest first and the present one last, those without attempts included.
+pub fn hours(tallies: &BTreeMap<Timestamp, Tally>, count: i64, now: Timestamp) -> Vec<Summary> {
+    let none = Tally::default();
+    let hours = (0..count).rev().map(|ago| hour_of(now) - SignedDuration::from_hours(ago));
+    hours.map(|hour| Summary::new(hour, tallies.get(&hour).unwrap_or(&none))).collect()
+}
+
+/// The number of the bucket that a duration falls into: 0 for up to 1 ms, about 50 for the 10 s that an attempt may take.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a logarithm of a small positive number")]
+#[expect(clippy::cast_precision_loss, reason = "a millisecond more or less does not matter where it could be lost")]
+fn bucket(milliseconds: u64) -> u8 {
+    (milliseconds.max(1) as f64).log(WIDTH).ceil() as u8
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+fn middle(bucket: u8) -> u64 {
+    WIDTH.powf(f64::from(bucket) - 0.5).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::Outcome;
+
+    fn now() -> Timestamp {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
+    fn tally(durations: impl IntoIterator<Item = u64>) -> Tally {
+        let mut tally = Tally::default();
+        for duration_ms in durations {
+            let outcome = Outcome::Http { http_status: 200, response: String::new() };
+            tally.add(&Attempt { started_at: now(), duration_ms, resent: false, outcome });
+        }
+        tally
+    }
+
+    #[test]
+    fn every_duration_is_told_within_a_tenth() {
+        for duration in 0..=60_000 {
+            let told = tally([duration]).percentile(50).unwrap();
+            // Whole milliseconds can be off by a half more.
+            assert!(told.abs_diff(duration.max(1)) * 10 <= duration + 5, "{duration} is told as {told}");
+        }
+    }
+
+    #[test]
+    fn percentiles_are_taken_over_all_attempts() {
+        let hundred = tally((1..=95).map(|_| 100).chain([5000; 5]));
+        assert!(hundred.percentile(50).unwrap().abs_diff(100) < 10);
+        assert!(hundred.percentile(95).unwrap().abs_diff(100) < 10);
+        assert!(hundred.percentile(96).unwrap().abs_diff(5000) < 500);
+        assert_eq!(Tally::default().percentile(50), None);
+    }
+
+    #[test]
+    fn a_failed_attempt_is_a_failure_and_no_delivery() {
+        let mut tally = tally([10]);
+        tally.add(&Attempt { started_at: now(), duration_ms: 10, resent: false, outcome: Outcome::Timeout });
+        assert_eq!((tally.deliveries, tally.failures), (1, 1));
+        assert_eq!(tally.durations.values().sum::<u64>(), 2);
+    }
+
+    #[test]
+    fn hours_without_attempts_are_there_too_and_the_present_one_is_last() {
+        let hour: Timestamp = "2026-01-02T02:00:00Z".parse().unwrap();
+        let hours = hours(&BTreeMap::from([(hour, tally([10, 10]))]), 3, now());
+        let told: Vec<_> = hours.iter().map(|hour| (hour.hour.to_string(), hour.deliveries, hour.p50_ms)).collect();
+        let expected = [
+            ("2026-01-02T01:00:00Z".into(), 0, None),
+            ("2026-01-02T02:00:00Z".into(), 2, Some(10)),
+            ("2026-01-02T03:00:00Z".into(), 0, None),
+        ];
+        assert_eq!(told, expected);
+    }
+}

@@ -1,0 +1,93 @@
+//! A webhook's hours: one item for each hour with attempts, of counters alone.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+
+use super::{Deliveries, Item, StoreError, item::webhook_name};
+use crate::{
+    stats::Tally,
+    webhook::{AccountId, WebhookId},
+};
+
+/// How long an hour is kept, in seconds: the longest time that may be asked for, and a day.
+const KEPT: i64 = 8 * 86_400;
+
+/// What the name of a bucket's counter begins with.
+const DURATION: &str = "d";
+
+impl Deliveries {
+    /// Adds to a webhook's hour. Where it fails the attempts are missing from the statistics, and nothing else.
+    pub async fn add_to_hour(
+        &self,
+        account: &AccountId,
+        webhook: WebhookId,
+        hour: Timestamp,
+        tally: &Tally,
+    ) -> Result<(), StoreError> {
+        let durations = tally.durations.iter().map(|(bucket, count)| (format!("{DURATION}{bucket}"), *count));
+        let counters: Vec<(String, u64)> =
+            [("deliveries".to_owned(), tally.deliveries), ("failures".to_owned(), tally.failures)]
+                .into_iter()
+                .chain(durations)
+                .collect();
+        let added: Vec<String> = counters.iter().map(|(name, _)| format!("{name} :{name}")).collect();
+        let mut values: HashMap<_, _> = counters
+            .into_iter()
+            .map(|(name, count)| (format!(":{name}"), AttributeValue::N(count.to_string())))
+            .collect();
+        values.insert(":end".to_owned(), AttributeValue::N((hour.as_second() + KEPT).to_string()));
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("webhook", AttributeValue::S(name(account, webhook)))
+            .key("id", AttributeValue::S(hour.to_string()))
+            .update_expression(format!("SET expires_at = :end ADD {}", added.join(", ")))
+            .set_expression_attribute_values(Some(values))
+            .send()
+            .await
+            .map_err(StoreError::while_trying_to("add to a webhook's statistics"))?;
+        Ok(())
+    }
+
+    /// A webhook's hours from one hour on, those without attempts left out.
+    pub async fn hours(
+        &self,
+        account: &AccountId,
+        webhook: WebhookId,
+        from: Timestamp,
+    ) -> Result<BTreeMap<Timestamp, Tally>, StoreError> {
+        let doing = "read a webhook's statistics";
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("webhook = :name AND id >= :from")
+            .expression_attribute_values(":name", AttributeValue::S(name(account, webhook)))
+            .expression_attribute_values(":from", AttributeValue::S(from.to_string()))
+            .into_paginator()
+            .items()
+            .send();
+        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
+        let hours = items.iter().map(hour).collect::<Option<_>>();
+        hours.ok_or_else(|| StoreError::while_trying_to(doing)("an hour is not what add_to_hour writes"))
+    }
+}
+
+/// The hours' name beside the deliveries' in the table. No account id can hold the `#`.
+fn name(account: &AccountId, webhook: WebhookId) -> String {
+    format!("{}#hours", webhook_name(account, webhook))
+}
+
+fn hour(item: &Item) -> Option<(Timestamp, Tally)> {
+    let count = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
+    let duration =
+        |(name, value): (&String, &AttributeValue)| Some((name.strip_prefix(DURATION)?.parse().ok()?, count(value)?));
+    let tally = Tally {
+        deliveries: count(item.get("deliveries")?)?,
+        failures: count(item.get("failures")?)?,
+        durations: item.iter().filter_map(duration).collect(),
+    };
+    Some((item.get("id")?.as_s().ok()?.parse().ok()?, tally))
+}

@@ -1,0 +1,57 @@
+//! How a webhook's deliveries went, hour by hour.
+
+use std::time::{Duration, Instant};
+
+use harness::{Answer, Customer, Producer};
+use serde_json::{Value, json};
+
+use crate::{RECEIVER, STACK, key_for};
+
+/// All hours together, so that a test may run over the end of one.
+fn total(stats: &Value, field: &str) -> u64 {
+    stats["hours"].as_array().unwrap().iter().filter_map(|hour| hour[field].as_u64()).sum()
+}
+
+#[tokio::test]
+async fn deliveries_failures_and_durations_are_counted_by_the_hour() {
+    let customer = Customer::new(&STACK, &key_for("acct_stats"));
+    for path in ["/acct_stats", "/acct_stats/quiet"] {
+        let events = if path.ends_with("quiet") { "job.failed" } else { "job.completed" };
+        let webhook = json!({ "url": RECEIVER.url(path), "events": [events] });
+        assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    }
+    let slow = Answer { delay: Duration::from_secs(1), ..Answer::status(200) };
+    RECEIVER.answer("/acct_stats", [slow, Answer::status(500), Answer::status(200), Answer::status(200)]);
+    for task in 0..3 {
+        let completion = json!({ "account_id": "acct_stats", "task_id": format!("task_{task}"), "task_type": "image",
+            "status": "completed" });
+        Producer::new(&STACK).send(completion).await.unwrap();
+    }
+
+    let start = Instant::now();
+    let stats = loop {
+        let stats = customer.get("/api/v1/webhooks/1/stats?hours=2").await.unwrap().json()["data"].clone();
+        if total(&stats, "deliveries") == 3 || start.elapsed() > Duration::from_secs(20) {
+            break stats;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert_eq!((total(&stats, "deliveries"), total(&stats, "failures")), (3, 1), "{stats}");
+    let slowest = stats["hours"].as_array().unwrap().iter().filter_map(|hour| hour["p95_ms"].as_u64()).max().unwrap();
+    assert!((900..2000).contains(&slowest), "{stats}");
+
+    let day = customer.get("/api/v1/webhooks/1/stats").await.unwrap().json()["data"]["hours"].clone();
+    let day = day.as_array().unwrap();
+    assert_eq!(day.len(), 24);
+    assert_eq!(day[0]["p50_ms"], Value::Null);
+    assert!(day.is_sorted_by_key(|hour| hour["hour"].as_str()), "oldest first: {day:?}");
+    let quiet = customer.get("/api/v1/webhooks/2/stats?hours=168").await.unwrap().json()["data"].clone();
+    assert_eq!((quiet["hours"].as_array().unwrap().len(), total(&quiet, "deliveries")), (168, 0));
+
+    for wrong in ["0", "169", "-1", "1.5", "day", ""] {
+        let reply = customer.get(&format!("/api/v1/webhooks/1/stats?hours={wrong}")).await.unwrap();
+        let message = format!("hours is \"{wrong}\"; expected a whole number from 1 to 168");
+        assert_eq!((reply.status, &reply.json()["error"]["message"]), (400, &json!(message)));
+    }
+    assert_eq!(customer.get("/api/v1/webhooks/3/stats").await.unwrap().status, 404);
+}

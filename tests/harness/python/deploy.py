@@ -71,11 +71,12 @@ def upload(binaries, s3):
 
 def zipped(path):
     archive = io.BytesIO()
-    with open(path, "rb") as binary, zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+    with open(path, "rb") as binary, zipfile.ZipFile(archive, "w") as file:
         bootstrap = zipfile.ZipInfo("bootstrap")
         bootstrap.compress_type = zipfile.ZIP_DEFLATED
         bootstrap.external_attr = 0o755 << 16
-        file.writestr(bootstrap, binary.read())
+        # Said here: a ZipInfo does not take it from its file.
+        file.writestr(bootstrap, binary.read(), compresslevel=1)
     return archive.getvalue()
 
 

@@ -101,6 +101,15 @@ impl Policy {
         answers.into_iter().try_for_each(|address| self.vet_address(address))
     }
 
+    /// A host's name as the system's resolver is to be asked for it: with the final dot that says that it is whole.
+    ///
+    /// Without the dot a resolver completes a name that it does not find from the network's search list. Whether `db.prod`
+    /// is then refused or not found would tell a stranger which names there are in the network behind us. A laptop has no
+    /// such secrets, but a hosts file, which only knows names without the dot.
+    pub fn name_to_resolve(&self, name: &str) -> String {
+        if self.local { name.to_owned() } else { format!("{name}.") }
+    }
+
     /// `host` as the URL parser has it.
     fn is_own_host(&self, host: &str) -> bool {
         let host = without_final_dot(host);

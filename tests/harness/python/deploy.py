@@ -56,7 +56,10 @@ def deploy(order):
         template["Resources"][resource]["Properties"].update(properties)
     point_to_code(template, upload(order["binaries"], client("s3")))
     template = localise(transform(template, dict(parameters), NoManagedPolicies()), parameters)
-    return create_stack(order["stack"], template, parameters, client("cloudformation"))
+    # Not in the request itself, which takes 51,200 characters. `sam deploy` does the same.
+    client("s3").put_object(Bucket=CODE_BUCKET, Key="template.json", Body=json.dumps(template))
+    address = f"{order['endpoint']}/{CODE_BUCKET}/template.json"
+    return create_stack(order["stack"], address, parameters, client("cloudformation"))
 
 
 def upload(binaries, s3):
@@ -134,10 +137,10 @@ def spell_out_routes(api, body):
     return resources
 
 
-def create_stack(name, template, parameters, cloudformation):
+def create_stack(name, template_url, parameters, cloudformation):
     cloudformation.create_stack(
         StackName=name,
-        TemplateBody=json.dumps(template),
+        TemplateURL=template_url,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -10,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure,
-    emulator::Emulator,
+    emulator::{Emulator, REGION},
     helper::{last_words, run, set_clean_environment},
+    python::environment,
     stack::workspace,
 };
 
@@ -48,16 +50,31 @@ pub(crate) fn deploy(
     });
     let mut command = Command::new(python);
     set_clean_environment(&mut command, emulator.endpoint());
-    command.arg(workspace().join("tests/harness/python/deploy.py")).stderr(Stdio::piped());
-    let output = run(&mut command, order.to_string().as_bytes())
-        .map_err(|error| Failure::new(format!("the deployment cannot be started: {error}")))?;
-    if !output.status.success() {
-        return Err(Failure::new(format!("the deployment failed: {}", last_words(&output))));
-    }
-    let result: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| Failure::new(format!("the deployment's result cannot be read: {error}")))?;
+    command.arg(workspace().join("tests/harness/python/deploy.py"));
+    let result = answer(&mut command, order.to_string().as_bytes(), "the deployment")?;
     Ok(Deployment {
         api_id: result["api_id"].as_str().unwrap_or_default().to_owned(),
         outputs: result["outputs"].clone(),
     })
+}
+
+/// What AWS makes of the template: with everything that the SAM transform adds, and each reference in its long form.
+pub fn expand_template() -> Result<Value, Failure> {
+    let python = environment(&workspace().join("target"), &|step| eprintln!("{step} …"))?;
+    let template = fs::read(workspace().join("template.yaml"))
+        .map_err(|error| Failure::new(format!("template.yaml cannot be read: {error}")))?;
+    let mut command = Command::new(python);
+    command.arg(workspace().join("tests/harness/python/expand.py")).env("AWS_DEFAULT_REGION", REGION);
+    answer(&mut command, &template, "the SAM transform")
+}
+
+/// The JSON that a helper answers with.
+fn answer(command: &mut Command, input: &[u8], helper: &str) -> Result<Value, Failure> {
+    let output = run(command.stderr(Stdio::piped()), input)
+        .map_err(|error| Failure::new(format!("{helper} cannot be started: {error}")))?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("{helper} failed: {}", last_words(&output))));
+    }
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| Failure::new(format!("the result of {helper} cannot be read: {error}")))
 }

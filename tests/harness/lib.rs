@@ -33,6 +33,7 @@ mod stack;
 
 pub use certificates::Certificate;
 pub use customer::{Customer, Reply};
+pub use deploy::expand_template;
 pub use failure::Failure;
 pub use faults::{Counts, Fault, Faults};
 pub use helper::stop_helpers;

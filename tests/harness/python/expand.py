@@ -1,0 +1,27 @@
+"""Prints what template.yaml becomes on AWS, after the SAM transform, as JSON.
+
+Standard input: the template. Failure: one sentence on standard error, exit status 1.
+"""
+
+import json
+import sys
+
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from deploy import NoManagedPolicies
+
+
+def main():
+    template = yaml_parse(sys.stdin.read())
+    # `sam build` and `sam deploy` put the address of the code here; the transform takes no folder.
+    template["Globals"]["Function"]["CodeUri"] = "s3://code/folder"
+    try:
+        json.dump(transform(template, {}, NoManagedPolicies()), sys.stdout)
+    except InvalidDocumentException as failure:
+        sys.exit(" ".join(str(failure).split()))
+
+
+if __name__ == "__main__":
+    main()

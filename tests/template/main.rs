@@ -1,0 +1,264 @@
+//! What `template.yaml` may contain, checked on what AWS makes of it, so that what the SAM transform adds is seen too.
+//!
+//! That each role allows enough is shown by the end-to-end tests, which run with the policies enforced. Here stands
+//! that it allows no more.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+use std::{collections::BTreeSet, fs, sync::LazyLock};
+
+use harness::{expand_template, workspace};
+use serde_json::{Value, json};
+
+static TEMPLATE: LazyLock<Value> = LazyLock::new(|| expand_template().unwrap_or_else(|failure| panic!("{failure}")));
+
+/// Every kind of resource that the stack is made of. Another one can open a door of its own, as a function's URL or a
+/// queue's policy does, and may need a test here before it is added.
+const KINDS: [&str; 11] = [
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::CloudWatch::Alarm",
+    TABLE,
+    MANAGED_POLICY,
+    ROLE,
+    EVENT_SOURCE,
+    FUNCTION,
+    PERMISSION,
+    LOG_GROUP,
+    QUEUE,
+];
+const TABLE: &str = "AWS::DynamoDB::Table";
+const MANAGED_POLICY: &str = "AWS::IAM::ManagedPolicy";
+const ROLE: &str = "AWS::IAM::Role";
+const EVENT_SOURCE: &str = "AWS::Lambda::EventSourceMapping";
+const FUNCTION: &str = "AWS::Lambda::Function";
+const PERMISSION: &str = "AWS::Lambda::Permission";
+const LOG_GROUP: &str = "AWS::Logs::LogGroup";
+const QUEUE: &str = "AWS::SQS::Queue";
+
+/// Everything that a role may be allowed to do, and to what. Not among it, on purpose: a scan, and whatever changes or
+/// deletes the thing itself.
+const ACTIONS: [(&str, &str); 13] = [
+    (LOG_GROUP, "logs:CreateLogStream"),
+    (LOG_GROUP, "logs:PutLogEvents"),
+    (TABLE, "dynamodb:BatchGetItem"),
+    (TABLE, "dynamodb:DeleteItem"),
+    (TABLE, "dynamodb:GetItem"),
+    (TABLE, "dynamodb:PutItem"),
+    (TABLE, "dynamodb:Query"),
+    (TABLE, "dynamodb:UpdateItem"),
+    (QUEUE, "sqs:ChangeMessageVisibility"),
+    (QUEUE, "sqs:DeleteMessage"),
+    (QUEUE, "sqs:GetQueueAttributes"),
+    (QUEUE, "sqs:ReceiveMessage"),
+    (QUEUE, "sqs:SendMessage"),
+];
+
+#[test]
+fn the_stack_is_made_of_known_kinds_of_things() {
+    let resources = TEMPLATE["Resources"].as_object().unwrap();
+    let unknown = resources.iter().filter(|(_, resource)| !KINDS.contains(&resource["Type"].as_str().unwrap()));
+    assert_eq!(
+        unknown.map(|(name, resource)| format!("{name} is a {}", resource["Type"])).collect::<Vec<_>>(),
+        [""; 0]
+    );
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own_that_nobody_else_can_take() {
+    let roles: Vec<_> = of_kind(FUNCTION).map(|(_, function)| role_of(function)).collect();
+    assert_eq!(sorted(&roles), sorted(&of_kind(ROLE).map(|(name, _)| name).collect::<Vec<_>>()));
+    for (name, role) in of_kind(ROLE) {
+        let taken_by_lambda = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": { "Service": "lambda.amazonaws.com" },
+            }],
+        });
+        assert_eq!(role["AssumeRolePolicyDocument"], taken_by_lambda, "{name}");
+        assert!(role.get("ManagedPolicyArns").is_none(), "{name} has policies that are not in this template");
+    }
+}
+
+#[test]
+fn every_function_writes_to_a_log_group_of_its_own_that_forgets() {
+    let groups: Vec<_> = of_kind(FUNCTION).map(|(_, function)| log_group_of(function)).collect();
+    assert_eq!(sorted(&groups), sorted(&of_kind(LOG_GROUP).map(|(name, _)| name).collect::<Vec<_>>()));
+    for (name, group) in of_kind(LOG_GROUP) {
+        assert_eq!(group["RetentionInDays"], json!({ "Ref": "LogRetentionDays" }), "{name}");
+    }
+}
+
+#[test]
+fn a_role_allows_exact_actions_on_exact_things_of_this_stack() {
+    for (role, properties) in of_kind(ROLE) {
+        for statement in statements(properties) {
+            assert_eq!(statement["Effect"], "Allow", "{role}");
+            let keys: Vec<_> = statement.as_object().unwrap().keys().collect();
+            assert_eq!(sorted(&keys), ["Action", "Effect", "Resource"], "{role}");
+            for thing in list(&statement["Resource"]) {
+                let name = own(thing).unwrap_or_else(|| panic!("{role} reaches outside this stack: {thing}"));
+                for action in list(&statement["Action"]) {
+                    let known = (kind(name), action.as_str().unwrap());
+                    assert!(ACTIONS.contains(&known), "{role} may do {action} to {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_function_writes_an_api_key() {
+    for (role, properties) in of_kind(ROLE) {
+        let about_keys = |it: &&'static Value| list(&it["Resource"]).any(|thing| own(thing) == Some("ApiKeysTable"));
+        for statement in statements(properties).filter(about_keys) {
+            assert_eq!(list(&statement["Action"]).collect::<Vec<_>>(), ["dynamodb:GetItem"], "{role}");
+        }
+    }
+}
+
+#[test]
+fn a_role_reaches_only_what_its_function_is_told_of() {
+    for (name, function) in of_kind(FUNCTION) {
+        let variables = function["Environment"]["Variables"].as_object();
+        let mut told: BTreeSet<_> = variables.into_iter().flat_map(|all| all.values()).filter_map(reference).collect();
+        told.insert(log_group_of(function));
+        told.extend(event_sources().filter(|(caller, _)| *caller == name).map(|(_, queue)| queue));
+        let role = statements(&TEMPLATE["Resources"][role_of(function)]["Properties"]);
+        let reached = role.flat_map(|statement| list(&statement["Resource"])).filter_map(own);
+        let unexpected: Vec<_> = reached.filter(|thing| !told.contains(thing)).collect();
+        assert_eq!(unexpected, [""; 0], "the role of {name}");
+    }
+}
+
+#[test]
+fn every_table_can_be_restored_and_takes_the_operators_key() {
+    for (name, table) in of_kind(TABLE) {
+        assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
+        let with_key = json!({ "SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": { "Ref": "KmsKeyArn" } });
+        let encryption = json!({ "Fn::If": ["KeyIsOurs", with_key, { "SSEEnabled": false }] });
+        assert_eq!(table["SSESpecification"], encryption, "{name}");
+    }
+}
+
+#[test]
+fn the_operators_key_is_there_for_the_roles_that_use_a_table_and_through_dynamodb_alone() {
+    let policies: Vec<_> = of_kind(MANAGED_POLICY).collect();
+    let [("TablesKeyPolicy", policy)] = policies.as_slice() else { panic!("other policies: {policies:?}") };
+    assert_eq!(TEMPLATE["Resources"]["TablesKeyPolicy"]["Condition"], "KeyIsOurs");
+    let allowed = json!([{
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": { "Ref": "KmsKeyArn" },
+        "Condition": { "StringEquals": { "kms:ViaService": { "Fn::Sub": "dynamodb.${AWS::Region}.amazonaws.com" } } },
+    }]);
+    assert_eq!(policy["PolicyDocument"]["Statement"], allowed);
+    assert!(policy.get("Users").is_none() && policy.get("Groups").is_none(), "it is for roles");
+
+    let uses_a_table = |role| {
+        let reached = statements(role).flat_map(|statement| list(&statement["Resource"])).filter_map(own);
+        reached.map(kind).any(|kind| kind == TABLE)
+    };
+    let users: Vec<_> = of_kind(ROLE).filter(|(_, role)| uses_a_table(role)).map(|(name, _)| name).collect();
+    let listed: Vec<_> = list(&policy["Roles"]).filter_map(reference).collect();
+    assert_eq!(sorted(&listed), sorted(&users));
+}
+
+#[test]
+fn every_queue_is_encrypted() {
+    for (name, queue) in of_kind(QUEUE) {
+        assert_eq!(queue["SqsManagedSseEnabled"], true, "{name}");
+    }
+}
+
+#[test]
+fn every_function_of_the_workspace_is_deployed_and_has_a_route_or_a_queue() {
+    let folders = fs::read_dir(workspace().join("functions")).unwrap();
+    let folders: Vec<_> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+    let binary = |name| TEMPLATE["Resources"][name]["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
+    let deployed: Vec<_> = of_kind(FUNCTION).map(|(name, _)| binary(name)).collect();
+    assert_eq!(sorted(&deployed), sorted(&folders));
+
+    let called: BTreeSet<_> = routes().into_iter().chain(event_sources().map(|(function, _)| function)).collect();
+    assert_eq!(called, of_kind(FUNCTION).map(|(name, _)| name).collect());
+}
+
+#[test]
+fn only_this_stacks_api_may_call_a_function() {
+    for (name, permission) in of_kind(PERMISSION) {
+        assert_eq!(permission["Action"], "lambda:InvokeFunction", "{name}");
+        assert_eq!(permission["Principal"], "apigateway.amazonaws.com", "{name}");
+        let source = &permission["SourceArn"]["Fn::Sub"];
+        assert!(source[0].as_str().unwrap().contains(":${__ApiId__}/"), "{name}");
+        assert_eq!(source[1]["__ApiId__"], json!({ "Ref": "HttpApi" }), "{name}");
+    }
+}
+
+/// The resources of a kind, with their properties.
+fn of_kind(wanted: &str) -> impl Iterator<Item = (&'static str, &'static Value)> {
+    let resources = TEMPLATE["Resources"].as_object().unwrap().iter();
+    resources
+        .filter(move |(_, resource)| resource["Type"] == wanted)
+        .map(|(name, resource)| (name.as_str(), &resource["Properties"]))
+}
+
+fn kind(name: &str) -> &'static str {
+    TEMPLATE["Resources"][name]["Type"].as_str().unwrap_or_default()
+}
+
+fn role_of(function: &'static Value) -> &'static str {
+    own(&function["Role"]).unwrap()
+}
+
+fn log_group_of(function: &'static Value) -> &'static str {
+    reference(&function["LoggingConfig"]["LogGroup"]).unwrap()
+}
+
+/// What a role's policies say.
+fn statements(role: &'static Value) -> impl Iterator<Item = &'static Value> {
+    list(&role["Policies"]).flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]))
+}
+
+/// The functions that the API's routes lead to.
+fn routes() -> Vec<&'static str> {
+    let (_, api) = of_kind("AWS::ApiGatewayV2::Api").next().unwrap();
+    let operations =
+        api["Body"]["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let addresses = operations.map(|it| it["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].as_str().unwrap());
+    addresses.map(|address| address.split("/functions/${").nth(1).unwrap().split(".Arn}").next().unwrap()).collect()
+}
+
+/// The functions that queues call, each with its queue.
+fn event_sources() -> impl Iterator<Item = (&'static str, &'static str)> {
+    of_kind(EVENT_SOURCE).map(|(_, it)| (reference(&it["FunctionName"]).unwrap(), own(&it["EventSourceArn"]).unwrap()))
+}
+
+/// The resource of this stack whose ARN this is, or an index of which. Nothing for a pattern and for what is elsewhere.
+fn own(arn: &'static Value) -> Option<&'static str> {
+    let name = if let Some(text) = arn["Fn::Sub"].as_str() {
+        let (table, index) = text.strip_prefix("${")?.split_once(".Arn}/index/")?;
+        let indexes = list(&TEMPLATE["Resources"][table]["Properties"]["GlobalSecondaryIndexes"]);
+        indexes.map(|it| &it["IndexName"]).any(|name| name == index).then_some(table)
+    } else {
+        arn["Fn::GetAtt"][0].as_str().filter(|_| arn["Fn::GetAtt"][1] == "Arn")
+    };
+    name.filter(|name| !kind(name).is_empty())
+}
+
+fn reference(value: &'static Value) -> Option<&'static str> {
+    value["Ref"].as_str()
+}
+
+/// Where the template's language takes one thing or a list of them.
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    let one = (!value.is_array() && !value.is_null()).then_some(value);
+    value.as_array().into_iter().flatten().chain(one)
+}
+
+fn sorted<T: AsRef<str>>(names: &[T]) -> Vec<&str> {
+    let mut names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+    names.sort_unstable();
+    names
+}

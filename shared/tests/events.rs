@@ -19,8 +19,8 @@ fn every_function_has_a_sample_event_of_its_trigger() {
             assert!(!serde_json::from_str::<SqsEvent>(&text).unwrap().records.is_empty(), "{name}");
         } else {
             let request = lambda_http::request::from_str(&text).unwrap();
-            assert!(request.raw_http_path().starts_with("/api/v1/webhooks"), "{name}");
-            assert!(request.headers().contains_key("authorization"), "{name}");
+            let needs_key = request.raw_http_path().starts_with("/api/v1/webhooks");
+            assert_eq!(request.headers().contains_key("authorization"), needs_key, "{name}");
         }
     }
 }

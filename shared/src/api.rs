@@ -12,9 +12,16 @@ use std::{error::Error as StdError, panic::AssertUnwindSafe};
 use futures_util::FutureExt as _;
 pub use gate::Gate;
 pub use key::ApiKey;
-use lambda_http::{Body, RequestExt as _, Response, http::StatusCode, request::RequestContext, service_fn};
+use lambda_http::{
+    Adapter, Body, LambdaEvent, RequestExt as _, Response,
+    http::{HeaderValue, StatusCode, header::HOST},
+    request::{LambdaRequest, RequestContext},
+    service_fn,
+    tower::ServiceExt as _,
+};
 use serde::Serialize;
 use serde_json::json;
+use url::Url;
 
 use crate::{
     delivery::DeliveryId,
@@ -126,7 +133,7 @@ impl Request {
         self.inner.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default()
     }
 
-    /// A parameter of the query, decoded; where it stands several times the gateway has joined the values with commas.
+    /// A parameter of the query, decoded; the first one where it stands several times.
     pub fn query_parameter(&self, name: &str) -> Option<&str> {
         self.inner.query_string_parameters_ref()?.first(name)
     }
@@ -263,7 +270,7 @@ where
     F: Future<Output = Answer> + Send,
 {
     let answer = &answer;
-    lambda_http::run(service_fn(|request: lambda_http::Request| async move {
+    let service = service_fn(|request: lambda_http::Request| async move {
         let request_id = request.lambda_context().request_id;
         // A panic must not cost the client the envelope: the gateway would answer in its own words.
         let answered = AssertUnwindSafe(async { answer(request).await }).catch_unwind().await;
@@ -275,6 +282,20 @@ where
             response = response.header(name, value);
         }
         Ok::<_, lambda_http::Error>(response.body(reply.body).expect("status and headers are valid"))
-    }))
-    .await
+    });
+    lambda_runtime::run(Adapter::from(service).map_request(with_a_valid_url)).await
+}
+
+/// Takes out of an event what a client could bring `lambda_http` down with, before anything of ours runs: it makes a URL
+/// of two headers and of the query as it came, and panics where that is none. Nothing here asks for that URL, so any host
+/// will do, and the query is percent-encoded where the client should have done that.
+fn with_a_valid_url(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
+    if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
+        request.headers.insert(HOST, HeaderValue::from_static("localhost"));
+        request.headers.remove("x-forwarded-proto");
+        let mut url = Url::parse("https://localhost").expect("a URL");
+        url.set_query(request.raw_query_string.as_deref());
+        request.raw_query_string = url.query().map(str::to_owned);
+    }
+    event
 }

@@ -11,6 +11,7 @@ mod changes;
 mod delivery;
 mod disabling;
 mod faults;
+mod fuzz;
 mod history;
 mod hostile;
 mod recovery;

@@ -70,7 +70,9 @@ fn overlap(value: &Value) -> Result<u64, Invalid> {
         let found = fields::shortened(value);
         Invalid(format!("overlap_seconds is {found}; expected a whole number from 0 to {LONGEST_OVERLAP}"))
     };
-    value.as_u64().filter(|seconds| *seconds <= LONGEST_OVERLAP).ok_or_else(wrong)
+    // JSON has one kind of number: where JavaScript writes 3600, Python may write 3600.0.
+    let seconds = value.as_f64().and_then(|seconds| seconds.to_string().parse().ok());
+    seconds.filter(|seconds| *seconds <= LONGEST_OVERLAP).ok_or_else(wrong)
 }
 
 impl Webhook {
@@ -162,7 +164,9 @@ mod tests {
             assert!(rotation.secret.is_none());
             assert_eq!(rotation.overlap, Duration::from_hours(24));
         }
-        assert_eq!(Rotation::parse(br#"{"overlap_seconds":604800}"#).unwrap().overlap, Duration::from_hours(7 * 24));
+        for week in [r#"{"overlap_seconds":604800}"#, r#"{"overlap_seconds":604800.0}"#] {
+            assert_eq!(Rotation::parse(week.as_bytes()).unwrap().overlap, Duration::from_hours(7 * 24));
+        }
         for wrong in ["-1", "604801", "1.5", "\"60\"", "true"] {
             let refusal = Rotation::parse(format!(r#"{{"overlap_seconds":{wrong}}}"#).as_bytes()).unwrap_err().0;
             assert_eq!(refusal, format!("overlap_seconds is {wrong}; expected a whole number from 0 to 604800"));

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
     config,
-    delivery::{self, Delivery, Message, Outcome, Step},
+    delivery::{self, Delivery, DeliveryId, Message, Outcome, Step},
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     retry::{self, Circumstances, Schedule, Verdict},
     sender::{Exchange, Sender},
@@ -193,7 +193,7 @@ fn readable(event: &SqsEvent) -> (Vec<&SqsMessage>, Vec<Message>, Vec<&SqsMessag
     for record in &event.records {
         match serde_json::from_str::<Message>(record.body.as_deref().unwrap_or_default()) {
             // A round that stands twice in the batch is attempted once. Its first message alone is kept alive.
-            Ok(message) if !seen.insert((message.delivery_id.clone(), message.round)) => {}
+            Ok(message) if !seen.insert(round(&message)) => {}
             Ok(message) => {
                 records.push(record);
                 messages.push(message);
@@ -205,6 +205,13 @@ fn readable(event: &SqsEvent) -> (Vec<&SqsMessage>, Vec<Message>, Vec<&SqsMessag
         }
     }
     (records, messages, unreadable)
+}
+
+/// What two messages have in common that ask for the same attempts. An id alone is not enough: one account's message must
+/// not be taken for another's, whoever wrote it.
+fn round(message: &Message) -> (AccountId, WebhookId, DeliveryId, u32) {
+    let Message { account_id, webhook_id, delivery_id, round, .. } = message;
+    (account_id.clone(), *webhook_id, delivery_id.clone(), *round)
 }
 
 /// When a delivery that is recorded now may be forgotten, in Unix seconds.
@@ -250,6 +257,17 @@ mod tests {
         event.records.extend([repetition, retry]);
         let rounds: Vec<u32> = readable(&event).1.iter().map(|message| message.round).collect();
         assert_eq!(rounds, [0, 1]);
+    }
+
+    #[test]
+    fn a_message_is_not_taken_for_another_accounts_or_another_webhooks() {
+        let mut event: SqsEvent = serde_json::from_str(include_str!("../../../events/dispatcher.json")).unwrap();
+        for (own, forged) in [(r#""acct_demo""#, r#""acct_forger""#), (r#""webhook_id": 1"#, r#""webhook_id": 2"#)] {
+            let mut record = event.records[0].clone();
+            record.body = record.body.map(|body| body.replace(own, forged));
+            event.records.push(record);
+        }
+        assert_eq!(readable(&event).1.len(), 3);
     }
 
     #[test]

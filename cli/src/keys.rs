@@ -15,7 +15,7 @@ pub(crate) enum Keys {
     /// Makes a key for an account and shows it: the only time that anybody can see it
     Create {
         /// The account that the key speaks for: the `account_id` of its completions
-        #[arg(long, value_parser = AccountId::parse)]
+        #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
         account: AccountId,
         /// Print JSON
         #[arg(long)]
@@ -24,7 +24,7 @@ pub(crate) enum Keys {
     /// Lists keys, oldest first, by their ids; the keys themselves are not stored
     List {
         /// Only this account's
-        #[arg(long, value_parser = AccountId::parse)]
+        #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
         account: Option<AccountId>,
         /// Print JSON
         #[arg(long)]

@@ -8,6 +8,8 @@ mod addresses;
 mod hosts;
 #[path = "egress/properties.rs"]
 mod properties;
+#[path = "egress/sending.rs"]
+mod sending;
 #[path = "egress/shared_cases.rs"]
 mod shared_cases;
 #[path = "egress/urls.rs"]

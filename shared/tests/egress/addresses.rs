@@ -9,6 +9,8 @@ use std::{
 use nano_webhooks::egress::{FORBIDDEN_BLOCKS, Network, Policy};
 use proptest::prelude::*;
 
+use super::sending::STRICT;
+
 /// First and last address of each row of the IPv4 special-purpose registry, then multicast and Azure.
 const V4: &[(u32, u32)] = &[
     (0x0000_0000, 0x00ff_ffff),
@@ -119,6 +121,16 @@ fn an_ipv6_address_is_refused_exactly_within_the_ranges() {
             let address = Ipv6Addr::from_bits(edge);
             assert_eq!(refused(address), in_v6(edge), "{address}");
         }
+    }
+}
+
+#[test]
+fn the_ranges_are_refused_in_urls_too() {
+    for edge in V4.iter().flat_map(|(first, last)| [*first, *last]) {
+        STRICT.refusal(&format!("https://{}/", Ipv4Addr::from_bits(edge)));
+    }
+    for edge in V6.iter().flat_map(|(first, last)| [*first, *last]) {
+        STRICT.refusal(&format!("https://[{}]/", Ipv6Addr::from_bits(edge)));
     }
 }
 

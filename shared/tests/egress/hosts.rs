@@ -2,7 +2,10 @@
 
 use nano_webhooks::egress::{Policy, TargetUrl, UrlError};
 
-use super::urls::assert_refused;
+use super::{
+    sending::{Caller, STRICT},
+    urls::assert_refused,
+};
 
 const NAME_BYTES: &str = "it may have only letters, digits, hyphens, underscores and dots";
 
@@ -107,6 +110,7 @@ fn our_own_hosts_are_refused_however_they_are_spelled() {
     let own = ["API.nano.example.com.", "203.0.113.9:4566", "münchen.de", "", "no host"].map(str::to_owned);
     for policy in [Policy::strict(), Policy::local()] {
         let policy = policy.with_own_hosts(own.clone()).with_own_hosts(["two.example.com".to_owned()]);
+        let caller = Caller::new(policy.clone());
         for url in [
             "https://api.nano.example.com/api/v1/webhooks",
             "https://API.nano.example.COM.:8443/",
@@ -114,7 +118,7 @@ fn our_own_hosts_are_refused_however_they_are_spelled() {
             "https://xn--mnchen-3ya.de/",
             "https://two.example.com/",
         ] {
-            let error = TargetUrl::parse(url, &policy).unwrap_err();
+            let error = caller.refusal(url);
             assert!(matches!(error, UrlError::OwnHost { .. }), "{url}: {error}");
             assert!(error.to_string().ends_with(" cannot be called: it is this service itself"));
         }
@@ -136,12 +140,13 @@ fn a_laptop_may_call_itself_over_http_on_any_port() {
         "http://example.com/",
     ] {
         assert!(TargetUrl::parse(url, &Policy::local()).is_ok(), "{url}");
-        assert!(TargetUrl::parse(url, &Policy::strict()).is_err(), "{url}");
+        STRICT.refusal(url);
     }
 }
 
 #[test]
 fn a_laptop_refuses_everything_else_that_production_refuses() {
+    let laptop = Caller::new(Policy::local());
     for url in [
         "http://10.0.0.1/",
         "http://169.254.169.254/",
@@ -158,12 +163,12 @@ fn a_laptop_refuses_everything_else_that_production_refuses() {
         "ftp://localhost/",
         "http://-a.localhost/",
     ] {
-        assert!(TargetUrl::parse(url, &Policy::local()).is_err(), "{url}");
+        laptop.refusal(url);
     }
 }
 
 fn assert_not_public(host: &str) {
     let url = format!("https://{host}/");
-    let error = TargetUrl::parse(&url, &Policy::strict()).expect_err(&url);
+    let error = STRICT.refusal(&url);
     assert!(matches!(error, UrlError::NotPublic { .. }), "{url}: {error}");
 }

@@ -1,0 +1,57 @@
+//! What is refused when a webhook is registered is refused again when it is sent, for the same reason: rules get stricter,
+//! and stored URLs do not. What the addresses behind a name decide stands in the test binary `egress` of `tests/`, which
+//! has a name server.
+
+use std::sync::LazyLock;
+
+use nano_webhooks::{
+    delivery::{Message, Outcome},
+    egress::{Policy, TargetUrl, UrlError},
+    sender::Sender,
+    webhook::{AccountId, EventType, Secret, Webhook, WebhookId},
+};
+use serde_json::json;
+
+/// Production's.
+pub(crate) static STRICT: LazyLock<Caller> = LazyLock::new(|| Caller::new(Policy::strict()));
+
+/// A policy, and the sender that obeys it.
+pub(crate) struct Caller {
+    policy: Policy,
+    sender: Sender,
+}
+
+impl Caller {
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self { sender: Sender::new(policy.clone()), policy }
+    }
+
+    /// Why a webhook cannot be on this URL, now or later.
+    pub(crate) fn refusal(&self, url: &str) -> UrlError {
+        let error = match TargetUrl::parse(url, &self.policy) {
+            Ok(target) => panic!("{url} was accepted: {target:?}"),
+            Err(error) => error,
+        };
+        let blocked = Outcome::Blocked { detail: error.to_string() }.shortened();
+        assert_eq!(self.attempt(url), blocked, "{url}");
+        error
+    }
+
+    fn attempt(&self, url: &str) -> Outcome {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime without options");
+        runtime.block_on(self.sender.attempt(&webhook(url), &message())).attempt.outcome
+    }
+}
+
+fn webhook(url: &str) -> Webhook {
+    let account = AccountId::parse("acct_egress").expect("an account");
+    let secret = Secret::parse("a-secret-of-the-tests").expect("a secret");
+    Webhook::new(account, WebhookId(1), url.to_owned(), vec![EventType::JobCompleted], secret)
+}
+
+fn message() -> Message {
+    let message = json!({ "account_id": "acct_egress", "webhook_id": 1, "delivery_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
+        "event": "job.completed", "body": "{}", "round": 0 });
+    serde_json::from_value(message).expect("a message")
+}

@@ -42,10 +42,10 @@ impl Authority {
         self.0.pem()
     }
 
-    /// How a server presents such a certificate.
-    pub(crate) fn server(&self, certificate: Certificate) -> Result<Arc<ServerConfig>, Error> {
-        let host = if certificate == Certificate::OfAnotherHost { "another.example.com" } else { "127.0.0.1" };
-        let mut params = CertificateParams::new([host.to_owned()])?;
+    /// How a server of these hosts presents such a certificate.
+    pub(crate) fn server(&self, certificate: Certificate, hosts: &[&str]) -> Result<Arc<ServerConfig>, Error> {
+        let hosts = if certificate == Certificate::OfAnotherHost { &["another.example.com"] } else { hosts };
+        let mut params = CertificateParams::new(hosts.iter().copied().map(str::to_owned).collect::<Vec<_>>())?;
         if certificate == Certificate::Expired {
             params.not_after = date_time_ymd(2020, 1, 1);
         }

@@ -15,7 +15,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle},
     time::sleep,
 };
 use tokio_rustls::TlsAcceptor;
@@ -56,11 +56,14 @@ pub struct Hostile {
     plain: SocketAddr,
     tls: Vec<(Certificate, SocketAddr)>,
     dripping: SocketAddr,
-    authority: PathBuf,
+    authority: Authority,
+    authority_file: PathBuf,
+    runtime: Handle,
 }
 
 #[derive(Default)]
 struct Memory {
+    connections: usize,
     behaviours: HashMap<String, VecDeque<Behaviour>>,
     heard: Vec<(String, Heard)>,
 }
@@ -75,15 +78,25 @@ impl Hostile {
         fs::create_dir_all(folder).and_then(|()| fs::write(&file, authority.pem())).map_err(|error| cannot(&error))?;
 
         let memory = Arc::<Mutex<Memory>>::default();
-        let listen = |behind: Behind| listen(&runtime, &memory, behind).map_err(|error| cannot(&error));
+        let anywhere = (Ipv4Addr::LOCALHOST, 0).into();
+        let handle = runtime.handle().clone();
+        let listen = |behind: Behind| listen(anywhere, &handle, &memory, behind).map_err(|error| cannot(&error));
         let mut tls = Vec::new();
         for certificate in Certificate::ALL {
-            let config = authority.server(certificate).map_err(|error| cannot(&error))?;
+            let config = authority.server(certificate, &["127.0.0.1"]).map_err(|error| cannot(&error))?;
             tls.push((certificate, listen(Behind::Tls(config.into()))?));
         }
         let (plain, dripping) = (listen(Behind::Plain)?, listen(Behind::Drip)?);
         thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
-        Ok(Self { memory, plain, tls, dripping, authority: file })
+        Ok(Self { memory, plain, tls, dripping, authority, authority_file: file, runtime: handle })
+    }
+
+    /// Listens for TLS in one more place, with a certificate that is good for these hosts.
+    pub fn listen_as(&self, hosts: &[&str], address: SocketAddr) -> Result<(), Failure> {
+        let cannot = |error: &dyn std::error::Error| Failure::new(format!("no receiver on {address}: {error}"));
+        let config = self.authority.server(Certificate::Good, hosts).map_err(|error| cannot(&error))?;
+        listen(address, &self.runtime, &self.memory, Behind::Tls(config.into())).map_err(|error| cannot(&error))?;
+        Ok(())
     }
 
     /// Sets what a path does: one behaviour for each request, and the last one for all that follow. Gives its URL.
@@ -105,7 +118,12 @@ impl Hostile {
 
     /// The authority that signed the certificates, for `SSL_CERT_FILE`.
     pub fn authority(&self) -> &Path {
-        &self.authority
+        &self.authority_file
+    }
+
+    /// How many connections were made to any of its ports.
+    pub fn connections(&self) -> usize {
+        lock(&self.memory).connections
     }
 
     /// Everything that a path heard, in order.
@@ -127,14 +145,15 @@ enum End {
     Reset,
 }
 
-fn listen(runtime: &Runtime, memory: &Arc<Mutex<Memory>>, behind: Behind) -> io::Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+fn listen(at: SocketAddr, runtime: &Handle, memory: &Arc<Mutex<Memory>>, behind: Behind) -> io::Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind(at)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let (memory, behind) = (Arc::clone(memory), Arc::new(behind));
     runtime.spawn(async move {
         let listener = TcpListener::from_std(listener).expect("the listener is not blocking");
         while let Ok((stream, _)) = listener.accept().await {
+            lock(&memory).connections += 1;
             tokio::spawn(accept(stream, Arc::clone(&behind), Arc::clone(&memory)));
         }
     });

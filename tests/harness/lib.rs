@@ -40,4 +40,4 @@ pub use helper::stop_helpers;
 pub use hostile::{Behaviour, Heard, Hostile};
 pub use producer::{DeadLetter, Producer};
 pub use receiver::{Answer, Received, Receiver};
-pub use stack::{ApiKey, Options, Stack, workspace};
+pub use stack::{ApiKey, Options, Stack, prepare, workspace};

@@ -82,9 +82,7 @@ impl Stack {
     pub fn start(options: &Options, progress: &dyn Fn(&str)) -> Result<Self, Failure> {
         // First, because it is quick and often wrong.
         let port = choose_port(options.port)?;
-        let python = python::environment(&workspace().join("target"), progress)?;
-        progress("Building the functions");
-        let binaries = binaries::build(workspace())?;
+        let (python, binaries) = prepare(progress)?;
         progress("Starting the emulator");
         let emulator = Emulator::start(&python, port, &options.folder, options.faults.as_ref())?;
         progress("Deploying template.yaml");
@@ -167,6 +165,13 @@ impl Stack {
     pub fn check(&mut self) -> Result<(), Failure> {
         self.emulator.check()
     }
+}
+
+/// Makes what every stack is made of, once: the emulator's Python and the functions. It alone needs the internet.
+pub fn prepare(progress: &dyn Fn(&str)) -> Result<(PathBuf, BTreeMap<String, PathBuf>), Failure> {
+    let python = python::environment(&workspace().join("target"), progress)?;
+    progress("Building the functions");
+    Ok((python, binaries::build(workspace())?))
 }
 
 /// The root of this repository.

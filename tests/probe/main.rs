@@ -2,7 +2,7 @@
 //! (trusted authorities, proxies), which a test cannot do for itself, and its memory is that of the sender alone.
 //!
 //! `probe <body bytes> <url or milliseconds> …` makes one attempt for each URL, with pauses where there are numbers, and
-//! prints a line of JSON for each.
+//! prints a line of JSON for each. `EGRESS_POLICY` and `OWN_HOSTS` are the dispatcher's.
 
 use std::{
     env, fs,
@@ -11,19 +11,30 @@ use std::{
 };
 
 use nano_webhooks::{
+    config,
     delivery::Message,
-    egress::Policy,
     sender::{Exchange, Sender},
     webhook::{AccountId, EventType, Secret, Webhook, WebhookId},
 };
 use serde_json::json;
+use tokio::runtime::Builder;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> Done {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(make_attempts());
+    // A look-up that nobody answers goes on long after its attempt.
+    runtime.shutdown_background();
+    done
+}
+
+async fn make_attempts() -> Done {
     let mut arguments = env::args().skip(1);
     let body_bytes = arguments.next().unwrap_or_default().parse()?;
     let message = message(body_bytes)?;
-    let sender = Sender::new(Policy::local());
+    let own_hosts = config::text("OWN_HOSTS")?;
+    let sender = Sender::new(config::egress_policy()?.with_own_hosts(own_hosts.split(',').map(str::to_owned)));
     let before = memory("VmRSS:");
     for argument in arguments {
         if let Ok(milliseconds) = argument.parse() {

@@ -1,0 +1,189 @@
+//! A network without anybody else in it.
+
+use std::{
+    env, fs,
+    io::{self, Write as _},
+    net::{Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Once,
+    thread,
+};
+
+use harness::{Behaviour, Hostile};
+use serde_json::Value;
+
+use crate::name_server::NameServer;
+
+/// Set in the process that has the network.
+const INSIDE: &str = "EGRESS_TEST_INSIDE";
+/// Set where a test must not be skipped.
+const REQUIRED: &str = "REQUIRE_EGRESS_TESTS";
+
+/// Every address is on this machine, and a receiver of [`HOSTS`] is on port 443 of each.
+const LINKS: &str = "\
+    link set lo up\n\
+    address add 2606:4700:4700::1111/128 dev lo nodad\n\
+    route add local 0.0.0.0/0 dev lo\n\
+    route add local ::/0 dev lo\n";
+
+/// Where distributions keep the authorities that they trust.
+const TRUSTED: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
+
+/// The hosts that the receiver has a certificate for.
+const HOSTS: &[&str] = &[
+    "example.com",
+    "*.example.com",
+    "hooks.nano-webhooks.com",
+    "abc123.execute-api.us-east-1.amazonaws.com",
+    "x.ngrok-free.app",
+    "webhook.site",
+    "8.8.8.8",
+    "100.128.0.1",
+    "2001:200::1",
+    "10.0.0.1",
+    "169.254.169.254",
+    "::ffff:127.0.0.1",
+];
+
+/// That the tests are skipped is said once.
+static SAID: Once = Once::new();
+
+/// The internet of one test.
+pub(crate) struct Internet {
+    /// Answers whoever resolves a name.
+    pub(crate) names: NameServer,
+    /// Answers whoever calls an address.
+    pub(crate) receiver: Hostile,
+    /// For files of this test.
+    pub(crate) folder: PathBuf,
+}
+
+/// Runs a test in a process that has a network and a few files in `/etc` to itself. Where the system does not allow that
+/// the test is skipped, unless the environment says that it must not be.
+pub(crate) fn in_own_internet(test: impl FnOnce(&Internet)) {
+    if env::var_os(INSIDE).is_some() {
+        return test(&Internet::build());
+    }
+    if let Err(reason) = namespaces() {
+        assert!(env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and there can be no network for a test: {reason}");
+        // Past the test runner, which keeps what a test that passes has printed to itself.
+        SAID.call_once(|| {
+            let _ = writeln!(io::stderr(), "SKIPPED: the egress tests need a network of their own, and {reason}");
+        });
+        return;
+    }
+    let name = thread::current().name().unwrap().to_owned();
+    let mut inside = unshare();
+    inside.arg(env::current_exe().unwrap()).args(["--exact", &name, "--nocapture"]).env(INSIDE, "yes");
+    let output = inside.output().unwrap();
+    let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{failed}");
+}
+
+fn unshare() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "--net"]);
+    command
+}
+
+fn namespaces() -> Result<(), String> {
+    match unshare().args(["ip", "link", "set", "lo", "up"]).stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Err(error) => Err(format!("unshare cannot be started: {error}")),
+    }
+}
+
+impl Internet {
+    fn build() -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("internet-{}", std::process::id()));
+        let receiver = Hostile::start(&folder).unwrap_or_else(|failure| panic!("{failure}"));
+        let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+        ip.stdin.take().unwrap().write_all(LINKS.as_bytes()).unwrap();
+        assert!(ip.wait().unwrap().success());
+
+        // The search list is there to find out who uses it.
+        replace("/etc/resolv.conf", &folder, "nameserver 127.0.0.1\nsearch corp.example.com\n");
+        replace("/etc/nsswitch.conf", &folder, "hosts: files dns\n");
+        let authority = fs::read_to_string(receiver.authority()).unwrap();
+        for bundle in TRUSTED.iter().filter(|bundle| Path::new(bundle).exists()) {
+            replace(bundle, &folder, &authority);
+        }
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 443));
+        receiver.listen_as(HOSTS, everywhere).unwrap_or_else(|failure| panic!("{failure}"));
+        Self { names: NameServer::start().unwrap(), receiver, folder }
+    }
+
+    /// Makes attempts with the real sender, under production's rules. A step is a URL, or a pause in milliseconds.
+    pub(crate) fn attempts(&self, steps: &[&str]) -> Vec<Attempted> {
+        let mut probe = Command::new(env!("CARGO_BIN_EXE_probe"));
+        probe.arg("100").args(steps).env("SSL_CERT_FILE", self.receiver.authority());
+        probe.env("EGRESS_POLICY", "strict").env("OWN_HOSTS", "hooks.nano-webhooks.com,api.nano.example");
+        let output = probe.stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success());
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| Attempted(serde_json::from_str(line).unwrap())).collect()
+    }
+
+    /// Makes one attempt.
+    pub(crate) fn attempt(&self, url: &str) -> Attempted {
+        self.attempts(&[url]).remove(0)
+    }
+
+    /// How many requests a path heard.
+    pub(crate) fn heard(&self, path: &str) -> usize {
+        self.receiver.heard(path).len()
+    }
+}
+
+impl Drop for Internet {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Puts another file in the place of one, for this process and those that it starts.
+fn replace(path: &str, folder: &Path, content: &str) {
+    let other = folder.join(Path::new(path).file_name().unwrap());
+    fs::write(&other, content).unwrap();
+    assert!(Command::new("mount").arg("--bind").args([&other, Path::new(path)]).status().unwrap().success());
+}
+
+/// An answer to a webhook.
+pub(crate) fn answer(status: &str, headers: &str) -> Behaviour {
+    Behaviour::Says(format!("HTTP/1.1 {status}\r\n{headers}content-length: 0\r\n\r\n").into_bytes())
+}
+
+/// What came of one attempt.
+pub(crate) struct Attempted(Value);
+
+impl Attempted {
+    /// The outcome's name in the history, and the HTTP status.
+    pub(crate) fn outcome(&self) -> (&str, Option<u64>) {
+        (self.0["phase"].as_str().unwrap(), self.0["attempt"]["http_status"].as_u64())
+    }
+
+    /// What the customer reads.
+    pub(crate) fn explanation(&self) -> &str {
+        self.0["explanation"].as_str().unwrap()
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.0["is_success"].as_bool().unwrap()
+    }
+
+    pub(crate) fn is_retryable(&self) -> bool {
+        self.0["is_retryable"].as_bool().unwrap()
+    }
+
+    pub(crate) fn milliseconds(&self) -> u64 {
+        self.0["attempt"]["duration_ms"].as_u64().unwrap()
+    }
+
+    /// Everything that the sender gives away about it, to the history and to the log.
+    pub(crate) fn everything(&self) -> String {
+        self.0.to_string()
+    }
+}

@@ -1,0 +1,70 @@
+//! Names that are public while they are looked at and private while they are called.
+
+use harness::Behaviour::Resets;
+
+use crate::internet::{Internet, answer, in_own_internet};
+
+const URL: &str = "https://hook.example.com/";
+/// Between attempts, in milliseconds: for the connection to be put by.
+const A_MOMENT: &str = "100";
+
+/// The name is public when it is looked up first, and private from then on.
+fn rebind(internet: &Internet) {
+    internet.names.on_in_turn("hook.example.com", &[&["93.184.215.14"], &["169.254.169.254"]]);
+}
+
+fn outcomes(internet: &Internet, steps: &[&str]) -> Vec<String> {
+    internet.attempts(steps).iter().map(|attempted| attempted.outcome().0.to_owned()).collect()
+}
+
+#[test]
+fn one_attempt_looks_a_name_up_once_and_calls_what_it_was_told() {
+    in_own_internet(|internet| {
+        rebind(internet);
+        internet.receiver.on("/", [answer("200 OK", "")]);
+        assert_eq!(outcomes(internet, &[URL]), ["http"]);
+        assert_eq!(internet.names.asked(), ["A hook.example.com", "AAAA hook.example.com"]);
+        assert_eq!(internet.receiver.connections(), 1);
+    });
+}
+
+#[test]
+fn a_name_that_turns_private_between_two_attempts_is_blocked() {
+    in_own_internet(|internet| {
+        rebind(internet);
+        internet.receiver.on("/", [answer("200 OK", "connection: close\r\n")]);
+        assert_eq!(outcomes(internet, &[URL, A_MOMENT, URL]), ["http", "blocked"]);
+        assert_eq!((internet.heard("/"), internet.receiver.connections()), (1, 1));
+    });
+}
+
+/// An open connection leads to the address that was vetted, wherever the name points by now: it is as safe as it was.
+#[test]
+fn an_open_connection_is_used_again_without_a_second_look_up() {
+    in_own_internet(|internet| {
+        rebind(internet);
+        internet.receiver.on("/", [answer("200 OK", "")]);
+        assert_eq!(outcomes(internet, &[URL, A_MOMENT, URL]), ["http", "http"]);
+        assert_eq!((internet.heard("/"), internet.receiver.connections()), (2, 1));
+        assert_eq!(internet.names.asked(), ["A hook.example.com", "AAAA hook.example.com"]);
+    });
+}
+
+#[test]
+fn what_takes_the_place_of_a_dead_connection_is_vetted_anew() {
+    in_own_internet(|internet| {
+        rebind(internet);
+        internet.receiver.on("/", [answer("200 OK", ""), Resets(Vec::new()), answer("200 OK", "")]);
+        assert_eq!(outcomes(internet, &[URL, A_MOMENT, URL]), ["http", "blocked"]);
+        assert_eq!((internet.heard("/"), internet.receiver.connections()), (2, 1));
+    });
+}
+
+#[test]
+fn a_name_that_turns_public_is_called_again() {
+    in_own_internet(|internet| {
+        internet.names.on_in_turn("hook.example.com", &[&["10.0.0.5"], &["93.184.215.14"]]);
+        internet.receiver.on("/", [answer("200 OK", "")]);
+        assert_eq!(outcomes(internet, &[URL, URL]), ["blocked", "http"]);
+    });
+}

@@ -12,17 +12,17 @@ use harness::Failure;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{select, time};
 
-use crate::{run::Stop, session::Session};
+use crate::{Setting, run::Stop, session::Session};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const GONE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Starts the stack in the background, shows its progress, and returns once it is ready.
-pub(crate) async fn start(session: &Session, port: Option<u16>) -> Result<(), Failure> {
+pub(crate) async fn start(session: &Session, setting: Setting) -> Result<(), Failure> {
     // The process in the background will take it in earnest. Here it keeps the log of a running stack from being lost.
     drop(session.take()?);
     let mut stop = Stop::new()?;
-    let mut background = spawn(session, port)?;
+    let mut background = spawn(session, setting)?;
     let ready = select! {
         ready = wait_until_ready(session, &mut background) => ready,
         () = stop.told() => Err(Failure::new("stopped before it was ready")),
@@ -46,12 +46,15 @@ pub(crate) async fn stop(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-fn spawn(session: &Session, port: Option<u16>) -> Result<Child, Failure> {
+fn spawn(session: &Session, setting: Setting) -> Result<Child, Failure> {
     let cannot = |error| Failure::new(format!("the stack cannot be started in the background: {error}"));
     let log = File::create(&session.log).map_err(cannot)?;
     let mut command = Command::new(env::current_exe().map_err(cannot)?);
-    if let Some(port) = port {
+    if let Some(port) = setting.port {
         command.args(["--port", &port.to_string()]);
+    }
+    if setting.strict_egress {
+        command.arg("--strict-egress");
     }
     command
         .stdin(Stdio::null())

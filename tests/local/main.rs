@@ -1,7 +1,8 @@
 //! `cargo local`: the whole service on this machine, with a receiver to show that it works.
 //!
 //! - `cargo local` runs it in this terminal until Ctrl-C;
-//! - `cargo local --detach` leaves it running in the background, `cargo local --stop` ends that.
+//! - `cargo local --detach` leaves it running in the background, `cargo local --stop` ends that;
+//! - `cargo local --strict-egress` has production's rules about whom it may call, and no receiver: try to get past them.
 //!
 //! One stack runs at a time. Its address and keys are in `target/local/stack.env` while it is ready.
 
@@ -11,10 +12,11 @@ mod demo;
 mod detach;
 mod run;
 mod session;
+mod strict;
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::Parser;
+use clap::{Args, Parser};
 use harness::Failure;
 use session::Session;
 use tokio::runtime::Builder;
@@ -23,15 +25,25 @@ use tokio::runtime::Builder;
 #[derive(Parser)]
 #[command(bin_name = "cargo local")]
 struct Arguments {
-    /// Port of the emulator on 127.0.0.1 [default: any free port]
-    #[arg(long)]
-    port: Option<u16>,
+    #[command(flatten)]
+    setting: Setting,
     /// Return once the stack is ready and leave it running
     #[arg(long)]
     detach: bool,
     /// End the stack that is running, and wait until all of it is gone
-    #[arg(long, conflicts_with_all = ["port", "detach"])]
+    #[arg(long, conflicts_with_all = ["port", "strict_egress", "detach"])]
     stop: bool,
+}
+
+/// What can be chosen about a stack.
+#[derive(Args, Clone, Copy)]
+struct Setting {
+    /// Port of the emulator on 127.0.0.1 [default: any free port]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Call what production calls, public hosts over https, and nothing on this machine
+    #[arg(long)]
+    strict_egress: bool,
 }
 
 /// How long the end may wait for a step that was under way.
@@ -56,8 +68,8 @@ async fn act(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.stop {
         detach::stop(&session).await
     } else if arguments.detach {
-        detach::start(&session, arguments.port).await
+        detach::start(&session, arguments.setting).await
     } else {
-        run::run(&session, arguments.port).await
+        run::run(&session, arguments.setting).await
     }
 }

@@ -9,16 +9,17 @@ use tokio::{
     task, time,
 };
 
-use crate::{demo, session::Session};
+use crate::{Setting, demo, session::Session, strict};
 
 const ACCOUNT: &str = "acct_demo";
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Brings the stack up, shows it, and stays until it is told to end.
-pub(crate) async fn run(session: &Session, port: Option<u16>) -> Result<(), Failure> {
+pub(crate) async fn run(session: &Session, setting: Setting) -> Result<(), Failure> {
     let _running = session.take()?;
     let mut stop = Stop::new()?;
     let done = select! {
-        done = show(session, port) => done,
+        done = show(session, setting) => done,
         () = stop.told() => Ok(()),
     };
     // Ends what a slow step may have left unfinished. The stack itself ended with the future that held it, or ends with
@@ -31,8 +32,10 @@ pub(crate) async fn run(session: &Session, port: Option<u16>) -> Result<(), Fail
     done
 }
 
-async fn show(session: &Session, port: Option<u16>) -> Result<(), Failure> {
-    let options = Options { port, folder: session.folder.clone(), ..Options::default() };
+async fn show(session: &Session, setting: Setting) -> Result<(), Failure> {
+    let Setting { port, strict_egress } = setting;
+    let parameters = if strict_egress { strict::PARAMETERS.to_vec() } else { Vec::new() };
+    let options = Options { port, parameters, folder: session.folder.clone(), ..Options::default() };
     let start = move || {
         let stack = Stack::start(&options, &|step| println!("{step} …"))?;
         let key = stack.create_api_key(ACCOUNT)?;
@@ -42,6 +45,16 @@ async fn show(session: &Session, port: Option<u16>) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::new(format!("the start was cut short: {error}")))??;
 
+    if strict_egress {
+        let refused = strict::try_forbidden(&stack, &key).await?;
+        session.write_environment(&stack, &key)?;
+        strict::explain(&refused, &session.environment);
+        loop {
+            time::sleep(LOOK_EVERY).await;
+            stack.check()?;
+        }
+    }
+
     let receiver = Receiver::start()?;
     let secret = demo::register(&stack, &key, &receiver).await?;
     let delivery = demo::deliver_one(&stack, &receiver, &secret).await?;
@@ -50,7 +63,7 @@ async fn show(session: &Session, port: Option<u16>) -> Result<(), Failure> {
 
     let mut shown = 1;
     loop {
-        time::sleep(Duration::from_millis(100)).await;
+        time::sleep(LOOK_EVERY).await;
         stack.check()?;
         for webhook in receiver.received(demo::PATH).iter().skip(shown) {
             demo::show(webhook, &secret);

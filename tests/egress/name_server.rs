@@ -93,7 +93,7 @@ impl NameServer {
         Ok(Self(zone))
     }
 
-    /// Sets what a name answers; see [`Answer::of`].
+    /// Sets what a name answers, and forgets that it was asked for; see [`Answer::of`].
     pub(crate) fn on(&self, name: &str, words: &[&str]) {
         self.on_in_turn(name, &[words]);
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use harness::{Customer, Options, Producer, Stack, prepare};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
@@ -75,14 +76,19 @@ fn a_host_that_turns_private_fails_at_once_and_the_history_does_not_say_where_it
 }
 
 #[test]
-fn every_shared_case_that_no_name_server_decides_is_refused_when_it_is_registered() {
+fn every_shared_case_that_no_name_server_decides_is_refused_for_a_new_webhook_and_an_old_one() {
     with_stack(async |internet, _, customer| {
+        assert_eq!(register(&customer, "https://hook.example.com/").await.0, 201);
         let cases: Vec<Value> = serde_json::from_str(crate::shared_cases::CASES).unwrap();
         let refused = cases.iter().filter(|case| case["expect"] == "reject" && !case["dns"].is_array());
         let mut tried = 0;
         for case in refused {
-            let (status, reply) = register(&customer, case["url"].as_str().unwrap()).await;
-            assert_eq!((status, &reply["error"]["code"]), (400, &json!("invalid_request")), "{}: {reply}", case["id"]);
+            let (id, url) = (&case["id"], case["url"].as_str().unwrap());
+            let changed = Some(json!({ "url": url }).to_string());
+            let changed = customer.send(Method::PATCH, "/api/v1/webhooks/1", changed).await.unwrap();
+            for (status, reply) in [register(&customer, url).await, (changed.status, changed.json())] {
+                assert_eq!((status, &reply["error"]["code"]), (400, &json!("invalid_request")), "{id}: {reply}");
+            }
             tried += 1;
         }
         assert_eq!(tried, 89);

@@ -1,4 +1,7 @@
 //! The connections that wait for their next request.
+//!
+//! Each leads to an address that was vetted when it was made, wherever its host's name points by now: its name is not
+//! looked up again, and the URL is vetted before every request all the same.
 
 use std::{
     collections::VecDeque,

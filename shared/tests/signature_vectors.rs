@@ -1,0 +1,58 @@
+//! The published vectors, `docs/signature-vectors.json`, against the code that signs. Python computed them, and openssl
+//! agrees: see `docs/verifying.md`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::Timestamp;
+use nano_webhooks::{
+    canonical_json,
+    signature::{self, Signatures},
+    webhook::{AccountId, EventType, PreviousSecret, Secret, Webhook, WebhookId},
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Vector {
+    name: String,
+    secret: String,
+    previous_secrets: Vec<String>,
+    id: String,
+    timestamp: i64,
+    body: String,
+    headers: BTreeMap<String, String>,
+}
+
+fn vectors() -> Vec<Vector> {
+    serde_json::from_str(include_str!("../../docs/signature-vectors.json")).expect("an array of vectors")
+}
+
+fn webhook(secret: Secret) -> Webhook {
+    let account = AccountId::parse("acct_1").expect("a valid account");
+    Webhook::new(account, WebhookId(1), "https://your-server.com/webhook".into(), vec![EventType::JobCompleted], secret)
+}
+
+#[test]
+fn we_sign_every_vector_as_it_is_published() {
+    for vector in vectors() {
+        let Vector { name, secret, previous_secrets, id, timestamp, body, headers } = &vector;
+        let at = Timestamp::from_second(*timestamp).expect(name);
+        let parse = |text: &String| Secret::parse(text).expect(name);
+        let previous = |text| PreviousSecret { secret: parse(text), expires_at: at + Duration::from_secs(1) };
+        let mut webhook = webhook(parse(secret));
+        webhook.previous_secrets = previous_secrets.iter().map(previous).collect();
+        let Signatures { page, previous, standard } = signature::of(&webhook, id, at, body);
+        let header = |name: &str| headers.get(name).map(String::as_str);
+        assert_eq!(Some(page.as_str()), header("X-Nano-Signature"), "{name}");
+        assert_eq!(previous.as_deref(), header("X-Nano-Signature-Previous"), "{name}");
+        assert_eq!(Some(standard.as_str()), header("webhook-signature"), "{name}");
+    }
+}
+
+#[test]
+fn every_vector_of_an_event_has_a_body_that_we_would_send() {
+    let events: Vec<Vector> = vectors().into_iter().filter(|vector| vector.body.starts_with("{\"event\":")).collect();
+    assert!(events.len() > 15, "{} vectors are of events", events.len());
+    for Vector { name, body, .. } in events {
+        assert_eq!(canonical_json::parse(&body).expect("it is JSON").to_string(), body, "{name}");
+    }
+}

@@ -11,7 +11,7 @@ use std::{
 use harness::{Customer, Producer, Received, workspace};
 use serde_json::{Value, json};
 
-use crate::{RECEIVER, STACK, key_for};
+use crate::{RECEIVER, STACK, key_for, skipped};
 
 /// The page's verifier to the letter, and around it what a customer would write: parse the body, hand it over.
 const VERIFIER: &str = r"
@@ -35,9 +35,7 @@ console.log(JSON.stringify(verdicts));
 #[tokio::test]
 async fn the_pages_verifier_accepts_every_corner_of_json() {
     if Command::new("node").arg("--version").stdout(Stdio::null()).status().is_err() {
-        // Past the test runner, which shows nothing of a test that passes.
-        let mut out = std::io::stderr();
-        writeln!(out, "SKIPPED: node is not installed, so the page's verifier cannot be run").unwrap();
+        skipped("the page's verifier, since node is not installed");
         return;
     }
     let corners = fs::read_to_string(workspace().join("shared/tests/data/json-corners.json")).unwrap();

@@ -82,7 +82,7 @@ impl Customer {
 }
 
 /// An HTTP client for everyone here.
-pub(crate) fn http_client() -> reqwest::Client {
+pub fn http_client() -> reqwest::Client {
     // reqwest asks for a TLS provider even where it will only speak plain HTTP; a second installation is no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();
     #[expect(clippy::disallowed_methods, reason = "the outside world is no part of the product: it has no sender")]

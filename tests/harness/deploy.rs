@@ -13,7 +13,7 @@ use crate::{
     Failure,
     emulator::{Emulator, REGION},
     helper::{last_words, run, set_clean_environment},
-    python::environment,
+    python,
     stack::workspace,
 };
 
@@ -60,7 +60,7 @@ pub(crate) fn deploy(
 
 /// What AWS makes of the template: with everything that the SAM transform adds, and each reference in its long form.
 pub fn expand_template() -> Result<Value, Failure> {
-    let python = environment(&workspace().join("target"), &|step| eprintln!("{step} …"))?;
+    let python = python::for_the_stack(&|step| eprintln!("{step} …"))?;
     let template = fs::read(workspace().join("template.yaml"))
         .map_err(|error| Failure::new(format!("template.yaml cannot be read: {error}")))?;
     let mut command = Command::new(python);

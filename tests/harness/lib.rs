@@ -11,6 +11,8 @@
 //!
 //! For bad days there are [`Faults`] between the functions and the emulator, and [`Stack::kill`].
 //!
+//! What customers run comes from [`python_environment`] and [`node_modules`].
+//!
 //! Bringing the stack up takes four steps, a module each: [`python`] makes a virtual environment, [`binaries`] has cargo
 //! build the functions, [`emulator`] runs MiniStack, [`deploy`] puts the template on it. All of them block the thread:
 //! they wait for other processes, and a test binary shares one stack between many asynchronous runtimes.
@@ -24,6 +26,7 @@ mod failure;
 mod faults;
 mod helper;
 mod hostile;
+mod node;
 mod processes;
 mod producer;
 mod python;
@@ -32,12 +35,14 @@ pub mod signature;
 mod stack;
 
 pub use certificates::Certificate;
-pub use customer::{Customer, Reply};
+pub use customer::{Customer, Reply, http_client};
 pub use deploy::expand_template;
 pub use failure::Failure;
 pub use faults::{Counts, Fault, Faults};
 pub use helper::stop_helpers;
 pub use hostile::{Behaviour, Heard, Hostile};
+pub use node::modules as node_modules;
 pub use producer::{DeadLetter, Producer};
+pub use python::environment as python_environment;
 pub use receiver::{Answer, Received, Receiver};
 pub use stack::{ApiKey, Options, Stack, prepare, workspace};

@@ -1,4 +1,5 @@
-//! The Python that MiniStack runs in: a virtual environment under `target/`, with exactly what `requirements.txt` pins.
+//! Python's virtual environments under `target/`, each with exactly what its requirements pin: one for MiniStack, one for
+//! the receivers in `docs/receivers/` and the official libraries.
 
 use std::{
     fs::{self, File},
@@ -12,34 +13,38 @@ use crate::{
     stack::workspace,
 };
 
-const REQUIREMENTS: &str = include_str!("../requirements.txt");
-
 /// The names under which a Python may be installed, the system's own choice first.
 const NAMES: [&str; 7] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
 
-/// The interpreter of the virtual environment, which is made first if it is missing or if the requirements changed.
+/// The interpreter for the emulator and the deployment.
+pub(crate) fn for_the_stack(progress: &dyn Fn(&str)) -> Result<PathBuf, Failure> {
+    environment(&workspace().join("target/python"), &workspace().join("tests/requirements.txt"), progress)
+}
+
+/// The interpreter of a virtual environment, which is made first if it is missing or if its requirements changed.
 ///
 /// Tests and `cargo local` may ask at the same time; a file lock lets one of them do the work and the others wait.
-pub(crate) fn environment(target: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, Failure> {
-    let folder = target.join("python");
+pub fn environment(folder: &Path, requirements: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, Failure> {
     let interpreter = folder.join("bin/python");
     let installed = folder.join("installed.txt");
-    let cannot_write = |error| Failure::new(format!("{} cannot be written: {error}", target.display()));
+    let cannot_write = |error| Failure::new(format!("{} cannot be written: {error}", folder.display()));
+    let required = fs::read_to_string(requirements)
+        .map_err(|error| Failure::new(format!("{} cannot be read: {error}", requirements.display())))?;
 
-    fs::create_dir_all(target).map_err(cannot_write)?;
-    let lock = File::create(target.join("python.lock")).map_err(cannot_write)?;
+    fs::create_dir_all(folder).map_err(cannot_write)?;
+    let lock = File::create(folder.with_extension("lock")).map_err(cannot_write)?;
     lock.lock().map_err(cannot_write)?;
-    if fs::read_to_string(&installed).is_ok_and(|text| text == REQUIREMENTS) && starts(&interpreter) {
+    if fs::read_to_string(&installed).is_ok_and(|text| text == required) && starts(&interpreter) {
         return Ok(interpreter);
     }
 
     let python = find()?;
-    progress("Installing the emulator into target/python (once, about half a minute)");
-    let _ = fs::remove_dir_all(&folder);
-    make(python, &folder)?;
-    install(&interpreter)?;
+    progress(&format!("Installing Python packages into {} (once, half a minute)", folder.display()));
+    let _ = fs::remove_dir_all(folder);
+    make(python, folder)?;
+    install(&interpreter, requirements)?;
     // Written last: a half-made environment has no such file and is made again.
-    fs::write(&installed, REQUIREMENTS).map_err(cannot_write)?;
+    fs::write(&installed, required).map_err(cannot_write)?;
     Ok(interpreter)
 }
 
@@ -70,13 +75,13 @@ fn make(name: &str, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn install(interpreter: &Path) -> Result<(), Failure> {
+fn install(interpreter: &Path, requirements: &Path) -> Result<(), Failure> {
     let mut command = Command::new(interpreter);
     command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    let output = run(command.arg(workspace().join("tests/requirements.txt")).stderr(Stdio::piped()), b"")
+    let output = run(command.arg(requirements).stderr(Stdio::piped()), b"")
         .map_err(|error| Failure::new(format!("pip cannot be started: {error}")))?;
     if !output.status.success() {
-        return Err(Failure::new(format!("pip could not install the emulator: {}", last_words(&output))));
+        return Err(Failure::new(format!("pip could not install {}: {}", requirements.display(), last_words(&output))));
     }
     Ok(())
 }

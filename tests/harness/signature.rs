@@ -20,7 +20,12 @@ pub fn is_valid_standard(webhook: &Received, secret: &str) -> bool {
 /// The page's signature of what came, with this secret.
 pub fn page(webhook: &Received, secret: &str) -> String {
     let timestamp = webhook.header("x-nano-timestamp").unwrap_or_default();
-    format!("v1={}", hex::encode(sign(secret.as_bytes(), &[timestamp.as_bytes(), b".", &webhook.body])))
+    page_of(timestamp, &webhook.body, secret)
+}
+
+/// The page's signature of any request, with this secret.
+pub fn page_of(timestamp: &str, body: &[u8], secret: &str) -> String {
+    format!("v1={}", hex::encode(sign(secret.as_bytes(), &[timestamp.as_bytes(), b".", body])))
 }
 
 /// The signature that Standard Webhooks has of it.

@@ -169,7 +169,7 @@ impl Stack {
 
 /// Makes what every stack is made of, once: the emulator's Python and the functions. It alone needs the internet.
 pub fn prepare(progress: &dyn Fn(&str)) -> Result<(PathBuf, BTreeMap<String, PathBuf>), Failure> {
-    let python = python::environment(&workspace().join("target"), progress)?;
+    let python = python::for_the_stack(progress)?;
     progress("Building the functions");
     Ok((python, binaries::build(workspace())?))
 }

@@ -14,6 +14,7 @@ mod faults;
 mod fuzz;
 mod history;
 mod hostile;
+mod receivers;
 mod recovery;
 mod retry_after;
 mod standard_webhooks;

@@ -1,0 +1,39 @@
+// Receives webhooks with Node alone. To start it: WEBHOOK_SECRET=whsec_... PORT=8080 node node.js
+const crypto = require('crypto');
+const http = require('http');
+
+const SECRET = process.env.WEBHOOK_SECRET; // the whole text, whsec_ included
+if (!SECRET) throw new Error('WEBHOOK_SECRET is not set');
+
+// The ids that came before. In production: a table's unique key, written together with the event.
+const known = new Set();
+
+// Why a request is not to be trusted; nothing if it is. `body` is a Buffer: the bytes as they came.
+function refusal(headers, body) {
+  const timestamp = headers['x-nano-timestamp'];
+  const hex = crypto.createHmac('sha256', SECRET).update(`${timestamp}.`).update(body).digest('hex');
+  const expected = Buffer.from(`v1=${hex}`);
+  // While a secret is being rotated, the second header has what the previous ones sign.
+  const given = `${headers['x-nano-signature']} ${headers['x-nano-signature-previous']}`.split(' ');
+  const matches = (one) => one.length === expected.length && crypto.timingSafeEqual(one, expected);
+  if (!given.map((one) => Buffer.from(one)).some(matches)) return 'the signature does not match';
+  const isRecent = Math.abs(Date.now() / 1000 - timestamp) <= 300; // false for what is no number
+  if (!isRecent) return 'the timestamp is more than five minutes off';
+}
+
+http.createServer((request, response) => {
+  const chunks = [];
+  request.on('data', (chunk) => chunks.push(chunk));
+  request.on('end', () => {
+    const body = Buffer.concat(chunks);
+    const reason = refusal(request.headers, body);
+    if (reason) return response.writeHead(401).end(reason);
+    const id = request.headers['webhook-id'];
+    if (!known.has(id)) {
+      known.add(id);
+      const event = JSON.parse(body);
+      console.log(event.event, event.task_id); // Hand it to a queue here, and answer.
+    }
+    response.writeHead(204).end();
+  });
+}).listen(process.env.PORT, '127.0.0.1');

@@ -1,0 +1,41 @@
+<?php
+// Receives webhooks with PHP alone. To start it: WEBHOOK_SECRET=whsec_... php -S 127.0.0.1:8080 php.php
+
+// Why a request is not to be trusted; null if it is. $body is the bytes as they came.
+function refusal(string $secret, string $body): ?string
+{
+    $timestamp = $_SERVER['HTTP_X_NANO_TIMESTAMP'] ?? '';
+    $expected = 'v1=' . hash_hmac('sha256', "$timestamp.$body", $secret);
+    // While a secret is being rotated, the second header has what the previous ones sign.
+    $given = ($_SERVER['HTTP_X_NANO_SIGNATURE'] ?? '') . ' ' . ($_SERVER['HTTP_X_NANO_SIGNATURE_PREVIOUS'] ?? '');
+    foreach (explode(' ', $given) as $one) {
+        if (hash_equals($expected, $one)) {
+            $isRecent = ctype_digit($timestamp) && abs(time() - (int) $timestamp) <= 300;
+            return $isRecent ? null : 'the timestamp is more than five minutes off';
+        }
+    }
+    return 'the signature does not match';
+}
+
+// Whether an id comes for the first time. In production: a table's unique key, written together with the event.
+function isNew(string $id): bool
+{
+    return @fopen(sys_get_temp_dir() . '/webhook-' . hash('sha256', $id), 'x') !== false;
+}
+
+$secret = getenv('WEBHOOK_SECRET'); // the whole text, whsec_ included
+if (!$secret) {
+    http_response_code(500);
+    exit('WEBHOOK_SECRET is not set');
+}
+$body = file_get_contents('php://input'); // not $_POST, which is for forms
+$reason = refusal($secret, $body);
+if ($reason !== null) {
+    http_response_code(401);
+    exit($reason);
+}
+if (isNew($_SERVER['HTTP_WEBHOOK_ID'] ?? '')) {
+    $event = json_decode($body);
+    error_log("$event->event $event->task_id"); // Hand it to a queue here, and answer.
+}
+http_response_code(204);

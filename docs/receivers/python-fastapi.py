@@ -1,0 +1,47 @@
+# Receives webhooks with FastAPI. To start it: WEBHOOK_SECRET=whsec_... PORT=8080 python python-fastapi.py
+import hashlib
+import hmac
+import json
+import os
+import time
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+
+SECRET = os.environ["WEBHOOK_SECRET"].encode()  # the whole text, whsec_ included
+if not SECRET:
+    raise SystemExit("WEBHOOK_SECRET is empty")
+
+# The ids that came before. In production: a table's unique key, written together with the event.
+known = set()
+
+app = FastAPI()
+
+
+def refusal(headers, body):
+    """Why a request is not to be trusted; None if it is. `body` is the bytes as they came."""
+    timestamp = headers.get("X-Nano-Timestamp", "")
+    expected = "v1=" + hmac.new(SECRET, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    # While a secret is being rotated, the second header has what the previous ones sign.
+    given = f"{headers.get('X-Nano-Signature')} {headers.get('X-Nano-Signature-Previous')}".split(" ")
+    if not any(hmac.compare_digest(one.encode(), expected.encode()) for one in given):
+        return "the signature does not match"
+    if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > 300:
+        return "the timestamp is more than five minutes off"
+
+
+@app.post("/webhook")
+async def receive(request: Request):
+    body = await request.body()  # A parameter with a model would be parsed, and its bytes gone.
+    reason = refusal(request.headers, body)
+    if reason:
+        return Response(reason, 401)
+    if request.headers["webhook-id"] not in known:
+        known.add(request.headers["webhook-id"])
+        event = json.loads(body)
+        print(f"{event['event']} {event['task_id']}")  # Hand it to a queue here, and answer.
+    return Response(status_code=204)
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, host="127.0.0.1", port=int(os.environ["PORT"]))

@@ -1,0 +1,48 @@
+# Receives webhooks with Flask. To start it: WEBHOOK_SECRET=whsec_... PORT=8080 python python-flask.py
+import hashlib
+import hmac
+import os
+import threading
+import time
+
+from flask import Flask, request
+
+SECRET = os.environ["WEBHOOK_SECRET"].encode()  # the whole text, whsec_ included
+if not SECRET:
+    raise SystemExit("WEBHOOK_SECRET is empty")
+
+# The ids that came before. In production: a table's unique key, written together with the event.
+known = set()
+lock = threading.Lock()
+
+app = Flask(__name__)
+
+
+def refusal(headers, body):
+    """Why a request is not to be trusted; None if it is. `body` is the bytes as they came."""
+    timestamp = headers.get("X-Nano-Timestamp", "")
+    expected = "v1=" + hmac.new(SECRET, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    # While a secret is being rotated, the second header has what the previous ones sign.
+    given = f"{headers.get('X-Nano-Signature')} {headers.get('X-Nano-Signature-Previous')}".split(" ")
+    if not any(hmac.compare_digest(one.encode(), expected.encode()) for one in given):
+        return "the signature does not match"
+    if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > 300:
+        return "the timestamp is more than five minutes off"
+
+
+@app.post("/webhook")
+def receive():
+    reason = refusal(request.headers, request.get_data())
+    if reason:
+        return reason, 401
+    with lock:
+        is_new = request.headers["webhook-id"] not in known
+        known.add(request.headers["webhook-id"])
+    if is_new:
+        event = request.get_json()
+        print(f"{event['event']} {event['task_id']}")  # Hand it to a queue here, and answer.
+    return "", 204
+
+
+if __name__ == "__main__":
+    app.run(host="127.0.0.1", port=int(os.environ["PORT"]))

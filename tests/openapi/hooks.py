@@ -1,0 +1,44 @@
+"""What schemathesis needs to know of this API beyond openapi.yaml, and what it is to check beyond that."""
+
+import schemathesis
+from hypothesis import strategies as st
+
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
+PATHS = st.from_regex(r"(/[A-Za-z0-9_~-]{1,20}){0,3}/?(\?[a-z]{1,8}=[A-Za-z0-9]{0,8})?", fullmatch=True)
+
+# URLs that may be called. Which ones those are, the schema can only tell in words.
+URLS = st.builds("https://{}.your-server.com{}{}".format, NAMES, st.sampled_from(["", ":443", ":8443"]), PATHS)
+schemathesis.openapi.format("iri", URLS)
+
+
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    """Replies may gain fields, so the description leaves them open. Here a field that it does not list is a mistake."""
+    close(raw_schema["paths"])
+    close(raw_schema["components"])
+
+
+def close(node):
+    if isinstance(node, dict):
+        if node.get("type") == "object" and "properties" in node:
+            node.setdefault("additionalProperties", False)
+        for key, child in node.items():
+            if key not in ("example", "examples", "anyOf"):
+                close(child)
+    elif isinstance(node, list):
+        for child in node:
+            close(child)
+
+
+@schemathesis.check
+def in_the_envelope(ctx, response, case):
+    """Whatever is asked, and with whatever method."""
+    if response.request.method == "OPTIONS":
+        return
+    assert response.headers.get("x-request-id"), "no x-request-id"
+    if case.operation.path == "/openapi.yaml" and response.status_code == 200:
+        return
+    assert response.headers["content-type"] == ["application/json"], "not JSON"
+    if response.request.method != "HEAD":
+        body = response.json()
+        assert set(body) == {"success", "data" if body["success"] else "error"}, "not in the envelope"

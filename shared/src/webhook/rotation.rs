@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -80,7 +80,7 @@ impl Webhook {
     pub fn rotated(&self, secret: Secret, overlap: Duration, now: Timestamp) -> Result<Self, TooManyPrevious> {
         let mut previous_secrets = Vec::new();
         if !overlap.is_zero() {
-            previous_secrets.push(PreviousSecret { secret: self.secret.clone(), expires_at: now + overlap });
+            previous_secrets.push(PreviousSecret { secret: self.secret.clone(), expires_at: whole(now + overlap) });
             previous_secrets.extend(self.previous_secrets_at(now).cloned());
         }
         if previous_secrets.len() > MOST_PREVIOUS {
@@ -94,6 +94,11 @@ impl Webhook {
     pub fn previous_secrets_at(&self, now: Timestamp) -> impl Iterator<Item = &PreviousSecret> {
         self.previous_secrets.iter().filter(move |previous| previous.expires_at > now)
     }
+}
+
+/// A time as a customer reads it: to the second.
+fn whole(time: Timestamp) -> Timestamp {
+    time.round(Unit::Second).expect("rounding to seconds stays in range")
 }
 
 #[cfg(test)]
@@ -137,6 +142,12 @@ mod tests {
         let later = twice.rotated(secret("secret-3"), HOUR, now() + HOUR).unwrap();
         assert_eq!(later.previous_secrets.len(), 1);
         assert_eq!(previous(&later, now() + HOUR), ["secret-2"]);
+    }
+
+    #[test]
+    fn an_overlap_ends_with_a_whole_second() {
+        let rotated = webhook().rotated(secret("secret-1"), HOUR, now() + Duration::from_nanos(499_999_999)).unwrap();
+        assert_eq!(rotated.previous_secrets[0].expires_at, now() + HOUR);
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::{RECEIVER, STACK, key_for, skipped};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// Each reads `[{secret, is_text, headers, body}]` and prints `{library: [accepted]}`. A secret that is a text goes to the
-/// libraries as its bytes, as `docs/verifying.md` has it.
+/// Each reads `[{secret, is_text, headers, body}]` and prints `{library: [accepted]}`. A secret that is a text goes to
+/// the libraries as its bytes, as `docs/verifying.md` has it.
 const PYTHON: &str = r#"
 import json, sys, standardwebhooks.webhooks, svix.webhooks
 

@@ -1,5 +1,5 @@
-//! Python's virtual environments under `target/`, each with exactly what its requirements pin: one for MiniStack, one for
-//! the receivers in `docs/receivers/` and the official libraries.
+//! Python's virtual environments under `target/`, each with exactly what its requirements pin: one for MiniStack, one
+//! for the receivers in `docs/receivers/` and the official libraries.
 
 use std::{
     fs::{self, File},

@@ -4,12 +4,21 @@
 //! (`X-Nano-Timestamp`, `X-Nano-Signature`) and Standard Webhooks 1.0 (`webhook-id`, `webhook-timestamp`,
 //! `webhook-signature`). Each attempt is signed anew, with its own time, because receivers refuse old timestamps.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
 use crate::webhook::{Secret, Webhook};
+
+/// Reads a secret's base64 with its padding or without, as the specification's libraries do.
+const READER: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The values of an attempt's signature headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +57,7 @@ pub fn page(secret: &Secret, timestamp: i64, body: &str) -> String {
 /// The key is what follows `whsec_`, base64-decoded; a secret that is not of that form keys with its UTF-8 bytes.
 /// See <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 pub fn standard(secret: &Secret, id: &str, timestamp: i64, body: &str) -> String {
-    let decoded = secret.reveal().strip_prefix(Secret::PREFIX).and_then(|text| STANDARD.decode(text).ok());
+    let decoded = secret.reveal().strip_prefix(Secret::PREFIX).and_then(|text| READER.decode(text).ok());
     let key = decoded.as_deref().unwrap_or(secret.reveal().as_bytes());
     let mac = hmac(key, &[id.as_bytes(), timestamp.to_string().as_bytes(), body.as_bytes()]);
     format!("v1,{}", STANDARD.encode(mac))
@@ -84,6 +93,15 @@ mod tests {
             page(&secret, 1_734_949_200, r#"{"a":1}"#),
             "v1=d024eff36af8c92b4c000c5085cb6e66b7fc4a989cd039d305a8416aa290bed8"
         );
+    }
+
+    #[test]
+    fn a_secret_without_its_padding_is_the_same_key() {
+        let [padded, bare] =
+            ["whsec_c2VjcmV0LTEyMw==", "whsec_c2VjcmV0LTEyMw"].map(|text| Secret::parse(text).unwrap());
+        assert_eq!(standard(&padded, "msg", 1, "{}"), standard(&bare, "msg", 1, "{}"));
+        let raw = Secret::parse("secret-123").unwrap();
+        assert_eq!(standard(&bare, "msg", 1, "{}"), standard(&raw, "msg", 1, "{}"));
     }
 
     /// The example of the Standard Webhooks libraries' own tests.

@@ -14,6 +14,7 @@ mod faults;
 mod fuzz;
 mod history;
 mod hostile;
+mod isolation;
 mod receivers;
 mod recovery;
 mod retry_after;

@@ -9,7 +9,7 @@ use crate::{ApiKey, Failure, Stack};
 pub struct Customer {
     client: reqwest::Client,
     base: String,
-    key: String,
+    authorization: Option<String>,
 }
 
 /// What the API answered.
@@ -33,7 +33,12 @@ impl Reply {
 impl Customer {
     /// A client with this key.
     pub fn new(stack: &Stack, key: &ApiKey) -> Self {
-        Self { client: http_client(), base: stack.api_url.clone(), key: key.key.clone() }
+        Self { authorization: Some(format!("Bearer {}", key.key)), ..Self::without_key(stack) }
+    }
+
+    /// A client that authenticates only by the headers that it is given; see [`Customer::send_with`].
+    pub fn without_key(stack: &Stack) -> Self {
+        Self { client: http_client(), base: stack.api_url.clone(), authorization: None }
     }
 
     /// `GET {path}`
@@ -64,9 +69,10 @@ impl Customer {
         body: Option<String>,
         headers: &[(&str, &str)],
     ) -> Result<Reply, Failure> {
-        let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        let authorization = self.authorization.iter().map(|value| ("authorization", value.as_str()));
+        for (name, value) in authorization.chain(headers.iter().copied()) {
+            request = request.header(name, value);
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);

@@ -1,0 +1,315 @@
+//! No account sees, changes or hears what is another's. Here stands what the API's routes must not do for a stranger, in
+//! [`events`] what fan-out and the dispatcher must not.
+//!
+//! The accounts have webhooks of the same numbers, so that a look-up by number alone would be found out.
+
+mod events;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures_util::future::{join, join_all};
+use harness::{ApiKey, Customer, Producer, Reply, expand_template, signature};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{RECEIVER, STACK, key_for};
+
+const WEBHOOKS: &str = "/api/v1/webhooks";
+const UNAUTHORIZED: &str =
+    r#"{"success":false,"error":{"code":"unauthorized","message":"Invalid or missing API key"}}"#;
+
+/// Every route that needs a key, with the query and the body of a request that its owner could make. In this order, since
+/// strangers change what is theirs on the way: what deletes and creates comes last.
+const WITH_KEY: [(&str, &str, &str); 12] = [
+    ("GET /api/v1/webhooks", "", ""),
+    ("GET /api/v1/webhooks/{id}", "", ""),
+    ("GET /api/v1/webhooks/{id}/stats", "?hours=1", ""),
+    ("GET /api/v1/webhooks/{id}/deliveries", "?limit=1&cursor={cursor}", ""),
+    ("GET /api/v1/webhooks/{id}/deliveries/{delivery_id}", "", ""),
+    ("POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/retry", "", ""),
+    ("PATCH /api/v1/webhooks/{id}", "", r#"{"events":["job.failed"]}"#),
+    ("POST /api/v1/webhooks/{id}/rotate-secret", "", r#"{"secret_key":"a-strangers-secret","overlap_seconds":0}"#),
+    ("POST /api/v1/webhooks/{id}/test", "", ""),
+    ("DELETE /api/v1/webhooks/{id}", "", ""),
+    ("POST /api/v1/webhooks", "", CREATE),
+    ("$default", "", ""),
+];
+
+/// Every route that does not, with a path of it and the reason.
+const WITHOUT_KEY: [(&str, &str, &str); 0] = [];
+
+const CREATE: &str = r#"{"url":"https://your-server.com/","events":["job.failed"],"secret_key":"your-secret-key"}"#;
+
+/// What a request names.
+struct Names {
+    webhook: u64,
+    delivery: String,
+    cursor: String,
+    idempotency_key: &'static str,
+}
+
+/// A route's method and path, with these names in it.
+fn line(route: &str, query: &str, names: &Names) -> (Method, String) {
+    let (method, path) = if route == "$default" { ("GET", "/nowhere/{id}") } else { route.split_once(' ').unwrap() };
+    let path = format!("{path}{query}")
+        .replace("{id}", &names.webhook.to_string())
+        .replace("{delivery_id}", &names.delivery)
+        .replace("{cursor}", &names.cursor);
+    (method.parse().unwrap(), path)
+}
+
+#[test]
+fn every_route_of_the_template_is_in_a_table_here() {
+    let template = expand_template().unwrap_or_else(|failure| panic!("{failure}"));
+    let resources = template["Resources"].as_object().unwrap().values();
+    let api = resources.filter(|resource| resource["Type"] == "AWS::ApiGatewayV2::Api");
+    let paths = api.flat_map(|api| api["Properties"]["Body"]["paths"].as_object().unwrap());
+    let routes = paths.flat_map(|(path, methods)| {
+        methods.as_object().unwrap().keys().map(move |method| match path.as_str() {
+            "/$default" => "$default".to_owned(),
+            path => format!("{} {path}", method.to_uppercase()),
+        })
+    });
+    let with_key = WITH_KEY.iter().map(|(route, ..)| *route);
+    let tabled: BTreeSet<_> = with_key.chain(WITHOUT_KEY.iter().map(|(route, ..)| *route)).map(str::to_owned).collect();
+    assert_eq!(routes.collect::<BTreeSet<_>>(), tabled);
+}
+
+/// The victim: three webhooks that have heard of two tasks, and every name that a stranger could have got hold of.
+struct Victim {
+    account: &'static str,
+    customer: Customer,
+    key: ApiKey,
+}
+
+impl Victim {
+    async fn new(account: &'static str) -> Self {
+        let key = key_for(account);
+        let victim = Self { account, customer: Customer::new(&STACK, &key), key };
+        for number in 1..=3 {
+            let webhook = json!({ "url": RECEIVER.url(&victim.path(number)), "events": ["job.completed"],
+                "secret_key": victim.secret(number) });
+            assert_eq!(victim.customer.post(WEBHOOKS, &webhook).await.unwrap().status, 201);
+        }
+        victim.complete("victims_task_1").await;
+        victim.complete("victims_task_2").await;
+        victim.wait_until_heard(2).await;
+        for number in 1..=3 {
+            victim.wait_until_recorded(number).await;
+        }
+        victim
+    }
+
+    fn path(&self, number: u64) -> String {
+        format!("/{}/victims_path/{number}", self.account)
+    }
+
+    fn secret(&self, number: u64) -> String {
+        format!("{}-victims-secret-{number}", self.account)
+    }
+
+    async fn complete(&self, task: &str) {
+        let completion =
+            json!({ "account_id": self.account, "task_id": task, "task_type": "image", "status": "completed" });
+        Producer::new(&STACK).send(completion).await.unwrap();
+    }
+
+    async fn wait_until_heard(&self, count: usize) {
+        for number in 1..=3 {
+            RECEIVER.wait_for(&self.path(number), count, Duration::from_secs(20)).await.unwrap();
+        }
+    }
+
+    async fn wait_until_recorded(&self, number: u64) {
+        for _ in 0..100 {
+            let delivered = format!("{WEBHOOKS}/{number}/deliveries?status=delivered");
+            if self.data(&delivered).await["deliveries"].as_array().unwrap().len() == 2 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the deliveries to webhook {number} are not recorded");
+    }
+
+    async fn data(&self, path: &str) -> Value {
+        let reply = self.customer.get(path).await.unwrap();
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        reply.json()["data"].clone()
+    }
+
+    /// What belongs to one of its webhooks.
+    async fn names(&self, webhook: u64) -> Names {
+        let page = self.data(&format!("{WEBHOOKS}/{webhook}/deliveries?limit=1")).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (delivery, cursor) = (text(&page["deliveries"][0]["id"]), text(&page["next_cursor"]));
+        Names { webhook, delivery, cursor, idempotency_key: "victims-idempotency-key" }
+    }
+
+    /// Everything that it can see of itself.
+    async fn snapshot(&self) -> Vec<Value> {
+        let mut seen = vec![self.data(WEBHOOKS).await];
+        for number in 1..=3 {
+            let webhook = format!("{WEBHOOKS}/{number}");
+            seen.push(self.data(&webhook).await);
+            let deliveries = self.data(&format!("{webhook}/deliveries")).await;
+            for delivery in deliveries["deliveries"].as_array().unwrap() {
+                seen.push(self.data(&format!("{webhook}/deliveries/{}", delivery["id"].as_str().unwrap())).await);
+            }
+            seen.push(deliveries);
+        }
+        seen
+    }
+
+    /// Its webhooks have heard of its own tasks and of nothing else, and still sign with the secrets they always had.
+    async fn assert_unharmed(&self, before: &[Value]) {
+        assert_eq!(self.snapshot().await, before);
+        self.complete("victims_task_3").await;
+        self.wait_until_heard(3).await;
+        for number in 1..=3 {
+            let heard = RECEIVER.received(&self.path(number));
+            let mut tasks: Vec<_> = heard.iter().map(|webhook| webhook.json()["task_id"].clone()).collect();
+            tasks.sort_by_key(Value::to_string);
+            assert_eq!(tasks, ["victims_task_1", "victims_task_2", "victims_task_3"]);
+            assert!(heard.iter().all(|webhook| signature::is_valid(webhook, &self.secret(number))));
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_route_lets_anybody_in_without_a_valid_key() {
+    let victim = Victim::new("acct_locked").await;
+    let before = victim.snapshot().await;
+    let names = victim.names(3).await;
+    let key = &victim.key.key;
+    let revoked = key_for(victim.account).key;
+    assert_eq!(ask_with(Some(&format!("Bearer {revoked}")), Method::GET, WEBHOOKS, "").await.status, 200);
+    revoke_newest_key(victim.account);
+    let unknown = format!("{}{}", &key[..key.len() - 1], if key.ends_with('0') { '1' } else { '0' });
+    let wrong = [
+        None,
+        Some(String::new()),
+        Some("Bearer".into()),
+        Some("Bearer sk-".into()),
+        Some(format!("Bearer {unknown}")),
+        Some(format!("Bearer {revoked}")),
+        Some(format!("Bearer {}", key.to_uppercase())),
+        Some(format!("Bearer {}", &key[..key.len() - 1])),
+        Some(format!("Bearer {key}0")),
+        Some(format!("Bearer  {key}")),
+        Some(format!("Basic {key}")),
+        Some(key.clone()),
+        // What the gateway makes of two headers.
+        Some(format!("Bearer {key},Bearer {key}")),
+    ];
+    for (route, query, body) in WITH_KEY {
+        let (method, path) = line(route, query, &names);
+        let replies = join_all(wrong.iter().map(|value| ask_with(value.as_deref(), method.clone(), &path, body)));
+        for (reply, value) in replies.await.iter().zip(&wrong) {
+            assert_eq!((reply.status, reply.text.as_str()), (401, UNAUTHORIZED), "{route} with {value:?}");
+            assert!(!reply.headers.contains_key("ratelimit-limit"), "{route} with {value:?}");
+        }
+    }
+    for (route, path, reason) in WITHOUT_KEY {
+        let with_key = ask_with(Some(&format!("Bearer {key}")), Method::GET, path, "").await;
+        assert_eq!(with_key.status, 200, "{route}");
+        let replies = join_all(wrong.iter().map(|value| ask_with(value.as_deref(), Method::GET, path, "")));
+        for (reply, value) in replies.await.iter().zip(&wrong) {
+            assert_eq!((reply.status, &reply.text), (200, &with_key.text), "{route}: {reason}; with {value:?}");
+        }
+    }
+    victim.assert_unharmed(&before).await;
+}
+
+async fn ask_with(authorization: Option<&str>, method: Method, path: &str, body: &str) -> Reply {
+    let header = authorization.map(|value| ("authorization", value));
+    let nobody = Customer::without_key(&STACK);
+    nobody.send_with(method, path, Some(body.to_owned()), header.as_slice()).await.unwrap()
+}
+
+fn revoke_newest_key(account: &str) {
+    let keys = STACK.operator(&["keys", "list", "--account", account, "--json"]).unwrap();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let newest = keys.as_array().unwrap().last().unwrap();
+    STACK.operator(&["keys", "revoke", newest["id"].as_str().unwrap()]).unwrap();
+}
+
+/// Two strangers with the same webhooks of their own make the same requests. One names what is the victim's, the other
+/// what is nobody's: if their replies differ in anything, the victim's things can be told from those that do not exist.
+#[tokio::test]
+async fn what_is_another_accounts_is_answered_like_what_is_nobodys() {
+    let victim = Victim::new("acct_watched").await;
+    let key = [("idempotency-key", "victims-idempotency-key")];
+    let create = CREATE.replace("your-server.com", "victims-server.com");
+    assert_eq!(
+        victim.customer.send_with(Method::POST, WEBHOOKS, Some(create.clone()), &key).await.unwrap().status,
+        201
+    );
+    assert_eq!(victim.customer.delete("/api/v1/webhooks/4").await.unwrap().status, 200);
+    let before = victim.snapshot().await;
+    let (curious, clueless) = (stranger("acct_curious").await, stranger("acct_clueless").await);
+
+    // The first is a number that the strangers do not have, the second one that everybody has.
+    for (theirs, nobodys) in [(3, 9), (1, 1)] {
+        let theirs = victim.names(theirs).await;
+        let nobodys = Names {
+            webhook: nobodys,
+            delivery: changed(&theirs.delivery),
+            cursor: changed(&theirs.cursor),
+            idempotency_key: "nobodys-idempotency-key",
+        };
+        for (route, query, body) in WITH_KEY {
+            for body in [body, &create] {
+                let (one, other) =
+                    join(ask(&curious, route, query, body, &theirs), ask(&clueless, route, query, body, &nobodys))
+                        .await;
+                assert_eq!(one, other, "{route} with {body}");
+                assert!(!one.1.contains("victims"), "{route} with {body}: {}", one.1);
+            }
+        }
+    }
+    victim.assert_unharmed(&before).await;
+}
+
+async fn stranger(account: &str) -> Customer {
+    let customer = Customer::new(&STACK, &key_for(account));
+    let webhook = json!({ "url": RECEIVER.url("/strangers"), "events": ["job.completed"], "secret_key": "12345678" });
+    for _ in 1..=2 {
+        assert_eq!(customer.post(WEBHOOKS, &webhook).await.unwrap().status, 201);
+    }
+    customer
+}
+
+/// The same name but for one character that still fits.
+fn changed(name: &str) -> String {
+    let (beginning, last) = name.split_at(name.len() - 1);
+    format!("{beginning}{}", if last == "A" { "B" } else { "A" })
+}
+
+/// A reply's status, text and headers, without the name that was asked for and what differs from request to request.
+async fn ask(
+    customer: &Customer,
+    route: &str,
+    query: &str,
+    body: &str,
+    names: &Names,
+) -> (u16, String, BTreeMap<String, String>) {
+    let (method, path) = line(route, query, names);
+    let key = [("idempotency-key", names.idempotency_key)];
+    let reply = customer.send_with(method, &path, Some(body.to_owned()), &key).await.unwrap();
+    let headers = reply.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let own = ["date", "x-request-id", "apigw-requestid", "ratelimit-remaining", "ratelimit-reset"];
+    let text = reply.text.replace(&format!("webhook {}\"", names.webhook), "webhook {id}\"");
+    let text = text.replace(&format!("/nowhere/{}\"", names.webhook), "/nowhere/{id}\"");
+    (reply.status, without_ulids(&text), headers.filter(|(name, _)| !own.contains(&name.as_str())).collect())
+}
+
+/// Delivery ids are echoed, and a test event's is made up each time.
+fn without_ulids(text: &str) -> String {
+    let is_ulid =
+        |word: &&str| word.len() == 26 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let ulids: Vec<_> = text.split(|char: char| !char.is_ascii_alphanumeric()).filter(is_ulid).collect();
+    ulids.iter().fold(text.to_owned(), |text, ulid| text.replace(ulid, "{delivery_id}"))
+}

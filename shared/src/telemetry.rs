@@ -1,14 +1,48 @@
 //! Logs: one JSON object a line on AWS, where the function's logging settings choose format and level.
 
-use std::error::Error;
+use std::{env, error::Error};
+
+use lambda_runtime::tracing::subscriber::{self, filter::LevelFilter};
+
+/// The finest level that there is, whatever the environment says. Below it the runtime and the SDK log requests as they
+/// are, with API keys and secrets.
+const FINEST: LevelFilter = LevelFilter::INFO;
 
 /// Sends the logs to standard output, as `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL` say. Call it first.
+///
+/// The runtime has a subscriber of its own, but that one heeds `RUST_LOG`, too.
 pub fn init() {
-    lambda_runtime::tracing::init_default_subscriber();
+    let variable = |name| env::var(name).unwrap_or_default();
+    let level = level(&variable("AWS_LAMBDA_LOG_LEVEL"));
+    let lines = subscriber::fmt().with_max_level(level).with_target(false).without_time();
+    if variable("AWS_LAMBDA_LOG_FORMAT").eq_ignore_ascii_case("json") {
+        lines.json().init();
+    } else {
+        lines.init();
+    }
+}
+
+/// The level of this name, but none finer than [`FINEST`], which is also the level of no name.
+fn level(name: &str) -> LevelFilter {
+    if name.is_empty() { FINEST } else { name.parse().map_or(FINEST, |level: LevelFilter| level.min(FINEST)) }
 }
 
 /// An error and everything that caused it, on one line.
 pub fn chain(err: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(err), |cause| (*cause).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_level_is_finer_than_info() {
+        for name in ["INFO", "DEBUG", "TRACE", "debug", "5", "FATAL", "nano_webhooks=trace", ""] {
+            assert_eq!(level(name), LevelFilter::INFO, "{name}");
+        }
+        assert_eq!(level("WARN"), LevelFilter::WARN);
+        assert_eq!(level("ERROR"), LevelFilter::ERROR);
+    }
 }

@@ -66,6 +66,15 @@ impl Emulator {
         &self.endpoint
     }
 
+    /// What the emulator has written so far, and what the functions have printed.
+    pub(crate) fn log(&self) -> Result<String, Failure> {
+        let read = |log: &Path| {
+            let cannot_read = |error| Failure::new(format!("{} cannot be read: {error}", log.display()));
+            Ok(String::from_utf8_lossy(&fs::read(log).map_err(cannot_read)?).into_owned())
+        };
+        Ok(read(&self.log)? + &read(&self.log.with_file_name("functions.log"))?)
+    }
+
     /// The processes that run the functions.
     pub(crate) fn functions(&self) -> Vec<Process> {
         processes::of(Pid::from_child(&self.child))
@@ -124,6 +133,8 @@ fn set_environment(command: &mut Command, port: u16, endpoint: &str, folder: &Pa
         // On AWS these come from the functions' LoggingConfig.
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
         .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        // No function may heed it: at this level the runtime and the SDK log keys and secrets.
+        .env("RUST_LOG", "trace")
         .env("HOME", folder)
         .env("TMPDIR", folder.join("tmp"))
         .env("STATE_DIR", folder.join("tmp/state"))

@@ -170,8 +170,7 @@ impl Request {
 /// A header of a reply.
 type Header = (&'static str, String);
 
-/// A status, headers and the body of a reply.
-#[derive(Debug)]
+/// A status, headers and the body of a reply. It has no `Debug`: the body may show a secret.
 pub struct Reply {
     status: StatusCode,
     headers: Vec<Header>,

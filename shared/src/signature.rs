@@ -11,6 +11,7 @@ use base64::{
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use crate::webhook::{Secret, Webhook};
 
@@ -58,7 +59,8 @@ pub fn page(secret: &Secret, timestamp: i64, body: &str) -> String {
 /// See <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 pub fn standard(secret: &Secret, id: &str, timestamp: i64, body: &str) -> String {
     let decoded = secret.reveal().strip_prefix(Secret::PREFIX).and_then(|text| READER.decode(text).ok());
-    let key = decoded.as_deref().unwrap_or(secret.reveal().as_bytes());
+    let decoded = decoded.map(Zeroizing::new);
+    let key = decoded.as_ref().map_or(secret.reveal().as_bytes(), |decoded| decoded.as_slice());
     let mac = hmac(key, &[id.as_bytes(), timestamp.to_string().as_bytes(), body.as_bytes()]);
     format!("v1,{}", STANDARD.encode(mac))
 }

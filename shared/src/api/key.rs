@@ -21,7 +21,8 @@ impl ApiKey {
     pub fn generate() -> Self {
         let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
         getrandom::fill(bytes.as_mut()).expect("the operating system gives random bytes");
-        Self(Zeroizing::new(format!("{PREFIX}{}", hex::encode(bytes.as_ref()))))
+        let digits = Zeroizing::new(hex::encode(bytes.as_ref()));
+        Self(Zeroizing::new(format!("{PREFIX}{}", digits.as_str())))
     }
 
     /// Parses the value of an `Authorization` header. What has another form is not worth a look-up.

@@ -7,7 +7,11 @@ use zeroize::Zeroizing;
 
 use super::Invalid;
 
-/// The key of a webhook's signatures. Its `Debug` says nothing, and its memory is zeroed when it is dropped.
+/// The key of a webhook's signatures. Its `Debug` says nothing.
+///
+/// Its own memory is zeroed when it is dropped, and so is what is decoded from it to sign. Copies that others make are
+/// not: the request's body, the reply's, the items that go to and come from DynamoDB, and what the SDK and TLS buffer of
+/// all these. They are freed when the request is done, and may stay legible in the function's memory after that.
 ///
 /// It cannot be serialised: a reply, a message or a log line that took it by mistake would not compile. Whoever needs
 /// the text asks for it with [`Secret::reveal`], which is easy to search for.

@@ -34,8 +34,8 @@ pub enum CreateError {
     Store(#[from] StoreError),
 }
 
-/// What makes a repeated request known.
-#[derive(Debug, Clone, Copy)]
+/// What makes a repeated request known. It has no `Debug`: the body may hold a secret.
+#[derive(Clone, Copy)]
 pub struct Idempotency<'a> {
     /// The client's name for the request.
     pub key: &'a str,

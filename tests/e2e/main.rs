@@ -18,6 +18,7 @@ mod isolation;
 mod receivers;
 mod recovery;
 mod retry_after;
+mod secrets;
 mod standard_webhooks;
 mod stats;
 mod throttling;

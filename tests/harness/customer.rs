@@ -3,13 +3,14 @@
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
-use crate::{ApiKey, Failure, Stack};
+use crate::{ApiKey, Failure, Stack, secrets::UsedSecrets};
 
 /// A client of the HTTP API. Make one for each runtime: it keeps connections that end with the runtime.
 pub struct Customer {
     client: reqwest::Client,
     base: String,
     authorization: Option<String>,
+    used_secrets: UsedSecrets,
 }
 
 /// What the API answered.
@@ -38,7 +39,12 @@ impl Customer {
 
     /// A client that authenticates only by the headers that it is given; see [`Customer::send_with`].
     pub fn without_key(stack: &Stack) -> Self {
-        Self { client: http_client(), base: stack.api_url.clone(), authorization: None }
+        Self {
+            client: http_client(),
+            base: stack.api_url.clone(),
+            authorization: None,
+            used_secrets: stack.used_secrets.clone(),
+        }
     }
 
     /// `GET {path}`
@@ -74,16 +80,18 @@ impl Customer {
         for (name, value) in authorization.chain(headers.iter().copied()) {
             request = request.header(name, value);
         }
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+        if let Some(body) = &body {
+            request = request.header("content-type", "application/json").body(body.clone());
         }
         let unreachable = |error: reqwest::Error| Failure::new(format!("the API does not answer: {error}"));
         let reply = request.send().await.map_err(unreachable)?;
-        Ok(Reply {
-            status: reply.status().as_u16(),
-            headers: reply.headers().clone(),
-            text: reply.text().await.map_err(unreachable)?,
-        })
+        let (status, headers) = (reply.status(), reply.headers().clone());
+        let text = reply.text().await.map_err(unreachable)?;
+        if status.is_success() {
+            self.used_secrets.add_from(body.as_deref().unwrap_or_default());
+            self.used_secrets.add_from(&text);
+        }
+        Ok(Reply { status: status.as_u16(), headers, text })
     }
 }
 

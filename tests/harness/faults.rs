@@ -82,6 +82,7 @@ struct Weather {
     rate: f64,
     cursed: Option<&'static str>,
     counts: Counts,
+    taken_down: Option<Vec<(String, String)>>,
 }
 
 /// What passed the proxy so far.
@@ -101,7 +102,8 @@ impl Faults {
         listener.set_nonblocking(true).map_err(cannot)?;
         let address = format!("http://{}", listener.local_addr().map_err(cannot)?);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(cannot)?;
-        let weather = Weather { rng: Rng::with_seed(seed), rate: 0.0, cursed: None, counts: Counts::default() };
+        let weather =
+            Weather { rng: Rng::with_seed(seed), rate: 0.0, cursed: None, counts: Counts::default(), taken_down: None };
         let inner = Arc::new(Inner {
             address,
             emulator: OnceLock::new(),
@@ -127,6 +129,16 @@ impl Faults {
     /// From now on every call with this text in it fails.
     pub fn curse(&self, text: &'static str) {
         lock(&self.0.weather).cursed = Some(text);
+    }
+
+    /// From now on calls are taken down. They are kept in memory.
+    pub fn take_down(&self) {
+        lock(&self.0.weather).taken_down.get_or_insert_default();
+    }
+
+    /// The operation and the body of each call that was taken down, whatever became of it.
+    pub fn taken_down(&self) -> Vec<(String, String)> {
+        lock(&self.0.weather).taken_down.clone().unwrap_or_default()
     }
 
     /// How many calls have not arrived yet, those that their callers have given up among them.
@@ -155,6 +167,9 @@ impl Inner {
     fn choose(&self, call: &Call) -> Option<Fault> {
         let mut weather = lock(&self.weather);
         *weather.counts.calls.entry(call.operation().to_owned()).or_default() += 1;
+        if let Some(taken_down) = &mut weather.taken_down {
+            taken_down.push((call.operation().to_owned(), String::from_utf8_lossy(&call.body).into_owned()));
+        }
         let fault = weather.choose(call)?;
         *weather.counts.faults.entry(fault).or_default() += 1;
         Some(fault)

@@ -31,6 +31,7 @@ mod processes;
 mod producer;
 mod python;
 mod receiver;
+mod secrets;
 pub mod signature;
 mod stack;
 

@@ -17,6 +17,7 @@ use crate::{
     helper::{last_words, run, set_clean_environment},
     processes::peak_memory,
     python,
+    secrets::UsedSecrets,
 };
 
 /// Parameters of the template for this machine. Everything else is the template's default.
@@ -62,6 +63,7 @@ pub struct Stack {
     pub dead_letter_queue_url: String,
     /// The dead letters that were found so far; see [`crate::Producer::wait_for_dead_letter`].
     pub(crate) dead_letters: Arc<Mutex<Vec<DeadLetter>>>,
+    pub(crate) used_secrets: UsedSecrets,
 }
 
 /// A key to the HTTP API.
@@ -95,6 +97,7 @@ impl Stack {
             deliveries_queue_url: deployment.output("DeliveriesQueueUrl")?,
             dead_letter_queue_url: deployment.output("DeadLetterQueueUrl")?,
             dead_letters: Arc::default(),
+            used_secrets: UsedSecrets::new(&options.folder)?,
             emulator,
             binaries,
         })
@@ -105,7 +108,10 @@ impl Stack {
         let output = self.operator(&["keys", "create", "--account", account_id, "--json"])?;
         let made: Value = serde_json::from_str(&output).unwrap_or_default();
         match made["key"].as_str() {
-            Some(key) => Ok(ApiKey { account_id: account_id.to_owned(), key: key.to_owned() }),
+            Some(key) => {
+                self.used_secrets.add(key);
+                Ok(ApiKey { account_id: account_id.to_owned(), key: key.to_owned() })
+            }
             None => Err(Failure::new(format!("nano-webhooks keys create printed no key: {output}"))),
         }
     }
@@ -121,6 +127,16 @@ impl Stack {
             return Err(Failure::new(format!("nano-webhooks {}: {}", arguments.join(" "), last_words(&output))));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The keys that were made for this stack, and the webhooks' secrets that its customers sent and were shown.
+    pub fn used_secrets(&self) -> Vec<String> {
+        self.used_secrets.all()
+    }
+
+    /// What the emulator and the functions have written to their logs so far.
+    pub fn log(&self) -> Result<String, Failure> {
+        self.emulator.log()
     }
 
     /// The emulator's address, for `AWS_ENDPOINT_URL`.

@@ -21,6 +21,7 @@ def main():
     # The function runtime's HTTP server answers in two small writes; with Nagle's algorithm each invocation of a warm
     # function waits 40 ms for the client's delayed acknowledgement.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+    keep_output()
     lock_queues()
     authorise_batches_like_aws()
     from ministack import app
@@ -40,6 +41,32 @@ def end():
     """Not a clean shutdown, because there is nothing to keep, and MiniStack's own would leave busy functions behind."""
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def keep_output():
+    """Writes each line that a function prints to functions.log, as it comes.
+
+    MiniStack's own log has only what functions printed that a queue invoked, and its CloudWatch what was printed before
+    the end of an invocation.
+    """
+    from ministack.core.lambda_runtime import ProvidedWorker
+
+    pump = ProvidedWorker._pump_output
+    log = open(os.path.join(os.environ["HOME"], "functions.log"), "wb", buffering=0)
+
+    class Kept:
+        def __init__(self, stream):
+            self.stream = stream
+
+        def __getattr__(self, name):
+            return getattr(self.stream, name)
+
+        def readline(self):
+            line = self.stream.readline()
+            log.write(line)
+            return line
+
+    ProvidedWorker._pump_output = lambda worker, stream, queue: pump(worker, Kept(stream), queue)
 
 
 def lock_queues():

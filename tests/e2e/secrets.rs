@@ -1,0 +1,251 @@
+//! No API key and no webhook's secret is in a log line or in a message.
+//!
+//! The test here does everything that touches one, on a stack of its own: the functions' calls are taken down on their way
+//! to the emulator, and the logs are searched when all is done. The logs of the other tests are complete only when their
+//! process has ended, which no test sees; `.ci/run` searches those, for what the harness took down of each stack. The
+//! emulator sets `RUST_LOG=trace` for all of them, which the functions must not heed.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use futures_util::future::join_all;
+use harness::{Answer, ApiKey, Customer, Faults, Options, Producer, Stack, expand_template};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{RECEIVER, folder_of_this_run};
+
+const WEBHOOKS: &str = "/api/v1/webhooks";
+const ACCOUNT: &str = "acct_secretive";
+/// Every secret that the customer chooses begins like this.
+const CHOSEN: &str = "a-secret-of-the-customers-own";
+/// Every call that has this secret in it fails.
+const CURSED: &str = "a-secret-of-the-customers-own-cursed";
+/// The calls that have to hold a webhook's secret: they keep it.
+const KEEPING: [&str; 2] = ["TransactWriteItems", "UpdateItem"];
+
+struct Scene {
+    stack: Stack,
+    faults: Faults,
+    key: ApiKey,
+    customer: Customer,
+    producer: Producer,
+}
+
+#[tokio::test]
+async fn no_key_and_no_secret_is_in_a_log_line_or_a_message() {
+    let faults = Faults::start(4).unwrap();
+    faults.take_down();
+    let folder = folder_of_this_run().join("secrets");
+    let options = Options { folder, faults: Some(faults.clone()), ..Options::default() };
+    let stack = Stack::start(&options, &|_| {}).unwrap();
+    let key = stack.create_api_key(ACCOUNT).unwrap();
+    let (customer, producer) = (Customer::new(&stack, &key), Producer::new(&stack));
+    let scene = Scene { stack, faults, key, customer, producer };
+
+    scene.everyday().await;
+    let mut mistaken = scene.mistakes().await;
+    scene.panic().await;
+    scene.bad_day().await;
+
+    mistaken.extend(scene.stack.used_secrets());
+    mistaken.push(CHOSEN.to_owned());
+    assert!(mistaken.iter().any(|secret| secret.starts_with("whsec_")) && mistaken.contains(&scene.key.key));
+    scene.assert_in_no_log_line(&mistaken).await;
+    scene.assert_in_no_message(&mistaken);
+    for webhook in RECEIVER.received_by_all().iter().filter(|webhook| webhook.path.starts_with("/secretive")) {
+        let webhook = format!("{:?} {}", webhook.headers, String::from_utf8_lossy(&webhook.body));
+        assert_eq!(found(&mistaken, &webhook), None);
+    }
+}
+
+impl Scene {
+    async fn ask(&self, method: Method, path: &str, body: &str) -> u16 {
+        let reply = self.customer.send(method, path, Some(body.to_owned())).await.unwrap();
+        reply.status
+    }
+
+    /// A webhook's life: created, changed, rotated, tested; deliveries that arrive, that fail, and that are retried.
+    async fn everyday(&self) {
+        for (number, path) in ["/secretive/good", "/secretive/bad", "/secretive/gone"].into_iter().enumerate() {
+            let chosen = (number != 1).then(|| format!("{CHOSEN}-{number}"));
+            let webhook = json!({ "url": RECEIVER.url(path), "events": ["job.completed"], "secret_key": chosen });
+            let key = [("idempotency-key", path)];
+            for replayed in [false, true] {
+                let body = Some(webhook.to_string());
+                let made = self.customer.send_with(Method::POST, WEBHOOKS, body, &key).await.unwrap();
+                assert_eq!((made.status, made.headers.contains_key("idempotent-replayed")), (201, replayed));
+            }
+        }
+        RECEIVER.answer("/secretive/bad", vec![Answer::status(500); 100]);
+        RECEIVER.answer("/secretive/gone", [Answer::status(410)]);
+        let own = format!(r#"{{"secret_key":"{CHOSEN}-rotated"}}"#);
+        for (method, path, body, status) in [
+            (Method::PATCH, "/1", r#"{"events":["job.failed","job.completed"]}"#, 200),
+            (Method::POST, "/1/rotate-secret", own.as_str(), 200),
+            (Method::POST, "/2/rotate-secret", "", 200),
+            (Method::POST, "/1/test", "", 202),
+            (Method::GET, "", "", 200),
+            (Method::GET, "/1", "", 200),
+            (Method::GET, "/1/stats", "", 200),
+        ] {
+            assert_eq!(self.ask(method, &format!("{WEBHOOKS}{path}"), body).await, status, "{path}");
+        }
+        // At the same time, so that a condition of the store's fails.
+        join_all((0..4).map(async |number| {
+            let other = format!(r#"{{"secret_key":"{CHOSEN}-rotated-{number}","overlap_seconds":0}}"#);
+            let status = self.ask(Method::POST, "/api/v1/webhooks/1/rotate-secret", &other).await;
+            assert!([200, 409].contains(&status), "{status}");
+        }))
+        .await;
+
+        self.producer.send("this is no completion").await.unwrap();
+        self.producer.wait_for_dead_letter("this is no completion", Duration::from_secs(30)).await.unwrap();
+        let completion =
+            json!({ "account_id": ACCOUNT, "task_id": "task_1", "task_type": "image", "status": "completed" });
+        self.producer.send(completion).await.unwrap();
+        self.wait_for(1, "delivered").await;
+        self.wait_for(3, "failed").await;
+        let failed = self.wait_for(2, "failed").await;
+        assert_eq!(self.ask(Method::GET, &failed, "").await, 200);
+        assert_eq!(self.ask(Method::POST, &format!("{failed}/retry"), "").await, 202);
+    }
+
+    /// Waits for a delivery of a webhook in this state; gives its path.
+    async fn wait_for(&self, webhook: u64, state: &str) -> String {
+        let path = format!("{WEBHOOKS}/{webhook}/deliveries");
+        for _ in 0..300 {
+            let page = self.customer.get(&format!("{path}?status={state}")).await.unwrap().json();
+            if let Some(id) = page["data"]["deliveries"][0]["id"].as_str() {
+                return format!("{path}/{id}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no delivery to webhook {webhook} is {state}");
+    }
+
+    /// Requests that are refused, with secrets in them and keys on them; gives those keys.
+    async fn mistakes(&self) -> Vec<String> {
+        let rest = r#""url":"https://a.example.com/","events":["job.failed"]"#;
+        for body in [
+            format!(r#"{{"secret_key":"{CHOSEN}","#),
+            format!(r#"{{"secret_key":"{CHOSEN}",{rest},"secret_key":"{CHOSEN}"}}"#),
+            format!(r#"{{"{CHOSEN}":"{CHOSEN}",{rest}}}"#),
+            format!(r#"{{"secret_key":["{CHOSEN}"],{rest}}}"#),
+            format!(r#"{{"secret_key":"{CHOSEN} and a space",{rest}}}"#),
+            format!(r#"{{"secret_key":"{}",{rest}}}"#, CHOSEN.repeat(10)),
+            format!(r#"{{"secret_key":"{CHOSEN}","url":"{CHOSEN}","events":["{CHOSEN}"]}}"#),
+            format!(r#"{{"secret_key":"{CHOSEN}","overlap_seconds":"{CHOSEN}"}}"#),
+            format!(r#"["{CHOSEN}"]"#),
+            format!(r#""{CHOSEN}""#),
+        ] {
+            for path in [WEBHOOKS, "/api/v1/webhooks/1/rotate-secret", "/api/v1/webhooks/1/test"] {
+                assert_eq!(self.ask(Method::POST, path, &body).await, 400, "{path}: {body}");
+            }
+            assert_eq!(self.ask(Method::PATCH, "/api/v1/webhooks/1", &body).await, 400, "{body}");
+            assert_eq!(self.ask(Method::POST, &format!("/{CHOSEN}?{CHOSEN}={CHOSEN}"), &body).await, 404);
+        }
+        assert_eq!(self.ask(Method::POST, WEBHOOKS, &CHOSEN.repeat(3_000)).await, 413);
+
+        let revoked = self.stack.create_api_key(ACCOUNT).unwrap().key;
+        let keys = self.stack.operator(&["keys", "list", "--json"]).unwrap();
+        let keys: Value = serde_json::from_str(&keys).unwrap();
+        self.stack.operator(&["keys", "revoke", keys[1]["id"].as_str().unwrap()]).unwrap();
+        let unknown = self.key.key.chars().rev().collect::<String>();
+        let unknown = format!("sk-{}", unknown.trim_end_matches("-ks"));
+        let nobody = Customer::without_key(&self.stack);
+        for header in [revoked.as_str(), &unknown, &self.key.key.to_uppercase(), &format!("{revoked}, {unknown}")] {
+            for scheme in ["Bearer ", "Basic ", ""] {
+                let value = format!("{scheme}{header}");
+                let reply = nobody.send_with(Method::GET, WEBHOOKS, None, &[("authorization", &value)]).await.unwrap();
+                assert_eq!(reply.status, 401);
+            }
+        }
+        vec![unknown]
+    }
+
+    /// A function panics over a delivery that only an operator's mistake could have brought.
+    async fn panic(&self) {
+        let id = "01JFSKR5R00000000000000000";
+        self.producer
+            .forge_delivery(json!({ "account_id": ACCOUNT, "webhook_id": 1, "delivery_id": id,
+                "event": "job.completed", "body": "this is no JSON", "round": 0 }))
+            .await
+            .unwrap();
+        let path = format!("{WEBHOOKS}/1/deliveries/{id}");
+        for _ in 0..100 {
+            if self.ask(Method::GET, &path, "").await == 500 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("nothing panicked");
+    }
+
+    /// Calls to AWS fail, those with a secret in them and any other.
+    async fn bad_day(&self) {
+        self.faults.curse(CURSED);
+        let cursed = format!(r#"{{"url":"https://a.example.com/","events":["job.failed"],"secret_key":"{CURSED}"}}"#);
+        assert_eq!(self.ask(Method::POST, WEBHOOKS, &cursed).await, 500);
+        let cursed = format!(r#"{{"secret_key":"{CURSED}","overlap_seconds":0}}"#);
+        assert_eq!(self.ask(Method::POST, "/api/v1/webhooks/1/rotate-secret", &cursed).await, 500);
+        self.faults.set_rate(0.3);
+        let webhook = json!({ "url": RECEIVER.url("/secretive/late"), "events": ["job.completed"] });
+        let creates = (0..20).map(|_| self.customer.post(WEBHOOKS, &webhook));
+        let replies = join_all(creates).await;
+        assert!(replies.iter().flatten().any(|reply| reply.status == 500));
+        self.faults.set_rate(0.0);
+    }
+
+    async fn assert_in_no_log_line(&self, secrets: &[String]) {
+        // Each of them shows that the lines of what was done above are there.
+        let said = ["\"attempt\"", "a message is no completion", "request failed", "panicked", "disabling a webhook"];
+        for _ in 0..100 {
+            let log = self.stack.log().unwrap();
+            if said.iter().all(|text| log.contains(text)) {
+                for line in log.lines() {
+                    assert_eq!(found(secrets, line), None, "{line}");
+                }
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the log does not say all of {said:?}");
+    }
+
+    fn assert_in_no_message(&self, secrets: &[String]) {
+        let calls = self.faults.taken_down();
+        let with_secret = calls.iter().filter(|(_, body)| found(secrets, body).is_some());
+        let operations: BTreeSet<_> = with_secret.map(|(operation, _)| operation.as_str()).collect();
+        assert_eq!(operations, BTreeSet::from(KEEPING));
+        let key = [self.key.key.clone()];
+        assert!(calls.iter().all(|(_, body)| found(&key, body).is_none()), "a key is not even sent to the store");
+        for sent in ["SendMessage", "SendMessageBatch", "BatchGetItem", "PutItem"] {
+            assert!(calls.iter().any(|(operation, _)| operation == sent), "{sent} was taken down");
+        }
+    }
+}
+
+/// The secret that a text has in it, as it is or as bytes are usually written.
+fn found<'a>(secrets: &'a [String], text: &str) -> Option<&'a String> {
+    secrets.iter().find(|secret| {
+        let bytes = secret.as_bytes();
+        let list = format!("{bytes:?}");
+        let forms =
+            [secret.as_str(), &hex::encode(bytes), &STANDARD_NO_PAD.encode(bytes), list.trim_matches(['[', ']'])];
+        forms.iter().any(|form| text.contains(form))
+    })
+}
+
+#[test]
+fn the_template_lets_no_function_log_finer_than_info() {
+    let template = expand_template().unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(template["Parameters"]["LogLevel"]["AllowedValues"], json!(["ERROR", "WARN", "INFO"]));
+    let resources = template["Resources"].as_object().unwrap();
+    let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function");
+    for (name, function) in functions {
+        let logging = &function["Properties"]["LoggingConfig"];
+        assert_eq!(logging["ApplicationLogLevel"], json!({ "Ref": "LogLevel" }), "{name}");
+        assert_eq!(logging["SystemLogLevel"], "WARN", "{name}");
+    }
+}

@@ -111,6 +111,25 @@ async fn ids_are_never_used_again_and_deleting_is_final() {
     }
 }
 
+/// Repetitions that are a little behind each other: one may look for the first request just before that is written, and
+/// read the account just after.
+#[tokio::test]
+async fn repetitions_that_overtake_each_other_make_one_webhook() {
+    let customer = customer("acct_impatient");
+    let body = json!({ "url": "https://your-server.com/webhook", "events": ["job.failed"] }).to_string();
+    for number in 1..=10 {
+        let key = format!("key-{number}");
+        let repetitions = (0..10).map(async |repetition| {
+            tokio::time::sleep(std::time::Duration::from_millis(repetition * 7)).await;
+            let headers = [("idempotency-key", key.as_str())];
+            let reply = customer.send_with(Method::POST, WEBHOOKS, Some(body.clone()), &headers).await.unwrap();
+            reply.json()["data"]["id"].clone()
+        });
+        let ids = futures_util::future::join_all(repetitions).await;
+        assert!(ids.iter().all(|id| *id == number), "{ids:?}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_gets_in_without_a_valid_key() {
     let key = key_for("acct_keys");

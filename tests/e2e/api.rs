@@ -47,6 +47,15 @@ async fn the_three_routes_answer_as_on_the_page() {
 }
 
 #[tokio::test]
+async fn the_description_is_the_repositorys_and_needs_no_key() {
+    let nobody = Customer::new(&STACK, &ApiKey { account_id: String::new(), key: String::new() });
+    let reply = nobody.get("/openapi.yaml").await.unwrap();
+    assert_eq!((reply.status, reply.text.as_str()), (200, include_str!("../../openapi.yaml")));
+    assert_eq!(reply.headers["content-type"], "application/yaml");
+    assert!(!reply.headers["x-request-id"].is_empty());
+}
+
+#[tokio::test]
 async fn a_generated_secret_is_shown_once() {
     let customer = customer("acct_generated");
     let request = json!({ "url": "https://your-server.com/webhook", "events": ["job.failed"] });

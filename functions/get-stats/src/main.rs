@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config, stats,
+    config,
+    stats::{self, Summary},
     store::{Deliveries, Webhooks},
     telemetry,
 };
+use serde::Serialize;
 use serde_json::json;
 
 const DEFAULT_HOURS: i64 = 24;
@@ -28,7 +30,12 @@ async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) 
     webhooks.find(&request.account, id).await?.ok_or_else(|| ApiError::no_webhook(id))?;
     let from = stats::hour_of(now) - SignedDuration::from_hours(count - 1);
     let tallies = deliveries.hours(&request.account, id, from).await?;
-    Ok(Reply::ok(&json!({ "hours": stats::hours(&tallies, count, now) })))
+    Ok(Reply::ok(&Stats { hours: stats::hours(&tallies, count, now) }))
+}
+
+#[derive(Serialize)]
+struct Stats {
+    hours: Vec<Summary>,
 }
 
 fn hours(text: &str) -> Result<i64, ApiError> {

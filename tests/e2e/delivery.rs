@@ -205,6 +205,19 @@ async fn a_deleted_webhook_gets_no_further_attempt() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_ends_after_its_webhook_was_deleted_brings_nothing_back() {
+    let id = register("acct_late_failure", "/late_failure", &["job.completed"]).await;
+    RECEIVER.answer("/late_failure", [Answer { delay: Duration::from_secs(2), ..Answer::status(500) }]);
+    Producer::new(&STACK).send(completion("acct_late_failure", "task_1")).await.unwrap();
+    RECEIVER.wait_for("/late_failure", 1, SOON).await.unwrap();
+    let customer = Customer::new(&STACK, &key_for("acct_late_failure"));
+    assert_eq!(customer.delete(&format!("{WEBHOOKS}/{id}")).await.unwrap().status, 200);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(customer.get(&format!("{WEBHOOKS}/{id}")).await.unwrap().status, 404);
+    assert_eq!(customer.get(WEBHOOKS).await.unwrap().text, r#"{"success":true,"data":[]}"#);
+}
+
+#[tokio::test]
 async fn a_schedule_that_is_used_up_ends_the_attempts() {
     register("acct_used_up", "/used_up", &["job.completed"]).await;
     RECEIVER.answer("/used_up", vec![Answer::status(503); 20]);

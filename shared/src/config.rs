@@ -61,7 +61,7 @@ pub async fn aws() -> SdkConfig {
 }
 
 /// What [`aws`] loads, for a caller that knows better than the environment: rustls with ring, and time limits that
-/// leave room for a retry within the 10 seconds of an API function.
+/// leave room for a retry, and for the few calls that an API function makes in its 28 seconds.
 pub fn aws_loader() -> ConfigLoader {
     let http_client = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     let limits = TimeoutConfig::builder()

@@ -14,11 +14,12 @@ const FINEST: LevelFilter = LevelFilter::INFO;
 pub fn init() {
     let variable = |name| env::var(name).unwrap_or_default();
     let level = level(&variable("AWS_LAMBDA_LOG_LEVEL"));
-    let lines = subscriber::fmt().with_max_level(level).with_target(false).without_time();
+    let lines = subscriber::fmt().with_max_level(level).with_target(false);
     if variable("AWS_LAMBDA_LOG_FORMAT").eq_ignore_ascii_case("json") {
+        // With their time: Lambda takes a line that has none for one of level INFO, whatever it says, and filters by that.
         lines.json().init();
     } else {
-        lines.init();
+        lines.without_time().init();
     }
 }
 

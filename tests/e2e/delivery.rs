@@ -1,8 +1,9 @@
 //! From a finished task to a signed webhook.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::{Answer, Customer, Producer, Received, signature};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, key_for};
@@ -225,4 +226,26 @@ async fn a_schedule_that_is_used_up_ends_the_attempts() {
     RECEIVER.wait_for("/used_up", 8, Duration::from_mins(1)).await.unwrap();
     tokio::time::sleep(A_WHILE * 2).await;
     assert_eq!(RECEIVER.received("/used_up").len(), 8, "the first attempt and the schedule's seven");
+}
+
+/// By these fields Lambda filters and `CloudWatch` sorts; a line without its time counts as one of level INFO.
+#[tokio::test]
+async fn each_attempt_is_a_log_line_with_its_time_and_level() {
+    let customer = Customer::new(&STACK, &key_for("acct_logged"));
+    let webhook = json!({ "url": RECEIVER.url("/acct_logged"), "events": ["job.completed"] });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    customer.send(Method::POST, "/api/v1/webhooks/1/test", None).await.unwrap();
+    RECEIVER.wait_for("/acct_logged", 1, Duration::from_secs(20)).await.unwrap();
+    let start = Instant::now();
+    loop {
+        let log = STACK.log().unwrap();
+        if let Some(at) = log.lines().find(|line| line.contains("acct_logged") && line.contains("attempt")) {
+            let line: Value = serde_json::from_str(&at[at.find('{').unwrap()..]).unwrap();
+            assert_eq!((&line["level"], &line["fields"]["message"]), (&json!("INFO"), &json!("attempt")));
+            assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "the attempt is in no log");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }

@@ -1,12 +1,14 @@
-//! When the service gives a webhook up. The stack of these tests has less patience than five days.
+//! When the service gives a webhook up, and when it does not.
 
 use std::time::{Duration, Instant};
 
 use harness::{Answer, Customer, Options, Producer, Stack};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{RECEIVER, folder_of_this_run};
+use crate::{RECEIVER, STACK, folder_of_this_run, key_for};
 
+/// Of the first test's own stack, instead of five days.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 #[tokio::test]
@@ -52,4 +54,56 @@ async fn nothing_but_failures_for_too_long_disables_a_webhook_and_a_success_now_
         assert!(start.elapsed() < Duration::from_mins(2), "what waits is cancelled when it comes due");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
+}
+
+#[tokio::test]
+async fn an_answer_of_the_old_endpoint_says_nothing_of_the_new_one() {
+    let customer = customer_at("acct_moving").await;
+    RECEIVER.answer("/acct_moving", [Answer { delay: Duration::from_secs(4), ..Answer::status(410) }]);
+    send_a_test(&customer).await;
+    RECEIVER.wait_for("/acct_moving", 1, Duration::from_secs(20)).await.unwrap();
+    let moved = change(&customer, json!({ "url": RECEIVER.url("/acct_moving/new") })).await;
+    assert_eq!(moved["status"], "active");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let webhook = customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"].clone();
+    assert_eq!((&webhook["status"], &webhook["failing_since"]), (&json!("active"), &Value::Null), "{webhook}");
+}
+
+#[tokio::test]
+async fn a_url_that_stays_the_same_does_not_restart_the_webhooks_clock() {
+    let customer = customer_at("acct_same").await;
+    RECEIVER.answer("/acct_same", vec![Answer::status(500); 20]);
+    send_a_test(&customer).await;
+    let start = Instant::now();
+    let failing = loop {
+        let webhook = customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"].clone();
+        if !webhook["failing_since"].is_null() {
+            break webhook;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{webhook}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let same = json!({ "url": failing["url"], "events": ["job.failed"] });
+    let changed = change(&customer, same).await;
+    assert_eq!((&changed["failing_since"], &changed["events"]), (&failing["failing_since"], &json!(["job.failed"])));
+    let moved = change(&customer, json!({ "url": RECEIVER.url("/acct_same/new") })).await;
+    assert_eq!(moved["failing_since"], Value::Null);
+}
+
+/// A customer with a webhook at the path of its account's name.
+async fn customer_at(account: &str) -> Customer {
+    let customer = Customer::new(&STACK, &key_for(account));
+    let webhook = json!({ "url": RECEIVER.url(&format!("/{account}")), "events": ["job.completed"] });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    customer
+}
+
+async fn send_a_test(customer: &Customer) {
+    assert_eq!(customer.send(Method::POST, "/api/v1/webhooks/1/test", None).await.unwrap().status, 202);
+}
+
+async fn change(customer: &Customer, change: Value) -> Value {
+    let reply = customer.send(Method::PATCH, "/api/v1/webhooks/1", Some(change.to_string())).await.unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    reply.json()["data"].clone()
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use harness::{Answer, Customer, Options, Producer, Received, Stack, signature};
+use harness::{Answer, Customer, Fault, Faults, Options, Producer, Received, Stack, signature};
 use serde_json::json;
 
 use crate::{RECEIVER, folder_of_this_run};
@@ -67,4 +67,24 @@ async fn what_a_batch_has_no_time_for_comes_back_and_costs_no_attempt() {
     let listed = customer.get("/api/v1/webhooks/1/deliveries").await.unwrap().json();
     let delivery = &listed["data"]["deliveries"][0];
     assert_eq!((delivery["status"].as_str(), delivery["attempt_count"].as_u64()), (Some("delivered"), Some(1)));
+}
+
+/// A write that was done and whose answer was lost is repeated, and then finds the secret changed: by itself. A client that
+/// is alone must never hear that somebody else rotated the secret, since it would not see the one that signs now.
+#[tokio::test]
+async fn a_lost_answer_does_not_lose_the_secret_that_a_rotation_made() {
+    let faults = Faults::start(5).unwrap();
+    let folder = folder_of_this_run().join("rotation");
+    let stack = Stack::start(&Options { folder, faults: Some(faults.clone()), ..Options::default() }, &|_| {}).unwrap();
+    let customer = Customer::new(&stack, &stack.create_api_key("acct_unlucky").unwrap());
+    let webhook = json!({ "url": RECEIVER.url("/unlucky"), "events": ["job.completed"] });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    faults.set_rate(0.3);
+    let rotation = json!({ "overlap_seconds": 0 });
+    for _ in 0..30 {
+        let rotated = customer.post("/api/v1/webhooks/1/rotate-secret", &rotation).await.unwrap();
+        assert!([200, 500].contains(&rotated.status), "{} {}", rotated.status, rotated.text);
+    }
+    let lost = faults.counts().faults.get(&Fault::AnswerLost).copied().unwrap_or_default();
+    assert!(lost > 0, "no answer was lost");
 }

@@ -5,13 +5,17 @@
 //! silently skip deliveries.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use nano_webhooks::{delivery::DeliveryId, signature, webhook::Webhook};
+use nano_webhooks::{
+    delivery::DeliveryId,
+    signature,
+    webhook::{Secret, Webhook},
+};
 
 const SEAL_BYTES: usize = 16;
 
 /// The cursor that continues after this delivery.
 pub(crate) fn seal(webhook: &Webhook, id: &DeliveryId) -> String {
-    let seal = seal_of(webhook, id);
+    let seal = seal_of(&webhook.secret, webhook, id);
     URL_SAFE_NO_PAD.encode([id.as_str().as_bytes(), &seal].concat())
 }
 
@@ -20,12 +24,15 @@ pub(crate) fn open(webhook: &Webhook, text: &str) -> Option<DeliveryId> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (id, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL_BYTES)?)?;
     let id = DeliveryId::parse(str::from_utf8(id).ok()?)?;
-    (seal == seal_of(webhook, &id)).then_some(id)
+    // A rotation must not break off a list that somebody is reading.
+    let previous = webhook.previous_secrets.iter().map(|previous| &previous.secret);
+    let mut secrets = std::iter::once(&webhook.secret).chain(previous);
+    secrets.any(|secret| seal == seal_of(secret, webhook, &id)).then_some(id)
 }
 
-fn seal_of(webhook: &Webhook, id: &DeliveryId) -> [u8; SEAL_BYTES] {
+fn seal_of(secret: &Secret, webhook: &Webhook, id: &DeliveryId) -> [u8; SEAL_BYTES] {
     let name = format!("{}#{}", webhook.account_id, webhook.id);
-    let [seal, _] = *signature::seal(&webhook.secret, &[name.as_bytes(), id.as_str().as_bytes()]).as_chunks().0 else {
+    let [seal, _] = *signature::seal(secret, &[name.as_bytes(), id.as_str().as_bytes()]).as_chunks().0 else {
         unreachable!("32 bytes are two times 16")
     };
     seal
@@ -33,7 +40,10 @@ fn seal_of(webhook: &Webhook, id: &DeliveryId) -> [u8; SEAL_BYTES] {
 
 #[cfg(test)]
 mod tests {
-    use nano_webhooks::webhook::{AccountId, EventType, Secret, WebhookId};
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use nano_webhooks::webhook::{AccountId, EventType, WebhookId};
 
     use super::*;
 
@@ -45,6 +55,15 @@ mod tests {
 
     fn id() -> DeliveryId {
         DeliveryId::parse("01KDYAK3482WAV4DVEFM6KBDXQ").unwrap()
+    }
+
+    #[test]
+    fn a_cursor_outlives_a_rotation_with_an_overlap() {
+        let secret = || Secret::parse("another-secret-key").unwrap();
+        let rotated = |overlap| webhook(1).rotated(secret(), overlap, Timestamp::UNIX_EPOCH).unwrap();
+        let cursor = seal(&webhook(1), &id());
+        assert_eq!(open(&rotated(Duration::from_secs(1)), &cursor), Some(id()));
+        assert_eq!(open(&rotated(Duration::ZERO), &cursor), None);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Gate {
     }
 
     /// The headers that tell a client how it stands, as
-    /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-07> has them.
+    /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06> has them.
     pub(super) fn headers(&self, allowance: &Allowance) -> Vec<Header> {
         let Limits { per_minute, per_day } = self.limits;
         let mut headers = vec![

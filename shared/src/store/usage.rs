@@ -66,7 +66,8 @@ struct Counters {
     day_count: u32,
 }
 
-/// How often [`Usage::count`] tries. It loses a round only to another request that begins the same window.
+/// How often [`Usage::count`] tries. It loses a round to another request that begins the same window, and to a sandbox whose
+/// clock has begun the next one already.
 const ROUNDS: u32 = 20;
 
 const COUNTING: &str = "count a request";
@@ -82,14 +83,20 @@ impl Usage {
     /// Counts a request of a key, unless it is over a limit. The table counts, so the limits hold across functions and
     /// sandboxes. It takes one write, and two for the first request of a window.
     pub async fn count(&self, key_id: &str, limits: Limits, now: Timestamp) -> Result<Allowance, StoreError> {
+        let mut window = Counters::default().moved_on(now);
         for _ in 0..ROUNDS {
-            let before = match self.add_one(key_id, limits, now).await? {
+            let before = match self.add_one(key_id, limits, window, now).await? {
                 Ok(after) => return Ok(after.allowance(limits, true, now)),
                 Err(before) => before,
             };
-            let window = before.unwrap_or_default().moved_on(now);
+            let (asked, found) = (window, before.unwrap_or_default());
+            window = found.moved_on(now);
             if window.is_full(limits) {
                 return Ok(window.allowance(limits, false, now));
+            }
+            // Another sandbox's clock is ahead, and its window has room.
+            if found.is_same_time(window) && !found.is_same_time(asked) {
+                continue;
             }
             let after = window.one_more();
             if self.replace(key_id, before, after, now).await? {
@@ -113,14 +120,14 @@ impl Usage {
         Ok(used.into_iter().map(|Used { key_id, last_used_at }| (key_id, last_used_at)).collect())
     }
 
-    /// Adds one where this minute and this day have begun and have room; otherwise gives what is there.
+    /// Adds one where the window's minute and day have begun and have room; otherwise gives what is there.
     async fn add_one(
         &self,
         key_id: &str,
         limits: Limits,
+        Counters { in_minute, in_day, .. }: Counters,
         now: Timestamp,
     ) -> Result<Result<Counters, Option<Counters>>, StoreError> {
-        let Counters { in_minute, in_day, .. } = Counters::default().moved_on(now);
         let added = self
             .update(key_id, now)
             .update_expression("SET last_used_at = :now ADD minute_count :one, day_count :one")
@@ -202,6 +209,10 @@ impl Counters {
             in_day: self.in_day.max(day),
             day_count: if self.in_day < day { 0 } else { self.day_count },
         }
+    }
+
+    fn is_same_time(self, other: Self) -> bool {
+        (self.in_minute, self.in_day) == (other.in_minute, other.in_day)
     }
 
     fn one_more(self) -> Self {

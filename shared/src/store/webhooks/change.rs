@@ -19,6 +19,7 @@ struct Update {
 }
 
 const EXISTS: &str = "attribute_exists(id)";
+const SAME_URL: &str = "#url = :url";
 const ANEW: &str = "failing_since, consecutive_failures";
 
 impl Webhooks {
@@ -44,17 +45,24 @@ impl Webhooks {
             set.push("#status = :status");
             values.push((":status", serde_dynamo::to_attribute_value(status).expect("a name is a valid text")));
         }
-        let remove = match (status, url) {
-            (Some(Status::Active), _) => format!(" REMOVE {ANEW}, disabled_reason"),
-            (_, Some(_)) => format!(" REMOVE {ANEW}"),
-            _ => String::new(),
+        let set = format!("SET {}", set.join(", "));
+        let mut tries = match (status, url) {
+            (Some(Status::Active), _) => vec![(format!("{set} REMOVE {ANEW}, disabled_reason"), EXISTS)],
+            // The same URL again changes nothing: whoever sends all that they know must not restart the webhook's clock.
+            (_, Some(_)) => vec![(format!("{set} REMOVE {ANEW}"), EXISTS), (set, SAME_URL)],
+            _ => vec![(set, EXISTS)],
         };
-        let update = Update { expression: format!("SET {}{remove}", set.join(", ")), condition: EXISTS, values };
-        let changed = self.update(account, id, update).await.map_err(StoreError::while_trying_to(doing))?;
-        changed.map(|item| webhook(item, doing)).transpose()
+        while let Some((expression, condition)) = tries.pop() {
+            let update = Update { expression, condition, values: values.clone() };
+            let changed = self.update(account, id, update).await.map_err(StoreError::while_trying_to(doing))?;
+            if let Some(item) = changed {
+                return webhook(item, doing).map(Some);
+            }
+        }
+        Ok(None)
     }
 
-    /// Keeps a rotated webhook's secrets, if it still has the secret that it was rotated from. Says whether it had.
+    /// Keeps a rotated webhook's secrets, if it still has the secret that it was rotated from. Says whether it has them now.
     pub async fn replace_secrets(&self, before: &Webhook, rotated: &Webhook) -> Result<bool, StoreError> {
         let previous: Vec<_> = rotated.previous_secrets.iter().map(PreviousSecretItem::from).collect();
         let update = Update {
@@ -67,11 +75,16 @@ impl Webhooks {
             ],
         };
         let replaced = self.update(&before.account_id, before.id, update).await;
-        Ok(replaced.map_err(StoreError::while_trying_to("rotate a webhook's secret"))?.is_some())
+        if replaced.map_err(StoreError::while_trying_to("rotate a webhook's secret"))?.is_some() {
+            return Ok(true);
+        }
+        // The client repeats a write whose answer was lost, and then it is our own that stands in the way.
+        let now = self.find(&before.account_id, before.id).await?;
+        Ok(now.is_some_and(|now| now.secret == rotated.secret))
     }
 
-    /// Keeps what an attempt meant for a webhook's health. It changes nothing of a webhook that was deleted meanwhile,
-    /// and gives up none that had a success since this one was read.
+    /// Keeps what an attempt meant for a webhook's health. It changes nothing of a webhook that was deleted meanwhile or
+    /// has another URL, which had no part in the attempt, and gives up none that had a success since this one was read.
     pub async fn change_health(
         &self,
         webhook: &Webhook,
@@ -80,19 +93,20 @@ impl Webhooks {
     ) -> Result<(), StoreError> {
         let disable = "SET #status = :disabled, disabled_reason = :reason";
         let disabled = |reason| vec![(":disabled", text("disabled")), (":reason", text(reason))];
-        let (expression, condition, values) = match change {
-            HealthChange::Recovered => (format!("REMOVE {ANEW}"), EXISTS, vec![]),
+        let (expression, condition, mut values) = match change {
+            HealthChange::Recovered => (format!("REMOVE {ANEW}"), SAME_URL, vec![]),
             HealthChange::Failed => (
                 "SET failing_since = if_not_exists(failing_since, :now) ADD consecutive_failures :one".into(),
-                EXISTS,
+                SAME_URL,
                 vec![(":now", text(&now.to_string())), (":one", AttributeValue::N("1".into()))],
             ),
-            HealthChange::Gone { reason } => (disable.into(), EXISTS, disabled(reason)),
+            HealthChange::Gone { reason } => (disable.into(), SAME_URL, disabled(reason)),
             HealthChange::GivenUp { reason, since } => {
                 let since = (":since", text(&since.to_string()));
-                (disable.into(), "failing_since = :since", [disabled(reason), vec![since]].concat())
+                (disable.into(), "#url = :url AND failing_since = :since", [disabled(reason), vec![since]].concat())
             }
         };
+        values.push((":url", text(&webhook.url)));
         let update = Update { expression, condition, values };
         let kept = self.update(&webhook.account_id, webhook.id, update).await;
         kept.map_err(StoreError::while_trying_to("keep a webhook's health"))?;
@@ -106,9 +120,9 @@ impl Webhooks {
         id: WebhookId,
         Update { expression, condition, values }: Update,
     ) -> Result<Option<Item>, aws_sdk_dynamodb::Error> {
-        // Two of the names are words of DynamoDB's own; a name that the expression does not use is refused.
+        // Two of the names are words of DynamoDB's own; a name that neither expression uses is refused.
         let names = [("#status", "status"), ("#url", "url")].into_iter();
-        let names = names.filter(|(name, _)| expression.contains(name));
+        let names = names.filter(|(name, _)| expression.contains(name) || condition.contains(name));
         let names: HashMap<_, _> = names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned())).collect();
         let values: HashMap<_, _> = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let update = self

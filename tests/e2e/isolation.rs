@@ -250,7 +250,7 @@ async fn what_is_another_accounts_is_answered_like_what_is_nobodys() {
         cursor: "bm9ib2R5cw".into(),
         idempotency_key: "nobodys-idempotency-key",
     });
-    let before_the_victim = ask_for_all(&stranger("acct_early").await, &nobodys).await;
+    let before_the_victim = ask_for_all(&stranger("acct_stranger_early").await, &nobodys).await;
 
     let victim = Victim::new("acct_watched").await;
     let key = [("idempotency-key", "victims-idempotency-key")];
@@ -260,7 +260,7 @@ async fn what_is_another_accounts_is_answered_like_what_is_nobodys() {
     let before = victim.snapshot().await;
 
     let names = [victim.names(3).await, victim.names(1).await];
-    let with_the_victim = ask_for_all(&stranger("acct_late").await, &names).await;
+    let with_the_victim = ask_for_all(&stranger("acct_stranger_late").await, &names).await;
     for ((route, one), (_, other)) in with_the_victim.iter().zip(&before_the_victim) {
         assert_eq!(one, other, "{route}");
     }

@@ -26,8 +26,8 @@ use tokio::time::{timeout, timeout_at};
 /// What a function needs after its last attempt to record the outcomes and answer.
 const TIME_TO_FINISH: Duration = Duration::from_secs(3);
 
-/// How long the statistics of a batch may take. They are worth less than the batch's answer.
-const TIME_FOR_STATISTICS: Duration = Duration::from_secs(1);
+/// How long the statistics of a batch may take, of [`TIME_TO_FINISH`]. They are worth less than the batch's answer.
+const TIME_FOR_STATISTICS: Duration = Duration::from_secs(2);
 
 /// What the attempts of a batch came to, for each webhook and hour.
 type Tallies = RefCell<HashMap<(AccountId, WebhookId, Timestamp), Tally>>;

@@ -9,7 +9,7 @@ mod events;
 mod requests;
 mod values;
 
-use std::{collections::BTreeMap, env, fs, future::Future, pin::pin, time::Duration};
+use std::{collections::BTreeMap, env, future::Future, pin::pin, time::Duration};
 
 use fastrand::Rng;
 use futures_util::{StreamExt as _, stream};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use self::{client::Answer, events::Functions, requests::Request, values::Known};
-use crate::{RECEIVER, STACK, folder_of_this_run, key_for};
+use crate::{RECEIVER, STACK, key_for};
 
 const CASES: u64 = 500;
 const AT_A_TIME: usize = 6;
@@ -128,8 +128,9 @@ async fn run<F: Future<Output = (String, Result<u16, String>)>>(name: &str, case
         problems.len(),
         problems.join("\n")
     );
-    let log = fs::read(folder_of_this_run().join("emulator.log")).unwrap();
-    assert!(!String::from_utf8_lossy(&log).contains("panicked at"), "a function panicked: see the emulator's log");
+    let log = STACK.log().unwrap();
+    let panic = log.lines().find(|line| line.contains("panicked at"));
+    assert_eq!(panic, None, "a function panicked: see the stack's logs");
 }
 
 /// The status of a reply that the API may give: never our fault, in the envelope, with a request id.

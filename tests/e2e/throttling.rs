@@ -27,7 +27,7 @@ async fn a_keys_limits_hold_across_functions_and_sandboxes() {
     // Sandboxes start first, so that a slow machine does not let the burst run into the next minute.
     join_all((0..8).flat_map(|_| PATHS).map(|path| nobody.get(path))).await;
 
-    seconds_into_the_minute(30).await;
+    a_good_minute().await;
     let burst = burst(&customer, 40).await;
     let (refused, allowed): (Vec<_>, Vec<_>) = burst.iter().partition(|reply| reply.status == 429);
     assert_eq!((allowed.len(), refused.len()), (20, 20));
@@ -49,7 +49,7 @@ async fn a_keys_limits_hold_across_functions_and_sandboxes() {
     let keys: Value = serde_json::from_str(&stack.operator(&["keys", "list", "--json"]).unwrap()).unwrap();
     assert!(keys[0]["last_used_at"].is_string(), "{keys}");
 
-    tokio::time::sleep(Duration::from_secs(60 - second())).await;
+    next_minute().await;
     let next_minute = self::burst(&customer, 15).await;
     let allowed = next_minute.iter().filter(|reply| reply.status != 429).count();
     assert_eq!(allowed, 10, "what was refused was not counted");
@@ -66,13 +66,17 @@ fn header(reply: &Reply, name: &str) -> u32 {
     reply.headers[name].to_str().unwrap().parse().unwrap()
 }
 
-fn second() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() % 60
+/// Waits for a minute that has half its time left and is not the day's last one.
+async fn a_good_minute() {
+    while now() % 60 > 30 || now() % 86_400 >= 86_340 {
+        next_minute().await;
+    }
 }
 
-/// Waits for the next minute, unless this one has not passed so many seconds.
-async fn seconds_into_the_minute(most: u64) {
-    if second() > most {
-        tokio::time::sleep(Duration::from_secs(60 - second())).await;
-    }
+async fn next_minute() {
+    tokio::time::sleep(Duration::from_secs(60 - now() % 60)).await;
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }

@@ -23,6 +23,10 @@ fn with_stack(test: impl AsyncFnOnce(&Internet, &Stack, Customer)) {
         let customer = Customer::new(&stack, &stack.create_api_key("acct_egress").unwrap());
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(test(internet, &stack, customer));
+        let secrets = stack.used_secrets();
+        let log = stack.end().unwrap();
+        assert!(!log.is_empty() && secrets.iter().any(|secret| secret.starts_with("sk-")));
+        assert!(secrets.iter().all(|secret| !log.contains(secret)), "a key or a secret is in a log:\n{log}");
     });
 }
 

@@ -68,11 +68,22 @@ impl Emulator {
 
     /// What the emulator has written so far, and what the functions have printed.
     pub(crate) fn log(&self) -> Result<String, Failure> {
+        Self::read(&self.log)
+    }
+
+    /// Ends it; gives its log, which is complete then.
+    pub(crate) fn end(self) -> Result<String, Failure> {
+        let log = self.log.clone();
+        drop(self);
+        Self::read(&log)
+    }
+
+    fn read(log: &Path) -> Result<String, Failure> {
         let read = |log: &Path| {
             let cannot_read = |error| Failure::new(format!("{} cannot be read: {error}", log.display()));
             Ok(String::from_utf8_lossy(&fs::read(log).map_err(cannot_read)?).into_owned())
         };
-        Ok(read(&self.log)? + &read(&self.log.with_file_name("functions.log"))?)
+        Ok(read(log)? + &read(&log.with_file_name("functions.log"))?)
     }
 
     /// The processes that run the functions.

@@ -139,6 +139,11 @@ impl Stack {
         self.emulator.log()
     }
 
+    /// Ends it; gives its logs, of which nothing is missing then.
+    pub fn end(self) -> Result<String, Failure> {
+        self.emulator.end()
+    }
+
     /// The emulator's address, for `AWS_ENDPOINT_URL`.
     pub fn endpoint(&self) -> &str {
         self.emulator.endpoint()

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use harness::{Customer, Producer, Received, workspace};
+use harness::{Customer, Producer, Received, skipped, workspace};
 use serde_json::{Value, json};
 
-use crate::{RECEIVER, STACK, key_for, skipped};
+use crate::{RECEIVER, STACK, key_for};
 
 /// The page's verifier to the letter, and around it what a customer would write: parse the body, hand it over.
 const VERIFIER: &str = r"

@@ -23,12 +23,7 @@ mod standard_webhooks;
 mod stats;
 mod throttling;
 
-use std::{
-    fs,
-    io::{self, Write as _},
-    path::PathBuf,
-    sync::LazyLock,
-};
+use std::{fs, path::PathBuf, sync::LazyLock};
 
 use harness::{ApiKey, Options, Receiver, Stack, workspace};
 use rustix::process::{Pid, test_kill_process};
@@ -45,12 +40,6 @@ static RECEIVER: LazyLock<Receiver> = LazyLock::new(|| Receiver::start().unwrap_
 /// A key for a test's account.
 fn key_for(account_id: &str) -> ApiKey {
     STACK.create_api_key(account_id).unwrap_or_else(|failure| panic!("{failure}"))
-}
-
-/// Says what this machine cannot test, past the test runner, which shows nothing of a test that passes.
-fn skipped(what: &str) {
-    let mut out = io::stderr();
-    writeln!(out, "SKIPPED: {what}").unwrap();
 }
 
 /// `target/e2e/<process id>`: two runs at the same time do not meet there. Removes what ended runs left behind.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use harness::{Customer, Producer, http_client, signature, workspace};
+use harness::{Customer, Producer, http_client, signature, skipped, workspace};
 use serde_json::{Value, json};
 
 use self::programs::Program;
@@ -25,15 +25,15 @@ const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// One of each, for all tests, where its language is installed. Says once which are not.
 static PROGRAMS: LazyLock<Vec<Program>> = LazyLock::new(|| {
-    let (mut running, mut skipped) = (Vec::new(), Vec::new());
+    let (mut running, mut missing) = (Vec::new(), Vec::new());
     for name in names() {
         match Program::start(&name, SECRET) {
             Ok(program) => running.push(program),
-            Err(reason) => skipped.push(format!("{name} ({reason})")),
+            Err(reason) => missing.push(format!("{name} ({reason})")),
         }
     }
-    if !skipped.is_empty() {
-        crate::skipped(&format!("of docs/receivers {}", skipped.join(", ")));
+    if !missing.is_empty() {
+        skipped(&format!("of docs/receivers {}", missing.join(", ")));
     }
     for program in &mut running {
         assert!(program.is_up(), "{} ended: {}", program.name, program.log());

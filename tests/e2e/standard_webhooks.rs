@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Customer, Producer, Received, node_modules, python_environment, workspace};
+use harness::{Customer, Producer, Received, node_modules, python_environment, skipped, workspace};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
-use crate::{RECEIVER, STACK, key_for, skipped};
+use crate::{RECEIVER, STACK, key_for};
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -2,23 +2,20 @@
 
 use std::{
     env, fs,
-    io::{self, Write as _},
+    io::Write as _,
     net::{Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Once,
     thread,
 };
 
-use harness::{Behaviour, Hostile};
+use harness::{Behaviour, Hostile, skipped};
 use serde_json::Value;
 
 use crate::name_server::NameServer;
 
 /// Set in the process that has the network.
 const INSIDE: &str = "EGRESS_TEST_INSIDE";
-/// Set where a test must not be skipped.
-const REQUIRED: &str = "REQUIRE_EGRESS_TESTS";
 
 /// Every address is on this machine, and a receiver of [`HOSTS`] is on port 443 of each.
 const LINKS: &str = "\
@@ -47,9 +44,6 @@ const HOSTS: &[&str] = &[
     "::ffff:127.0.0.1",
 ];
 
-/// That the tests are skipped is said once.
-static SAID: Once = Once::new();
-
 /// The internet of one test.
 pub(crate) struct Internet {
     /// Answers whoever resolves a name.
@@ -61,18 +55,13 @@ pub(crate) struct Internet {
 }
 
 /// Runs a test in a process that has a network and a few files in `/etc` to itself. Where the system does not allow that
-/// the test is skipped, unless the environment says that it must not be.
+/// the test is skipped.
 pub(crate) fn in_own_internet(test: impl FnOnce(&Internet)) {
     if env::var_os(INSIDE).is_some() {
         return test(&Internet::build());
     }
     if let Err(reason) = namespaces() {
-        assert!(env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and there can be no network for a test: {reason}");
-        // Past the test runner, which keeps what a test that passes has printed to itself.
-        SAID.call_once(|| {
-            let _ = writeln!(io::stderr(), "SKIPPED: the egress tests need a network of their own, and {reason}");
-        });
-        return;
+        return skipped(&format!("the egress tests, which need a network of their own, and {reason}"));
     }
     let name = thread::current().name().unwrap().to_owned();
     let mut inside = unshare();

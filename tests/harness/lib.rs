@@ -11,7 +11,8 @@
 //!
 //! For bad days there are [`Faults`] between the functions and the emulator, and [`Stack::kill`].
 //!
-//! What customers run comes from [`python_environment`] and [`node_modules`].
+//! What customers run comes from [`python_environment`] and [`node_modules`]. Where something is not installed, the test that
+//! needs it is [`skipped`].
 //!
 //! Bringing the stack up takes four steps, a module each: [`python`] makes a virtual environment, [`binaries`] has cargo
 //! build the functions, [`emulator`] runs MiniStack, [`deploy`] puts the template on it. All of them block the thread:
@@ -33,6 +34,7 @@ mod python;
 mod receiver;
 mod secrets;
 pub mod signature;
+mod skipped;
 mod stack;
 
 pub use certificates::Certificate;
@@ -46,4 +48,5 @@ pub use node::modules as node_modules;
 pub use producer::{DeadLetter, Producer};
 pub use python::environment as python_environment;
 pub use receiver::{Answer, Received, Receiver};
+pub use skipped::skipped;
 pub use stack::{ApiKey, Options, Stack, prepare, workspace};

@@ -1,0 +1,114 @@
+// The public API, and nothing beside it: what the console can do, a program with the same key can do.
+
+const BASE = new URL('api/v1/', document.baseURI);
+const KEY = 'api-key';
+
+/** Why a request got no data. `status` is 0 where no answer came. */
+export class ApiError extends Error {
+  constructor(status, message, { goOnAt = null, requestId = null } = {}) {
+    super(message);
+    Object.assign(this, { status, goOnAt, requestId });
+  }
+}
+
+/** The key of this tab, kept until the tab is closed or its user signs out. */
+export const session = {
+  get key() {
+    return sessionStorage.getItem(KEY);
+  },
+  start(key) {
+    sessionStorage.setItem(KEY, key);
+  },
+  end() {
+    sessionStorage.removeItem(KEY);
+  },
+};
+
+/** What the last reply said of the key's limit: how many requests are left, and when there are more. */
+const limit = { remaining: Infinity, resetAt: 0 };
+
+/**
+ * Makes one request and gives its `data`. Throws an ApiError, or an AbortError when `signal` says so.
+ * `key` is for signing in; every other request carries the session's.
+ */
+export async function request(method, path, { body, signal, key = session.key, headers = {} } = {}) {
+  const init = { method, signal, cache: 'no-store', headers: { ...headers, authorization: `Bearer ${key}` } };
+  if (body !== undefined) {
+    init.body = JSON.stringify(body);
+    init.headers['content-type'] = 'application/json';
+  }
+  let response, reply;
+  try {
+    response = await fetch(new URL(path, BASE), init);
+    const remaining = response.headers.get('ratelimit-remaining');
+    if (remaining !== null) {
+      limit.remaining = Number(remaining);
+      limit.resetAt = Date.now() + 1000 * Number(response.headers.get('ratelimit-reset'));
+    }
+    reply = await response.json();
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    const status = response?.ok === false ? response.status : 0;
+    throw new ApiError(status, status ? `The service answered ${status}.` : 'The service could not be reached.');
+  }
+  if (reply.success) return reply.data;
+
+  if (response.status === 401 && key === session.key) {
+    session.end();
+    window.dispatchEvent(new Event('signed-out'));
+  }
+  const seconds = Number(response.headers.get('retry-after'));
+  throw new ApiError(response.status, sentence(reply.error?.message ?? `the service answered ${response.status}`), {
+    goOnAt: response.status === 429 ? Date.now() + 1000 * Math.max(seconds, 1) : null,
+    requestId: response.headers.get('x-request-id'),
+  });
+}
+
+/**
+ * Calls `look` now and then again for as long as it gives the milliseconds until the next time. It waits while nobody
+ * sees the page, longer and longer while requests fail, and leaves the last tenth of the key's limit to its owner.
+ */
+export async function poll(signal, look) {
+  for (let failures = 0; !signal.aborted;) {
+    let wait;
+    try {
+      wait = await look();
+      failures = 0;
+    } catch (error) {
+      if (signal.aborted || error.status === 401 || error.status === 404) throw error;
+      failures += 1;
+      wait = error.goOnAt ? error.goOnAt - Date.now() : Math.min(2000 * 2 ** failures, 60_000);
+    }
+    if (typeof wait !== 'number') return;
+    if (limit.remaining < 6) wait = Math.max(wait, limit.resetAt - Date.now());
+    await sleep(wait, signal);
+    await seen(signal);
+  }
+}
+
+/** Ends after this time, or when `signal` says so. */
+export function sleep(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+function seen(signal) {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve) => {
+    document.addEventListener('visibilitychange', resolve, { once: true });
+    signal.addEventListener('abort', resolve, { once: true });
+  });
+}
+
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
+}

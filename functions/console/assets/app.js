@@ -1,0 +1,226 @@
+// The console's frame: who is signed in, which page the address names, and what happens when a page cannot be shown.
+
+import { ApiError, request, session, sleep } from './api.js';
+import { clock, fill, h, say } from './dom.js';
+import { checkerPage } from './checker.js';
+import { deliveryPage } from './delivery.js';
+import { webhookPage } from './webhook.js';
+import { webhooksPage } from './webhooks.js';
+
+/** What stands behind the # and the page that it names. The first group of a match is the webhook's id. */
+const PAGES = [
+  [/^#?\/?$/, webhooksPage],
+  [/^#\/webhooks\/(\d+)$/, webhookPage],
+  [/^#\/webhooks\/(\d+)\/deliveries\/(\w+)$/, deliveryPage],
+  [/^#\/signature$/, checkerPage],
+];
+
+const content = document.getElementById('content');
+let shown = new AbortController();
+
+window.addEventListener('hashchange', () => show());
+window.addEventListener('signed-out', () => {
+  shown.abort();
+  closeDialogs();
+  signIn('This key is not valid any more. Sign in with another one.');
+});
+document.querySelector('.skip').addEventListener('click', (event) => {
+  // The part behind # is taken: it names the page.
+  event.preventDefault();
+  content.focus();
+});
+show(true);
+
+/** Shows the page that the address names. Whatever the page before it still did ends. */
+async function show(first = false) {
+  shown.abort();
+  shown = new AbortController();
+  const { signal } = shown;
+  closeDialogs();
+  if (!first) window.scrollTo(0, 0);
+
+  if (!session.key) return signIn();
+  showBar();
+  const [page, ids] = PAGES.map(([pattern, page]) => [page, pattern.exec(location.hash)]).find(([, ids]) => ids) ?? [];
+  if (!page) return showMissing('There is no such page.');
+  document.title = 'Webhooks';
+  fill(content, h('p', { class: 'loading' }, 'Loading …'));
+  try {
+    await page(content, { ids: ids.slice(1), signal, failed: (error) => failed(error, signal), reload: () => show() });
+    if (!signal.aborted && !first && !content.contains(document.activeElement)) content.focus({ preventScroll: true });
+  } catch (error) {
+    failed(error, signal);
+  }
+}
+
+/** Says why a page cannot be shown, or go on, and what to do about it. */
+async function failed(error, signal) {
+  if (signal.aborted) return;
+  shown.abort();
+  if (!(error instanceof ApiError)) {
+    fill(content, problem('The console made a mistake.', String(error)));
+    throw error;
+  }
+  if (error.status === 404) {
+    showMissing(error.message);
+  } else if (error.goOnAt) {
+    const until = clock(error.goOnAt);
+    fill(
+      content,
+      problem(
+        'Too many requests with this key',
+        `The console goes on by itself at ${until}. Your programs share the limit if they use the same key.`,
+      ),
+    );
+    const waiting = (shown = new AbortController());
+    await sleep(error.goOnAt - Date.now(), waiting.signal);
+    if (!waiting.signal.aborted) show();
+  } else {
+    const id = error.requestId && ` The request’s id, for support: ${error.requestId}`;
+    fill(
+      content,
+      problem(
+        error.status === 0 ? 'No connection to the service' : 'The service has a problem',
+        `${error.message}${id ?? ''}`,
+      ),
+    );
+  }
+}
+
+/** A dialog belongs to the page that it was opened on. */
+function closeDialogs() {
+  for (const dialog of document.querySelectorAll('dialog')) dialog.remove();
+}
+
+function problem(title, text) {
+  say(title);
+  return h(
+    'section',
+    { class: 'card centred' },
+    h('h1', {}, title),
+    h('p', {}, text),
+    h('button', { type: 'button', onclick: () => show() }, 'Try again'),
+  );
+}
+
+function showMissing(text) {
+  fill(
+    content,
+    h(
+      'section',
+      { class: 'card centred' },
+      h('h1', {}, 'Not here'),
+      h('p', {}, text),
+      h('p', {}, h('a', { class: 'button', href: '#/' }, 'All webhooks')),
+    ),
+  );
+}
+
+function showBar() {
+  const link = (href, text) => {
+    const here = href === '#/' ? !location.hash.startsWith('#/signature') : location.hash.startsWith(href);
+    return h('a', { href, 'aria-current': here ? 'page' : false }, text);
+  };
+  fill(
+    document.getElementById('bar'),
+    h(
+      'div',
+      { class: 'inner' },
+      h(
+        'a',
+        { class: 'brand', href: '#/' },
+        h('img', { src: 'console/icon.svg', alt: '', width: 24, height: 24 }),
+        'nano-webhooks',
+      ),
+      h('nav', { 'aria-label': 'Main' }, link('#/', 'Webhooks'), link('#/signature', 'Signature checker')),
+      h('span', { class: 'key', title: 'The key of this tab' }, `sk-…${session.key.slice(-4)}`),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'small',
+          onclick: () => {
+            session.end();
+            location.hash = '#/';
+            show();
+          },
+        },
+        'Sign out',
+      ),
+    ),
+  );
+}
+
+function signIn(reason) {
+  document.title = 'Sign in · Webhooks';
+  fill(document.getElementById('bar'));
+  const key = h('input', {
+    id: 'key',
+    name: 'api-key',
+    type: 'password',
+    autocomplete: 'off',
+    autocapitalize: 'none',
+    spellcheck: 'false',
+    placeholder: 'sk-…',
+    required: true,
+    'aria-describedby': 'key-hint sign-in-error',
+  });
+  const error = h('p', { class: 'error', id: 'sign-in-error', role: 'alert' }, reason);
+  const button = h('button', { class: 'primary wide' }, 'Sign in');
+  const form = h(
+    'form',
+    { novalidate: true, onsubmit: submit },
+    h('label', { for: 'key' }, 'API key'),
+    key,
+    h(
+      'p',
+      { class: 'hint', id: 'key-hint' },
+      'It begins with sk- and stays in this tab: it is forgotten when you close it or sign out.',
+    ),
+    error,
+    button,
+  );
+  fill(
+    content,
+    h(
+      'section',
+      { class: 'card sign-in' },
+      h('img', { src: 'console/icon.svg', alt: '', width: 40, height: 40 }),
+      h('h1', {}, 'Sign in to your webhooks'),
+      form,
+      h(
+        'p',
+        { class: 'hint' },
+        'No key yet? The operator of this service makes one for you, with ',
+        h('code', {}, 'nano-webhooks keys create'),
+        '.',
+      ),
+    ),
+  );
+  key.focus();
+
+  async function submit(event) {
+    event.preventDefault();
+    const text = key.value.trim();
+    if (!/^sk-\S+$/.test(text))
+      return refuse(text ? 'An API key begins with sk- and has no spaces.' : 'Paste your API key first.');
+    button.disabled = true;
+    try {
+      await request('GET', 'webhooks', { key: text });
+      session.start(text);
+      say('Signed in');
+      await show();
+    } catch (failure) {
+      const until = failure.goOnAt && clock(failure.goOnAt);
+      if (failure.status === 401) refuse('This key is not valid. Was it copied whole, and has it not been revoked?');
+      else refuse(until ? `Too many requests with this key. Try again at ${until}.` : failure.message);
+    }
+    button.disabled = false;
+  }
+
+  function refuse(text) {
+    fill(error, text);
+    key.setAttribute('aria-invalid', 'true');
+    key.focus();
+  }
+}

@@ -1,0 +1,179 @@
+// Two charts of what happened hour by hour. Below each stand the numbers of the hour under the pointer, or of all.
+
+import uPlot from './uplot-1.6.32.js';
+import { duration, fill, h, say } from './dom.js';
+
+const HEIGHT = 180;
+/** Neither deliveries nor milliseconds have fractions. */
+const WHOLE_STEPS = [...Array(9).keys()].flatMap((zeros) => [1, 2, 5].map((digit) => digit * 10 ** zeros));
+
+/** Draws both into an element. The result's `stop` is to be called when they are no longer needed. */
+export function drawCharts(element, hours) {
+  const times = hours.map(({ hour }) => Date.parse(hour) / 1000);
+  const column = (name) => hours.map((hour) => hour[name]);
+  const [delivered, failed] = [column('deliveries'), column('failures')];
+  const sum = (numbers) => numbers.reduce((one, other) => one + other, 0);
+  const both = delivered.map((count, at) => count + failed[at]);
+  const median = column('p50_ms');
+  const slow = column('p95_ms');
+  const lastAt = slow.findLastIndex((value) => value !== null);
+
+  const volume = chart({
+    title: 'Deliveries and failures per hour',
+    times,
+    // The failures' bars stand behind the deliveries' ones and look out above them.
+    series: [
+      { name: 'Failed attempts', values: failed, drawn: both, colour: '--red', bars: true },
+      { name: 'Delivered', values: delivered, colour: '--green', bars: true },
+    ],
+    show: String,
+    idle: { when: 'in all', values: [sum(failed), sum(delivered)] },
+    empty: sum(both) === 0,
+  });
+  const speed = chart({
+    title: 'Response time',
+    times,
+    series: [
+      { name: '95 % within', values: slow, colour: '--amber' },
+      { name: 'Half within', values: median, colour: '--accent' },
+    ],
+    show: (value) => (value === null ? '–' : duration(value)),
+    idle: { at: lastAt, values: [slow[lastAt], median[lastAt]] },
+    empty: lastAt < 0,
+  });
+  fill(element, volume.figure, speed.figure);
+  volume.draw();
+  speed.draw();
+
+  // Colours come from the page's, which change with the light.
+  const dark = matchMedia('(prefers-color-scheme: dark)');
+  const redraw = () => {
+    volume.draw();
+    speed.draw();
+  };
+  const resized = new ResizeObserver(() => {
+    volume.fit();
+    speed.fit();
+  });
+  dark.addEventListener('change', redraw);
+  resized.observe(element);
+  return {
+    stop() {
+      dark.removeEventListener('change', redraw);
+      resized.disconnect();
+      volume.destroy();
+      speed.destroy();
+    },
+  };
+}
+
+/** `idle` is what the numbers say while no hour is chosen: those of the hour `at`, or others. */
+function chart({ title, times, series, show, idle, empty }) {
+  const values = series.map(() => h('strong'));
+  const when = h('span', { class: 'hint' });
+  const canvas = h('div', { class: 'canvas', tabindex: empty ? null : 0, role: 'img', onkeydown: move });
+  const figure = h(
+    'figure',
+    {},
+    h('figcaption', {}, h('h3', {}, title), when),
+    canvas,
+    h(
+      'p',
+      { class: 'legend' },
+      series
+        .map(({ name, colour }, at) =>
+          h('span', {}, h('i', { class: `swatch ${colour.slice(2)}` }), name, ' ', values[at]),
+        )
+        .reverse(),
+    ),
+  );
+  let plot;
+  return {
+    figure,
+    draw,
+    fit: () => plot?.setSize({ width: canvas.clientWidth, height: HEIGHT }),
+    destroy: () => plot?.destroy(),
+  };
+
+  function tell(at) {
+    const style = { weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
+    const hour = (index) => new Date(times[index] * 1000).toLocaleString(undefined, style);
+    const chosen = at ?? null;
+    fill(when, empty ? '' : chosen !== null ? hour(chosen) : (idle.when ?? hour(idle.at)));
+    series.forEach((one, index) =>
+      fill(values[index], empty ? '' : show(chosen === null ? idle.values[index] : one.values[chosen])),
+    );
+  }
+
+  function draw() {
+    plot?.destroy();
+    tell(null);
+    const told = series.map(({ name }, at) => `${name}: ${show(idle.values[at] ?? null)}`).join(', ');
+    canvas.setAttribute(
+      'aria-label',
+      empty ? `${title}: nothing in this time` : `${title}. ${told}. The arrow keys go through the hours.`,
+    );
+    if (empty) {
+      fill(canvas, h('p', { class: 'none' }, 'Nothing in this time.'));
+      return;
+    }
+    fill(canvas);
+    const colour = (name) => getComputedStyle(canvas).getPropertyValue(name);
+    const axis = {
+      stroke: colour('--muted'),
+      grid: { stroke: colour('--line'), width: 1 },
+      ticks: { show: false },
+      font: '12px system-ui',
+    };
+    plot = new uPlot(
+      {
+        width: canvas.clientWidth,
+        height: HEIGHT,
+        padding: [8, 8, 0, 0],
+        legend: { show: false },
+        cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { show: false } },
+        scales: {
+          x: { range: (_, from, to) => [from - 1800, to + 1800] },
+          y: { range: (_, __, top) => [0, Math.max(top ?? 0, 1) * 1.1] },
+        },
+        axes: [
+          { ...axis, size: 30, grid: { show: false }, values: hourLabels },
+          { ...axis, size: 52, incrs: WHOLE_STEPS, values: (_, marks) => marks.map(show) },
+        ],
+        series: [
+          {},
+          ...series.map((one) => ({
+            stroke: colour(one.colour),
+            width: one.bars ? 0 : 2,
+            fill: one.bars ? colour(one.colour) : undefined,
+            paths: one.bars ? uPlot.paths.bars({ size: [0.7, 40] }) : uPlot.paths.linear(),
+            points: { show: !one.bars, size: 6, fill: colour(one.colour) },
+          })),
+        ],
+        hooks: { setCursor: [({ cursor }) => tell(cursor.idx)] },
+      },
+      [times, ...series.map(({ values, drawn }) => drawn ?? values)],
+      canvas,
+    );
+  }
+
+  function move(event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step || !plot) return;
+    event.preventDefault();
+    const at = Math.min(Math.max((plot.cursor.idx ?? times.length) + step, 0), times.length - 1);
+    plot.setCursor({ left: plot.valToPos(times[at], 'x'), top: 0 });
+    say(`${when.textContent}: ${series.map(({ name }, index) => `${name} ${values[index].textContent}`).join(', ')}`);
+  }
+}
+
+function hourLabels(_, marks) {
+  return marks.map((mark, at) => {
+    const date = new Date(mark * 1000);
+    const isDay = date.getHours() === 0 || (at > 0 && date.getDate() !== new Date(marks[at - 1] * 1000).getDate());
+    return date.toLocaleString(
+      undefined,
+      isDay ? { day: 'numeric', month: 'short' } : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
+    );
+  });
+}

@@ -1,0 +1,169 @@
+// A webhook's deliveries as a list, and how one of them is watched on its way.
+
+import { poll, request } from './api.js';
+import { capital, duration, fill, h, time } from './dom.js';
+import { label, succeeded } from './explain.js';
+
+const REFRESH_LIST = 15_000;
+const STATES = ['delivered', 'retrying', 'failed', 'cancelled'];
+
+/** The list as a section; `refresh` loads it once, `keepFresh` again and again. */
+export function deliveriesSection(path, signal, failed) {
+  // One cursor for each page up to the one that is shown; the first page has none.
+  let [state, cursors, shown] = ['', [''], null];
+  const webhookId = path.split('/')[1];
+  const body = h('div', {}, h('p', { class: 'loading' }, 'Loading …'));
+  const choice = (value, text) =>
+    h(
+      'label',
+      {},
+      h('input', { type: 'radio', name: 'state', value, checked: value === state, onchange: () => choose(value) }),
+      h('span', {}, text),
+    );
+  const newer = h('button', { type: 'button', class: 'small', onclick: () => turn(() => cursors.pop()) }, '← Newer');
+  const older = h(
+    'button',
+    { type: 'button', class: 'small', onclick: () => turn(() => cursors.push(older.cursor)) },
+    'Older →',
+  );
+  const pages = h('div', { class: 'pages' }, newer, older);
+  const section = h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'deliveries-title' },
+    h(
+      'div',
+      { class: 'head' },
+      h('h2', { id: 'deliveries-title' }, 'Deliveries'),
+      h(
+        'fieldset',
+        { class: 'segments' },
+        h('legend', { class: 'sr-only' }, 'Show'),
+        choice('', 'All'),
+        STATES.map((name) => choice(name, capital(name))),
+      ),
+    ),
+    body,
+    pages,
+  );
+  return { section, refresh, keepFresh };
+
+  async function refresh() {
+    const query = new URLSearchParams({
+      limit: 20,
+      ...(state && { status: state }),
+      ...(cursors.at(-1) && { cursor: cursors.at(-1) }),
+    });
+    const asked = `${state} ${cursors.at(-1)}`;
+    const page = await request('GET', `${path}/deliveries?${query}`, { signal });
+    // Another page may have been asked for meanwhile.
+    if (asked !== `${state} ${cursors.at(-1)}`) return;
+    [newer.disabled, older.disabled, older.cursor] = [cursors.length === 1, !page.next_cursor, page.next_cursor];
+    pages.hidden = newer.disabled && older.disabled;
+    const text = JSON.stringify([asked, page]);
+    if (text === shown) return;
+    shown = text;
+    const focused = document.activeElement?.getAttribute('href');
+    fill(body, page.deliveries.length > 0 ? table(page.deliveries) : h('p', { class: 'none' }, nothing()));
+    if (focused) body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  /** Only the first page changes by itself. */
+  function keepFresh() {
+    poll(signal, async () => {
+      if (cursors.length === 1) await refresh();
+      return REFRESH_LIST;
+    }).catch(failed);
+  }
+
+  function choose(value) {
+    [state, cursors] = [value, ['']];
+    refresh().catch(failed);
+  }
+
+  function turn(change) {
+    change();
+    refresh()
+      .then(() => section.scrollIntoView({ block: 'nearest' }))
+      .catch(failed);
+  }
+
+  function nothing() {
+    if (cursors.length > 1) return 'Nothing more here.';
+    if (state) return `No delivery is ${state} at the moment.`;
+    return (
+      'Nothing yet. Send a test event above, or wait for a task to finish: a delivery appears with its ' +
+      'first attempt.'
+    );
+  }
+
+  function table(rows) {
+    return h(
+      'table',
+      { class: 'list' },
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          ['Status', 'Event', 'Last answer', 'Attempts', 'Task ended'].map((name) => h('th', { scope: 'col' }, name)),
+        ),
+      ),
+      h(
+        'tbody',
+        {},
+        rows.map((row) =>
+          h(
+            'tr',
+            {},
+            h(
+              'td',
+              {},
+              h(
+                'a',
+                {
+                  href: `#/webhooks/${webhookId}/deliveries/${row.id}`,
+                  'aria-label': `${row.status}, ${row.event}, ${row.id}`,
+                },
+                statePill(row.status),
+              ),
+            ),
+            h('td', {}, h('code', {}, row.event)),
+            h(
+              'td',
+              { class: row.last_attempt && !succeeded(row.last_attempt) ? 'bad' : '' },
+              row.last_attempt
+                ? [label(row.last_attempt), ' ', h('span', { class: 'hint' }, duration(row.last_attempt.duration_ms))]
+                : '–',
+            ),
+            h('td', {}, row.attempt_count),
+            h('td', {}, time(row.timestamp)),
+          ),
+        ),
+      ),
+    );
+  }
+}
+
+export function statePill(state) {
+  const colour = { delivered: 'green', retrying: 'amber', failed: 'red' }[state] ?? 'grey';
+  return h('span', { class: `pill ${colour}` }, capital(state));
+}
+
+/**
+ * Looks at a delivery until it is finished, some fifteen times in the first minute, and gives up after three. While an
+ * attempt is awaited whose time is known, it waits for that.
+ */
+export async function watch(signal, { look, show, isFinished }) {
+  const began = Date.now();
+  await poll(signal, async () => {
+    const waited = Date.now() - began;
+    const delivery = await look();
+    const finished = delivery && isFinished(delivery);
+    const gaveUp = !finished && waited > 180_000;
+    show(delivery, gaveUp);
+    if (finished || gaveUp) return null;
+    const due = delivery?.next_attempt_at ? Date.parse(delivery.next_attempt_at) - Date.now() + 1000 : 0;
+    return Math.max(due, waited < 8000 ? 1500 : waited < 40_000 ? 5000 : 15_000);
+  });
+}

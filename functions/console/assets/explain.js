@@ -1,0 +1,75 @@
+// What an outcome means for the person whose endpoint it is, and what to do about it. No DOM in here.
+
+/** Short, for a list: `500` or `timeout`. */
+export function label({ outcome, http_status: status }) {
+  return outcome === 'http' ? String(status) : ({ dns: 'DNS', tls: 'TLS', too_large: 'too large' }[outcome] ?? outcome);
+}
+
+export function succeeded({ outcome, http_status: status }) {
+  return outcome === 'http' && status >= 200 && status < 300;
+}
+
+/** A sentence of advice about a failed attempt. */
+export function advice({ outcome, http_status: status }) {
+  return outcome === 'http'
+    ? aboutStatus(status)
+    : (ABOUT[outcome] ?? 'Look into your server’s log at the time of the attempt.');
+}
+
+const ABOUT = {
+  blocked:
+    'Nothing was sent. Webhooks go to public addresses only; edit the webhook and give it a URL that the ' +
+    'internet can reach.',
+  dns: 'Check the host name for a typing error, and that its DNS record is public.',
+  connect:
+    'Nothing takes connections at this address and port, or a firewall is in between. Is the server running, ' +
+    'and reachable from the internet?',
+  tls:
+    'The connection stood, but its certificate was not accepted. It has to be valid, name this host, and ' +
+    'come with its intermediate certificates.',
+  timeout: 'Your endpoint has 10 seconds. Answer 2xx first, and do the work afterwards.',
+  interrupted:
+    'Your server, or a proxy in front of it, closed the connection or did not speak HTTP. Its log should have ' +
+    'an error at the time of the attempt.',
+  too_large: 'Headers may have 16 KiB together. Something in front of your server may add many of them.',
+};
+
+function aboutStatus(status) {
+  if (status >= 300 && status < 400)
+    return 'Redirects are not followed. Edit the webhook and give it the URL that yours redirects to.';
+  switch (status) {
+    case 400:
+      return (
+        'Your server did not like the request. If it checks the signature, try the signature checker with ' +
+        'this attempt.'
+      );
+    case 401:
+    case 403:
+      return (
+        'Your server wants other credentials. Deliveries carry a signature and no login: let this path ' +
+        'through, and check the signature instead.'
+      );
+    case 404:
+      return (
+        'Your server has nothing under this path. Check the URL for a typing error, and that the route is ' +
+        'deployed.'
+      );
+    case 405:
+      return 'Your server does not take POST under this path.';
+    case 408:
+    case 504:
+      return 'Your server, or a proxy in front of it, was too slow. Answer 2xx first, and do the work afterwards.';
+    case 410:
+      return 'Gone means “never again”: the webhook was disabled at once. Enable it when your endpoint is back.';
+    case 413:
+      return 'Your server takes smaller bodies than this one. Payloads can have up to 256 KiB.';
+    case 415:
+      return 'Your server does not take Content-Type: application/json under this path.';
+    case 429:
+      return 'Your server asked for fewer requests. A Retry-After header is heeded.';
+    default:
+      return status >= 500
+        ? 'Your server failed. Its log should have an error at the time of the attempt.'
+        : 'Only a status from 200 to 299 counts as delivered.';
+  }
+}

@@ -1,0 +1,206 @@
+// What the signature checker says of each mistake that it finds, and of what is no mistake but worth knowing.
+
+import { PAGE, STANDARD } from './schemes.js';
+
+const RAW = 'Compute it over the bytes of the request as they arrived, before any framework parses them.';
+const SECONDS = 'Take the value of the header as it is: Unix seconds, ten digits.';
+
+/** Code: is it a problem, what is so, what to do. A text may depend on the scheme. */
+const MEANINGS = {
+  body_compact: [
+    true,
+    'The body was re-serialised',
+    `The signature is right for this JSON written without spaces, and your body has other white space or ` +
+      `escapes. ${RAW}`,
+  ],
+  body_indented: [
+    true,
+    'The body was re-serialised with indentation',
+    `The signature is over an indented spelling of this JSON. ${RAW}`,
+  ],
+  body_spaced: [
+    true,
+    'The body was re-serialised with spaces',
+    `The signature is over this JSON with a space after each comma and colon, as Python’s json.dumps has it. ${RAW}`,
+  ],
+  body_escaped: [
+    true,
+    'The body was re-serialised with other escapes',
+    `The signature is over this JSON with characters written as \\u escapes or \\/, as Python, PHP or Go write ` +
+      `it. ${RAW}`,
+  ],
+  body_sorted: [
+    true,
+    'The body was re-serialised with its keys in another order',
+    `The signature is over this JSON with sorted keys. ${RAW}`,
+  ],
+  trailing_newline: [
+    true,
+    'A line break at the end of the body',
+    'The body that was sent ends with its closing brace. An editor, echo or a file has added a line break, or ' +
+      'one was cut off.',
+  ],
+  body_quoted: [
+    true,
+    'The body was serialised twice',
+    `The signature is over the body as a JSON string, in quotes. ${RAW}`,
+  ],
+  body_object: [
+    true,
+    'An object was signed instead of the body',
+    `The signature is over the text “[object Object]”: a parsed body was put into a string. ${RAW}`,
+  ],
+  body_empty: [
+    true,
+    'An empty body was signed',
+    'The signature is over nothing where the body should be: something has read the request before your verifier did.',
+  ],
+  timestamp_in_milliseconds: [true, 'The timestamp is in milliseconds', `It has 13 digits. ${SECONDS}`],
+  milliseconds_signed: [
+    true,
+    'The signature is over milliseconds',
+    `It was computed with the timestamp in milliseconds. ${SECONDS}`,
+  ],
+  payload_timestamp_signed: [
+    true,
+    'The payload’s timestamp was signed',
+    'The signature was computed with the “timestamp” in the body. Take the header X-Nano-Timestamp: it is the ' +
+      'time of the attempt.',
+  ],
+  timestamp_not_seconds: [true, 'The timestamp is not a number of seconds', SECONDS],
+  timestamp_too_old: [
+    false,
+    'The timestamp is more than five minutes old',
+    'That is to be expected when you look at a past attempt. A verifier should refuse it, as a replay; if yours ' +
+      'does so with fresh ones, look at your server’s clock.',
+  ],
+  timestamp_in_the_future: [
+    false,
+    'The timestamp is in the future',
+    'By more than five minutes, measured by this device’s clock. A verifier should refuse it.',
+  ],
+  timestamp_not_signed: [
+    true,
+    'The body alone was signed',
+    'The timestamp belongs in front of it, with a dot in between: <timestamp>.<body>',
+  ],
+  dot_missing: [true, 'The dot is missing', 'Between the timestamp and the body stands a dot: <timestamp>.<body>'],
+  wrong_order: [true, 'The body stands before the timestamp', 'The timestamp comes first: <timestamp>.<body>'],
+  id_signed: [
+    true,
+    'The delivery’s id was signed too',
+    'That is how webhook-signature is made. X-Nano-Signature is over <timestamp>.<body>, without the id.',
+  ],
+  id_not_signed: [
+    true,
+    'The delivery’s id was not signed',
+    'That is how X-Nano-Signature is made. webhook-signature is over <id>.<timestamp>.<body>.',
+  ],
+  old_secret: [
+    true,
+    'The old secret was used',
+    'The signature is right for the previous secret. Use the new one; while the old one is still valid, ' +
+      'X-Nano-Signature-Previous and the second value in webhook-signature are made with it.',
+  ],
+  secret_prefix_removed: [
+    true,
+    'The secret lacks its whsec_',
+    'For X-Nano-Signature the key is the whole secret as text, whsec_ included.',
+  ],
+  secret_prefix_missing: [
+    true,
+    'The secret lacks its whsec_',
+    'The signature is right for the secret with whsec_ in front. Copy the secret whole.',
+  ],
+  secret_decoded: [
+    true,
+    'The secret was base64-decoded',
+    'For X-Nano-Signature the key is the secret’s text as it is. Only webhook-signature uses the decoded bytes.',
+  ],
+  secret_not_decoded: [
+    true,
+    'The secret was not base64-decoded',
+    'For webhook-signature the key is what follows whsec_, base64-decoded. Standard Webhooks libraries do that ' +
+      'themselves.',
+  ],
+  secret_hex_decoded: [
+    true,
+    'The secret was hex-decoded',
+    'The key is the secret’s text as it is, even where it looks like hex.',
+  ],
+  secret_empty: [
+    true,
+    'There was no secret',
+    'The signature was computed with an empty key, as with a variable that is not set. Stop when there is no secret: ' +
+      'with an empty one, everybody can sign.',
+  ],
+  secret_spaces: [
+    true,
+    'There is more than the secret in the key',
+    'A space, a line break or quotes around the secret were taken for a part of it; that happens in .env files ' +
+      'and when copying.',
+  ],
+  header_of_the_other_scheme: [
+    true,
+    'This is the other header’s form',
+    {
+      [PAGE]: 'v1,<base64> is a webhook-signature. Choose that scheme above, or take the header X-Nano-Signature.',
+      [STANDARD]: 'v1=<hex> is an X-Nano-Signature. Choose that scheme above, or take the header webhook-signature.',
+    },
+  ],
+  v1_missing: [
+    true,
+    { [PAGE]: 'The v1= in front is missing', [STANDARD]: 'The v1, in front is missing' },
+    {
+      [PAGE]:
+        'The header is v1= and then the hex. Put it in front of what you computed before you compare, or cut it ' +
+        'from the header.',
+      [STANDARD]:
+        'The header is v1, and then the base64. Put it in front of what you computed before you compare, or cut ' +
+        'it from the header.',
+    },
+  ],
+  hex_upper_case: [
+    true,
+    'The hex is in upper case',
+    'The header has lower-case hex, and a comparison of texts tells them apart.',
+  ],
+  base64_for_hex: [
+    true,
+    'This is base64 instead of hex',
+    'X-Nano-Signature is written in hex; ask your HMAC function for a hex digest.',
+  ],
+  hex_for_base64: [
+    true,
+    'This is hex instead of base64',
+    'webhook-signature is written in base64; ask your HMAC function for a base64 digest.',
+  ],
+  base64_of_hex: [
+    true,
+    'This is the base64 of a hex text',
+    'The digest was written as hex first and then encoded again. Encode the 32 bytes once.',
+  ],
+  sha1: [true, 'This is as long as a SHA-1 digest', 'The signature is an HMAC with SHA-256: 32 bytes.'],
+  sha512: [true, 'This is as long as a SHA-512 digest', 'The signature is an HMAC with SHA-256: 32 bytes.'],
+  not_a_signature: [
+    true,
+    'This is no whole signature',
+    {
+      [PAGE]: 'It should be v1= and 64 characters of hex. Was it cut while copying?',
+      [STANDARD]: 'It should be v1, and 44 characters of base64. Was it cut while copying?',
+    },
+  ],
+  no_match: [
+    true,
+    'The signature is of something else',
+    'None of the usual mistakes explains it. The body, the timestamp and the secret must be of the same ' +
+      'attempt: each attempt has a timestamp of its own, and each webhook a secret of its own.',
+  ],
+};
+
+/** What a code means where this scheme is checked: `{ code, problem, title, fix }`. */
+export function finding(code, scheme) {
+  const [problem, title, fix] = MEANINGS[code];
+  const of = (text) => (typeof text === 'string' ? text : text[scheme]);
+  return { code, problem, title: of(title), fix: of(fix) };
+}

@@ -1,0 +1,84 @@
+// The account's webhooks.
+
+import { poll, request } from './api.js';
+import { editWebhook } from './dialogs.js';
+import { fill, h, safely } from './dom.js';
+
+/** How many webhooks are asked for their health, each with a request of its own. */
+const MOST_WITH_HEALTH = 8;
+
+export async function webhooksPage(content, { signal, reload, failed }) {
+  const webhooks = await request('GET', 'webhooks', { signal });
+  const add = () =>
+    editWebhook(null, (webhook) => {
+      location.hash = `#/webhooks/${webhook.id}`;
+    });
+  const addButton = h('button', { type: 'button', class: 'primary', onclick: add }, 'Add webhook');
+  if (webhooks.length === 0) return fill(content, empty(addButton));
+
+  const rows = webhooks.map((webhook) => ({ webhook, status: h('span', {}, statusPill(webhook)) }));
+  fill(
+    content,
+    h('div', { class: 'head' }, h('h1', {}, 'Webhooks'), addButton),
+    h(
+      'ul',
+      { class: 'card rows' },
+      rows.map(({ webhook, status }) =>
+        h(
+          'li',
+          {},
+          h(
+            'a',
+            { href: `#/webhooks/${webhook.id}` },
+            h('span', { class: 'url' }, safely(webhook.url)),
+            h(
+              'span',
+              { class: 'events' },
+              webhook.events.map((event) => h('code', { class: 'chip' }, event)),
+            ),
+            status,
+          ),
+        ),
+      ),
+    ),
+  );
+
+  // The list says nothing of health, so the first few are looked at one by one, when nothing else waits.
+  const rest = rows.slice(0, MOST_WITH_HEALTH);
+  poll(signal, async () => {
+    const row = rest[0];
+    if (!row) return null;
+    fill(row.status, statusPill(await request('GET', `webhooks/${row.webhook.id}`, { signal })));
+    rest.shift();
+    return rest.length > 0 ? 100 : null;
+  }).catch((error) => (error.status === 404 ? reload() : failed(error)));
+  return null;
+}
+
+function empty(addButton) {
+  const step = (title, text) => h('li', {}, h('strong', {}, title), h('span', {}, text));
+  return h(
+    'section',
+    { class: 'card empty' },
+    h('h1', {}, 'Hear of finished tasks'),
+    h(
+      'p',
+      {},
+      'Register the URL of your server, and every task that finishes is sent to it: signed, and again if your ' +
+        'server was down.',
+    ),
+    h(
+      'ol',
+      { class: 'steps' },
+      step('Add a webhook', 'A URL of yours that takes POST requests.'),
+      step('Send a test event', 'And watch it arrive, or see why it did not.'),
+      step('Check the signature', 'So that nobody else can send you events.'),
+    ),
+    addButton,
+  );
+}
+
+export function statusPill({ status, failing_since: since }) {
+  if (status === 'disabled') return h('span', { class: 'pill grey' }, 'Disabled');
+  return since ? h('span', { class: 'pill red' }, 'Failing') : h('span', { class: 'pill green' }, 'Active');
+}

@@ -54,12 +54,23 @@ pub(crate) fn show(webhook: &Received, secret: &str) {
 }
 
 /// Prints how to use the stack. The webhook in the example has the receiver's secret, so that it can check that one too.
-pub(crate) fn explain(receiver: &Receiver, secret: &str, delivery: &str, environment: &Path, log: &Path) {
+pub(crate) fn explain(
+    stack: &Stack,
+    receiver: &Receiver,
+    secret: &str,
+    delivery: &str,
+    environment: &Path,
+    log: &Path,
+) {
     let (environment, log) = (environment.display(), log.display());
-    let url = receiver.url(PATH);
+    let (url, api_url) = (receiver.url(PATH), &stack.api_url);
     println!(
         r#"
-The stack is ready. In another terminal:
+The stack is ready. The console, in a browser; sign in with NANO_API_KEY, which is in {environment}:
+
+  {api_url}/console
+
+In another terminal:
 
   set -a; . '{environment}'; set +a
 

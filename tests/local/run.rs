@@ -59,7 +59,7 @@ async fn show(session: &Session, setting: Setting) -> Result<(), Failure> {
     let secret = demo::register(&stack, &key, &receiver).await?;
     let delivery = demo::deliver_one(&stack, &receiver, &secret).await?;
     session.write_environment(&stack, &key)?;
-    demo::explain(&receiver, &secret, &delivery, &session.environment, &session.log);
+    demo::explain(&stack, &receiver, &secret, &delivery, &session.environment, &session.log);
 
     let mut shown = 1;
     loop {

@@ -8,6 +8,7 @@
 mod api;
 mod bytes;
 mod changes;
+mod console;
 mod delivery;
 mod disabling;
 mod faults;

@@ -3,10 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use harness::{Customer, Options, Reply, Stack};
-use serde_json::Value;
+use harness::{ApiKey, Customer, Options, Reply, Stack};
+use serde_json::{Value, json};
 
-use crate::folder_of_this_run;
+use crate::{console::Browser, folder_of_this_run};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 const PATHS: [&str; 3] = [WEBHOOKS, "/api/v1/webhooks/1", "/nowhere"];
@@ -23,7 +23,7 @@ async fn a_keys_limits_hold_across_functions_and_sandboxes() {
     let stack = Stack::start(&options, &|_| {}).unwrap();
     let key = stack.create_api_key("acct_busy").unwrap();
     let customer = Customer::new(&stack, &key);
-    let nobody = Customer::new(&stack, &harness::ApiKey { key: "sk-0".into(), ..key.clone() });
+    let nobody = Customer::new(&stack, &ApiKey { key: "sk-0".into(), ..key.clone() });
     // Sandboxes start first, so that a slow machine does not let the burst run into the next minute.
     join_all((0..8).flat_map(|_| PATHS).map(|path| nobody.get(path))).await;
 
@@ -55,6 +55,18 @@ async fn a_keys_limits_hold_across_functions_and_sandboxes() {
     assert_eq!(allowed, 10, "what was refused was not counted");
     let refused = next_minute.iter().find(|reply| reply.status == 429).unwrap();
     assert!(refused.text.contains("the limit of 30 requests a day is reached"), "{}", refused.text);
+    the_console_says_when_to_go_on(&stack, &key).await;
+}
+
+async fn the_console_says_when_to_go_on(stack: &Stack, key: &ApiKey) {
+    let Some(browser) = Browser::start_at(&stack.api_url).await else { return };
+    browser.write("API key", &key.key).await;
+    browser.click("Sign in").await;
+    browser.read("Too many requests with this key. Try again at").await;
+    // As it is for somebody who has used it up while signed in.
+    browser.script_with("sessionStorage.setItem('api-key', given)", json!(key.key)).await;
+    browser.go("").await;
+    browser.read("The console goes on by itself at").await;
 }
 
 async fn burst(customer: &Customer, requests: usize) -> Vec<Reply> {

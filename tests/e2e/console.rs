@@ -1,0 +1,357 @@
+//! The customer's console in a real browser, used as a person uses it.
+//!
+//! Where there is no Chromium, these tests say so and pass; `.ci/run` makes sure that there is one.
+
+mod browser;
+mod checker;
+
+use std::time::Duration;
+
+use harness::{Answer, ApiKey, Customer, Producer, signature};
+use serde_json::{Value, json};
+
+pub(crate) use self::browser::Browser;
+use crate::{RECEIVER, STACK, key_for};
+
+const TAB: &str = "\u{e004}";
+const ENTER: &str = "\u{e007}";
+const SPACE: &str = "\u{e00d}";
+
+/// Text that would do something wherever it was taken for anything but text.
+const HOSTILE: &str = "<script>window.hacked = 1</script><img src=x onerror='hacked = 2'>\u{202e}txt.exe\u{2066}";
+
+async fn sign_in(browser: &Browser, key: &ApiKey) {
+    browser.write("API key", &key.key).await;
+    browser.click("Sign in").await;
+}
+
+/// Has a webhook made whose receiver listens at `/{account}`.
+async fn webhook(key: &ApiKey) -> Customer {
+    let customer = Customer::new(&STACK, key);
+    let url = RECEIVER.url(&format!("/{}", key.account_id));
+    let webhook = json!({ "url": url, "events": ["job.completed", "job.failed"], "secret_key": "your-secret-key" });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    customer
+}
+
+/// The first page of the deliveries, once there is this many of them and each is finished.
+async fn finished(customer: &Customer, count: usize) -> Vec<Value> {
+    for _ in 0..300 {
+        let reply = customer.get("/api/v1/webhooks/1/deliveries").await.unwrap().json();
+        let deliveries = reply["data"]["deliveries"].as_array().unwrap().clone();
+        if deliveries.len() == count && deliveries.iter().all(|delivery| delivery["status"] != "retrying") {
+            return deliveries;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("{count} deliveries do not finish");
+}
+
+fn answer(status: u16, body: &str) -> Answer {
+    Answer { body: body.to_owned().into(), ..Answer::status(status) }
+}
+
+#[tokio::test]
+async fn a_new_user_sees_a_delivery_arrive_and_understands_one_that_fails() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console");
+    browser.allow_clipboard().await;
+
+    sign_in(&browser, &ApiKey { key: "sk-0123".into(), ..key.clone() }).await;
+    browser.read("This key is not valid.").await;
+    sign_in(&browser, &key).await;
+    browser.read("Hear of finished tasks").await;
+
+    browser.click("Add webhook").await;
+    browser.write("Endpoint URL", "ftp://example.com").await;
+    browser.keys(ENTER).await;
+    browser.read("The URL must").await;
+    browser.write("Endpoint URL", &RECEIVER.url("/acct_console")).await;
+    browser.keys(ENTER).await;
+    browser.read("Save the signing secret").await;
+    let secret = browser.script("return document.querySelector('dialog code').textContent").await;
+    let secret = secret.as_str().unwrap().to_owned();
+    browser.click("Copy").await;
+    browser.read("Copied").await;
+    browser.click("I have saved it").await;
+    assert_eq!(browser.script("return navigator.clipboard.readText()").await, secret);
+    browser.read("Nothing yet.").await;
+    assert!(!browser.text().await.contains(&secret), "it is shown once");
+
+    browser.click("Send test event").await;
+    browser.read("your endpoint answered 200").await;
+    let received = RECEIVER.received("/acct_console");
+    assert!(signature::is_valid(&received[0], &secret));
+
+    // As many failures as the schedule has attempts, and one more for the first look after the repair.
+    RECEIVER.answer("/acct_console", vec![answer(500, "the database is locked"); 8]);
+    browser.click("Send test event").await;
+    browser.read("Attempt 1 failed: the endpoint answered 500").await;
+    browser.read("Retrying\tjob.completed").await;
+    browser.read("Attempt 8 failed").await;
+    browser.read("The last 8 attempts failed").await;
+    browser.click("Open the delivery").await;
+    browser.read("Your server failed. Its log should have an error").await;
+    browser.read("the database is locked").await;
+    browser.click("Retry now").await;
+    browser.read("Attempt 9").await;
+    browser.read("Delivered").await;
+
+    // What the page says of the last attempt's headers is what the receiver got.
+    let last = RECEIVER.received("/acct_console").pop().unwrap();
+    browser.click("compute it").await;
+    browser.write("Signing secret", &secret).await;
+    browser.keys(ENTER).await;
+    for name in
+        ["user-agent", "x-nano-event", "x-nano-timestamp", "x-nano-signature", "webhook-id", "webhook-signature"]
+    {
+        let value = last.header(name).unwrap();
+        browser.read(value).await;
+    }
+
+    browser.click("Webhook 1").await;
+    browser.read("Delivered 2").await;
+    browser.read("Failed attempts 8").await;
+    browser.click("Failed").await;
+    browser.read("No delivery is failed at the moment.").await;
+    assert_eq!(browser.complaints(&[400, 401]).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn gone_disables_a_webhook_and_the_console_says_how_to_go_on() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console_gone");
+    webhook(&key).await;
+    RECEIVER.answer("/acct_console_gone", [Answer::status(410)]);
+    sign_in(&browser, &key).await;
+    browser.read("Active").await;
+    browser.go("#/webhooks/1").await;
+    browser.click("Send test event").await;
+    browser.read("There will be no further attempt.").await;
+    browser.read("It gets no deliveries.").await;
+    browser.click("Send test event").await;
+    browser.read("is disabled").await;
+    browser.click("Enable").await;
+    browser.read("Active").await;
+
+    browser.click("Edit").await;
+    browser.write("Endpoint URL", &RECEIVER.url("/acct_console_moved")).await;
+    browser.click("Save").await;
+    browser.read("/acct_console_moved").await;
+    browser.click("Rotate secret").await;
+    browser.click("Rotate secret").await;
+    browser.read("whsec_").await;
+    browser.click("I have saved it").await;
+    browser.read("The secret was replaced. Until").await;
+    browser.click("Send test event").await;
+    browser.read("your endpoint answered 200").await;
+    let received = RECEIVER.received("/acct_console_moved");
+    assert!(received[0].header("x-nano-signature-previous").is_some());
+
+    browser.click("Delete").await;
+    browser.click("Delete webhook").await;
+    browser.read("Hear of finished tasks").await;
+    assert_eq!(browser.complaints(&[409]).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_keyboard_alone_goes_from_sign_in_to_a_test_event() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console_keys");
+    browser.read("API key").await;
+    browser.keys(&format!("{}{ENTER}", key.key)).await;
+    browser.read("Hear of finished tasks").await;
+    tab_to(&browser, "Add webhook").await;
+    browser.keys(ENTER).await;
+    browser.read("Endpoint URL").await;
+    // The dialog has the focus in its first field, the second event is chosen away, and Enter sends it.
+    browser.keys(&RECEIVER.url("/acct_console_keys")).await;
+    browser.keys(TAB).await;
+    browser.keys(TAB).await;
+    browser.keys(SPACE).await;
+    browser.keys(ENTER).await;
+    browser.read("Save the signing secret").await;
+    tab_to(&browser, "I have saved it").await;
+    browser.keys(ENTER).await;
+    browser.read("Try it").await;
+    assert!(
+        !browser.script("return document.querySelector('.facts').innerText").await.to_string().contains("job.failed")
+    );
+    tab_to(&browser, "Send test event").await;
+    browser.keys(ENTER).await;
+    browser.read("your endpoint answered 200").await;
+    tab_to(&browser, "Open the delivery").await;
+    browser.keys(ENTER).await;
+    browser.read("Headers as sent").await;
+    tab_to(&browser, "Sign out").await;
+    browser.keys(ENTER).await;
+    browser.read("Sign in to your webhooks").await;
+    assert_eq!(browser.complaints(&[]).await, [""; 0]);
+}
+
+/// Presses Tab until something with this text has the focus.
+async fn tab_to(browser: &Browser, text: &str) {
+    for _ in 0..40 {
+        browser.keys(TAB).await;
+        if browser.focused_text().await == text {
+            return;
+        }
+    }
+    panic!("Tab does not reach {text:?}");
+}
+
+#[tokio::test]
+async fn hostile_payloads_and_answers_are_text_and_change_nothing() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console_hostile");
+    let customer = webhook(&key).await;
+    RECEIVER.answer("/acct_console_hostile", [answer(410, &format!("{HOSTILE}{}", "A".repeat(100_000)))]);
+    let completion = json!({ "account_id": "acct_console_hostile", "task_id": HOSTILE, "task_type": "image",
+        "status": "completed", "data": { HOSTILE: [HOSTILE, "B".repeat(100_000)] } });
+    Producer::new(&STACK).send(completion).await.unwrap();
+    let id = finished(&customer, 1).await[0]["id"].as_str().unwrap().to_owned();
+
+    sign_in(&browser, &key).await;
+    browser.read("Disabled").await;
+    for page in ["#/webhooks/1", &format!("#/webhooks/1/deliveries/{id}")] {
+        browser.look(375, false).await;
+        browser.go(page).await;
+        browser.read("job.completed").await;
+        let changed = "return [window.hacked ?? null, document.querySelectorAll('main script, main img').length,
+            /[\u{202a}-\u{202e}\u{2066}-\u{2069}]/.test(document.body.textContent), scrollX,
+            document.documentElement.scrollWidth > innerWidth]";
+        assert_eq!(browser.script(changed).await, json!([null, 0, false, 0, false]), "{page}");
+    }
+    let shown = browser.script("return [...document.querySelectorAll('pre')].map((pre) => pre.textContent)").await;
+    let [answered, payload] = [&shown[0], &shown[1]].map(|text| text.as_str().unwrap());
+    // The answer was made safe before it was stored; the payload is as it was sent.
+    assert!(answered.starts_with("<script>window.hacked = 1</script>"), "{answered}");
+    assert!(payload.contains(r"hacked = 2'>\u202etxt.exe\u2066"), "{payload}");
+    assert!(payload.contains(&"B".repeat(100_000)));
+    assert_eq!(browser.complaints(&[]).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_policy_is_in_force() {
+    let Some(browser) = Browser::start().await else { return };
+    browser.read("API key").await;
+    let attack = "
+        const attempts = {};
+        const script = document.createElement('script');
+        script.append('window.hacked = 1');
+        document.body.append(script);
+        try { document.body.setAttribute('onclick', 'window.hacked = 2'); document.body.click(); } catch { }
+        try { document.body.innerHTML += '<b>x</b>'; attempts.markup = true; } catch { attempts.markup = false; }
+        try { setTimeout('window.hacked = 3', 100); } catch { }
+        try { await fetch(given, { mode: 'no-cors' }); attempts.fetch = true; } catch { attempts.fetch = false; }
+        const style = document.createElement('style');
+        style.append('body { color: rgb(1, 2, 3) }');
+        document.body.append(style);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        const styled = getComputedStyle(document.body).color === 'rgb(1, 2, 3)';
+        return [window.hacked ?? null, attempts.markup, attempts.fetch, styled];";
+    let elsewhere = RECEIVER.url("/acct_console_policy");
+    assert_eq!(browser.script_with(attack, json!(elsewhere)).await, json!([null, false, false, false]));
+    assert!(RECEIVER.received("/acct_console_policy").is_empty());
+    let complaints = browser.complaints(&[]).await.join("\n");
+    assert!(complaints.contains("Content Security Policy"), "{complaints}");
+}
+
+#[tokio::test]
+async fn a_key_stays_in_its_tab_and_ends_with_it() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console_revoked");
+    let customer = webhook(&key).await;
+    sign_in(&browser, &key).await;
+    browser.read("Active").await;
+    let kept = "return [localStorage.length, document.cookie, Object.values({ ...sessionStorage }).join()]";
+    assert_eq!(browser.script(kept).await, json!([0, "", key.key]));
+    browser.click("Sign out").await;
+    browser.read("Sign in to your webhooks").await;
+    assert_eq!(browser.script(kept).await, json!([0, "", ""]));
+
+    sign_in(&browser, &key).await;
+    browser.read("Active").await;
+    browser.go("#/webhooks/1").await;
+    browser.read("Try it").await;
+    let keys = STACK.operator(&["keys", "list", "--account", "acct_console_revoked", "--json"]).unwrap();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    STACK.operator(&["keys", "revoke", keys[0]["id"].as_str().unwrap()]).unwrap();
+    assert_eq!(customer.get("/api/v1/webhooks").await.unwrap().status, 401);
+    browser.click("Send test event").await;
+    browser.read("This key is not valid any more.").await;
+    assert_eq!(browser.script(kept).await, json!([0, "", ""]));
+}
+
+/// All text has the contrast that WCAG 2.2 asks for at AA, and nothing sticks out of the window.
+const LEGIBLE: &str = "
+    const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    const rgba = (colour) => {
+        paint.clearRect(0, 0, 1, 1); paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1);
+        return [...paint.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (colour) => rgba(colour).slice(0, 3).map((part) => part / 255)
+        .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+    const behind = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const colour = getComputedStyle(at).backgroundColor;
+            if (rgba(colour)[3] === 255) return colour;
+        }
+        return 'white';
+    };
+    const found = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const element = texts.currentNode.parentElement;
+        if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
+        if (element.closest(':disabled, .sr-only, .skip')) continue;
+        const [one, other] = [light(getComputedStyle(element).color), light(behind(element))].sort((a, b) => b - a);
+        if ((one + 0.05) / (other + 0.05) < 4.5) found.push(texts.currentNode.data);
+    }
+    const over = [...document.querySelectorAll('body *')].filter((element) => element.checkVisibility()
+        && element.getBoundingClientRect().right > innerWidth + 1 && !element.closest('pre, .canvas'));
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return { found, over: over.map((element) => element.outerHTML.slice(0, 120)), scroll: scrollWidth - clientWidth };";
+
+#[tokio::test]
+async fn every_page_is_legible_in_light_and_dark_and_fits_a_phone() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console_looks");
+    let customer = webhook(&key).await;
+    RECEIVER.answer("/acct_console_looks", [Answer::status(200), answer(410, &"x".repeat(1000))]);
+    for _ in 0..2 {
+        customer.post("/api/v1/webhooks/1/test", &json!({})).await.unwrap();
+        RECEIVER.wait_for("/acct_console_looks", 1, Duration::from_secs(20)).await.unwrap();
+    }
+    let id = finished(&customer, 2).await[0]["id"].as_str().unwrap().to_owned();
+
+    let delivery = format!("#/webhooks/1/deliveries/{id}");
+    let pages = [
+        ("", "Disabled"),
+        ("#/webhooks/1", "Half within"),
+        (&delivery, "Headers as sent"),
+        ("#/signature", "Still missing"),
+    ];
+    check_looks(&browser, "sign-in").await;
+    sign_in(&browser, &key).await;
+    browser.read("Disabled").await;
+    for (page, text) in pages {
+        browser.go(page).await;
+        browser.read(text).await;
+        check_looks(&browser, page).await;
+    }
+    browser.go("").await;
+    browser.click("Add webhook").await;
+    browser.keys(ENTER).await;
+    browser.read("Enter the URL of your endpoint.").await;
+    check_looks(&browser, "the dialog").await;
+}
+
+async fn check_looks(browser: &Browser, page: &str) {
+    for (width, dark) in [(1200, false), (1200, true), (360, false), (360, true)] {
+        browser.look(width, dark).await;
+        let seen = browser.script(LEGIBLE).await;
+        assert_eq!(seen, json!({ "found": [], "over": [], "scroll": 0 }), "{page} at {width}, dark: {dark}");
+    }
+}

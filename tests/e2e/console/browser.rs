@@ -1,0 +1,246 @@
+//! A headless Chromium of a test's own, and how a person finds their way in it: by what is written there.
+//!
+//! It speaks the W3C's `WebDriver` protocol to chromedriver, of which a dozen calls are needed here: JSON over HTTP.
+//! The crates for it bring more than they spare: a second version of ten crates, or features of `serde_json` that would
+//! change what the service's own tests run with.
+
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::Once,
+    time::{Duration, Instant},
+};
+
+use harness::http_client;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{STACK, folder_of_this_run, skipped};
+
+/// What a person waits for without wondering, on a machine that is busy with the other tests.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// One browser at a time: they are the largest programs here, and the tests share two cores with the whole stack.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// It ends when this is dropped.
+pub(crate) struct Browser {
+    client: Client,
+    session: String,
+    console: String,
+    driver: Child,
+    profile: PathBuf,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Browser {
+    /// A browser on the console's first page. Nothing where there is no Chromium, and then a line on the terminal says so.
+    pub(crate) async fn start() -> Option<Self> {
+        Self::start_at(&STACK.api_url).await
+    }
+
+    /// The same, of another stack.
+    pub(crate) async fn start_at(api_url: &str) -> Option<Self> {
+        let (Some(chromium), Some(chromedriver)) = (find("chromium"), find("chromedriver")) else {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| skipped("the console, since there is no chromium and chromedriver"));
+            return None;
+        };
+        let turn = TURN.lock().await;
+        let mut driver = Command::new(chromedriver).arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
+        let port = port_of(&mut driver);
+        let profile = folder_of_this_run().join(format!("chromium-{port}"));
+        let capabilities = json!({
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:chromeOptions": { "binary": chromium, "args": [
+                "--headless", "--disable-gpu", "--no-first-run",
+                // Tests run as root in containers, where its sandbox cannot be set up. It visits this machine alone.
+                "--no-sandbox", "--disable-dev-shm-usage",
+                // It would look for hosts that cannot be reached.
+                "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                // It ends with the driver, however that ends.
+                "--remote-debugging-pipe",
+                format!("--user-data-dir={}", profile.display()),
+            ] },
+        });
+        let client = http_client();
+        let order = json!({ "capabilities": { "alwaysMatch": capabilities } });
+        let sessions = format!("http://127.0.0.1:{port}/session");
+        let started = call(&client, Method::POST, &sessions, Some(order)).await.unwrap();
+        let session = format!("{sessions}/{}", started["sessionId"].as_str().unwrap());
+        let console = format!("{api_url}/console");
+        let browser = Self { client, session, console, driver, profile, _turn: turn };
+        browser.go("").await;
+        Some(browser)
+    }
+
+    /// Loads the console anew, on the page that stands behind the `#`.
+    pub(crate) async fn go(&self, page: &str) {
+        // Between two pages that differ behind the `#` alone, nothing would be loaded.
+        for url in ["about:blank", &format!("{}{page}", self.console)] {
+            self.post("url", json!({ "url": url })).await.unwrap();
+        }
+    }
+
+    /// Waits until this stands on the page. A dialog hides what is behind it.
+    pub(crate) async fn read(&self, text: &str) {
+        let start = Instant::now();
+        while !self.text().await.contains(text) {
+            assert!(start.elapsed() < PATIENCE, "{text:?} does not come up; there is:\n{}", self.text().await);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// What stands on the page, or in the dialog before it.
+    pub(crate) async fn text(&self) -> String {
+        let text = self.script("return (document.querySelector('dialog') ?? document.body).innerText").await;
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Clicks the button, link or label with this text; of several, the last one that can be clicked.
+    pub(crate) async fn click(&self, text: &str) {
+        let path = format!(
+            "//*[self::button or self::a or self::label or self::summary][normalize-space()='{text}'][not(@disabled)]"
+        );
+        let start = Instant::now();
+        loop {
+            for element in self.find(&path).await.iter().rev() {
+                // It may be drawn anew in between, be folded away, or behind a dialog.
+                if self.post(&format!("{element}/click"), json!({})).await.is_ok() {
+                    return;
+                }
+            }
+            assert!(start.elapsed() < PATIENCE, "{text:?} cannot be clicked; there is:\n{}", self.text().await);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Writes into the field with this label, in the place of what is there.
+    pub(crate) async fn write(&self, label: &str, text: &str) {
+        let path = format!("//*[@id=//label[normalize-space()='{label}']/@for]");
+        let start = Instant::now();
+        loop {
+            if let Some(field) = self.find(&path).await.last() {
+                self.post(&format!("{field}/clear"), json!({})).await.unwrap();
+                self.post(&format!("{field}/value"), json!({ "text": text })).await.unwrap();
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "there is no field {label:?}; there is:\n{}", self.text().await);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Types on the keyboard, wherever the focus is.
+    pub(crate) async fn keys(&self, keys: &str) {
+        self.post(&format!("{}/value", self.focused().await), json!({ "text": keys })).await.unwrap();
+    }
+
+    /// The text of what has the focus.
+    pub(crate) async fn focused_text(&self) -> String {
+        let text = self.get(&format!("{}/text", self.focused().await)).await.unwrap();
+        text.as_str().unwrap().to_owned()
+    }
+
+    /// Runs a script in the page, as the browser's developer tools would.
+    pub(crate) async fn script(&self, script: &str) -> Value {
+        self.post("execute/sync", json!({ "script": script, "args": [] })).await.unwrap()
+    }
+
+    /// Runs the body of an asynchronous function and gives what it returns; `given` is its argument.
+    pub(crate) async fn script_with(&self, script: &str, given: Value) -> Value {
+        let script = format!(
+            "const [given, done] = arguments; (async () => {{ {script} }})().then(done, (error) => done(String(error)))"
+        );
+        self.post("execute/async", json!({ "script": script, "args": [given] })).await.unwrap()
+    }
+
+    /// The size of the window, as on a phone if it is small, and the light.
+    pub(crate) async fn look(&self, width: u32, dark: bool) {
+        let size = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        let scheme = if dark { "dark" } else { "light" };
+        let light = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.devtools("Emulation.setEmulatedMedia", light).await;
+    }
+
+    /// Lets the page write to the clipboard, as a browser in front of a person would.
+    pub(crate) async fn allow_clipboard(&self) {
+        self.devtools(
+            "Browser.grantPermissions",
+            json!({ "permissions": ["clipboardSanitizedWrite", "clipboardReadWrite"] }),
+        )
+        .await;
+    }
+
+    /// What the browser complained of since the last time, but for replies with these statuses.
+    pub(crate) async fn complaints(&self, expected: &[u16]) -> Vec<String> {
+        let log = self.post("se/log", json!({ "type": "browser" })).await.unwrap();
+        let messages = log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned());
+        messages
+            .filter(|message| !expected.iter().any(|status| message.contains(&format!("with a status of {status}"))))
+            .collect()
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) {
+        let order = json!({ "cmd": command, "params": parameters });
+        self.post("goog/cdp/execute", order).await.unwrap();
+    }
+
+    /// The paths of the elements that an `XPath` expression names.
+    async fn find(&self, path: &str) -> Vec<String> {
+        let found = self.post("elements", json!({ "using": "xpath", "value": path })).await.unwrap();
+        found.as_array().unwrap().iter().map(element).collect()
+    }
+
+    async fn focused(&self) -> String {
+        element(&self.get("element/active").await.unwrap())
+    }
+
+    async fn get(&self, command: &str) -> Result<Value, String> {
+        call(&self.client, Method::GET, &format!("{}/{command}", self.session), None).await
+    }
+
+    async fn post(&self, command: &str, order: Value) -> Result<Value, String> {
+        call(&self.client, Method::POST, &format!("{}/{command}", self.session), Some(order)).await
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+        let _ = fs::remove_dir_all(&self.profile);
+    }
+}
+
+/// One call of the protocol; gives its value, or the error's message.
+async fn call(client: &Client, method: Method, url: &str, order: Option<Value>) -> Result<Value, String> {
+    let request = client.request(method, url).body(order.map(|order| order.to_string()).unwrap_or_default());
+    let reply = request.send().await.unwrap();
+    let is_success = reply.status().is_success();
+    let mut reply: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+    let value = reply["value"].take();
+    if is_success { Ok(value) } else { Err(value["message"].to_string()) }
+}
+
+/// The path of an element, by the protocol's name for one.
+fn element(value: &Value) -> String {
+    format!("element/{}", value["element-6066-11e4-a52e-4f735466cecf"].as_str().unwrap())
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// The driver chooses a port and says so.
+fn port_of(driver: &mut Child) -> u16 {
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        line.unwrap().strip_prefix("ChromeDriver was started successfully on port ")?.trim_end_matches('.').parse().ok()
+    });
+    port.expect("chromedriver names its port")
+}

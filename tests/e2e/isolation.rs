@@ -40,8 +40,11 @@ const WITH_KEY: [(&str, &str, &str); 13] = [
 ];
 
 /// Every route that does not, with a path of it and the reason.
-const WITHOUT_KEY: [(&str, &str, &str); 1] =
-    [("GET /openapi.yaml", "/openapi.yaml", "it describes the API, and who reads it has no key yet")];
+const WITHOUT_KEY: [(&str, &str, &str); 3] = [
+    ("GET /openapi.yaml", "/openapi.yaml", "it describes the API, and who reads it has no key yet"),
+    ("GET /console", "/console", "it is the page on which a customer gives the key"),
+    ("GET /console/{file}", "/console/app.js", "it is what that page is made of, the same for everybody"),
+];
 
 const CREATE: &str = r#"{"url":"https://your-server.com/","events":["job.failed"],"secret_key":"your-secret-key"}"#;
 

@@ -9,16 +9,15 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::Once,
     time::{Duration, Instant},
 };
 
-use harness::http_client;
+use harness::{http_client, skipped};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{STACK, folder_of_this_run, skipped};
+use crate::{STACK, folder_of_this_run};
 
 /// What a person waits for without wondering, on a machine that is busy with the other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,8 +45,7 @@ impl Browser {
     /// The same, of another stack.
     pub(crate) async fn start_at(api_url: &str) -> Option<Self> {
         let (Some(chromium), Some(chromedriver)) = (find("chromium"), find("chromedriver")) else {
-            static SAID: Once = Once::new();
-            SAID.call_once(|| skipped("the console, since there is no chromium and chromedriver"));
+            skipped("the console, since there is no chromium and chromedriver");
             return None;
         };
         let turn = TURN.lock().await;

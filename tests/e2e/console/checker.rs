@@ -16,6 +16,26 @@ const OLD: &str = "the-old-secret";
 const BODY: &str =
     r#"{"event":"job.completed","data":{"url":"https://a.example.com/ü","n":6},"timestamp":"2024-12-23T10:00:00Z"}"#;
 
+/// The same, as others write it.
+const SPACED: &str = concat!(
+    r#"{"event": "job.completed", "data": {"url": "https://a.example.com/\u00fc", "n": 6}, "#,
+    r#""timestamp": "2024-12-23T10:00:00Z"}"#
+);
+const ESCAPED: &str = concat!(
+    r#"{"event":"job.completed","data":{"url":"https:\/\/a.example.com\/\u00fc","n":6},"#,
+    r#""timestamp":"2024-12-23T10:00:00Z"}"#
+);
+const SORTED: &str =
+    r#"{"data":{"n":6,"url":"https://a.example.com/ü"},"event":"job.completed","timestamp":"2024-12-23T10:00:00Z"}"#;
+const INDENTED: &str = r#"{
+  "event": "job.completed",
+  "data": {
+    "url": "https://a.example.com/ü",
+    "n": 6
+  },
+  "timestamp": "2024-12-23T10:00:00Z"
+}"#;
+
 fn hmac(key: &[u8], message: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(message.as_bytes());
@@ -43,23 +63,6 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
         all
     };
     let right_standard = format!("{ID}.{TIME}.{BODY}");
-    let spaced = concat!(
-        r#"{"event": "job.completed", "data": {"url": "https://a.example.com/\u00fc", "n": 6}, "#,
-        r#""timestamp": "2024-12-23T10:00:00Z"}"#
-    );
-    let escaped = concat!(
-        r#"{"event":"job.completed","data":{"url":"https:\/\/a.example.com\/\u00fc","n":6},"#,
-        r#""timestamp":"2024-12-23T10:00:00Z"}"#
-    );
-    let sorted = r#"{"data":{"n":6,"url":"https://a.example.com/ü"},"event":"job.completed","timestamp":"2024-12-23T10:00:00Z"}"#;
-    let indented = r#"{
-  "event": "job.completed",
-  "data": {
-    "url": "https://a.example.com/ü",
-    "n": 6
-  },
-  "timestamp": "2024-12-23T10:00:00Z"
-}"#;
     let in_milliseconds = || json!({ "timestamp": "1734949200123" });
 
     vec![
@@ -67,11 +70,11 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
         (none(), format!("  X-Nano-Signature: {signed}\n"), vec![]),
         (json!({ "secret": "your-secret-key" }), page(b"your-secret-key", &right), vec![]),
         // The body
-        (none(), over(spaced), vec!["body_spaced"]),
-        (none(), over(escaped), vec!["body_escaped"]),
-        (none(), over(sorted), vec!["body_sorted"]),
-        (none(), over(indented), vec!["body_indented"]),
-        (json!({ "body": indented }), signed.clone(), vec!["body_compact"]),
+        (none(), over(SPACED), vec!["body_spaced"]),
+        (none(), over(ESCAPED), vec!["body_escaped"]),
+        (none(), over(SORTED), vec!["body_sorted"]),
+        (none(), over(INDENTED), vec!["body_indented"]),
+        (json!({ "body": INDENTED }), signed.clone(), vec!["body_compact"]),
         (none(), over(&format!("{BODY}\n")), vec!["trailing_newline"]),
         (json!({ "body": format!("{BODY}\n") }), signed.clone(), vec!["trailing_newline"]),
         (none(), over(&serde_json::to_string(BODY).unwrap()), vec!["body_quoted"]),
@@ -118,7 +121,7 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
         // Several at once, and none that is known
         (
             json!({ "oldSecret": OLD }),
-            hex::encode_upper(hmac(OLD.as_bytes(), &format!("{TIME}.{spaced}"))),
+            hex::encode_upper(hmac(OLD.as_bytes(), &format!("{TIME}.{SPACED}"))),
             vec!["v1_missing", "hex_upper_case", "body_spaced", "old_secret"],
         ),
         (none(), page(b"somebody else's", &right), vec!["no_match"]),

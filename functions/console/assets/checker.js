@@ -103,11 +103,11 @@ export function checkerPage(content, { signal }) {
     const scheme = schemes.find((input) => input.checked).value;
     idRow.hidden = scheme === PAGE;
     fields.signature.placeholder = scheme === PAGE ? 'v1=…' : 'v1,…';
+    const stamp = (update.stamp = Symbol('the last check'));
     const values = Object.fromEntries(Object.entries(fields).map(([name, input]) => [name, input.value]));
     const needed = ['body', 'timestamp', ...(scheme === PAGE ? [] : ['id']), 'secret', 'signature'];
     const missing = needed.filter((name) => values[name].trim() === '');
     if (missing.length > 0) return fill(result, missingCard(missing));
-    const stamp = (update.stamp = Symbol('the last check'));
     const verdict = await check({ scheme, ...values });
     // The next letter may have been typed meanwhile.
     if (!signal.aborted && update.stamp === stamp) fill(result, verdictCard(scheme, verdict));

@@ -112,6 +112,13 @@ const MEANINGS = {
     'The secret lacks its whsec_',
     'The signature is right for the secret with whsec_ in front. Copy the secret whole.',
   ],
+  secret_taken_for_base64: [
+    true,
+    'The secret was base64-decoded',
+    'Your library took the secret for base64. If it is a text of your own, give the library its bytes ' +
+      '(Webhook(secret.encode()) in Python, new Webhook(secret, { format: "raw" }) in Node); if it began with ' +
+      'whsec_, copy it whole.',
+  ],
   secret_decoded: [
     true,
     'The secret was base64-decoded',
@@ -174,6 +181,12 @@ const MEANINGS = {
     true,
     'This is hex instead of base64',
     'webhook-signature is written in base64; ask your HMAC function for a base64 digest.',
+  ],
+  base64_spelling: [
+    true,
+    'The base64 is spelt differently',
+    'The header has the standard alphabet, with + and /, and the = at the end. A comparison of texts refuses ' +
+      'base64url (with - and _) and base64 without its padding.',
   ],
   base64_of_hex: [
     true,

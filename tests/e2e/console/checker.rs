@@ -1,7 +1,10 @@
 //! The signature checker's thinking, in the browser that it is made for. The signatures that it is given are computed
 //! here, from what a receiver would have at hand.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE},
+};
 use harness::workspace;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -148,6 +151,31 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
     ]
 }
 
+/// The same of base64, in the signature and in the secret.
+fn cases_of_base64() -> Vec<(Value, String, Vec<&'static str>)> {
+    let right = format!("{ID}.{TIME}.{BODY}");
+    let digest = hmac(&STANDARD.decode(&SECRET[6..]).unwrap(), &right);
+    assert!(STANDARD.encode(&digest).contains('+'), "base64url would be the same");
+    let webhook = |secret: &str| json!({ "scheme": "webhook-signature", "secret": secret });
+    let known = standard(b"secret-123", &right);
+    vec![
+        (webhook(SECRET), format!("v1,{}", URL_SAFE.encode(&digest)), vec!["base64_spelling"]),
+        (webhook(SECRET), format!("v1,{}", STANDARD_NO_PAD.encode(&digest)), vec!["base64_spelling"]),
+        (webhook("c2VjcmV0LTEyMw"), known.clone(), vec!["secret_taken_for_base64"]),
+        // Python's decoder passes over what is no base64.
+        (
+            webhook("your_secret_key_123"),
+            standard(&STANDARD.decode("yoursecretkey123").unwrap(), &right),
+            vec!["secret_taken_for_base64"],
+        ),
+        // The service takes what follows whsec_ with all of its padding, with less or with none.
+        (webhook("whsec_c2VjcmV0LTEyMw=="), known.clone(), vec![]),
+        (webhook("whsec_c2VjcmV0LTEyMw="), known.clone(), vec![]),
+        (webhook("whsec_c2VjcmV0LTEyMw"), known, vec![]),
+        (webhook("whsec_c2VjcmV0LTEyMw==="), standard(b"whsec_c2VjcmV0LTEyMw===", &right), vec![]),
+    ]
+}
+
 /// A code is enough here: what it says to a person stands beside it in signature.js.
 const CHECK: &str = "
     const { check } = await import(new URL('console/signature.js', document.baseURI));
@@ -165,7 +193,7 @@ const REMARKS: [&str; 2] = ["timestamp_too_old", "timestamp_in_the_future"];
 #[tokio::test]
 async fn the_checker_finds_each_usual_mistake_and_names_no_other() {
     let Some(browser) = Browser::start().await else { return };
-    let cases = cases();
+    let cases = [cases(), cases_of_base64()].concat();
     let fields: Vec<Value> = cases
         .iter()
         .map(|(pasted, signature, _)| {
@@ -233,5 +261,15 @@ async fn the_checkers_page_says_what_is_wrong_as_it_is_typed() {
     browser.write("Body", r#"{"a":1}"#).await;
     browser.read("The signature is right").await;
     browser.read("more than five minutes old").await;
+    // A check that is still running when a field is emptied says nothing any more.
+    let in_a_hurry = "
+        const [body, signature] = ['body', 'signature'].map((name) => document.getElementById(`check-${name}`));
+        const type = (field, text) => { field.value = text; field.dispatchEvent(new Event('input')); };
+        type(body, '{}');
+        type(signature, '');
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        return document.querySelector('.result').innerText;";
+    let result = browser.script_with(in_a_hurry, json!(null)).await;
+    assert_eq!(result, "Result\n\nStill missing: the signature.");
     assert_eq!(browser.complaints(&[]).await, [""; 0]);
 }

@@ -74,13 +74,20 @@ In another terminal:
 
   set -a; . '{environment}'; set +a
 
-List, look at, register and delete webhooks:
+List, look at, register and change webhooks, give one a new secret (which the receiver here does not know), delete it:
 
   curl "$NANO_API_URL/api/v1/webhooks" -H "Authorization: Bearer $NANO_API_KEY"
   curl "$NANO_API_URL/api/v1/webhooks/1" -H "Authorization: Bearer $NANO_API_KEY"
   curl "$NANO_API_URL/api/v1/webhooks" -H "Authorization: Bearer $NANO_API_KEY" -H "Content-Type: application/json" \
     -d '{{"url": "{url}", "events": ["job.completed"], "secret_key": "{secret}"}}'
+  curl -X PATCH "$NANO_API_URL/api/v1/webhooks/2" -H "Authorization: Bearer $NANO_API_KEY" -d '{{"status": "disabled"}}'
+  curl -X POST "$NANO_API_URL/api/v1/webhooks/2/rotate-secret" -H "Authorization: Bearer $NANO_API_KEY"
   curl -X DELETE "$NANO_API_URL/api/v1/webhooks/2" -H "Authorization: Bearer $NANO_API_KEY"
+
+Send a test event, and see how it goes by the hour:
+
+  curl -X POST "$NANO_API_URL/api/v1/webhooks/1/test" -H "Authorization: Bearer $NANO_API_KEY"
+  curl "$NANO_API_URL/api/v1/webhooks/1/stats?hours=24" -H "Authorization: Bearer $NANO_API_KEY"
 
 See what became of the deliveries, newest first; then one whole, and once more:
 

@@ -48,7 +48,7 @@ async fn show(session: &Session, setting: Setting) -> Result<(), Failure> {
     if strict_egress {
         let refused = strict::try_forbidden(&stack, &key).await?;
         session.write_environment(&stack, &key)?;
-        strict::explain(&refused, &session.environment);
+        strict::explain(&stack, &refused, &session.environment);
         loop {
             time::sleep(LOOK_EVERY).await;
             stack.check()?;

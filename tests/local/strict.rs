@@ -34,16 +34,21 @@ pub(crate) async fn try_forbidden(stack: &Stack, key: &ApiKey) -> Result<Vec<(St
 }
 
 /// Prints what was refused, how to try more, and how to use the stack.
-pub(crate) fn explain(refused: &[(String, String)], environment: &Path) {
+pub(crate) fn explain(stack: &Stack, refused: &[(String, String)], environment: &Path) {
+    let (environment, api_url) = (environment.display(), &stack.api_url);
     println!(
         r"
-The stack is ready, and calls only what production calls: public hosts over https. In another terminal:
+The stack is ready, and calls only what production calls: public hosts over https. The console, in a browser; sign in
+with NANO_API_KEY, which is in {environment}:
 
-  set -a; . '{}'; set +a
+  {api_url}/console
+
+In another terminal:
+
+  set -a; . '{environment}'; set +a
 
 These are refused with status 400, as you see. Try to get past the rules:
-",
-        environment.display()
+"
     );
     for (webhook, reply) in refused {
         println!(

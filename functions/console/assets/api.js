@@ -11,7 +11,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The key of this tab, kept until the tab is closed or its user signs out. */
+/** The key of this tab, kept until its user signs out; a browser that opens a closed tab again brings it back. */
 export const session = {
   get key() {
     return sessionStorage.getItem(KEY);
@@ -24,8 +24,30 @@ export const session = {
   },
 };
 
-/** What the last reply said of the key's limit: how many requests are left, and when there are more. */
-const limit = { remaining: Infinity, resetAt: 0 };
+/** What the last reply said of the key's limit: how many requests it is, how many are left, when there are more. */
+const limit = { total: 0, remaining: Infinity, resetAt: 0 };
+
+const QUIET_AFTER = 600_000;
+const QUIET_WAIT = 300_000;
+/** When something last changed, or the page's user did something; and what waits for the user's next deed. */
+let [livelyAt, woken] = [Date.now(), Promise.withResolvers()];
+for (const [target, deed] of [
+  [window, 'focus'],
+  [window, 'pointerdown'],
+  [window, 'keydown'],
+  [document, 'visibilitychange'],
+]) {
+  target.addEventListener(deed, () => {
+    keepLively();
+    woken.resolve();
+    woken = Promise.withResolvers();
+  });
+}
+
+/** Says that what a poll looks at has changed, so that the next looks are worth their requests. */
+export function keepLively() {
+  livelyAt = Date.now();
+}
 
 /**
  * Makes one request and gives its `data`. Throws an ApiError, or an AbortError when `signal` says so.
@@ -42,6 +64,7 @@ export async function request(method, path, { body, signal, key = session.key, h
     response = await fetch(new URL(path, BASE), init);
     const remaining = response.headers.get('ratelimit-remaining');
     if (remaining !== null) {
+      limit.total = Number(response.headers.get('ratelimit-limit'));
       limit.remaining = Number(remaining);
       limit.resetAt = Date.now() + 1000 * Number(response.headers.get('ratelimit-reset'));
     }
@@ -66,9 +89,10 @@ export async function request(method, path, { body, signal, key = session.key, h
 
 /**
  * Calls `look` now and then again for as long as it gives the milliseconds until the next time. It waits while nobody
- * sees the page, longer and longer while requests fail, and leaves the last tenth of the key's limit to its owner.
+ * sees the page, longer and longer while requests fail, and for five minutes where in ten nothing changed: then until
+ * its user does something. The last `reserve` of the key's limit is left to its owner's programs.
  */
-export async function poll(signal, look) {
+export async function poll(signal, look, reserve = 0.1) {
   for (let failures = 0; !signal.aborted;) {
     let wait;
     try {
@@ -80,8 +104,9 @@ export async function poll(signal, look) {
       wait = error.goOnAt ? error.goOnAt - Date.now() : Math.min(2000 * 2 ** failures, 60_000);
     }
     if (typeof wait !== 'number') return;
-    if (limit.remaining < 6) wait = Math.max(wait, limit.resetAt - Date.now());
-    await sleep(wait, signal);
+    if (limit.remaining < limit.total * reserve) await sleep(Math.max(wait, limit.resetAt - Date.now()), signal);
+    else if (Date.now() - livelyAt < QUIET_AFTER) await sleep(wait, signal);
+    else await Promise.race([sleep(Math.max(wait, QUIET_WAIT), signal), woken.promise]);
     await seen(signal);
   }
 }

@@ -1,6 +1,6 @@
 // A webhook's deliveries as a list, and how one of them is watched on its way.
 
-import { poll, request } from './api.js';
+import { keepLively, poll, request } from './api.js';
 import { capital, duration, fill, h, time } from './dom.js';
 import { label, succeeded } from './explain.js';
 
@@ -54,14 +54,24 @@ export function deliveriesSection(path, signal, failed) {
       ...(cursors.at(-1) && { cursor: cursors.at(-1) }),
     });
     const asked = `${state} ${cursors.at(-1)}`;
-    const page = await request('GET', `${path}/deliveries?${query}`, { signal });
+    const isCurrent = () => asked === `${state} ${cursors.at(-1)}`;
+    let page;
+    try {
+      page = await request('GET', `${path}/deliveries?${query}`, { signal });
+    } catch (error) {
+      if (error.status !== 400 || cursors.length === 1 || !isCurrent()) throw error;
+      // A cursor ends with the secrets that it was made under.
+      cursors = [''];
+      return refresh();
+    }
     // Another page may have been asked for meanwhile.
-    if (asked !== `${state} ${cursors.at(-1)}`) return;
+    if (!isCurrent()) return;
     [newer.disabled, older.disabled, older.cursor] = [cursors.length === 1, !page.next_cursor, page.next_cursor];
     pages.hidden = newer.disabled && older.disabled;
     const text = JSON.stringify([asked, page]);
     if (text === shown) return;
     shown = text;
+    keepLively();
     const focused = document.activeElement?.getAttribute('href');
     fill(body, page.deliveries.length > 0 ? table(page.deliveries) : h('p', { class: 'none' }, nothing()));
     if (focused) body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
@@ -152,11 +162,11 @@ export function statePill(state) {
 
 /**
  * Looks at a delivery until it is finished, some fifteen times in the first minute, and gives up after three. While an
- * attempt is awaited whose time is known, it waits for that.
+ * attempt is awaited whose time is known, it waits for that. Somebody waits for it: it may use all of the key's limit.
  */
 export async function watch(signal, { look, show, isFinished }) {
   const began = Date.now();
-  await poll(signal, async () => {
+  const step = async () => {
     const waited = Date.now() - began;
     const delivery = await look();
     const finished = delivery && isFinished(delivery);
@@ -165,5 +175,6 @@ export async function watch(signal, { look, show, isFinished }) {
     if (finished || gaveUp) return null;
     const due = delivery?.next_attempt_at ? Date.parse(delivery.next_attempt_at) - Date.now() + 1000 : 0;
     return Math.max(due, waited < 8000 ? 1500 : waited < 40_000 ? 5000 : 15_000);
-  });
+  };
+  await poll(signal, step, 0);
 }

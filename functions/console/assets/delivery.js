@@ -102,6 +102,9 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
       await request('POST', `${path}/retry`);
       say('Queued');
       await follow((changed) => changed.attempts.at(-1)?.started_at !== known);
+      // With the first news another button took its place.
+      fill(note, 'No attempt came so far. Look again in a while.');
+      button.disabled = false;
     } catch (failure) {
       if (signal.aborted) return;
       fill(note, safely(failureText(failure)));
@@ -152,7 +155,7 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
         h(
           'div',
           {},
-          h('h3', {}, NOT_SENT.includes(attempt.outcome) ? 'Headers, had they been sent' : 'Headers as sent'),
+          h('h3', {}, NOT_SENT.includes(attempt.outcome) ? 'Headers, had they been sent' : 'Headers'),
           headers(attempt),
         ),
       ),
@@ -198,6 +201,12 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
           row('webhook-timestamp', timestamp),
           row(STANDARD, signature(STANDARD, 'v1,…')),
         ),
+      ),
+      h(
+        'p',
+        { class: 'hint' },
+        'During a rotation there is also X-Nano-Signature-Previous, and one more value in webhook-signature. The ' +
+          'history does not keep headers: User-Agent is the current version’s.',
       ),
       h(
         'p',

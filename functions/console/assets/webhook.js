@@ -76,7 +76,7 @@ export async function webhookPage(content, { ids: [id], signal, reload, failed }
         count === 1 ? 'The last attempt failed, at ' : `The last ${count} attempts failed, since `,
         time(since),
         '. ',
-        'Open a failed delivery below to see why. After five days of nothing but failures, the webhook is disabled.',
+        'Open a failed delivery below to see why. After days of nothing but failures, the webhook is disabled.',
       );
     return [
       status === 'disabled' &&
@@ -224,6 +224,8 @@ export async function webhookPage(content, { ids: [id], signal, reload, failed }
         dialog.close();
         showTop(changed);
         say('The secret was rotated');
+        // Without an overlap, no cursor of before is good any more.
+        list.refresh().catch(failed);
         if (shown) showSecret(shown, () => {});
       } catch (failure) {
         fill(error, safely(failureText(failure)));
@@ -265,11 +267,11 @@ export async function webhookPage(content, { ids: [id], signal, reload, failed }
       try {
         const { id: delivery } = await request('POST', `${path}/test`, { body: { event: event.value } });
         await watch(mine, {
-          // Not the delivery itself: it is in the history from its first attempt on, and until then it would be a 404.
-          look: async () => {
-            const page = await request('GET', `${path}/deliveries?limit=10`, { signal: mine });
-            return page.deliveries.find((one) => one.id === delivery);
-          },
+          look: () =>
+            request('GET', `${path}/deliveries/${delivery}`, { signal: mine }).catch((error) => {
+              // It is in the history from its first attempt on. Until then it is queued.
+              if (error.status !== 404) throw error;
+            }),
           show: (state, gaveUp) => {
             fill(result, watchLine(id, delivery, state, gaveUp));
             if (!state || state.status === known) return;
@@ -303,7 +305,7 @@ function watchLine(webhookId, id, state, gaveUp) {
       dot(gaveUp ? 'bad' : 'wait'),
       gaveUp ? 'Still queued. Look at the deliveries below in a while.' : 'Queued …',
     );
-  const { last_attempt: last, attempt_count: count } = state;
+  const [last, count] = [state.attempts.at(-1), state.attempts.length];
   const times = count === 1 ? '' : `, at attempt ${count}`;
   if (state.status === 'delivered') {
     return h(

@@ -4,8 +4,9 @@ import { poll, request } from './api.js';
 import { editWebhook } from './dialogs.js';
 import { fill, h, safely } from './dom.js';
 
-/** How many webhooks are asked for their health, each with a request of its own. */
-const MOST_WITH_HEALTH = 8;
+/** How many webhooks are asked for their health at once, each with a request of its own; the others follow slowly. */
+const AT_ONCE = 8;
+const SLOWLY = 3000;
 
 export async function webhooksPage(content, { signal, reload, failed }) {
   const webhooks = await request('GET', 'webhooks', { signal });
@@ -43,14 +44,16 @@ export async function webhooksPage(content, { signal, reload, failed }) {
     ),
   );
 
-  // The list says nothing of health, so the first few are looked at one by one, when nothing else waits.
-  const rest = rows.slice(0, MOST_WITH_HEALTH);
+  // The list says nothing of health, so they are looked at one by one. The disabled ones have nothing to tell.
+  const rest = rows.filter(({ webhook }) => webhook.status !== 'disabled');
+  const slowFrom = rest.length - AT_ONCE;
   poll(signal, async () => {
     const row = rest[0];
     if (!row) return null;
     fill(row.status, statusPill(await request('GET', `webhooks/${row.webhook.id}`, { signal })));
     rest.shift();
-    return rest.length > 0 ? 100 : null;
+    if (rest.length === 0) return null;
+    return rest.length > slowFrom ? 100 : SLOWLY;
   }).catch((error) => (error.status === 404 ? reload() : failed(error)));
   return null;
 }
@@ -80,5 +83,7 @@ function empty(addButton) {
 
 export function statusPill({ status, failing_since: since }) {
   if (status === 'disabled') return h('span', { class: 'pill grey' }, 'Disabled');
+  // A list has no health; `null` is a good one.
+  if (since === undefined) return h('span', { class: 'pill grey' }, 'Checking …');
   return since ? h('span', { class: 'pill red' }, 'Failing') : h('span', { class: 'pill green' }, 'Active');
 }

@@ -86,9 +86,14 @@ impl Browser {
 
     /// Waits until this stands on the page. A dialog hides what is behind it.
     pub(crate) async fn read(&self, text: &str) {
+        self.read_within(text, PATIENCE).await;
+    }
+
+    /// The same, for what takes its time.
+    pub(crate) async fn read_within(&self, text: &str, patience: Duration) {
         let start = Instant::now();
         while !self.text().await.contains(text) {
-            assert!(start.elapsed() < PATIENCE, "{text:?} does not come up; there is:\n{}", self.text().await);
+            assert!(start.elapsed() < patience, "{text:?} does not come up; there is:\n{}", self.text().await);
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }

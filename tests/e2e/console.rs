@@ -58,7 +58,11 @@ async fn a_new_user_sees_a_delivery_arrive_and_understands_one_that_fails() {
     let key = key_for("acct_console");
     browser.allow_clipboard().await;
 
-    sign_in(&browser, &ApiKey { key: "sk-0123".into(), ..key.clone() }).await;
+    for no_key in ["sk-0123", "sk-\u{2026}"] {
+        sign_in(&browser, &ApiKey { key: no_key.into(), ..key.clone() }).await;
+        browser.read("An API key is sk- and 40 digits or letters").await;
+    }
+    sign_in(&browser, &ApiKey { key: format!("sk-{}", "0".repeat(40)), ..key.clone() }).await;
     browser.read("This key is not valid.").await;
     sign_in(&browser, &key).await;
     browser.read("Hear of finished tasks").await;

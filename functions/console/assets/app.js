@@ -175,7 +175,8 @@ function signIn(reason) {
     h(
       'p',
       { class: 'hint', id: 'key-hint' },
-      'It begins with sk- and stays in this tab: it is forgotten when you close it or sign out.',
+      'It begins with sk- and stays in this tab. On a computer that others use, sign out: browsers can open a closed ' +
+        'tab again, key and all.',
     ),
     error,
     button,
@@ -202,8 +203,8 @@ function signIn(reason) {
   async function submit(event) {
     event.preventDefault();
     const text = key.value.trim();
-    if (!/^sk-\S+$/.test(text))
-      return refuse(text ? 'An API key begins with sk- and has no spaces.' : 'Paste your API key first.');
+    if (!/^sk-[0-9a-f]{40}$/.test(text))
+      return refuse(text ? 'An API key is sk- and 40 digits or letters from a to f.' : 'Paste your API key first.');
     button.disabled = true;
     try {
       await request('GET', 'webhooks', { key: text });

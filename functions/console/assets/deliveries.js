@@ -26,7 +26,7 @@ export function deliveriesSection(path, signal, failed) {
     { type: 'button', class: 'small', onclick: () => turn(() => cursors.push(older.cursor)) },
     'Older →',
   );
-  const pages = h('div', { class: 'pages' }, newer, older);
+  const pages = h('div', { class: 'pages', hidden: true }, newer, older);
   const section = h(
     'section',
     { class: 'card', 'aria-labelledby': 'deliveries-title' },

@@ -194,9 +194,8 @@ impl Reply {
     }
 
     /// 200 with a file, which stands outside the envelope.
-    pub fn file(content_type: &'static str, content: &'static [u8]) -> Self {
-        let body = str::from_utf8(content).map_or(Body::Binary(content.to_vec()), Body::from);
-        Self { status: StatusCode::OK, headers: vec![("content-type", content_type.to_owned())], body }
+    pub fn file(content_type: &'static str, content: &'static str) -> Self {
+        Self { status: StatusCode::OK, headers: vec![("content-type", content_type.to_owned())], body: content.into() }
     }
 
     /// The reply with one more header.

@@ -11,7 +11,7 @@ const OPENAPI: &str = include_str!("../../../openapi.yaml");
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
     api::serve_public(|_| {
-        let file = Reply::file("application/yaml", OPENAPI.as_bytes());
+        let file = Reply::file("application/yaml", OPENAPI);
         Ok(file.with_header("cache-control", "public, max-age=300"))
     })
     .await

@@ -38,12 +38,14 @@ const QUEUE: &str = "AWS::SQS::Queue";
 
 /// Everything that a role may be allowed to do, and to what. Not among it, on purpose: a scan, and whatever changes or
 /// deletes the thing itself.
-const ACTIONS: [(&str, &str); 13] = [
+const ACTIONS: [(&str, &str); 15] = [
     (LOG_GROUP, "logs:CreateLogStream"),
     (LOG_GROUP, "logs:PutLogEvents"),
     (TABLE, "dynamodb:BatchGetItem"),
     (TABLE, "dynamodb:DeleteItem"),
     (TABLE, "dynamodb:GetItem"),
+    (TABLE, "dynamodb:PartiQLInsert"),
+    (TABLE, "dynamodb:PartiQLUpdate"),
     (TABLE, "dynamodb:PutItem"),
     (TABLE, "dynamodb:Query"),
     (TABLE, "dynamodb:UpdateItem"),

@@ -5,7 +5,9 @@ pipe closes and this process ends itself and its functions: nothing is left runn
 """
 
 import functools
+import json
 import os
+import re
 import shutil
 import signal
 import socketserver
@@ -93,7 +95,10 @@ def lock_queues():
 
 
 def authorise_batches_like_aws():
-    """IAM has no actions for SQS's batch calls: the single call's action covers them. MiniStack asks for the batch's."""
+    """IAM has no actions for SQS's batch calls and for DynamoDB's batch of statements: what counts is what each entry does.
+
+    MiniStack asks for an action of the batch's own.
+    """
     from ministack.core import iam_actions
 
     extract = iam_actions.extract_iam_action
@@ -103,6 +108,23 @@ def authorise_batches_like_aws():
         return action.removesuffix("Batch") if service == "sqs" and action else action
 
     iam_actions.extract_iam_action = extract_like_aws
+
+    checks = iam_actions.dynamodb_transaction_checks
+
+    def checks_like_aws(action, body, region, account):
+        if action != "dynamodb:BatchExecuteStatement":
+            return checks(action, body, region, account)
+        statements = [entry["Statement"] for entry in json.loads(body)["Statements"]]
+        table = re.compile('"(.*?)"')
+        return [
+            (
+                f"dynamodb:PartiQL{statement.split()[0].capitalize()}",
+                f"arn:aws:dynamodb:{region}:{account}:table/{table.search(statement)[1]}",
+            )
+            for statement in statements
+        ]
+
+    iam_actions.dynamodb_transaction_checks = checks_like_aws
 
 
 if __name__ == "__main__":

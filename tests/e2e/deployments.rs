@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Answer, Aws, Customer, Failure, Options, Producer, Stack, expand_template};
+use harness::{Answer, Aws, Customer, Failure, Options, Producer, Stack, expand_template, http_client};
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, folder_of_this_run, mailbox::Mailbox};
@@ -164,6 +164,11 @@ async fn the_host_name_leads_to_the_api(stack: &Stack, aws: &Aws) {
     let mappings = aws.call("apigatewayv2", "GetApiMappings", &json!({ "DomainName": HOST })).unwrap();
     let api = stack.api_url.rsplit('/').next().unwrap();
     assert_eq!((&mappings["Items"][0]["ApiId"], &mappings["Items"][0]["Stage"]), (&json!(api), &json!("$default")));
+
+    let request = http_client().get(format!("{}/openapi.yaml", stack.endpoint())).header("host", HOST);
+    let reply = request.send().await.unwrap();
+    assert_eq!(reply.status().as_u16(), 200);
+    assert!(reply.text().await.unwrap().starts_with("openapi: 3"));
 
     let outputs = outputs(aws);
     let output = |name: &str| outputs.iter().find(|it| it["OutputKey"] == name).unwrap()["OutputValue"].clone();

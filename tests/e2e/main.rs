@@ -19,6 +19,7 @@ mod history;
 mod hostile;
 mod isolation;
 mod mailbox;
+mod observed;
 mod receivers;
 mod recovery;
 mod retry_after;

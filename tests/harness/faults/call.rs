@@ -147,7 +147,9 @@ impl LeftOut {
                 let mut responses = answer["Responses"].as_array().cloned().unwrap_or_default();
                 let error = json!({ "Error": { "Code": "ThrottlingError", "Message": "injected by the tests" } });
                 // In order, so that each place is the statement's own.
-                places.into_iter().for_each(|place| responses.insert(place, error.clone()));
+                for place in places {
+                    responses.insert(place, error.clone());
+                }
                 answer["Responses"] = responses.into();
             }
         }

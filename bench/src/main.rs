@@ -1,0 +1,92 @@
+//! Instruments: what a delivery costs, how soon a cold function answers, what a million of them come to on the bill.
+//!
+//! Each runs the real functions, built as they are deployed, against endpoints of its own: a [Lambda](lambda::Lambda) that
+//! hands them events, a [DynamoDB](dynamodb::DynamoDb) and an [SQS](sqs::Sqs) that count what is asked of them, and a
+//! [receiver]. `docs/performance.md` says what each measures, and holds the figures.
+//!
+//! An instrument that cannot show that the work was done fails: it gives no figure of deliveries that did not arrive.
+
+mod binaries;
+mod cores;
+mod dispatch;
+mod dynamodb;
+mod failure;
+mod http;
+mod lambda;
+mod limit;
+mod receiver;
+mod report;
+mod sandbox;
+mod sqs;
+mod template;
+#[cfg(test)]
+mod tests;
+mod traffic;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{binaries::Profile, failure::Result, report::Report, world::Functions};
+
+/// Measures the functions on this machine.
+#[derive(Parser)]
+struct Command {
+    #[command(subcommand)]
+    instrument: Instrument,
+    /// Print one JSON object and nothing else.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Instrument {
+    /// What a delivery costs the dispatcher, beside a loop that only signs and posts.
+    Dispatch {
+        /// How many deliveries each run makes.
+        #[arg(long, default_value_t = 20_000)]
+        deliveries: usize,
+        /// How many runs the medians are of.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// How many dispatchers share the processor.
+        #[arg(long, default_value_t = 2)]
+        sandboxes: usize,
+        /// The size of a body.
+        #[arg(long, default_value_t = 300)]
+        body_bytes: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    match run(&command) {
+        Ok(report) => {
+            #[expect(clippy::print_stdout, reason = "this is where the figures are shown")]
+            if command.json {
+                println!("{}", report.json)
+            } else {
+                println!("{}", report.text)
+            }
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<Report> {
+    let functions = match command.instrument {
+        Instrument::Dispatch { .. } => Functions::build(&["fan-out", "dispatcher"], Profile::Release)?,
+    };
+    // Not before: cargo may have all processors.
+    cores::leave_the_functions_alone()?;
+    match command.instrument {
+        Instrument::Dispatch { deliveries, runs, sandboxes, body_bytes } => {
+            dispatch::run(&functions, &dispatch::Options { deliveries, runs, sandboxes, body_bytes })
+        }
+    }
+}

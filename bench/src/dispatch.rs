@@ -107,7 +107,7 @@ fn measure(functions: &Functions, options: &Options, variant: &Variant) -> Resul
     let completions: Vec<_> = (0..options.deliveries + warm_up)
         .map(|number| completion(number, &account(number % variant.accounts), options.body_bytes))
         .collect();
-    let messages = fan_out(&world, functions, &completions)?;
+    let (messages, _) = fan_out(&world, functions, &completions)?;
     let sandboxes: Vec<_> =
         (0..options.sandboxes).map(|_| world.start(functions, "dispatcher", variant.tls)).collect::<Result<_>>()?;
     let words = || sandboxes.iter().map(|sandbox| sandbox.log.last_words()).collect::<Vec<_>>().join("\n");

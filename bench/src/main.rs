@@ -6,11 +6,16 @@
 //!
 //! An instrument that cannot show that the work was done fails: it gives no figure of deliveries that did not arrive.
 
+mod api;
 mod binaries;
+mod cold_start;
 mod cores;
 mod dispatch;
 mod dynamodb;
 mod failure;
+mod fan_out;
+mod growth;
+mod history;
 mod http;
 mod lambda;
 mod limit;
@@ -57,6 +62,36 @@ enum Instrument {
         #[arg(long, default_value_t = 300)]
         body_bytes: usize,
     },
+    /// What a completion costs, by how many webhooks hear of it.
+    FanOut {
+        /// How many deliveries each run makes.
+        #[arg(long, default_value_t = 20_000)]
+        deliveries: usize,
+        /// How many runs the medians are of.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// How many processes share the processor.
+        #[arg(long, default_value_t = 2)]
+        sandboxes: usize,
+    },
+    /// From a process's start to its first request for an event, and to its first answer, for every function.
+    ColdStart {
+        /// How many starts of each function the medians are of.
+        #[arg(long, default_value_t = 30)]
+        runs: usize,
+    },
+    /// What a request costs each warm function of the API.
+    Api {
+        /// How many requests each function gets.
+        #[arg(long, default_value_t = 2000)]
+        requests: usize,
+    },
+    /// Listing a history, fan-out and memory, as history, accounts and payloads grow.
+    Growth {
+        /// How many requests, and completions, each figure is of.
+        #[arg(long, default_value_t = 2000)]
+        requests: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -80,7 +115,10 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<Report> {
     let functions = match command.instrument {
+        Instrument::FanOut { .. } => Functions::build(&["fan-out"], Profile::Release)?,
         Instrument::Dispatch { .. } => Functions::build(&["fan-out", "dispatcher"], Profile::Release)?,
+        Instrument::Growth { .. } => Functions::build(&["fan-out", "dispatcher", "list-deliveries"], Profile::Release)?,
+        Instrument::ColdStart { .. } | Instrument::Api { .. } => Functions::build(&[], Profile::Release)?,
     };
     // Not before: cargo may have all processors.
     cores::leave_the_functions_alone()?;
@@ -88,5 +126,14 @@ fn run(command: &Command) -> Result<Report> {
         Instrument::Dispatch { deliveries, runs, sandboxes, body_bytes } => {
             dispatch::run(&functions, &dispatch::Options { deliveries, runs, sandboxes, body_bytes })
         }
+        Instrument::FanOut { deliveries, runs, sandboxes } => {
+            fan_out::run(&functions, &fan_out::Options { deliveries, runs, sandboxes })
+        }
+        Instrument::Growth { requests } => {
+            let (histories, accounts) = (vec![100, 10_000, 1_000_000], vec![10, 1000, 100_000]);
+            growth::run(&functions, &growth::Options { histories, accounts, requests })
+        }
+        Instrument::ColdStart { runs } => cold_start::run(&functions, runs),
+        Instrument::Api { requests } => api::run(&functions, requests),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{binaries::Profile, dispatch, world::Functions};
+use crate::{api, binaries::Profile, cold_start, dispatch, fan_out, growth, world::Functions};
 
 static FUNCTIONS: LazyLock<Functions> =
     LazyLock::new(|| Functions::build(&[], Profile::Debug).unwrap_or_else(|failure| panic!("{failure}")));
@@ -18,4 +18,36 @@ fn dispatch_makes_every_delivery_in_every_manner() {
     {
         assert!(report.json[name].as_f64().unwrap() > 0.0, "{name}: {}", report.json);
     }
+}
+
+#[test]
+fn cold_start_starts_every_function_and_has_its_answer() {
+    let report = cold_start::run(&FUNCTIONS, 1).unwrap();
+    assert_eq!(report.json.as_object().unwrap().len(), FUNCTIONS.deployed.len() + 1, "{}", report.text);
+    for (function, figures) in report.json.as_object().unwrap() {
+        assert!(figures["first_reply_ms"].as_f64() > figures["ms"].as_f64(), "{function}: {figures}");
+        assert!(figures["zip_bytes"].as_u64() < figures["binary_bytes"].as_u64(), "{function}: {figures}");
+    }
+}
+
+#[test]
+fn api_has_every_function_do_what_its_sample_asks() {
+    let report = api::run(&FUNCTIONS, 3).unwrap();
+    let api = FUNCTIONS.deployed.iter().filter(|function| function.is_api).count();
+    assert_eq!(report.json.as_object().unwrap().len(), api, "{}", report.text);
+}
+
+#[test]
+fn fan_out_queues_a_delivery_for_every_webhook() {
+    let report = fan_out::run(&FUNCTIONS, &fan_out::Options { deliveries: 100, runs: 1, sandboxes: 2 }).unwrap();
+    assert_eq!(report.json["webhooks"].as_array().unwrap().len(), 3, "{}", report.text);
+}
+
+#[test]
+fn growth_lists_twenty_deliveries_at_the_same_price_however_many_there_are() {
+    let options = growth::Options { histories: vec![100, 1000], accounts: vec![10, 100], requests: 20 };
+    let report = growth::run(&FUNCTIONS, &options).unwrap();
+    let lists = report.json["list_deliveries"].as_array().unwrap();
+    assert_eq!(lists[0]["read_units"], lists[1]["read_units"], "{}", report.text);
+    assert_eq!(report.json["dispatcher_memory"].as_array().unwrap().len(), 3, "{}", report.text);
 }

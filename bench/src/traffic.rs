@@ -9,7 +9,6 @@ use std::{
 };
 
 use hyper::body::Bytes;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -118,19 +117,20 @@ pub(crate) fn events(messages: &[Sent], batch: usize) -> Vec<Bytes> {
     messages.chunks(batch).map(sqs_event).collect()
 }
 
-/// What the real fan-out makes of completions.
-pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]) -> Result<Vec<Sent>> {
+/// What the real fan-out makes of completions, and the most memory that it had, in MiB.
+pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]) -> Result<(Vec<Sent>, f64)> {
     let sandbox = world.start(functions, "fan-out", false)?;
     let events = events(completions, BATCH);
     let count = events.len();
     world.lambda.queue(events);
     let answers = world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))?;
     check_done(&answers)?;
+    let peak_rss_mib = sandbox.peak_rss_mib()?;
     drop(sandbox);
     world.lambda.first_asked();
     let mut sqs = world.sqs();
     sqs.forget_usage();
-    Ok(std::mem::take(&mut sqs.sent))
+    Ok((std::mem::take(&mut sqs.sent), peak_rss_mib))
 }
 
 /// A failure, with what the function said last.
@@ -176,9 +176,4 @@ pub(crate) fn check_delivered(world: &World, messages: &[Sent]) -> Result<()> {
     });
     let recorded = recorded.collect::<HashSet<_>>().len();
     check(recorded == ids.len(), || format!("of {} deliveries {recorded} were recorded", ids.len()))
-}
-
-/// The day, for a table's heading.
-pub(crate) fn today() -> String {
-    Timestamp::now().strftime("%Y-%m-%d").to_string()
 }

@@ -150,6 +150,14 @@ impl Table {
         (items().count() as u64, (bytes + indexed.sum::<usize>()) as u64)
     }
 
+    /// Takes everything out again.
+    pub(crate) fn clear(&mut self) {
+        self.partitions.clear();
+        for index in self.indexes.values_mut() {
+            index.partitions.clear();
+        }
+    }
+
     /// Every item's text, in no order.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.partitions.values().flat_map(BTreeMap::values).map(|stored| &*stored.text)

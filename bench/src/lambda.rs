@@ -21,8 +21,6 @@ use crate::{
 /// An answer of a function.
 #[derive(Debug)]
 pub(crate) struct Done {
-    /// Which event it answers, in the order in which they were queued.
-    pub(crate) number: u64,
     /// From handing the event out to having the answer.
     pub(crate) duration: Duration,
     /// When the answer was there.
@@ -141,11 +139,11 @@ impl Lambda {
     fn done(&self, id: &str, body: Bytes) {
         let at = Instant::now();
         let mut state = self.lock();
-        let Some((number, handed_out)) = id.parse().ok().and_then(|number| state.out.remove_entry(&number)) else {
+        let Some(handed_out) = id.parse().ok().and_then(|number: u64| state.out.remove(&number)) else {
             state.failure = Some(format!("an answer to {id}, which is no event that is out"));
             return;
         };
-        state.done.push(Done { number, duration: at - handed_out, at, body });
+        state.done.push(Done { duration: at - handed_out, at, body });
         drop(state);
         self.changed.notify_all();
     }

@@ -10,6 +10,7 @@ mod api;
 mod binaries;
 mod cold_start;
 mod cores;
+mod cost;
 mod dispatch;
 mod dynamodb;
 mod failure;
@@ -19,6 +20,7 @@ mod history;
 mod http;
 mod lambda;
 mod limit;
+mod prices;
 mod receiver;
 mod report;
 mod sandbox;
@@ -86,6 +88,12 @@ enum Instrument {
         #[arg(long, default_value_t = 2000)]
         requests: usize,
     },
+    /// What a million deliveries come to on the bill, line by line.
+    Cost {
+        /// How many completions are sent.
+        #[arg(long, default_value_t = 10_000)]
+        completions: usize,
+    },
     /// Listing a history, fan-out and memory, as history, accounts and payloads grow.
     Growth {
         /// How many requests, and completions, each figure is of.
@@ -116,7 +124,9 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<Report> {
     let functions = match command.instrument {
         Instrument::FanOut { .. } => Functions::build(&["fan-out"], Profile::Release)?,
-        Instrument::Dispatch { .. } => Functions::build(&["fan-out", "dispatcher"], Profile::Release)?,
+        Instrument::Dispatch { .. } | Instrument::Cost { .. } => {
+            Functions::build(&["fan-out", "dispatcher"], Profile::Release)?
+        }
         Instrument::Growth { .. } => Functions::build(&["fan-out", "dispatcher", "list-deliveries"], Profile::Release)?,
         Instrument::ColdStart { .. } | Instrument::Api { .. } => Functions::build(&[], Profile::Release)?,
     };
@@ -129,6 +139,7 @@ fn run(command: &Command) -> Result<Report> {
         Instrument::FanOut { deliveries, runs, sandboxes } => {
             fan_out::run(&functions, &fan_out::Options { deliveries, runs, sandboxes })
         }
+        Instrument::Cost { completions } => cost::run(&functions, completions),
         Instrument::Growth { requests } => {
             let (histories, accounts) = (vec![100, 10_000, 1_000_000], vec![10, 1000, 100_000]);
             growth::run(&functions, &growth::Options { histories, accounts, requests })

@@ -82,12 +82,6 @@ impl Sandbox {
         Ok(kib / 1024.0)
     }
 
-    /// Lets it start its peak memory afresh.
-    pub(crate) fn forget_peak(&self) -> Result<()> {
-        let forget = Failure::to("reset a function's peak memory");
-        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").map_err(forget)
-    }
-
     /// Ends it; gives its log, complete.
     pub(crate) fn end(mut self) -> Arc<Log> {
         self.kill();

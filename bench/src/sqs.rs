@@ -11,8 +11,6 @@ const CHUNK: usize = 64 * 1024;
 /// A message that was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
-    /// The queue's URL.
-    pub(crate) queue: String,
     pub(crate) body: String,
     pub(crate) group: Option<String>,
     pub(crate) attributes: Value,
@@ -45,16 +43,15 @@ impl Sqs {
     pub(crate) fn call(&mut self, operation: &str, body: &[u8]) -> (u16, String) {
         *self.calls.entry(operation.to_owned()).or_default() += 1;
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
-        let queue = request["QueueUrl"].as_str().unwrap_or_default().to_owned();
         let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
         let answer = match operation {
             "SendMessage" => {
                 self.bill(&[&request]);
-                self.take(&queue, &request)
+                self.take(&request)
             }
             "SendMessageBatch" => {
                 self.bill(&entries.iter().collect::<Vec<_>>());
-                let taken: Vec<Value> = entries.iter().map(|entry| self.take(&queue, entry)).collect();
+                let taken: Vec<Value> = entries.iter().map(|entry| self.take(entry)).collect();
                 json!({"Successful": taken, "Failed": []})
             }
             "ChangeMessageVisibility" | "DeleteMessage" => {
@@ -100,11 +97,10 @@ impl Sqs {
             if messages.iter().any(|message| message["MessageGroupId"].is_string()) { requests } else { 0 };
     }
 
-    fn take(&mut self, queue: &str, message: &Value) -> Value {
+    fn take(&mut self, message: &Value) -> Value {
         self.number += 1;
         let text = |name: &str| message[name].as_str().map(str::to_owned);
         self.sent.push(Sent {
-            queue: queue.to_owned(),
             body: text("MessageBody").unwrap_or_default(),
             group: text("MessageGroupId"),
             attributes: message["MessageAttributes"].clone(),

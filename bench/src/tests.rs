@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{api, binaries::Profile, cold_start, dispatch, fan_out, growth, world::Functions};
+use crate::{api, binaries::Profile, cold_start, cost, dispatch, fan_out, growth, world::Functions};
 
 static FUNCTIONS: LazyLock<Functions> =
     LazyLock::new(|| Functions::build(&[], Profile::Debug).unwrap_or_else(|failure| panic!("{failure}")));
@@ -50,4 +50,14 @@ fn growth_lists_twenty_deliveries_at_the_same_price_however_many_there_are() {
     let lists = report.json["list_deliveries"].as_array().unwrap();
     assert_eq!(lists[0]["read_units"], lists[1]["read_units"], "{}", report.text);
     assert_eq!(report.json["dispatcher_memory"].as_array().unwrap().len(), 3, "{}", report.text);
+}
+
+#[test]
+fn cost_is_the_sum_of_its_lines_and_less_in_full_batches() {
+    let report = cost::run(&FUNCTIONS, 100).unwrap();
+    let sums = cost::sums(&report.json);
+    for (lines, sum) in &sums {
+        assert!((lines - sum).abs() < 0.01 && *sum > 0.0, "{}", report.text);
+    }
+    assert!(sums[0].1 < sums[2].1, "{}", report.text);
 }

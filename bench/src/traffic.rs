@@ -69,13 +69,7 @@ pub(crate) fn completion(number: usize, account: &str, body_bytes: usize) -> Sen
     // The body has the event's name in place of the account.
     let (gone, new) = (format!(r#""account_id":"{account}""#).len(), r#""event":"job.completed""#.len());
     let padding = (body_bytes + gone).saturating_sub(make(0).to_string().len() + new);
-    Sent {
-        queue: String::new(),
-        body: make(padding).to_string(),
-        group: None,
-        attributes: Value::Null,
-        system_attributes: Value::Null,
-    }
+    Sent { body: make(padding).to_string(), group: None, attributes: Value::Null, system_attributes: Value::Null }
 }
 
 /// The event that Lambda makes of a batch of messages.

@@ -45,7 +45,7 @@ impl Requests {
             load(world, API_KEYS_TABLE, item.to_string())?;
             original.copy(world, &format!("{account}#1"), 0..HISTORY)?;
         }
-        let api = functions.deployed.iter().filter(|function| function.is_api);
+        let api = functions.built().filter(|function| function.is_api);
         let samples = api.map(|function| {
             let path = workspace().join("events").join(format!("{}.json", function.name));
             let text = fs::read_to_string(&path).map_err(Failure::to(&format!("read {}", path.display())))?;
@@ -86,7 +86,7 @@ pub(crate) fn run(functions: &Functions, requests: usize) -> Result<Report> {
     let warm_up = (requests / 10).max(1);
     let mut rows = vec![row!["", "CPU ms", "p50 ms", "p99 ms", "peak RSS MiB"]];
     let mut figures = serde_json::Map::new();
-    for function in functions.deployed.iter().filter(|function| function.is_api) {
+    for function in functions.built().filter(|function| function.is_api) {
         let name = function.name.as_str();
         // A world for each: what one function has changed is not what the next one finds.
         let world = World::new(functions)?;
@@ -101,13 +101,13 @@ pub(crate) fn run(functions: &Functions, requests: usize) -> Result<Report> {
             Ok(answers)
         };
         send(0..warm_up)?;
-        let before = sandbox.cpu()?;
+        let before = sandbox.cpu_ms()?;
         let answers: Vec<Done> = send(warm_up..warm_up + requests)?;
-        let cpu = sandbox.cpu()? - before;
+        let cpu_ms = (sandbox.cpu_ms()? - before) / requests as f64;
         world.check_calls()?;
         let share = |share| rounded(percentile(answers.iter().map(|done| ms(done.duration)), share), 2);
         let figure = json!({
-            "cpu_ms": rounded(ms(cpu) / requests as f64, 3),
+            "cpu_ms": rounded(cpu_ms, 3),
             "p50_ms": share(0.5),
             "p99_ms": share(0.99),
             "peak_rss_mib": rounded(sandbox.peak_rss_mib()?, 1),

@@ -26,26 +26,29 @@ pub(crate) enum Profile {
     Debug,
 }
 
-/// Has cargo build these functions, and `hello` where it is among them; gives their paths by name.
+/// The function that does nothing, which is a part of this package.
+pub(crate) const HELLO: &str = "hello";
+
+/// Has cargo build these functions; gives their paths by name.
 pub(crate) fn build(names: &[&str], profile: Profile) -> Result<BTreeMap<String, PathBuf>> {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--message-format=json-render-diagnostics"]);
     match profile {
-        // The functions alone: together with other packages they could be built with more features.
-        Profile::Release => {
-            command.arg("--release");
-            command.args(
-                names.iter().flat_map(|name| {
-                    if *name == "hello" { vec!["--package", "bench"] } else { vec!["--package", name] }
-                }),
-            );
-            command.args(names.iter().flat_map(|name| ["--bin", name]));
-        }
         // As the end-to-end tests build them, so that all tests share one build.
-        Profile::Debug => {
-            command.args(["--workspace", "--bins"]);
+        Profile::Debug => cargo(&["--workspace", "--bins"]),
+        // The functions apart from other packages, together with which they could be built with more features.
+        Profile::Release => {
+            let functions = names.iter().filter(|name| **name != HELLO).flat_map(|name| ["--package", name]);
+            let mut built = cargo(&["--release", "--bins"].into_iter().chain(functions).collect::<Vec<_>>())?;
+            if names.contains(&HELLO) {
+                built.append(&mut cargo(&["--release", "--package", "bench", "--bin", HELLO])?);
+            }
+            Ok(built)
         }
     }
+}
+
+fn cargo(arguments: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--message-format=json-render-diagnostics"]).args(arguments);
     command.current_dir(workspace()).stderr(Stdio::inherit());
     forget_outer_cargo(&mut command);
     let output = command.output().map_err(Failure::to("start cargo"))?;

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api,
+    binaries::HELLO,
     failure::{Failure, Result, check},
     receiver::Manner,
     report::{Report, median, ms, rounded, table},
@@ -22,9 +23,6 @@ use crate::{
     world::{Functions, World},
 };
 
-/// The function that does nothing.
-const HELLO: &str = "hello";
-
 #[derive(Default)]
 struct Starts {
     first_asked_ms: Vec<f64>,
@@ -32,10 +30,10 @@ struct Starts {
     rss_mib: Vec<f64>,
 }
 
-/// Starts every function so often, in turn.
-pub(crate) fn run(functions: &Functions, runs: usize) -> Result<Report> {
+/// Starts every function so often, in turn; and zips it, where that is asked for.
+pub(crate) fn run(functions: &Functions, runs: usize, with_sizes: bool) -> Result<Report> {
     let world = World::new(functions)?;
-    let names: Vec<&str> = functions.deployed.iter().map(|function| function.name.as_str()).chain([HELLO]).collect();
+    let names: Vec<&str> = functions.built().map(|function| function.name.as_str()).chain([HELLO]).collect();
     register(&world, &account(0), 1, &Manner::Keep.url(&world.receiver(false)))?;
     let (deliveries, _) =
         fan_out(&world, functions, &(0..=runs).map(|at| completion(at, &account(0), 300)).collect::<Vec<_>>())?;
@@ -62,7 +60,7 @@ pub(crate) fn run(functions: &Functions, runs: usize) -> Result<Report> {
         }
     }
     world.check_calls()?;
-    report(functions, &names, &starts, runs)
+    report(functions, &names, &starts, (runs, with_sizes))
 }
 
 /// Milliseconds to the first request for an event and to the first answer, and the peak memory in MiB.
@@ -79,7 +77,12 @@ fn start(world: &World, functions: &Functions, name: &str, event: Bytes) -> Resu
     Ok((ms(asked - sandbox.started), ms(answers[0].at - sandbox.started), sandbox.peak_rss_mib()?))
 }
 
-fn report(functions: &Functions, names: &[&str], starts: &BTreeMap<&str, Starts>, runs: usize) -> Result<Report> {
+fn report(
+    functions: &Functions,
+    names: &[&str],
+    starts: &BTreeMap<&str, Starts>,
+    (runs, with_sizes): (usize, bool),
+) -> Result<Report> {
     let of = |name: &str, figure: fn(&Starts) -> &Vec<f64>| {
         rounded(starts.get(name).map_or(f64::NAN, |starts| median(figure(starts).iter().copied())), 2)
     };
@@ -90,7 +93,7 @@ fn report(functions: &Functions, names: &[&str], starts: &BTreeMap<&str, Starts>
     for name in names {
         let binary = functions.binary(name)?;
         let binary_bytes = fs::metadata(binary).map_err(Failure::to("read a binary"))?.len();
-        let zip_bytes = zip_bytes(binary)?;
+        let zip_bytes = with_sizes.then(|| zip_bytes(binary)).transpose()?;
         let figure = json!({
             "ms": of(name, |starts| &starts.first_asked_ms),
             "hello_ms": hello_ms,
@@ -106,7 +109,7 @@ fn report(functions: &Functions, names: &[&str], starts: &BTreeMap<&str, Starts>
             figure["first_reply_ms"],
             figure["rss_mib"],
             rounded(binary_bytes as f64 / 1e6, 2),
-            rounded(zip_bytes as f64 / 1e6, 2),
+            zip_bytes.map_or(f64::NAN, |bytes| rounded(bytes as f64 / 1e6, 2)),
         ]);
         figures.insert((*name).to_owned(), figure);
     }

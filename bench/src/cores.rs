@@ -11,7 +11,7 @@ use crate::failure::{Failure, Result};
 static ENDS: LazyLock<Option<(usize, usize)>> = LazyLock::new(|| {
     let own = sched_getaffinity(None).ok()?;
     let mut processors = (0..CpuSet::MAX_CPU).filter(|processor| own.is_set(*processor));
-    processors.next().zip(processors.last())
+    processors.next().zip(processors.next_back())
 });
 
 /// Binds this thread to the first processor, and so all threads that it starts later.

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     dynamodb::Usage,
@@ -201,7 +201,7 @@ fn bytes(messages: &[Sent]) -> usize {
 
 /// What a test looks at: the sum of the lines, by the name of the sum.
 #[cfg(test)]
-pub(crate) fn sums(report: &Value) -> Vec<(f64, f64)> {
+pub(crate) fn sums(report: &serde_json::Value) -> Vec<(f64, f64)> {
     let lines = report["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of = |key: &str| {
         let sum = lines.iter().filter_map(|line| line[key].as_f64()).sum();

@@ -10,6 +10,7 @@ use crate::{
     receiver::Manner,
     report::{Report, median, ms, rounded, table},
     row,
+    sandbox::Sandbox,
     traffic::{BATCH, account, check_delivered, check_done, completion, events, fan_out, register, said},
     world::{Functions, World},
 };
@@ -120,14 +121,14 @@ fn measure(functions: &Functions, options: &Options, variant: &Variant) -> Resul
         check_done(&answers).map_err(|err| said(&err, &words()))?;
         Ok::<Duration, Failure>(last - clock)
     };
-    let cpu = || sandboxes.iter().map(|sandbox| sandbox.cpu()).sum::<Result<Duration>>();
+    let cpu_ms = || sandboxes.iter().map(Sandbox::cpu_ms).sum::<Result<f64>>();
 
     send(&messages[..warm_up])?;
-    let before = cpu()?;
+    let before = cpu_ms()?;
     let wall = send(&messages[warm_up..])?;
-    let used = cpu()? - before;
+    let used = cpu_ms()? - before;
     check_delivered(&world, &messages)?;
-    let peaks = sandboxes.iter().map(|sandbox| sandbox.peak_rss_mib()).collect::<Result<Vec<_>>>()?;
+    let peaks = sandboxes.iter().map(Sandbox::peak_rss_mib).collect::<Result<Vec<_>>>()?;
 
     let sample = world.heard().last.clone().ok_or_else(|| Failure::new("nothing was received"))?;
     let port = world.receiver(variant.tls).rsplit(':').next().and_then(|port| port.parse().ok());
@@ -141,7 +142,7 @@ fn measure(functions: &Functions, options: &Options, variant: &Variant) -> Resul
     let count = options.deliveries as f64;
     Ok(Run {
         per_second: count / wall.as_secs_f64(),
-        cpu_ms: ms(used) / count,
+        cpu_ms: used / count,
         peak_rss_mib: peaks.into_iter().fold(0.0, f64::max),
         limit_cpu_ms: ms(limit.cpu) / count,
         limit_per_second: count / limit.wall.as_secs_f64(),

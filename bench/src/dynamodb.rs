@@ -197,7 +197,10 @@ impl DynamoDb {
             filter: condition("FilterExpression")?,
             projection: projection.map(|text| Reader::of_expression(text, request)?.names()).transpose()?,
             forward: request.get("ScanIndexForward") != Some(&Value::Bool(false)),
-            limit: request.get("Limit").and_then(Value::as_u64).map_or(usize::MAX, |limit| limit as usize),
+            limit: request
+                .get("Limit")
+                .and_then(Value::as_u64)
+                .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
             start: request.get("ExclusiveStartKey").and_then(Value::as_object),
             consistent: is_set(request, "ConsistentRead"),
         };

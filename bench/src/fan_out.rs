@@ -7,8 +7,9 @@ use serde_json::json;
 use crate::{
     failure::{Result, check},
     receiver::Manner,
-    report::{Report, median, ms, rounded, table},
+    report::{Report, median, rounded, table},
     row,
+    sandbox::Sandbox,
     traffic::{BATCH, account, check_done, completion, delivery_ids, events, register, said},
     world::{Functions, World},
 };
@@ -89,21 +90,21 @@ fn measure(functions: &Functions, options: &Options, webhooks: usize) -> Result<
         check_done(&answers).map_err(|err| said(&err, &words()))?;
         Ok(answers.iter().map(|done| done.at).max().unwrap_or(clock) - clock)
     };
-    let cpu = || sandboxes.iter().map(|sandbox| sandbox.cpu()).sum::<Result<Duration>>();
+    let cpu_ms = || sandboxes.iter().map(Sandbox::cpu_ms).sum::<Result<f64>>();
 
     send(&completions[..warm_up])?;
-    let before = cpu()?;
+    let before = cpu_ms()?;
     let wall: Duration = send(&completions[warm_up..])?;
-    let used = cpu()? - before;
+    let used = cpu_ms()? - before;
 
     world.check_calls()?;
     let made = delivery_ids(&world.sqs().sent)?.len();
     let expected = (count + warm_up) * webhooks;
     check(made == expected, || format!("{made} deliveries were queued in place of {expected}"))?;
-    let peaks = sandboxes.iter().map(|sandbox| sandbox.peak_rss_mib()).collect::<Result<Vec<_>>>()?;
+    let peaks = sandboxes.iter().map(Sandbox::peak_rss_mib).collect::<Result<Vec<_>>>()?;
     Ok(Run {
         per_second: count as f64 / wall.as_secs_f64(),
-        cpu_ms: ms(used) / count as f64,
+        cpu_ms: used / count as f64,
         peak_rss_mib: peaks.into_iter().fold(0.0, f64::max),
     })
 }

@@ -21,18 +21,18 @@ pub(crate) struct Options {
     pub(crate) accounts: Vec<usize>,
     /// How many requests, and completions, each figure is of.
     pub(crate) requests: usize,
+    /// How many batches of bodies the memory is measured over.
+    pub(crate) batches: usize,
 }
 
 /// Sizes of bodies, in KiB. The last one is the largest that there is.
 const BODIES_KIB: [usize; 3] = [1, 64, 256];
-/// How many batches the memory is measured over.
-const BATCHES: usize = 20;
 
 /// Runs it.
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     let (lists, list_text) = listing(functions, options)?;
     let (accounts, accounts_text) = accounts(functions, options)?;
-    let (memory, memory_text) = memory(functions)?;
+    let (memory, memory_text) = memory(functions, options.batches)?;
     let json = json!({"list_deliveries": lists, "fan_out": accounts, "dispatcher_memory": memory});
     Ok(Report { json, text: [list_text, accounts_text, memory_text].join("\n") })
 }
@@ -64,9 +64,9 @@ fn listing(functions: &Functions, options: &Options) -> Result<(Vec<Value>, Stri
         stored = count;
         send(options.requests.div_ceil(10))?;
         world.dynamodb().forget_usage();
-        let before = sandbox.cpu()?;
+        let before = sandbox.cpu_ms()?;
         let answers = send(options.requests)?;
-        let cpu_ms = ms(sandbox.cpu()? - before) / options.requests as f64;
+        let cpu_ms = (sandbox.cpu_ms()? - before) / options.requests as f64;
         let usage = world.dynamodb().usage();
         let figure = json!({
             "history": count,
@@ -87,12 +87,12 @@ fn accounts(functions: &Functions, options: &Options) -> Result<(Vec<Value>, Str
     let world = World::new(functions)?;
     let sandbox = world.start(functions, "fan-out", false)?;
     let mut rows = vec![row!["accounts", "CPU ms per completion", "read units per completion"]];
-    let (mut figures, mut registered, mut sent) = (Vec::new(), 0, 0);
+    let (mut figures, mut registered, mut number) = (Vec::new(), 0, 0);
     let mut send = |accounts: usize, count: usize| {
         // A step that is prime to all these numbers, so that the accounts of a batch are far from each other.
         let of = |number: usize| account(number * 7919 % accounts);
-        let completions: Vec<_> = (sent..sent + count).map(|number| completion(number, &of(number), 300)).collect();
-        sent += count;
+        let completions: Vec<_> = (number..number + count).map(|number| completion(number, &of(number), 300)).collect();
+        number += count;
         let events = events(&completions, BATCH);
         let batches = events.len();
         world.lambda.queue(events);
@@ -108,9 +108,9 @@ fn accounts(functions: &Functions, options: &Options) -> Result<(Vec<Value>, Str
         registered = count;
         send(count, options.requests.div_ceil(10))?;
         world.dynamodb().forget_usage();
-        let before = sandbox.cpu()?;
+        let before = sandbox.cpu_ms()?;
         send(count, options.requests)?;
-        let cpu_ms = ms(sandbox.cpu()? - before) / options.requests as f64;
+        let cpu_ms = (sandbox.cpu_ms()? - before) / options.requests as f64;
         let units = world.dynamodb().usage().half_read_units as f64 / 2.0 / options.requests as f64;
         rows.push(row![count, rounded(cpu_ms, 3), rounded(units, 2)]);
         figures.push(json!({
@@ -124,7 +124,7 @@ fn accounts(functions: &Functions, options: &Options) -> Result<(Vec<Value>, Str
 }
 
 /// The memory that batches of ten bodies take.
-fn memory(functions: &Functions) -> Result<(Vec<Value>, String)> {
+fn memory(functions: &Functions, batches: usize) -> Result<(Vec<Value>, String)> {
     let mut rows = vec![row!["body KiB", "dispatcher peak RSS MiB", "fan-out peak RSS MiB"]];
     let mut figures = Vec::new();
     for kib in BODIES_KIB {
@@ -133,11 +133,11 @@ fn memory(functions: &Functions) -> Result<(Vec<Value>, String)> {
             register(&world, &account(number), 1, &Manner::Keep.url(&world.receiver(false)))?;
         }
         let completions: Vec<_> =
-            (0..BATCH * BATCHES).map(|number| completion(number, &account(number % BATCH), kib * 1024)).collect();
+            (0..BATCH * batches).map(|number| completion(number, &account(number % BATCH), kib * 1024)).collect();
         let (messages, fan_out_mib) = fan_out(&world, functions, &completions)?;
         let sandbox = world.start(functions, "dispatcher", false)?;
         world.lambda.queue(events(&messages, BATCH));
-        let answers = world.lambda.answers(BATCHES).map_err(|err| said(&err, &sandbox.log.last_words()))?;
+        let answers = world.lambda.answers(batches).map_err(|err| said(&err, &sandbox.log.last_words()))?;
         check_done(&answers)?;
         check_delivered(&world, &messages)?;
         let body = world.heard().last.as_ref().map_or(0, |(_, _, body)| body.len());
@@ -153,5 +153,5 @@ fn memory(functions: &Functions) -> Result<(Vec<Value>, String)> {
     if figures.is_empty() {
         return Err(Failure::new("no body was sent"));
     }
-    Ok((figures, format!("Memory with {BATCH} bodies in flight, after {BATCHES} batches\n\n{}", table(&rows))))
+    Ok((figures, format!("Memory with {BATCH} bodies in flight, after {batches} batches\n\n{}", table(&rows))))
 }

@@ -47,7 +47,7 @@ pub(crate) struct Lambda {
 }
 
 /// How long a function may be silent before an instrument gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What a function is told that it has left.
 const TIMEOUT: Duration = Duration::from_secs(30);
 

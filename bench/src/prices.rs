@@ -32,5 +32,5 @@ pub(crate) const LOGS_GB: f64 = 0.50;
 pub(crate) const LOGS_GB_MONTH: f64 = 0.03;
 /// How much of a log is left after compression: what AWS's calculator reckons with.
 pub(crate) const LOGS_COMPRESSION: f64 = 0.15;
-/// What CloudWatch adds to each line.
+/// What is added to each line.
 pub(crate) const LOG_LINE_BYTES: u64 = 26;

@@ -59,14 +59,14 @@ impl Manner {
 
 /// Takes a request.
 pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) -> Answer {
-    let (head, body) = request.into_parts();
-    let path = head.uri.path().to_owned();
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
     {
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = head.headers.get("webhook-id").and_then(|id| id.to_str().ok()) {
+        if let Some(id) = parts.headers.get("webhook-id").and_then(|id| id.to_str().ok()) {
             *heard.deliveries.entry(id.to_owned()).or_default() += 1;
         }
-        heard.last = Some((path.clone(), head.headers, body));
+        heard.last = Some((path.clone(), parts.headers, body));
     }
     if path == Manner::Slow.path() {
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::{
@@ -62,15 +62,15 @@ impl Sandbox {
         Ok(Self { readers: readers.collect(), child, started, log })
     }
 
-    /// The processor time that it has used so far, of all its threads that still run.
-    pub(crate) fn cpu(&self) -> Result<Duration> {
+    /// The processor time that it has used so far, of all its threads that still run, in milliseconds.
+    pub(crate) fn cpu_ms(&self) -> Result<f64> {
         let read = Failure::to("read a function's processor time");
         let mut nanoseconds = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id())).map_err(&read)? {
             let path = thread.map_err(&read)?.path().join("schedstat");
             nanoseconds += cores::time_used(&path).map_err(&read)?;
         }
-        Ok(Duration::from_nanos(nanoseconds))
+        Ok(nanoseconds as f64 / 1e6)
     }
 
     /// The most memory that it had so far, in MiB.

@@ -22,18 +22,18 @@ fn dispatch_makes_every_delivery_in_every_manner() {
 
 #[test]
 fn cold_start_starts_every_function_and_has_its_answer() {
-    let report = cold_start::run(&FUNCTIONS, 1).unwrap();
-    assert_eq!(report.json.as_object().unwrap().len(), FUNCTIONS.deployed.len() + 1, "{}", report.text);
+    // Without sizes: a debug build has a hundred megabytes to zip.
+    let report = cold_start::run(&FUNCTIONS, 1, false).unwrap();
+    assert_eq!(report.json.as_object().unwrap().len(), FUNCTIONS.built().count() + 1, "{}", report.text);
     for (function, figures) in report.json.as_object().unwrap() {
         assert!(figures["first_reply_ms"].as_f64() > figures["ms"].as_f64(), "{function}: {figures}");
-        assert!(figures["zip_bytes"].as_u64() < figures["binary_bytes"].as_u64(), "{function}: {figures}");
     }
 }
 
 #[test]
 fn api_has_every_function_do_what_its_sample_asks() {
     let report = api::run(&FUNCTIONS, 3).unwrap();
-    let api = FUNCTIONS.deployed.iter().filter(|function| function.is_api).count();
+    let api = FUNCTIONS.built().filter(|function| function.is_api).count();
     assert_eq!(report.json.as_object().unwrap().len(), api, "{}", report.text);
 }
 
@@ -45,7 +45,7 @@ fn fan_out_queues_a_delivery_for_every_webhook() {
 
 #[test]
 fn growth_lists_twenty_deliveries_at_the_same_price_however_many_there_are() {
-    let options = growth::Options { histories: vec![100, 1000], accounts: vec![10, 100], requests: 20 };
+    let options = growth::Options { histories: vec![100, 1000], accounts: vec![10, 100], requests: 20, batches: 2 };
     let report = growth::run(&FUNCTIONS, &options).unwrap();
     let lists = report.json["list_deliveries"].as_array().unwrap();
     assert_eq!(lists[0]["read_units"], lists[1]["read_units"], "{}", report.text);

@@ -18,7 +18,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::{runtime::Builder, sync::oneshot};
 
 use crate::{
-    binaries::{Profile, build, workspace},
+    binaries::{HELLO, Profile, build, workspace},
     dynamodb::DynamoDb,
     failure::{Failure, Result, check},
     http::{Answer, accept, json, listen, speak},
@@ -32,7 +32,7 @@ use crate::{
 /// The functions as they were built, and as they are deployed.
 pub(crate) struct Functions {
     binaries: BTreeMap<String, PathBuf>,
-    pub(crate) deployed: Vec<Function>,
+    deployed: Vec<Function>,
     template: Template,
 }
 
@@ -53,11 +53,11 @@ pub(crate) struct World {
 }
 
 impl Functions {
-    /// Builds these functions; all of them and `hello`, where none are named.
+    /// Builds these functions, and `hello` where it is among them; all of them, where none are named.
     pub(crate) fn build(names: &[&str], profile: Profile) -> Result<Self> {
         let template = Template::read(workspace())?;
         let deployed = template.functions()?;
-        let all: Vec<&str> = deployed.iter().map(|function| function.name.as_str()).chain(["hello"]).collect();
+        let all: Vec<&str> = deployed.iter().map(|function| function.name.as_str()).chain([HELLO]).collect();
         let binaries = build(if names.is_empty() { &all } else { names }, profile)?;
         Ok(Self { binaries, deployed, template })
     }
@@ -65,6 +65,11 @@ impl Functions {
     pub(crate) fn binary(&self, name: &str) -> Result<&Path> {
         let binary = self.binaries.get(name).map(PathBuf::as_path);
         binary.ok_or_else(|| Failure::new(format!("cargo has built no {name}")))
+    }
+
+    /// The functions that were built, in the template's order.
+    pub(crate) fn built(&self) -> impl Iterator<Item = &Function> {
+        self.deployed.iter().filter(|function| self.binaries.contains_key(&function.name))
     }
 
     pub(crate) fn function(&self, name: &str) -> Result<&Function> {
@@ -149,7 +154,7 @@ impl World {
         .map(text)
         .into();
         let mut memory_mb = 128;
-        if name != "hello" {
+        if name != HELLO {
             let function = functions.function(name)?;
             memory_mb = function.memory_mb;
             environment.extend(function.environment.clone());

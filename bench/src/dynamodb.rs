@@ -8,6 +8,8 @@ mod expression;
 mod partiql;
 mod size;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -23,6 +23,7 @@ mod secrets;
 mod standard_webhooks;
 mod stats;
 mod throttling;
+mod upgrades;
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 

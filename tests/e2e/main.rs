@@ -16,6 +16,7 @@ mod fuzz;
 mod history;
 mod hostile;
 mod isolation;
+mod producers;
 mod receivers;
 mod recovery;
 mod retry_after;

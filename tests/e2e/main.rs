@@ -20,6 +20,7 @@ mod hostile;
 mod isolation;
 mod mailbox;
 mod observed;
+mod producers;
 mod receivers;
 mod recovery;
 mod retry_after;
@@ -27,6 +28,7 @@ mod secrets;
 mod standard_webhooks;
 mod stats;
 mod throttling;
+mod upgrades;
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 

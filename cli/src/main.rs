@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
-    let aws = if cli.local { local::aws().await? } else { config::aws().await };
+    let aws = if cli.local { local::aws().await? } else { config::aws_loader().load().await };
     match cli.command {
         Command::Keys(command) => command.run(&aws, &cli.stack).await,
         Command::Completions(command) => command.run(&aws, &cli.stack).await,

@@ -191,7 +191,7 @@ impl Used {
             self.log_bytes += log.bytes.load(Relaxed);
             self.log_lines += log.lines.load(Relaxed);
         }
-        Ok(())
+        world.lambda.wait_until_nobody_asks()
     }
 }
 

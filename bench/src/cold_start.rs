@@ -74,7 +74,10 @@ fn start(world: &World, functions: &Functions, name: &str, event: Bytes) -> Resu
         "fan-out" | "dispatcher" => check_done(&answers)?,
         _ => api::check_answer(name, &answers[0])?,
     }
-    Ok((ms(asked - sandbox.started), ms(answers[0].at - sandbox.started), sandbox.peak_rss_mib()?))
+    let figures = (ms(asked - sandbox.started), ms(answers[0].at - sandbox.started), sandbox.peak_rss_mib()?);
+    drop(sandbox);
+    world.lambda.wait_until_nobody_asks()?;
+    Ok(figures)
 }
 
 fn report(

@@ -22,6 +22,8 @@ pub(crate) struct Options {
     /// How many processes share the functions' processor: with one it would be idle while a batch waits for answers.
     pub(crate) sandboxes: usize,
     pub(crate) body_bytes: usize,
+    /// Whether to leave out every variant but the first, for a quick look.
+    pub(crate) headline: bool,
 }
 
 /// How deliveries are made.
@@ -52,16 +54,17 @@ struct Run {
 
 /// Runs it.
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
-    let mut runs: Vec<Vec<Run>> = VARIANTS.iter().map(|_| Vec::new()).collect();
+    let variants = if options.headline { &VARIANTS[..1] } else { &VARIANTS };
+    let mut runs: Vec<Vec<Run>> = variants.iter().map(|_| Vec::new()).collect();
     // In turn, because a machine's speed drifts.
     for _ in 0..options.runs {
-        for (variant, runs) in VARIANTS.iter().zip(&mut runs) {
+        for (variant, runs) in variants.iter().zip(&mut runs) {
             runs.push(measure(functions, options, variant)?);
         }
     }
     let mut rows = vec![row!["", "deliveries/s", "CPU ms", "limit CPU ms", "ratio", "limit/s", "peak RSS MiB"]];
     let mut figures = Vec::new();
-    for (variant, runs) in VARIANTS.iter().zip(&runs) {
+    for (variant, runs) in variants.iter().zip(&runs) {
         let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
         let ratio = median(runs.iter().map(|run| run.cpu_ms / run.limit_cpu_ms));
         let figure = json!({

@@ -35,7 +35,7 @@ impl Original {
         check_done(&answers)?;
         check_delivered(world, &messages)?;
         drop(sandbox);
-        world.lambda.first_asked();
+        world.lambda.wait_until_nobody_asks()?;
         world.heard().deliveries.clear();
 
         let ids = delivery_ids(&messages)?;

@@ -28,6 +28,27 @@ pub(crate) struct Done {
     pub(crate) body: Bytes,
 }
 
+/// A process that waits for an event, for as long as its connection lives.
+struct Asking<'a>(&'a Lambda);
+
+impl<'a> Asking<'a> {
+    fn new(lambda: &'a Lambda) -> Self {
+        let now = Instant::now();
+        let mut state = lambda.lock();
+        state.first_asked.get_or_insert(now);
+        state.asking += 1;
+        drop(state);
+        Self(lambda)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.lock().asking -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
 #[derive(Default)]
 struct State {
     waiting: VecDeque<(u64, Bytes)>,
@@ -35,6 +56,8 @@ struct State {
     out: HashMap<u64, Instant>,
     done: Vec<Done>,
     first_asked: Option<Instant>,
+    /// How many processes wait for an event.
+    asking: usize,
     failure: Option<String>,
 }
 
@@ -81,9 +104,22 @@ impl Lambda {
         Ok(std::mem::take(&mut state.done))
     }
 
-    /// When an event was first asked for since this was last called.
+    /// When an event was first asked for, since nobody asked.
     pub(crate) fn first_asked(&self) -> Option<Instant> {
-        self.lock().first_asked.take()
+        self.lock().first_asked
+    }
+
+    /// Waits until nobody asks for an event any more, once the processes are ended. A connection outlives its process for
+    /// a moment, and would be handed the next process's event.
+    pub(crate) fn wait_until_nobody_asks(&self) -> Result<()> {
+        let mut state = self.lock();
+        while state.asking > 0 {
+            let waited = self.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            check(!waited.1.timed_out(), || "a process that was ended still asks for events".into())?;
+        }
+        state.first_asked = None;
+        Ok(())
     }
 
     /// Answers a request of a function's runtime.
@@ -107,10 +143,7 @@ impl Lambda {
     }
 
     async fn next(&self) -> Answer {
-        {
-            let mut state = self.lock();
-            state.first_asked.get_or_insert_with(Instant::now);
-        }
+        let _asking = Asking::new(self);
         loop {
             let queued = self.queued.notified();
             tokio::pin!(queued);

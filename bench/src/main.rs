@@ -70,6 +70,9 @@ enum Instrument {
         /// The size of a body.
         #[arg(long, default_value_t = 300)]
         body_bytes: usize,
+        /// Only HTTP with keep-alive.
+        #[arg(long)]
+        headline: bool,
     },
     /// What a completion costs, by how many webhooks hear of it.
     FanOut {
@@ -148,8 +151,9 @@ fn run(command: &Command) -> Result<Report> {
     // Not before: cargo may have all processors.
     cores::leave_the_functions_alone()?;
     match command.instrument {
-        Instrument::Dispatch { deliveries, runs, sandboxes, body_bytes } => {
-            dispatch::run(&functions, &dispatch::Options { deliveries, runs, sandboxes, body_bytes })
+        Instrument::Dispatch { deliveries, runs, sandboxes, body_bytes, headline } => {
+            let options = dispatch::Options { deliveries, runs, sandboxes, body_bytes, headline };
+            dispatch::run(&functions, &options)
         }
         Instrument::FanOut { deliveries, runs, sandboxes } => {
             fan_out::run(&functions, &fan_out::Options { deliveries, runs, sandboxes })

@@ -10,7 +10,7 @@ static FUNCTIONS: LazyLock<Functions> =
 
 #[test]
 fn dispatch_makes_every_delivery_in_every_manner() {
-    let options = dispatch::Options { deliveries: 100, runs: 1, sandboxes: 2, body_bytes: 300 };
+    let options = dispatch::Options { deliveries: 100, runs: 1, sandboxes: 2, body_bytes: 300, headline: false };
     let report = dispatch::run(&FUNCTIONS, &options).unwrap();
     assert_eq!(report.json["variants"].as_array().unwrap().len(), 5, "{}", report.text);
     for name in

@@ -121,7 +121,7 @@ pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]
     check_done(&answers)?;
     let peak_rss_mib = sandbox.peak_rss_mib()?;
     drop(sandbox);
-    world.lambda.first_asked();
+    world.lambda.wait_until_nobody_asks()?;
     let mut sqs = world.sqs();
     sqs.forget_usage();
     Ok((std::mem::take(&mut sqs.sent), peak_rss_mib))

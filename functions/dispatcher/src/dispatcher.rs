@@ -9,7 +9,8 @@ use nano_webhooks::{
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     retry::{self, Circumstances, Schedule, Verdict},
     sender::{Exchange, Sender},
-    store::{Deliveries, StoreError, Stored, Webhooks},
+    stats::{Hour, Tallies},
+    store::{Deliveries, Recorded, StoreError, Stored, Webhooks},
     telemetry::{
         self,
         metrics::{Metric, Recorder},
@@ -21,7 +22,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     batch::{Attempted, Unfinished, Work, Worked, readable},
-    observed::{self, Observed, Tallies},
+    observed::{self, Observed},
     teller::Teller,
 };
 
@@ -167,7 +168,9 @@ impl Dispatcher {
             join_all(worked.iter().map(|worked| self.consequences(worked, observed)))
         );
 
-        let mut recorded = recorded.into_iter();
+        observed.is_uncounted(recorded.uncounted);
+
+        let mut recorded = recorded.results.into_iter();
         let mut unfinished = Vec::new();
         for (Worked { record, work, .. }, told) in worked.into_iter().zip(told) {
             let done = work.and_then(|work| {
@@ -178,9 +181,7 @@ impl Dispatcher {
                 match work {
                     Work::Wait(due) => return Err(Unfinished::NotDue(due)),
                     Work::Attempted(attempted) => {
-                        let Attempted { delivery, webhook, verdict, .. } = *attempted;
-                        delivery.attempts.last().into_iter().for_each(|attempt| observed.tally(&webhook, attempt));
-                        if let Verdict::RetryAt(due) = verdict {
+                        if let Verdict::RetryAt(due) = attempted.verdict {
                             return Err(Unfinished::NotDue(due));
                         }
                     }
@@ -194,10 +195,18 @@ impl Dispatcher {
         unfinished
     }
 
-    async fn record(&self, worked: &[Worked<'_>]) -> Vec<Result<(), nano_webhooks::store::RecordError>> {
-        let deliveries: Vec<_> =
-            worked.iter().filter_map(|worked| worked.work.as_ref().ok().and_then(Work::delivery)).collect();
-        self.deliveries.record(&deliveries, expires_at(Timestamp::now(), self.retention_days)).await
+    /// Records deliveries, and counts what attempts came to: they were made, whether or not they can be recorded.
+    async fn record(&self, worked: &[Worked<'_>]) -> Recorded {
+        let (mut deliveries, mut tallies) = (Vec::new(), Tallies::new());
+        for work in worked.iter().filter_map(|worked| worked.work.as_ref().ok()) {
+            deliveries.extend(work.delivery());
+            if let Work::Attempted(attempted) = work
+                && let Some(attempt) = attempted.delivery.attempts.last()
+            {
+                tallies.entry(Hour::of(&attempted.webhook, attempt.started_at)).or_default().add(attempt);
+            }
+        }
+        self.deliveries.record(&deliveries, tallies, expires_at(Timestamp::now(), self.retention_days)).await
     }
 
     /// Keeps what an attempt means for its webhook's health, and tells the operator where that is news. False where they
@@ -212,7 +221,7 @@ impl Dispatcher {
         let change = webhook.health_after(&attempt.outcome, *ended_at, self.patience);
         let changed = match &change {
             // The usual case, which costs no write.
-            None => Some(webhook.clone()).filter(|webhook| webhook.health.told.is_some()),
+            None => webhook.health.told.is_some().then(|| webhook.clone()),
             Some(change) => self.change_health(webhook, change, *ended_at, observed).await,
         };
         let Some(webhook) = changed else { return true };
@@ -258,9 +267,8 @@ impl Dispatcher {
 
     /// Where this fails the attempts are missing from the statistics, and from nothing else.
     async fn add_statistics(&self, tallies: Tallies) {
-        let added = tallies.iter().map(|((account, webhook, hour), tally)| {
-            timeout(TIME_FOR_STATISTICS, self.deliveries.add_to_hour(account, *webhook, *hour, tally))
-        });
+        let added =
+            tallies.iter().map(|(hour, tally)| timeout(TIME_FOR_STATISTICS, self.deliveries.add_to_hour(hour, tally)));
         for added in join_all(added).await {
             let failure = added
                 .map_or(Some("it took too long".to_owned()), |added| added.err().map(|err| telemetry::chain(&err)));

@@ -1,29 +1,24 @@
 //! What a batch is seen to have done: the statistics of its webhooks, the operator's metrics, a log line and a segment of a
 //! trace for each attempt.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
 
-use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{Attempt, Delivery, State},
-    stats::{self, Tally},
+    delivery::{Delivery, State},
+    stats::Tallies,
     telemetry::{
         metrics::{Metric, Metrics},
         trace::Tracer,
     },
-    webhook::{AccountId, Webhook, WebhookId},
 };
 use serde_json::json;
 use url::Url;
 
 use crate::batch::Attempted;
 
-/// What the attempts of a batch came to, for each webhook and hour.
-pub(crate) type Tallies = HashMap<(AccountId, WebhookId, Timestamp), Tally>;
-
 #[derive(Default)]
 pub(crate) struct Observed {
-    tallies: RefCell<Tallies>,
+    uncounted: RefCell<Tallies>,
     metrics: RefCell<Metrics>,
 }
 
@@ -58,14 +53,16 @@ impl Observed {
         metrics.measure(Metric::AttemptsPerDelivery, delivery.tries.into());
     }
 
-    /// Adds an attempt that was recorded to its webhook's statistics.
-    pub(crate) fn tally(&self, webhook: &Webhook, attempt: &Attempt) {
-        let hour = (webhook.account_id.clone(), webhook.id, stats::hour_of(attempt.started_at));
-        self.tallies.borrow_mut().entry(hour).or_default().add(attempt);
+    /// What is still to be added to the statistics when the batch is done.
+    pub(crate) fn is_uncounted(&self, tallies: Tallies) {
+        let mut all = self.uncounted.borrow_mut();
+        for (hour, tally) in tallies {
+            all.entry(hour).or_default().merge(&tally);
+        }
     }
 
     pub(crate) fn into_parts(self) -> (Tallies, Metrics) {
-        (self.tallies.into_inner(), self.metrics.into_inner())
+        (self.uncounted.into_inner(), self.metrics.into_inner())
     }
 }
 

@@ -1,13 +1,16 @@
 //! A webhook's hours: one item for each hour with attempts, of counters alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest};
 use jiff::Timestamp;
 
 use super::{Deliveries, Item, StoreError, item::webhook_name};
 use crate::{
-    stats::Tally,
+    stats::{Hour, Tally},
     webhook::{AccountId, WebhookId},
 };
 
@@ -17,37 +20,63 @@ const KEPT: i64 = 8 * 86_400;
 /// What the name of a bucket's counter begins with.
 const DURATION: &str = "d";
 
+/// The counters that are known to be there, so that a statement can add to them: those that this process has added to before,
+/// by the bits of their buckets.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known(Arc<Mutex<HashMap<Hour, u64>>>);
+
+/// How many hours are remembered. When they are more, all are forgotten: each is then known again after its next write.
+const REMEMBERED: usize = 10_000;
+
+impl Known {
+    fn has(&self, hour: &Hour, tally: &Tally) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(hour).is_some_and(|buckets| tally.buckets() & !buckets == 0)
+    }
+
+    fn add(&self, hour: &Hour, tally: &Tally) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        *known.entry(hour.clone()).or_default() |= tally.buckets();
+    }
+}
+
 impl Deliveries {
-    /// Adds to a webhook's hour. Where it fails the attempts are missing from the statistics, and nothing else.
-    pub async fn add_to_hour(
-        &self,
-        account: &AccountId,
-        webhook: WebhookId,
-        hour: Timestamp,
-        tally: &Tally,
-    ) -> Result<(), StoreError> {
-        let durations = tally.durations.iter().map(|(bucket, count)| (format!("{DURATION}{bucket}"), *count));
-        let counters: Vec<(String, u64)> =
-            [("deliveries".to_owned(), tally.deliveries), ("failures".to_owned(), tally.failures)]
-                .into_iter()
-                .chain(durations)
-                .collect();
-        let added: Vec<String> = counters.iter().map(|(name, _)| format!("{name} :{name}")).collect();
-        let mut values: HashMap<_, _> = counters
-            .into_iter()
-            .map(|(name, count)| (format!(":{name}"), AttributeValue::N(count.to_string())))
-            .collect();
-        values.insert(":end".to_owned(), AttributeValue::N((hour.as_second() + KEPT).to_string()));
+    /// The statement that adds to a webhook's hour; none where a counter may not be there yet, since a statement can add to
+    /// nothing else. It costs what [`Self::add_to_hour`] does, and can be one of several in a call.
+    pub(super) fn hour_statement(&self, hour: &Hour, tally: &Tally) -> Option<BatchStatementRequest> {
+        if !self.known_hours.has(hour, tally) {
+            return None;
+        }
+        let (sets, mut parameters): (Vec<_>, Vec<_>) = counters(tally)
+            .map(|(name, count)| (format!(r#"SET "{name}" = "{name}" + ?"#), AttributeValue::N(count.to_string())))
+            .unzip();
+        let statement = format!(r#"UPDATE "{}" {} WHERE "webhook" = ? AND "id" = ?"#, self.table, sets.join(" "));
+        parameters.extend([AttributeValue::S(name(hour)), AttributeValue::S(hour.begins.to_string())]);
+        let statement = BatchStatementRequest::builder().statement(statement).set_parameters(Some(parameters));
+        Some(statement.build().expect("has its statement"))
+    }
+
+    /// Adds to a webhook's hour, and makes what of it is not there yet. Where it fails the attempts are missing from the
+    /// statistics, and nothing else.
+    pub async fn add_to_hour(&self, hour: &Hour, tally: &Tally) -> Result<(), StoreError> {
+        let added: Vec<_> = counters(tally).map(|(name, _)| format!("{name} :{name}")).collect();
+        let mut values: HashMap<_, _> =
+            counters(tally).map(|(name, count)| (format!(":{name}"), AttributeValue::N(count.to_string()))).collect();
+        values.insert(":end".to_owned(), AttributeValue::N((hour.begins.as_second() + KEPT).to_string()));
         self.client
             .update_item()
             .table_name(&self.table)
-            .key("webhook", AttributeValue::S(name(account, webhook)))
-            .key("id", AttributeValue::S(hour.to_string()))
+            .key("webhook", AttributeValue::S(name(hour)))
+            .key("id", AttributeValue::S(hour.begins.to_string()))
             .update_expression(format!("SET expires_at = :end ADD {}", added.join(", ")))
             .set_expression_attribute_values(Some(values))
             .send()
             .await
             .map_err(StoreError::while_trying_to("add to a webhook's statistics"))?;
+        self.known_hours.add(hour, tally);
         Ok(())
     }
 
@@ -64,7 +93,7 @@ impl Deliveries {
             .query()
             .table_name(&self.table)
             .key_condition_expression("webhook = :name AND id >= :from")
-            .expression_attribute_values(":name", AttributeValue::S(name(account, webhook)))
+            .expression_attribute_values(":name", AttributeValue::S(name_of(account, webhook)))
             .expression_attribute_values(":from", AttributeValue::S(from.to_string()))
             .into_paginator()
             .items()
@@ -75,8 +104,18 @@ impl Deliveries {
     }
 }
 
+/// A tally's counters by name. The first two are there for every hour, a bucket's where it has a count.
+fn counters(tally: &Tally) -> impl Iterator<Item = (String, u64)> {
+    let durations = tally.durations.iter().map(|(bucket, count)| (format!("{DURATION}{bucket}"), *count));
+    [("deliveries".to_owned(), tally.deliveries), ("failures".to_owned(), tally.failures)].into_iter().chain(durations)
+}
+
+fn name(hour: &Hour) -> String {
+    name_of(&hour.account_id, hour.webhook_id)
+}
+
 /// The hours' name beside the deliveries' in the table. No account id can hold the `#`.
-fn name(account: &AccountId, webhook: WebhookId) -> String {
+fn name_of(account: &AccountId, webhook: WebhookId) -> String {
     format!("{}#hours", webhook_name(account, webhook))
 }
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    iter,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use aws_sdk_dynamodb::types::{
 use super::{Deliveries, DeliveryItem, Item, RecordError, StoreError};
 use crate::{
     delivery::{Delivery, Message},
+    stats::{Hour, Tallies},
     telemetry,
 };
 
@@ -38,28 +40,39 @@ enum Written {
     Failed(String),
 }
 
+impl Written {
+    fn unanswered() -> Self {
+        Self::Failed("there was no answer to it".into())
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Recorded {
+    /// In the order of the deliveries.
+    pub results: Vec<Result<(), RecordError>>,
+    /// What is not in the statistics yet: [`Deliveries::add_to_hour`] adds it.
+    pub uncounted: Tallies,
+}
+
 impl Deliveries {
-    /// Stores deliveries as they now are, each unless another dispatcher has stored it since it was read. The result is in
-    /// the order of the deliveries. DynamoDB forgets them some time after `expires_at`, in Unix seconds.
+    /// Stores deliveries as they now are, each unless another dispatcher has stored it since it was read, and adds to
+    /// statistics what can be added in the same call. DynamoDB forgets the deliveries some time after `expires_at`, in Unix
+    /// seconds.
     ///
     /// Of two rounds of one delivery the first is stored, and the second is one that another has superseded.
-    pub async fn record(&self, deliveries: &[&Delivery], expires_at: i64) -> Vec<Result<(), RecordError>> {
-        // DynamoDB takes no batch that writes an item twice.
-        let mut seen = HashSet::new();
-        let mut first = |delivery: &Delivery| {
-            let Message { account_id, webhook_id, delivery_id, .. } = &delivery.message;
-            seen.insert((account_id.clone(), *webhook_id, delivery_id.clone()))
-        };
-        let mut results: Vec<_> = deliveries
-            .iter()
-            .map(|delivery| if first(delivery) { Ok(()) } else { Err(RecordError::Superseded) })
-            .collect();
+    pub async fn record(&self, deliveries: &[&Delivery], tallies: Tallies, expires_at: i64) -> Recorded {
+        let mut results: Vec<_> = first_of_each(deliveries).collect();
         let mut rest: Vec<usize> = (0..deliveries.len()).filter(|at| results[*at].is_ok()).collect();
+        let mut uncounted = tallies;
         for round in 0..ROUNDS {
             let mut later = Vec::new();
             for part in pack(&rest, |at| deliveries[at].message.body.len()) {
-                let statements = part.iter().map(|at| self.statement(deliveries[*at], expires_at));
-                let answers = match self.execute(statements.collect()).await {
+                let mut statements: Vec<_> =
+                    part.iter().map(|at| self.statement(deliveries[*at], expires_at)).collect();
+                let riders = self.riders(&uncounted, STATEMENTS - statements.len());
+                statements.extend(riders.iter().map(|(_, statement)| statement.clone()));
+                let answers = match self.execute(statements).await {
                     Ok(answers) => answers,
                     Err(err) => {
                         // One failure, told for each delivery that it was about.
@@ -70,8 +83,9 @@ impl Deliveries {
                         continue;
                     }
                 };
-                for (at, answer) in part.iter().copied().zip(answers) {
-                    results[at] = match written(&answer) {
+                let mut answers = answers.iter().map(written).chain(iter::repeat_with(Written::unanswered));
+                for (at, answer) in part.iter().copied().zip(&mut answers) {
+                    results[at] = match answer {
                         Written::Done => Ok(()),
                         Written::Refused => self.is_recorded(deliveries[at]).await,
                         Written::Later(why) => {
@@ -81,6 +95,11 @@ impl Deliveries {
                         Written::Failed(why) => Err(failed(why).into()),
                     };
                 }
+                for ((hour, _), answer) in riders.iter().zip(answers) {
+                    if matches!(answer, Written::Done) {
+                        uncounted.remove(hour);
+                    }
+                }
             }
             if later.is_empty() {
                 break;
@@ -88,7 +107,14 @@ impl Deliveries {
             rest = later;
             tokio::time::sleep(Duration::from_millis(50 << round)).await;
         }
-        results
+        Recorded { results, uncounted }
+    }
+
+    /// At most so many statements that add to statistics.
+    fn riders(&self, tallies: &Tallies, most: usize) -> Vec<(Hour, BatchStatementRequest)> {
+        let statements =
+            tallies.iter().filter_map(|(hour, tally)| Some((hour.clone(), self.hour_statement(hour, tally)?)));
+        statements.take(most).collect()
     }
 
     async fn execute(&self, statements: Vec<BatchStatementRequest>) -> Result<Vec<BatchStatementResponse>, StoreError> {
@@ -169,6 +195,15 @@ fn written(answer: &BatchStatementResponse) -> Written {
         ) => Written::Later(why),
         _ => Written::Failed(why),
     }
+}
+
+/// DynamoDB takes no batch that writes an item twice: of deliveries that are the same, the first alone is written.
+fn first_of_each(deliveries: &[&Delivery]) -> impl Iterator<Item = Result<(), RecordError>> {
+    let mut seen = HashSet::new();
+    deliveries.iter().map(move |delivery| {
+        let Message { account_id, webhook_id, delivery_id, .. } = &delivery.message;
+        if seen.insert((account_id, *webhook_id, delivery_id)) { Ok(()) } else { Err(RecordError::Superseded) }
+    })
 }
 
 /// Cuts a batch into parts that DynamoDB takes at once.

@@ -22,7 +22,10 @@ pub(crate) enum Profile {
     /// As they are deployed.
     Release,
     /// As the tests have them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what was built so is not worth a figure"))]
+    #[cfg_attr(
+        not(all(test, target_os = "linux")),
+        expect(dead_code, reason = "what was built so is not worth a figure")
+    )]
     Debug,
 }
 

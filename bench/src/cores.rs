@@ -3,16 +3,13 @@
 
 use std::{fs, io, path::Path, sync::LazyLock, thread};
 
+#[cfg(target_os = "linux")]
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::failure::{Failure, Result};
 
-/// The first and the last processor of this process, where it has more than one.
-static ENDS: LazyLock<Option<(usize, usize)>> = LazyLock::new(|| {
-    let own = sched_getaffinity(None).ok()?;
-    let mut processors = (0..CpuSet::MAX_CPU).filter(|processor| own.is_set(*processor));
-    processors.next().zip(processors.next_back())
-});
+/// The first and the last processor of this process, where it has more than one and can be bound to it.
+static ENDS: LazyLock<Option<(usize, usize)>> = LazyLock::new(ends);
 
 /// Binds this thread to the first processor, and so all threads that it starts later.
 pub(crate) fn leave_the_functions_alone() -> Result<()> {
@@ -38,8 +35,27 @@ pub(crate) fn time_used(schedstat: &Path) -> io::Result<u64> {
     first.ok_or_else(|| io::Error::other("the kernel keeps no schedstat"))
 }
 
+#[cfg(target_os = "linux")]
+fn ends() -> Option<(usize, usize)> {
+    let own = sched_getaffinity(None).ok()?;
+    let mut processors = (0..CpuSet::MAX_CPU).filter(|processor| own.is_set(*processor));
+    processors.next().zip(processors.next_back())
+}
+
+#[cfg(target_os = "linux")]
 fn bind(processor: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(processor);
     Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Other systems have no such thing, nor the files that the figures come from: here the package builds, and no more.
+#[cfg(not(target_os = "linux"))]
+fn ends() -> Option<(usize, usize)> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bind(_: usize) -> io::Result<()> {
+    Ok(())
 }

@@ -28,7 +28,7 @@ mod report;
 mod sandbox;
 mod sqs;
 mod template;
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
 mod traffic;
 mod world;

@@ -138,7 +138,11 @@ fn statements_of_a_batch_are_answered_one_by_one_and_cost_what_their_items_do() 
         answers.iter().map(|answer| answer["Error"]["Code"].as_str().unwrap_or("done").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(batch(vec![insert("1"), insert("2"), insert("1")]), ["done", "done", "DuplicateItem"]);
-    let codes = batch(vec![update("1", "1"), update("2", "7"), update("3", "1")]);
+    let unconditional = json!({
+        "Statement": r#"UPDATE "t" SET "state" = 'delivered' REMOVE "attempts" WHERE webhook = ? AND id = ?"#,
+        "Parameters": [{"S": "a#1"}, {"S": "3"}],
+    });
+    let codes = batch(vec![update("1", "1"), update("2", "7"), unconditional]);
     assert_eq!(codes, ["done", "ConditionalCheckFailed", "ConditionalCheckFailed"]);
     assert_eq!(dynamodb.usage().write_units, 6);
     let answer = query(&mut dynamodb, &json!({}));

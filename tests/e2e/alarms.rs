@@ -86,8 +86,8 @@ impl Scene {
     }
 
     async fn nothing_sounds_on_a_good_day(&self) {
-        self.register("/good_day").await;
-        self.complete("acct_alarms", 1).await;
+        self.register("/good_day", "job.completed").await;
+        self.finish("acct_alarms", "completed", 1).await;
         RECEIVER.wait_for("/good_day", 1, SOON).await.unwrap();
         self.moves("FirstByteAlarm").await;
         let sounding = self.alarms().into_iter().filter(|alarm| alarm["StateValue"] == "ALARM");
@@ -99,7 +99,7 @@ impl Scene {
         let mappings = self.aws.call("lambda", "ListEventSourceMappings", &mappings).unwrap();
         let mapping = |enabled: bool| json!({ "UUID": mappings["EventSourceMappings"][0]["UUID"], "Enabled": enabled });
         self.aws.call("lambda", "UpdateEventSourceMapping", &mapping(false)).unwrap();
-        self.complete("acct_alarms", 1).await;
+        self.finish("acct_alarms", "completed", 1).await;
         self.sounds("CompletionsAlarm").await;
         self.is_quiet("FirstByteAlarm");
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -123,7 +123,7 @@ impl Scene {
         assert_eq!(cursed.get("/api/v1/webhooks").await.unwrap().status, 500);
         self.sounds("ApiFaultsAlarm").await;
         self.is_quiet("FaultsAlarm");
-        self.complete(CURSED, 1).await;
+        self.finish(CURSED, "completed", 1).await;
         self.sounds("FaultsAlarm").await;
     }
 
@@ -131,7 +131,7 @@ impl Scene {
         self.is_quiet("DispatcherErrorsAlarm");
         let so_far = RECEIVER.received("/good_day").len();
         RECEIVER.answer("/good_day", [Answer { delay: Duration::from_secs(6), ..Answer::status(200) }]);
-        self.complete("acct_alarms", 1).await;
+        self.finish("acct_alarms", "completed", 1).await;
         RECEIVER.wait_for("/good_day", so_far + 1, SOON).await.unwrap();
         assert!(self.stack.kill("Dispatcher", |_| 0), "there was a dispatcher to kill");
         while self.stack.kill("Dispatcher", |_| 0) {}
@@ -149,7 +149,7 @@ impl Scene {
         wrong["Variables"].as_object_mut().unwrap().remove("WEBHOOKS_TABLE").unwrap();
         let with = |environment: &Value| json!({ "FunctionName": function, "Environment": environment });
         self.aws.call("lambda", "UpdateFunctionConfiguration", &with(&wrong)).unwrap();
-        self.complete("acct_alarms", 1).await;
+        self.finish("acct_alarms", "completed", 1).await;
         self.sounds("FanOutErrorsAlarm").await;
         self.aws.call("lambda", "UpdateFunctionConfiguration", &with(&right)).unwrap();
     }
@@ -159,7 +159,7 @@ impl Scene {
         let function = self.physical("DispatcherFunction");
         let none = json!({ "FunctionName": function, "ReservedConcurrentExecutions": 0 });
         self.aws.call("lambda", "PutFunctionConcurrency", &none).unwrap();
-        self.complete("acct_alarms", 1).await;
+        self.finish("acct_alarms", "completed", 1).await;
         self.sounds("DispatcherThrottlesAlarm").await;
         self.aws.call("lambda", "DeleteFunctionConcurrency", &json!({ "FunctionName": function })).unwrap();
     }
@@ -167,25 +167,25 @@ impl Scene {
     async fn an_endpoint_that_only_fails_lowers_the_success_rate_and_keeps_deliveries_in_flight(&self) {
         self.is_quiet("SuccessRateAlarm");
         self.is_quiet("DeliveriesAlarm");
-        self.register("/bad_day").await;
+        self.register("/bad_day", "job.failed").await;
         let much_later = Answer { headers: vec![("retry-after", "600".into())], ..Answer::status(500) };
         RECEIVER.answer("/bad_day", vec![much_later; 40]);
-        self.complete("acct_alarms", 40).await;
+        self.finish("acct_alarms", "failed", 40).await;
         self.sounds("SuccessRateAlarm").await;
         self.sounds("DeliveriesAlarm").await;
     }
 
-    async fn register(&self, path: &str) {
-        let webhook = json!({ "url": RECEIVER.url(path), "events": ["job.completed"] });
+    async fn register(&self, path: &str, event: &str) {
+        let webhook = json!({ "url": RECEIVER.url(path), "events": [event] });
         assert_eq!(self.customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
     }
 
     /// Finishes some tasks.
-    async fn complete(&self, account: &str, tasks: usize) {
+    async fn finish(&self, account: &str, status: &str, tasks: usize) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let completion = |task: usize| {
             json!({ "account_id": account, "task_id": format!("task_{now}_{task}"), "task_type": "image",
-                "status": "completed" })
+                "status": status })
         };
         let completions: Vec<_> = (0..tasks).map(|task| completion(task).to_string()).collect();
         self.producer.send_all(&completions).await.unwrap();

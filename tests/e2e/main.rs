@@ -24,6 +24,7 @@ mod producers;
 mod receivers;
 mod recovery;
 mod retry_after;
+mod runbook;
 mod secrets;
 mod standard_webhooks;
 mod stats;

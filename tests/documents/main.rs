@@ -28,6 +28,32 @@ fn every_test_that_a_document_names_exists() {
     assert!(checked > 50, "only {checked} names were found in the documents");
 }
 
+#[test]
+fn every_function_that_the_walk_throughs_name_exists() {
+    let mut sources = Vec::new();
+    for folder in ["functions", "shared"] {
+        read_sources(&workspace().join(folder), &mut sources);
+    }
+    let text = fs::read_to_string(workspace().join("docs/architecture.md")).unwrap();
+    let (_, walk_throughs) = text.split_once("## Through the code: a completion").unwrap();
+    let mut checked = 0;
+    for name in walk_throughs.split('`').skip(1).step_by(2).filter(|name| name.contains("::")) {
+        let (owner, function) = name.rsplit_once("::").unwrap();
+        let owner = owner.rsplit("::").next().unwrap();
+        let is_type = owner.starts_with(char::is_uppercase);
+        // A function stands in its module's file, or in the file of its type or of a part of that; a case in its enum's.
+        let found = sources.iter().any(|(file, source)| {
+            let is_there = source.contains(&format!("fn {function}(")) || source.contains(&format!("fn {function}<"));
+            let is_case = source.contains(&format!("enum {owner} ")) && source.contains(&format!(" {function}"));
+            let is_owners = if is_type { source.contains(owner) } else { *file == format!("{owner}.rs") };
+            is_case || is_there && is_owners
+        });
+        assert!(found, "docs/architecture.md names {name}, and there is no such function");
+        checked += 1;
+    }
+    assert!(checked > 25, "only {checked} names were found in the walk-throughs");
+}
+
 /// A file or folder, where there is a slash; all tests of a module, where it ends in `::*`; else one test, or all with the
 /// same beginning, where it ends in a star.
 fn exists(name: &str, sources: &[(String, String)]) -> bool {

@@ -23,7 +23,7 @@ const UNAUTHORIZED: &str =
 
 /// Every route that needs a key, with the query and the body of a request that its owner could make. In this order, since
 /// strangers change what is theirs on the way: what deletes and creates comes last.
-const WITH_KEY: [(&str, &str, &str); 13] = [
+pub(crate) const WITH_KEY: [(&str, &str, &str); 13] = [
     ("GET /api/v1/webhooks", "", ""),
     ("GET /api/v1/webhooks/{id}", "", ""),
     ("GET /api/v1/webhooks/{id}/stats", "?hours=1", ""),

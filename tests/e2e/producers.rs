@@ -66,33 +66,44 @@ async fn deliveries(customer: &Customer) -> usize {
     deliveries.iter().map(|delivery| delivery["id"].to_string()).collect::<BTreeSet<_>>().len()
 }
 
-/// Runs a producer until it says that everything was sent, through a network that loses a good part of its calls; then once
-/// more, as after a crash that left it unsure.
+/// Runs a producer through a network that loses a good part of its calls: set after set of tasks, until one was sent in a
+/// single run in which a batch failed in part. What the program did not send again then is missing. After that the same set
+/// once more, as after a crash that left it unsure.
 async fn tells_of_every_task_once(name: &str, seed: u64) {
-    let account = format!("acct_by_{}", name.replace('.', "_"));
-    let customer = customer_with_webhook(&account).await;
     let Some(program) = Program::named(name) else { return };
-    let completions = completions(&account);
     let faults = Faults::start(seed).unwrap();
     let endpoint = faults.before(&STACK).to_owned();
     faults.take_down();
-    faults.set_rate(0.5);
-    let mut runs = 1;
-    while let Err(failure) = program.run(&endpoint, &completions) {
-        assert!(runs < 10, "{name} still fails after {runs} runs: {failure}");
-        runs += 1;
+    // EventBridge's answers are not understood by the proxy: of its calls the whole fails, or nothing.
+    let met = |faults: &Faults| {
+        let counts = faults.counts().faults;
+        if name == "eventbridge.py" { counts.values().sum() } else { counts.get(&Fault::Partial).copied().unwrap_or(0) }
+    };
+    for set in 1.. {
+        assert!(set < 12, "{name} never sent a set in one run that met such a fault: {:?}", faults.counts());
+        let account = format!("acct_by_{name}_{set}");
+        let customer = customer_with_webhook(&account).await;
+        let completions = completions(&account);
+        faults.set_rate(0.5);
+        let (before, mut runs) = (met(&faults), 1);
+        while let Err(failure) = program.run(&endpoint, &completions) {
+            assert!(runs < 10, "{name} still fails after {runs} runs: {failure}");
+            runs += 1;
+        }
+        let is_telling = runs == 1 && met(&faults) > before;
+        each_arrives(&account, &completions).await;
+        if is_telling {
+            faults.set_rate(0.0);
+            program.run(&endpoint, &completions).unwrap();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            assert_eq!(
+                deliveries(&customer).await,
+                TASKS,
+                "{name}: a completion is one event, however often it is sent"
+            );
+            break;
+        }
     }
-    let counts = faults.counts();
-    each_arrives(&account, &completions).await;
-
-    faults.set_rate(0.0);
-    program.run(&endpoint, &completions).unwrap();
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(
-        deliveries(&customer).await,
-        TASKS,
-        "{name}: the same completion is one event, however often it is sent"
-    );
 
     let schema = Schema::read(&workspace().join("docs/completion.schema.json")).unwrap();
     let messages = sent(&faults);
@@ -101,8 +112,6 @@ async fn tells_of_every_task_once(name: &str, seed: u64) {
     for (message, complaint) in messages.iter().zip(schema.complaints(&messages).unwrap()) {
         assert_eq!(complaint, None, "{name} sends {message}");
     }
-    let wanted = |fault: &Fault| name == "eventbridge.py" || *fault == Fault::Partial;
-    assert!(counts.faults.keys().any(wanted), "{name} met none of the faults that it is here for: {counts:?}");
 }
 
 /// The completions in the calls that a producer made.

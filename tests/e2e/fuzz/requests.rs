@@ -9,6 +9,7 @@ use super::{
     client::{Answer, exchange},
     values::{Known, body, odd_text, one, webhook_id},
 };
+use crate::isolation::WITH_KEY;
 
 /// A request, as it goes over the wire.
 pub(super) struct Request {
@@ -195,4 +196,12 @@ fn header(rng: &mut Rng) -> (String, Vec<u8>) {
         _ => odd_text(rng, 300).into_bytes(),
     };
     (name, value)
+}
+
+#[test]
+fn every_route_that_needs_a_key_is_asked_odd_things() {
+    for (route, ..) in WITH_KEY.iter().filter(|(route, ..)| *route != "$default") {
+        let is_asked = ROUTES.iter().any(|(method, path, _)| *route == format!("{method} {path}"));
+        assert!(is_asked, "{route} is not in ROUTES");
+    }
 }

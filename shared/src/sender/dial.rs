@@ -3,14 +3,16 @@
 //! The addresses that are vetted are the addresses that are dialled; nothing resolves the name a second time.
 
 use std::{
-    io,
+    env, io,
     net::{IpAddr, SocketAddr},
+    path::Path,
     sync::{Arc, LazyLock},
     thread,
     time::Duration,
 };
 
 use rustls::{CertificateError, ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
+use rustls_native_certs::CertificateResult;
 use tokio::{
     net::{TcpStream, lookup_host},
     time::{Instant, timeout, timeout_at},
@@ -80,8 +82,21 @@ async fn handshake(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>,
     })
 }
 
+/// Where Amazon Linux (Lambda's own system) and Debian keep their root certificates in one file.
+const BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
+
+/// The system's root certificates, from the files that the environment names, else from one bundle: the folder beside it has
+/// the same ones again, in a file each, which takes several times as long.
+fn system_roots() -> CertificateResult {
+    let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| env::var_os(name).is_some());
+    match BUNDLES.iter().map(Path::new).find(|bundle| bundle.exists()) {
+        Some(bundle) if !is_told => rustls_native_certs::load_certs_from_paths(Some(bundle), None),
+        _ => rustls_native_certs::load_native_certs(),
+    }
+}
+
 fn tls() -> TlsConnector {
-    let found = rustls_native_certs::load_native_certs();
+    let found = system_roots();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     assert!(!roots.is_empty(), "the system has no root certificates: {:?}", found.errors);

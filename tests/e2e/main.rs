@@ -16,6 +16,7 @@ mod fuzz;
 mod history;
 mod hostile;
 mod isolation;
+mod operator;
 mod receivers;
 mod recovery;
 mod retry_after;

@@ -90,15 +90,11 @@ impl Stack {
         self.api_url.as_deref().map_or_else(|| self.output("ApiUrl"), Ok)
     }
 
-    /// Whether AWS is an emulator on this machine.
-    pub(crate) fn is_emulated(&self) -> bool {
-        let endpoint = self.aws.endpoint_url().unwrap_or_default();
-        ["http://127.0.0.1:", "http://localhost:"].iter().any(|address| endpoint.starts_with(address))
-    }
-
     /// Whether its functions run on this machine and may call it.
     pub(crate) fn calls_this_machine(&self) -> bool {
-        self.is_emulated() && self.parameter("EgressPolicy") == Some("local")
+        let endpoint = self.aws.endpoint_url().unwrap_or_default();
+        let here = ["http://127.0.0.1:", "http://localhost:"].iter().any(|address| endpoint.starts_with(address));
+        here && self.parameter("EgressPolicy") == Some("local")
     }
 
     /// Where a function's logs are.

@@ -71,8 +71,8 @@ impl Producer {
             let value = MessageAttributeValue::builder().data_type("String").string_value(reason);
             (String::from("reason"), value.build().expect("has its data type"))
         });
-        let send = self.client.send_message().queue_url(&self.dead_letters).message_body(body.to_string());
-        let sent = send.set_message_attributes(reason.map(|reason| [reason].into())).send().await;
+        let message = self.client.send_message().queue_url(&self.dead_letters).message_body(body.to_string());
+        let sent = message.set_message_attributes(reason.map(|reason| [reason].into())).send().await;
         sent.map(drop).map_err(|error| failure(&error))
     }
 

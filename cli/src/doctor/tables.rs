@@ -38,20 +38,13 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
                 continue;
             }
         };
-        let mut problems = found.unready(index);
-        // The emulator deploys tables without either.
-        if !stack.is_emulated() {
-            problems.extend(found.unkept(expires));
-        }
+        let problems = [found.unready(index), found.unkept(expires)].concat();
         if problems.is_empty() {
             report.well("table", &format!("{name} is as in the template"))?;
         } else {
             let advice = "deploy the template again; what was changed by hand has to be changed back by hand";
             report.ill("table", &format!("{name}: {}", problems.join("; ")), advice)?;
         }
-    }
-    if stack.is_emulated() {
-        report.unknown("table", "expiry and recovery: the emulator deploys neither", None)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ mod show;
 use clap::{Args, Subcommand};
 use futures_util::future::try_join_all;
 use nano_webhooks::{
-    delivery::{Delivery, DeliveryId, Listed, State, Summary},
+    delivery::{Attempt, Delivery, DeliveryId, Listed, State, Summary},
     store::Filter,
     webhook::{AccountId, WebhookId},
 };
@@ -174,7 +174,7 @@ impl List {
                 time(Some(listed.id.ended_at())),
                 time(listed.next_attempt_at),
                 listed.attempts.len().to_string(),
-                listed.attempts.last().map_or_else(|| "-".to_owned(), |attempt| attempt.outcome.explanation()),
+                listed.attempts.last().map_or_else(|| "-".to_owned(), Attempt::explanation),
             ]);
         }
         table.print()?;

@@ -45,6 +45,15 @@ pub fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
     parsed(name).map(Duration::from_secs)
 }
 
+/// A variable that switches something `on` or `off`.
+pub fn switch(name: &'static str) -> Result<bool, ConfigError> {
+    match text(name)?.as_str() {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        value => Err(ConfigError::Invalid { name, value: value.into(), problem: "expected on or off".into() }),
+    }
+}
+
 /// The egress policy that `EGRESS_POLICY` names: `strict`, or `local` on a developer's machine.
 pub fn egress_policy() -> Result<Policy, ConfigError> {
     let name = "EGRESS_POLICY";

@@ -83,6 +83,10 @@ pub struct Message {
     /// Which round of the schedule this is: 0 at first, and one more for each manual retry. A message of a later round
     /// than the stored delivery's starts it afresh; that is how a retry gets past the check that stops duplicates.
     pub round: u32,
+    /// When the completion was sent to its queue, by which the time to the first attempt is measured. A message that did
+    /// not come of a completion has none, nor has one of a version that did not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_at: Option<Timestamp>,
 }
 
 impl Message {
@@ -95,6 +99,7 @@ impl Message {
             event: completion.event,
             body: completion.body.clone(),
             round: 0,
+            queued_at: None,
         }
     }
 }
@@ -225,7 +230,7 @@ impl Delivery {
     /// The message that starts a finished delivery afresh. Two retries of the same finished delivery make the same
     /// message, and so one round.
     pub fn retried(&self) -> Message {
-        Message { round: self.message.round + 1, ..self.message.clone() }
+        Message { round: self.message.round + 1, queued_at: None, ..self.message.clone() }
     }
 
     /// The delivery when its webhook was deleted or disabled.

@@ -2,9 +2,10 @@
 //!
 //! What we talk about: a customer's [`webhook`], the [`event`] that a finished task becomes, and the [`delivery`] of
 //! one event to one webhook. The bytes and their proof: [`canonical_json`] and [`signature`]. When to try again:
-//! [`retry`], a pure function. How it went: [`stats`]. Whom we may call, and the call: [`egress`] and [`sender`]. The outside world, and the
-//! only modules that know it: [`store`] (DynamoDB) and [`queue`] (SQS). What every `main` needs: [`api`] (envelope,
-//! errors, authentication), [`config`] (environment) and [`telemetry`] (logs).
+//! [`retry`], a pure function. How it went: [`stats`]. Whom we may call, and the call: [`egress`] and [`sender`]. The
+//! outside world, and the only modules that know it: [`store`] (DynamoDB), [`queue`] (SQS) and [`bus`] (EventBridge). What
+//! every `main` needs: [`api`] (envelope, errors, authentication), [`config`] (environment) and [`telemetry`] (logs, metrics,
+//! traces).
 
 pub mod webhook;
 
@@ -27,6 +28,8 @@ pub mod sender;
 pub mod store;
 
 pub mod queue;
+
+pub mod bus;
 
 pub mod api;
 

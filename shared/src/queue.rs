@@ -5,19 +5,26 @@
 
 mod dead_letters;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use aws_lambda_events::sqs::BatchItemFailure;
 pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::{
     Client,
-    types::{MessageAttributeValue, SendMessageBatchRequestEntry},
+    types::{
+        ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
+        MessageSystemAttributeNameForSends as SystemName, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+    },
 };
 pub use dead_letters::{Cause, DeadLetter, DeadLetters, Look};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
-use crate::{canonical_json, delivery::Message, telemetry};
+use crate::{
+    canonical_json,
+    delivery::Message,
+    telemetry::{self, trace::Trace},
+};
 
 /// The most messages in one `SendMessageBatch`.
 const BATCH_MESSAGES: usize = 10;
@@ -49,10 +56,12 @@ impl Queue {
         Self { client: Client::new(aws), url }
     }
 
-    /// Sends delivery messages, each with a tag of the caller's, and gives back the tag of every message that the queue
-    /// did not take. Messages are written out as they are sent, so memory holds a few batches and not all of them.
-    pub async fn send<T: Copy>(&self, messages: impl Iterator<Item = (T, Message)>) -> Vec<T> {
-        let refused: Vec<Vec<T>> = stream::iter(pack(messages.map(|(tag, message)| (tag, Outgoing::new(&message)))))
+    /// Sends delivery messages, each with a tag of the caller's and the trace that it is part of, and gives back the tag of
+    /// every message that the queue did not take. Messages are written out as they are sent, so memory holds a few batches
+    /// and not all of them.
+    pub async fn send<T: Copy>(&self, messages: impl Iterator<Item = (T, Message, Option<Trace>)>) -> Vec<T> {
+        let outgoing = messages.map(|(tag, message, trace)| (tag, Outgoing { trace, ..Outgoing::new(&message) }));
+        let refused: Vec<Vec<T>> = stream::iter(pack(outgoing))
             .map(|batch| self.send_batch(batch))
             .buffer_unordered(BATCHES_AT_ONCE)
             .collect()
@@ -62,7 +71,7 @@ impl Queue {
 
     /// Sends one delivery message, for a caller that has only one.
     pub async fn send_one(&self, message: &Message) -> Result<(), QueueError> {
-        let Outgoing { account, text } = Outgoing::new(message);
+        let Outgoing { account, text, .. } = Outgoing::new(message);
         let send = self.client.send_message().queue_url(&self.url).message_group_id(account).message_body(text);
         send.send().await.map_err(|err| QueueError { doing: "send a delivery", source: err.into() })?;
         Ok(())
@@ -110,27 +119,54 @@ impl Queue {
         Ok(())
     }
 
-    /// Hides a received message until it is due, or for as long as SQS can; then it comes early and is hidden again.
-    pub async fn hide(&self, message: &SqsMessage, wait: Duration) -> Result<(), QueueError> {
-        let seconds = wait.min(LONGEST_HIDE).as_secs_f64().ceil();
-        #[expect(clippy::cast_possible_truncation, reason = "at most twelve hours")]
-        let seconds = seconds as i32;
-        self.client
-            .change_message_visibility()
-            .queue_url(&self.url)
-            .receipt_handle(message.receipt_handle.as_deref().unwrap_or_default())
-            .visibility_timeout(seconds)
-            .send()
-            .await
-            .map_err(|err| QueueError { doing: "hide a message until it is due", source: err.into() })?;
-        Ok(())
+    /// Hides received messages, at most ten, each until it is due or for as long as SQS can; then it comes early and is
+    /// hidden again. One that is not hidden comes back after the queue's own timeout, which the log says.
+    pub async fn hide(&self, messages: &[(&SqsMessage, Duration)]) {
+        if messages.is_empty() {
+            return;
+        }
+        let entries = messages.iter().enumerate().map(|(at, (message, wait))| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(at.to_string())
+                .receipt_handle(message.receipt_handle.as_deref().unwrap_or_default())
+                .visibility_timeout(seconds(*wait))
+                .build()
+                .expect("has its fields")
+        });
+        let hide = self.client.change_message_visibility_batch().queue_url(&self.url);
+        let early = |at: usize, cause: &str| {
+            let message_id = messages.get(at).and_then(|(message, _)| message.message_id.as_deref());
+            tracing::warn!(message_id, cause, "comes back too early");
+        };
+        match hide.set_entries(Some(entries.collect())).send().await {
+            Ok(answer) => answer.failed().iter().for_each(|failed| {
+                early(failed.id().parse().unwrap_or(usize::MAX), failed.message().unwrap_or(failed.code()));
+            }),
+            Err(err) => {
+                let cause = telemetry::chain(&err);
+                (0..messages.len()).for_each(|at| early(at, &cause));
+            }
+        }
     }
+}
+
+/// Whole seconds, rounded up: a message that comes a moment late is better than one that comes in vain.
+fn seconds(wait: Duration) -> i32 {
+    let seconds = wait.min(LONGEST_HIDE).as_secs_f64().ceil();
+    #[expect(clippy::cast_possible_truncation, reason = "at most twelve hours")]
+    let seconds = seconds as i32;
+    seconds
 }
 
 /// When a message was sent, by the queue's clock. It is the same each time the message is received.
 pub fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     let milliseconds = message.attributes.get("SentTimestamp")?.parse().ok()?;
     Timestamp::from_millisecond(milliseconds).ok()
+}
+
+/// The trace that a message is part of, as the header that came with it.
+pub fn trace_header(message: &SqsMessage) -> Option<&str> {
+    message.attributes.get("AWSTraceHeader").map(String::as_str)
 }
 
 /// The answer that gives these messages back to the queue and lets it forget the others.
@@ -149,12 +185,13 @@ pub fn give_back<'a>(messages: impl IntoIterator<Item = &'a SqsMessage>) -> SqsB
 struct Outgoing {
     account: String,
     text: String,
+    trace: Option<Trace>,
 }
 
 impl Outgoing {
     fn new(message: &Message) -> Self {
         let text = serde_json::to_string(message).expect("a message has only strings and numbers");
-        Self { account: message.account_id.to_string(), text: canonical_json::to_ascii(&text) }
+        Self { account: message.account_id.to_string(), text: canonical_json::to_ascii(&text), trace: None }
     }
 
     fn entry(self, at: usize) -> SendMessageBatchRequestEntry {
@@ -162,6 +199,10 @@ impl Outgoing {
             .id(at.to_string())
             .message_group_id(self.account)
             .message_body(self.text)
+            .set_message_system_attributes(self.trace.map(|trace| {
+                let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace.to_string());
+                HashMap::from([(SystemName::AwsTraceHeader, value.build().expect("has its data type"))])
+            }))
             .build()
             .expect("has its fields")
     }
@@ -196,8 +237,9 @@ mod tests {
     }
 
     fn batches(sizes: &[usize]) -> Vec<Vec<usize>> {
-        let outgoing =
-            |(tag, size): (usize, &usize)| (tag, Outgoing { account: String::new(), text: "x".repeat(*size) });
+        let outgoing = |(tag, size): (usize, &usize)| {
+            (tag, Outgoing { account: String::new(), text: "x".repeat(*size), trace: None })
+        };
         pack(sizes.iter().enumerate().map(outgoing))
             .map(|batch| batch.into_iter().map(|(tag, _)| tag).collect())
             .collect()

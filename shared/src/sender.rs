@@ -35,15 +35,13 @@ use crate::{
     webhook::Webhook,
 };
 
-/// An attempt, from its first look-up to the last byte of the response that is read, ends after this time.
-pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-
 const USER_AGENT: &str = concat!("nano-webhooks/", env!("CARGO_PKG_VERSION"));
 
 /// Calls endpoints. One per sandbox: it holds the connections that warm invocations use again.
 #[derive(Debug)]
 pub struct Sender {
     policy: Policy,
+    timeout: Duration,
     dialler: Dialler,
     idle: Idle,
 }
@@ -55,41 +53,59 @@ pub struct Exchange {
     pub attempt: Attempt,
     /// The response's `Retry-After`, unparsed: up to 64 characters of visible ASCII and spaces.
     pub retry_after: Option<String>,
+    /// When the request went out; nothing where none did. Where it was sent twice, the second time.
+    pub sent_at: Option<Timestamp>,
 }
 
 /// What a call comes to, but for the time it took.
 struct Called {
     outcome: Outcome,
     retry_after: Option<String>,
-    resent: bool,
+    sent: Sent,
+}
+
+/// What is known of a request even where no answer came.
+#[derive(Debug, Default)]
+struct Sent {
+    at: Option<Timestamp>,
+    twice: bool,
 }
 
 impl Sender {
-    /// A sender that calls what the policy allows.
+    /// A sender that calls what the policy allows. An attempt, from its first look-up to the last byte of the response that
+    /// is read, ends after `timeout`.
     ///
     /// # Panics
     /// When the system has no root certificates.
-    pub fn new(policy: Policy) -> Self {
-        Self { policy, dialler: Dialler::new(), idle: Idle::default() }
+    pub fn new(policy: Policy, timeout: Duration) -> Self {
+        Self { policy, timeout, dialler: Dialler::new(), idle: Idle::default() }
     }
 
-    /// Makes one attempt, signed with the time at which it starts. Whatever the receiver does is an [`Outcome`].
-    pub async fn attempt(&self, webhook: &Webhook, message: &Message) -> Exchange {
+    /// Makes one attempt, signed with the time at which it starts. Whatever the receiver does is an [`Outcome`]. `traceparent`
+    /// is the header of that name, where the endpoint is to know which trace it is part of.
+    pub async fn attempt(&self, webhook: &Webhook, message: &Message, traceparent: Option<&str>) -> Exchange {
         let (started_at, clock) = (now(), Instant::now());
-        let Called { outcome, retry_after, resent } = self.call(webhook, message, started_at).await;
+        let Called { outcome, retry_after, sent } = self.call(webhook, message, started_at, traceparent).await;
         let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         let outcome = outcome.shortened();
-        Exchange { attempt: Attempt { started_at, duration_ms, resent, outcome }, retry_after }
+        let attempt = Attempt { started_at, duration_ms, resent: sent.twice, outcome };
+        Exchange { attempt, retry_after, sent_at: sent.at }
     }
 
-    async fn call(&self, webhook: &Webhook, message: &Message, started_at: Timestamp) -> Called {
-        let deadline = tokio::time::Instant::now() + ATTEMPT_TIMEOUT;
-        let mut called = Called { outcome: Outcome::Timeout, retry_after: None, resent: false };
-        let (target, request) = match self.prepare(webhook, message, started_at) {
+    async fn call(
+        &self,
+        webhook: &Webhook,
+        message: &Message,
+        started_at: Timestamp,
+        traceparent: Option<&str>,
+    ) -> Called {
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        let mut called = Called { outcome: Outcome::Timeout, retry_after: None, sent: Sent::default() };
+        let (target, request) = match self.prepare(webhook, message, started_at, traceparent) {
             Ok(prepared) => prepared,
             Err(detail) => return Called { outcome: Outcome::Blocked { detail }, ..called },
         };
-        match timeout_at(deadline, self.send(&target, &request, &mut called.resent)).await {
+        match timeout_at(deadline, self.send(&target, &request, &mut called.sent)).await {
             Err(_) => {}
             Ok(Err(outcome)) => called.outcome = outcome,
             Ok(Ok((connection, answer))) => {
@@ -113,6 +129,7 @@ impl Sender {
         webhook: &Webhook,
         message: &Message,
         started_at: Timestamp,
+        traceparent: Option<&str>,
     ) -> Result<(TargetUrl, Request<Full<Bytes>>), String> {
         let target = TargetUrl::parse(&webhook.url, &self.policy).map_err(|refusal| refusal.to_string())?;
         let url = target.url();
@@ -133,6 +150,9 @@ impl Sender {
         if let Some(previous) = previous {
             request = request.header("x-nano-signature-previous", previous);
         }
+        if let Some(traceparent) = traceparent {
+            request = request.header("traceparent", traceparent);
+        }
         let request = request
             .body(Full::from(body.clone()))
             .map_err(|problem| format!("no request can be made of it ({problem})"))?;
@@ -148,16 +168,18 @@ impl Sender {
         &self,
         target: &TargetUrl,
         request: &Request<Full<Bytes>>,
-        resent: &mut bool,
+        sent: &mut Sent,
     ) -> Result<(Connection, Response<Incoming>), Outcome> {
         if let Some(mut used) = self.idle.take(target, Instant::now()) {
+            sent.at = Some(now());
             match used.send(request.clone()).await {
                 Ok(answer) => return Ok((used, answer)),
                 Err(failed) if used.has_heard_back() => return Err(failed.outcome),
-                Err(failed) => *resent = failed.was_sent,
+                Err(failed) => sent.twice = failed.was_sent,
             }
         }
         let mut new = self.dialler.dial(target.url(), &self.policy).await?;
+        sent.at = Some(now());
         let answer = new.send(request.clone()).await.map_err(|failed| failed.outcome)?;
         Ok((new, answer))
     }

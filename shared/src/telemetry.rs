@@ -1,4 +1,9 @@
-//! Logs: one JSON object a line on AWS, where the function's logging settings choose format and level.
+//! What operators see of a function: its log lines, here; [`metrics`] for the dashboard and the alarms; and [`trace`]s.
+//!
+//! On AWS a log line is one JSON object. `docs/logs.md` lists the lines and their fields, which operators' queries rely on.
+
+pub mod metrics;
+pub mod trace;
 
 use std::{env, error::Error};
 
@@ -8,16 +13,19 @@ use lambda_runtime::tracing::subscriber::{self, filter::LevelFilter};
 /// are, with API keys and secrets.
 const FINEST: LevelFilter = LevelFilter::INFO;
 
-/// Sends the logs to standard output, as `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL` say. Call it first.
+/// Sends the logs to standard output, in the format of `AWS_LAMBDA_LOG_FORMAT` and from the level of `LOG_LEVEL` on. Call it
+/// first.
 ///
-/// The runtime has a subscriber of its own, but that one heeds `RUST_LOG`, too.
+/// The runtime has a subscriber of its own, but that one heeds `RUST_LOG`, too. And the level is not Lambda's own setting:
+/// Lambda would then drop the records of [`metrics`], which have none.
 pub fn init() {
     let variable = |name| env::var(name).unwrap_or_default();
-    let level = level(&variable("AWS_LAMBDA_LOG_LEVEL"));
+    let level = level(&variable("LOG_LEVEL"));
     let lines = subscriber::fmt().with_max_level(level).with_target(false);
     if variable("AWS_LAMBDA_LOG_FORMAT").eq_ignore_ascii_case("json") {
         // With their time: Lambda takes a line that has none for one of level INFO, whatever it says, and filters by that.
-        lines.json().init();
+        // Flat, so that a query names a field by its name alone; and without the runtime's span, which is half of a line.
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
     } else {
         lines.without_time().init();
     }

@@ -6,6 +6,7 @@ mod change;
 mod fields;
 mod health;
 mod new;
+mod news;
 mod rotation;
 mod sample;
 mod secret;
@@ -17,6 +18,7 @@ pub use fields::Invalid;
 pub use health::{Health, HealthChange};
 use jiff::Timestamp;
 pub use new::NewWebhook;
+pub use news::{News, Notice, Told};
 pub use rotation::{PreviousSecret, Rotation, TooManyPrevious};
 pub use sample::SampleRequest;
 pub use secret::Secret;
@@ -167,7 +169,7 @@ impl Webhook {
 
     /// What a customer sees of it alone: how its deliveries have fared, and until when an old secret signs.
     pub fn details(&self, now: Timestamp) -> Details<'_> {
-        let Health { failing_since, consecutive_failures, disabled_reason } = &self.health;
+        let Health { failing_since, consecutive_failures, disabled_reason, .. } = &self.health;
         Details {
             view: self.view(),
             failing_since: *failing_since,

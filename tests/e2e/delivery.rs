@@ -241,7 +241,7 @@ async fn each_attempt_is_a_log_line_with_its_time_and_level() {
         let log = STACK.log().unwrap();
         if let Some(at) = log.lines().find(|line| line.contains("acct_logged") && line.contains("attempt")) {
             let line: Value = serde_json::from_str(&at[at.find('{').unwrap()..]).unwrap();
-            assert_eq!((&line["level"], &line["fields"]["message"]), (&json!("INFO"), &json!("attempt")));
+            assert_eq!((&line["level"], &line["message"]), (&json!("INFO"), &json!("attempt")));
             assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
             return;
         }

@@ -5,17 +5,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod alarms;
 mod api;
 mod bytes;
 mod changes;
 mod console;
 mod delivery;
+mod deployments;
 mod disabling;
 mod faults;
 mod fuzz;
 mod history;
 mod hostile;
 mod isolation;
+mod mailbox;
 mod operator;
 mod receivers;
 mod recovery;

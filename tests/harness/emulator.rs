@@ -13,7 +13,7 @@ use std::{
 use rustix::process::Pid;
 
 use crate::{
-    Failure, Faults, helper,
+    Failure, Faults, Options, helper,
     processes::{self, Process},
 };
 
@@ -33,9 +33,9 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts the emulator with an empty state and waits until it answers. `folder` takes its log and temporary files.
-    /// The functions reach it through `faults`, where there are any.
-    pub(crate) fn start(python: &Path, port: u16, folder: &Path, faults: Option<&Faults>) -> Result<Self, Failure> {
+    /// Starts the emulator with an empty state and waits until it answers.
+    pub(crate) fn start(python: &Path, port: u16, options: &Options) -> Result<Self, Failure> {
+        let Options { folder, faults, metrics, .. } = options;
         let log = folder.join("emulator.log");
         let cannot_write = |error| Failure::new(format!("{} cannot be written: {error}", folder.display()));
         // Left there only by an emulator that was killed.
@@ -49,7 +49,10 @@ impl Emulator {
         if let Some(faults) = faults {
             faults.forward_to(&endpoint);
         }
-        set_environment(&mut command, port, faults.map_or(&endpoint, Faults::address), folder);
+        set_environment(&mut command, port, faults.as_ref().map_or(&endpoint, Faults::address), folder);
+        if *metrics {
+            command.env("PUBLISH_METRICS", "true");
+        }
         let child = command
             .stdin(Stdio::piped())
             .stdout(output.try_clone().map_err(cannot_write)?)

@@ -9,7 +9,8 @@
 //! - a [`Hostile`] receiver is an endpoint that does what it should not,
 //! - [`signature`] is the receiver's own check of what arrived; it shares no code with the service.
 //!
-//! For bad days there are [`Faults`] between the functions and the emulator, and [`Stack::kill`].
+//! For bad days there are [`Faults`] between the functions and the emulator, and [`Stack::kill`]. What the operator sees of
+//! all that is in the account: [`Aws`].
 //!
 //! What customers run comes from [`python_environment`] and [`node_modules`]. Where something is not installed, the test that
 //! needs it is [`skipped`].
@@ -18,6 +19,7 @@
 //! build the functions, [`emulator`] runs MiniStack, [`deploy`] puts the template on it. All of them block the thread:
 //! they wait for other processes, and a test binary shares one stack between many asynchronous runtimes.
 
+mod aws;
 mod binaries;
 mod certificates;
 mod customer;
@@ -38,6 +40,7 @@ pub mod signature;
 mod skipped;
 mod stack;
 
+pub use aws::Aws;
 pub use certificates::Certificate;
 pub use customer::{Customer, Reply, http_client};
 pub use deploy::expand_template;
@@ -51,4 +54,4 @@ pub use producer::{DeadLetter, Producer};
 pub use python::environment as python_environment;
 pub use receiver::{Answer, Received, Receiver};
 pub use skipped::skipped;
-pub use stack::{ApiKey, Options, Stack, prepare, workspace};
+pub use stack::{ApiKey, Before, Options, Stack, prepare, workspace};

@@ -11,7 +11,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
-    DeadLetter, Failure, Faults, binaries,
+    Aws, DeadLetter, Failure, Faults, binaries,
     deploy::deploy,
     emulator::{ACCESS_KEY_ID, Emulator, REGION, SECRET_ACCESS_KEY, choose_port},
     helper::{run, set_clean_environment},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Parameters of the template for this machine. Everything else is the template's default.
-const PARAMETERS: [(&str, &str); 6] = [
+const PARAMETERS: [(&str, &str); 7] = [
     // Receivers listen on 127.0.0.1, without TLS.
     ("EgressPolicy", "local"),
     // As many attempts as by default, in seconds instead of hours.
@@ -33,7 +33,12 @@ const PARAMETERS: [(&str, &str); 6] = [
     // A dispatcher that dies in the middle of a batch costs a test this long.
     ("DispatcherTimeoutSeconds", "15"),
     ("DeliveryVisibilityTimeoutSeconds", "15"),
+    // Each is a process of its own, and one can do what a machine sends.
+    ("FanOutMaximumConcurrency", "5"),
 ];
+
+/// What an operator does before deploying; gives parameters of the template, by name.
+pub type Before = fn(&Aws) -> Result<Vec<(&'static str, String)>, Failure>;
 
 /// Where and how to bring a stack up.
 #[derive(Default)]
@@ -46,6 +51,10 @@ pub struct Options {
     pub faults: Option<Faults>,
     /// Parameters of the template on top of those that every local stack has.
     pub parameters: Vec<(&'static str, &'static str)>,
+    /// Makes what has to be there before the stack, and gives the parameters that name it.
+    pub before: Option<Before>,
+    /// Whether the emulator publishes metrics and evaluates alarms as CloudWatch does.
+    pub metrics: bool,
     /// Properties of resources that are to be different from the template's: `{resource: {property: value}}`.
     pub properties: Value,
 }
@@ -53,6 +62,7 @@ pub struct Options {
 /// A stack that is ready for use. It ends when this is dropped, and with this process at the latest.
 pub struct Stack {
     emulator: Emulator,
+    python: PathBuf,
     binaries: BTreeMap<String, PathBuf>,
     /// Base of the HTTP API's URLs: `{api_url}/api/v1/webhooks`.
     pub api_url: String,
@@ -78,7 +88,7 @@ pub struct ApiKey {
 
 impl Stack {
     /// The name that the operator's command looks for unless it is told another.
-    pub(crate) const NAME: &str = "nano-webhooks";
+    pub const NAME: &str = "nano-webhooks";
 
     /// Brings a stack up. Blocks until it is ready: minutes when nothing has been built yet, seconds otherwise.
     /// `progress` hears of each step that takes a while.
@@ -87,9 +97,12 @@ impl Stack {
         let port = choose_port(options.port)?;
         let (python, binaries) = prepare(progress)?;
         progress("Starting the emulator");
-        let emulator = Emulator::start(&python, port, &options.folder, options.faults.as_ref())?;
+        let emulator = Emulator::start(&python, port, options)?;
+        let before = options.before.map(|before| before(&Aws::start(&python, emulator.endpoint())?));
+        let made = before.transpose()?.unwrap_or_default();
+        let made: Vec<_> = made.iter().map(|(name, value)| (*name, value.as_str())).collect();
         progress("Deploying template.yaml");
-        let parameters = [&PARAMETERS, options.parameters.as_slice()].concat();
+        let parameters = [&PARAMETERS, options.parameters.as_slice(), &made].concat();
         let deployment = deploy(&python, &emulator, Self::NAME, &parameters, &options.properties, &binaries)?;
         Ok(Self {
             // On AWS the API has a host of its own; here it is told by the path, which every client can resolve.
@@ -100,6 +113,7 @@ impl Stack {
             dead_letters: Arc::default(),
             used_secrets: UsedSecrets::new(&options.folder)?,
             emulator,
+            python,
             binaries,
         })
     }
@@ -155,6 +169,11 @@ impl Stack {
     /// Ends it; gives its logs, of which nothing is missing then.
     pub fn end(self) -> Result<String, Failure> {
         self.emulator.end()
+    }
+
+    /// The account that the stack is in, as its operator sees it.
+    pub fn aws(&self) -> Result<Aws, Failure> {
+        Aws::start(&self.python, self.endpoint())
     }
 
     /// The emulator's address, for `AWS_ENDPOINT_URL`.

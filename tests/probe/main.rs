@@ -34,18 +34,19 @@ async fn make_attempts() -> Done {
     let body_bytes = arguments.next().unwrap_or_default().parse()?;
     let message = message(body_bytes)?;
     let own_hosts = config::text("OWN_HOSTS")?;
-    let sender = Sender::new(config::egress_policy()?.with_own_hosts(own_hosts.split(',').map(str::to_owned)));
+    let policy = config::egress_policy()?.with_own_hosts(own_hosts.split(',').map(str::to_owned));
+    let sender = Sender::new(policy, Duration::from_secs(10));
     let before = memory("VmRSS:");
     for argument in arguments {
         if let Ok(milliseconds) = argument.parse() {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             continue;
         }
-        let Exchange { attempt, retry_after } = sender.attempt(&webhook(argument)?, &message).await;
+        let Exchange { attempt, retry_after, .. } = sender.attempt(&webhook(argument)?, &message, None).await;
         let line = json!({
             "attempt": attempt,
             "phase": attempt.outcome.phase(),
-            "explanation": attempt.outcome.explanation(),
+            "explanation": attempt.explanation(),
             "is_success": attempt.outcome.is_success(),
             "is_retryable": attempt.outcome.is_retryable(),
             "retry_after": retry_after,

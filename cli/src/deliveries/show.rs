@@ -35,7 +35,7 @@ pub(super) fn print(delivery: &Delivery) -> Result<(), Failure> {
     terminal::line("")?;
     let mut table = Table::new(&["STARTED", "TOOK", "OUTCOME", "WHAT HAPPENED"]);
     for attempt in attempts {
-        let mut happened = attempt.outcome.explanation();
+        let mut happened = attempt.explanation();
         if attempt.resent {
             happened.push_str(" (the request was sent twice, since an old connection had died)");
         }

@@ -137,7 +137,7 @@ fn judge(
         "{} in the history after {:.1} s: {}",
         delivery.state.as_str(),
         took.as_secs_f64(),
-        attempt.outcome.explanation()
+        attempt.explanation()
     );
     match target {
         Target::Ours(mut receiver) => match receiver.next() {

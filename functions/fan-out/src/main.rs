@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
     config,
@@ -11,14 +12,21 @@ use nano_webhooks::{
     event::Completion,
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     store::Webhooks,
-    telemetry,
+    telemetry::{
+        self,
+        metrics::{Metric, Metrics, Recorder},
+        trace::{Step, Tracer},
+    },
     webhook::{AccountId, Webhook},
 };
+use serde_json::json;
 
 struct FanOut {
     webhooks: Webhooks,
     deliveries: Queue,
     dead_letters: Queue,
+    tracer: Tracer,
+    recorder: Recorder,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -29,15 +37,22 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
         deliveries: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
         dead_letters: Queue::new(&aws, config::text("DEAD_LETTER_QUEUE_URL")?),
+        tracer: Tracer::from_env()?,
+        recorder: Recorder::from_env()?,
     };
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
-        Ok::<_, lambda_runtime::Error>(fan_out.handle(&event.payload).await)
+        let LambdaEvent { payload, context } = event;
+        Ok::<_, lambda_runtime::Error>(fan_out.handle(&payload, context.xray_trace_id.as_deref()).await)
     });
     lambda_runtime::run(handler).await
 }
 
 impl FanOut {
-    async fn handle(&self, event: &SqsEvent) -> SqsBatchResponse {
+    /// Works on a batch; `trace` is the invocation's trace header.
+    async fn handle(&self, event: &SqsEvent, trace: Option<&str>) -> SqsBatchResponse {
+        let began = Timestamp::now();
+        let steps: Vec<Option<Step>> =
+            event.records.iter().map(|it| self.tracer.begin(queue::trace_header(it), trace, began)).collect();
         let parsed = join_all(event.records.iter().map(|record| self.parse(record))).await;
         let completions: Vec<(usize, &Completion)> =
             parsed.iter().enumerate().filter_map(|(at, parsed)| Some((at, parsed.as_ref().ok()?.as_ref()?))).collect();
@@ -53,12 +68,35 @@ impl FanOut {
         let messages = completions.iter().flat_map(|(at, completion)| {
             let webhooks = webhooks.get(&completion.account_id).into_iter().flatten();
             let wanting = webhooks.filter(|webhook| webhook.wants(completion.event));
-            wanting.map(move |webhook| (*at, Message::new(completion, webhook)))
+            let (queued_at, step) = (queue::sent_at(&event.records[*at]), steps[*at].as_ref());
+            wanting.map(move |webhook| {
+                let message = Message { queued_at, ..Message::new(completion, webhook) };
+                (*at, message, step.map(Step::next))
+            })
         });
-        failed.extend(
-            self.deliveries.send(messages.filter(|(_, message)| made.insert(message.delivery_id.clone()))).await,
-        );
+        let refused =
+            self.deliveries.send(messages.filter(|(_, message, _)| made.insert(message.delivery_id.clone()))).await;
+
+        let mut metrics = Metrics::default();
+        metrics.count(Metric::DeliveriesQueued, made.len().saturating_sub(refused.len()));
+        failed.extend(refused);
+        metrics.count(Metric::Completions, completions.len());
+        metrics.count(Metric::DeadLetters, parsed.iter().filter(|parsed| matches!(parsed, Ok(None))).count());
+        metrics.count(Metric::Faults, failed.len());
+        let sent = completions.iter().filter_map(|(at, _)| queue::sent_at(&event.records[*at]));
+        sent.for_each(|sent_at| metrics.measure_since(Metric::AgeAtFanOut, sent_at, began));
+        self.recorder.write(metrics, Timestamp::now());
+        self.trace(&completions, &steps);
         queue::give_back(failed.into_iter().map(|at| &event.records[at]))
+    }
+
+    fn trace(&self, completions: &[(usize, &Completion)], steps: &[Option<Step>]) {
+        let now = Timestamp::now();
+        for (at, completion) in completions {
+            let Some(step) = &steps[*at] else { continue };
+            let about = json!({ "account_id": completion.account_id, "task_id": completion.task_id });
+            self.tracer.end(step, "nano-webhooks fan-out", now, &about, None);
+        }
     }
 
     /// The completion in a message; none where the message is no completion and now is a dead letter. It fails when the

@@ -3,8 +3,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::sender::ATTEMPT_TIMEOUT;
-
 /// In bytes.
 const LONGEST_DETAIL: usize = 300;
 
@@ -76,6 +74,11 @@ impl Outcome {
         !matches!(self, Self::Blocked { .. } | Self::Http { http_status: 410, .. })
     }
 
+    /// The status, where one arrived.
+    pub fn http_status(&self) -> Option<u16> {
+        if let Self::Http { http_status, .. } = self { Some(*http_status) } else { None }
+    }
+
     /// The phase's name, as it stands in the history and in logs.
     pub fn phase(&self) -> &'static str {
         match self {
@@ -87,20 +90,6 @@ impl Outcome {
             Self::Interrupted { .. } => "interrupted",
             Self::TooLarge => "too_large",
             Self::Http { .. } => "http",
-        }
-    }
-
-    /// What happened, in one line for the customer. It says nothing of what a name resolved to.
-    pub fn explanation(&self) -> String {
-        match self {
-            Self::Blocked { detail } => format!("the URL cannot be called: {detail}"),
-            Self::Dns { detail } => format!("the host name could not be resolved: {detail}"),
-            Self::Connect { detail } => format!("no connection could be made: {detail}"),
-            Self::Tls { detail } => format!("no TLS session could be made: {detail}"),
-            Self::Timeout => format!("no status arrived within {} s", ATTEMPT_TIMEOUT.as_secs()),
-            Self::Interrupted { detail } => format!("the connection failed before a status arrived: {detail}"),
-            Self::TooLarge => "the status and headers of the response are too large".to_owned(),
-            Self::Http { http_status, .. } => format!("the endpoint answered {http_status}"),
         }
     }
 }
@@ -119,6 +108,22 @@ pub struct Attempt {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
+}
+
+impl Attempt {
+    /// What happened, in one line for the customer. It says nothing of what a name resolved to.
+    pub fn explanation(&self) -> String {
+        match &self.outcome {
+            Outcome::Blocked { detail } => format!("the URL cannot be called: {detail}"),
+            Outcome::Dns { detail } => format!("the host name could not be resolved: {detail}"),
+            Outcome::Connect { detail } => format!("no connection could be made: {detail}"),
+            Outcome::Tls { detail } => format!("no TLS session could be made: {detail}"),
+            Outcome::Timeout => format!("no status arrived within {} s", self.duration_ms / 1000),
+            Outcome::Interrupted { detail } => format!("the connection failed before a status arrived: {detail}"),
+            Outcome::TooLarge => "the status and headers of the response are too large".to_owned(),
+            Outcome::Http { http_status, .. } => format!("the endpoint answered {http_status}"),
+        }
+    }
 }
 
 #[cfg(test)]

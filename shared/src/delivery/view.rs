@@ -105,7 +105,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
             started_at: attempt.started_at,
             duration_ms: attempt.duration_ms,
             outcome: attempt.outcome.phase(),
-            message: attempt.outcome.explanation(),
+            message: attempt.explanation(),
             http_status,
             response,
             resent: attempt.resent,

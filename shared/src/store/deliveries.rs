@@ -3,6 +3,7 @@
 mod history;
 mod hours;
 mod item;
+mod record;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,7 +12,6 @@ use std::{
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::put_item::PutItemError,
     types::{AttributeValue, KeysAndAttributes},
 };
 pub use history::{Filter, Page};
@@ -109,25 +109,6 @@ impl Deliveries {
         let Some(item) = found.item else { return Ok(None) };
         let item: DeliveryItem = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
         Ok(Some(item.delivery(account, webhook)))
-    }
-
-    /// Stores a delivery as it now is, unless another dispatcher has stored it since it was read. DynamoDB forgets it
-    /// some time after `expires_at`, in Unix seconds.
-    pub async fn record(&self, delivery: &Delivery, expires_at: i64) -> Result<(), RecordError> {
-        let item = serde_dynamo::to_item(DeliveryItem::new(delivery, expires_at)).expect("a delivery is a valid item");
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(version) OR version = :read")
-            .expression_attribute_values(":read", AttributeValue::N(delivery.version.to_string()))
-            .send()
-            .await
-            .map_err(|err| match err.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => RecordError::Superseded,
-                _ => StoreError::while_trying_to("record a delivery")(err).into(),
-            })?;
-        Ok(())
     }
 
     /// One request for each thing, since DynamoDB refuses a batch that names one twice.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Webhook;
+use super::{Webhook, news::Told};
 use crate::delivery::Outcome;
 
 /// How a webhook's deliveries have fared of late.
@@ -20,6 +20,9 @@ pub struct Health {
     /// Why the service disabled the webhook, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
+    /// What its operator was told last of it; nothing where there was no news, or that it works again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
 }
 
 /// What an attempt changes in a webhook's health.

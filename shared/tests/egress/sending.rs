@@ -2,7 +2,7 @@
 //! and stored URLs do not. What the addresses behind a name decide stands in the test binary `egress` of `tests/`, which
 //! has a name server.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use nano_webhooks::{
     delivery::{Message, Outcome},
@@ -23,7 +23,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn new(policy: Policy) -> Self {
-        Self { sender: Sender::new(policy.clone()), policy }
+        Self { sender: Sender::new(policy.clone(), Duration::from_secs(10)), policy }
     }
 
     /// Why a webhook cannot be on this URL, now or later.
@@ -40,7 +40,7 @@ impl Caller {
     fn attempt(&self, url: &str) -> Outcome {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime without options");
-        runtime.block_on(self.sender.attempt(&webhook(url), &message())).attempt.outcome
+        runtime.block_on(self.sender.attempt(&webhook(url), &message(), None)).attempt.outcome
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) enum LeftOut {
     Entries(Vec<Value>),
     /// The keys that were not read, by table, with the table's other settings.
     Keys(Map<String, Value>),
+    /// Where the statements stood that were not executed.
+    Statements(Vec<usize>),
 }
 
 impl Call {
@@ -47,7 +49,7 @@ impl Call {
     }
 
     pub(super) fn is_batch(&self) -> bool {
-        matches!(self.operation(), "SendMessageBatch" | "BatchGetItem")
+        matches!(self.operation(), "SendMessageBatch" | "BatchGetItem" | "BatchExecuteStatement")
     }
 
     pub(super) fn has(&self, text: &str) -> bool {
@@ -69,6 +71,7 @@ impl Call {
         let left_out = match self.operation() {
             "SendMessageBatch" => LeftOut::entries(body["Entries"].as_array_mut()?, rng),
             "BatchGetItem" => LeftOut::keys(body["RequestItems"].as_object_mut()?, rng),
+            "BatchExecuteStatement" => LeftOut::statements(body["Statements"].as_array_mut()?, rng),
             _ => return None,
         };
         self.replace_body(&body);
@@ -79,6 +82,7 @@ impl Call {
     pub(super) fn is_empty(&self) -> bool {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body["Entries"].as_array().is_some_and(Vec::is_empty)
+            || body["Statements"].as_array().is_some_and(Vec::is_empty)
             || body["RequestItems"].as_object().is_some_and(Map::is_empty)
     }
 
@@ -118,6 +122,15 @@ impl LeftOut {
         Self::Keys(left_out)
     }
 
+    fn statements(statements: &mut Vec<Value>, rng: &mut Rng) -> Self {
+        let mut numbered: Vec<Value> = (0..statements.len()).map(Value::from).collect();
+        let taken = take_some(&mut numbered, rng);
+        let taken: Vec<usize> = taken.iter().filter_map(|at| usize::try_from(at.as_u64()?).ok()).collect();
+        let mut at = 0..;
+        statements.retain(|_| !at.next().is_some_and(|at| taken.contains(&at)));
+        Self::Statements(taken)
+    }
+
     /// The answer to what was left of the batch, with what was left out told as AWS tells it.
     pub(super) fn confess(self, answer: &[u8]) -> Bytes {
         let mut answer: Value = serde_json::from_slice(answer).unwrap_or_default();
@@ -130,6 +143,13 @@ impl LeftOut {
                 answer["Failed"] = before.into_iter().chain(failed).collect();
             }
             Self::Keys(tables) => answer["UnprocessedKeys"] = tables.into(),
+            Self::Statements(places) => {
+                let mut responses = answer["Responses"].as_array().cloned().unwrap_or_default();
+                let error = json!({ "Error": { "Code": "ThrottlingError", "Message": "injected by the tests" } });
+                // In order, so that each place is the statement's own.
+                places.into_iter().for_each(|place| responses.insert(place, error.clone()));
+                answer["Responses"] = responses.into();
+            }
         }
         answer.to_string().into()
     }

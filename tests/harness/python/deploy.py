@@ -1,11 +1,12 @@
 """Deploys template.yaml to the emulator and prints what it made, as JSON.
 
-The template that runs here is the one that runs on AWS, through the same SAM transform. Three things are made local, and
+The template that runs here is the one that runs on AWS, through the same SAM transform. Four things are made local, and
 nothing else but the properties that a test asks to have changed:
 
 - the functions' code is the binaries that cargo built, not what `sam build` makes;
 - the HTTP API's routes are spelled out as resources, because the emulator does not read them from an OpenAPI body;
-- an event source's maximum concurrency is written as a number, because the emulator compares it with one as it stands.
+- an event source's maximum concurrency is written as a number, because the emulator compares it with one as it stands;
+- the tables' time to live and point-in-time recovery are set afterwards, because the emulator's CloudFormation does not.
 
 Standard input: {"endpoint", "stack", "template", "parameters": {name: value}, "properties": {resource: {name: value}},
 "binaries": {name: path}}.
@@ -59,7 +60,9 @@ def deploy(order):
     # Not in the request itself, which takes 51,200 characters. `sam deploy` does the same.
     client("s3").put_object(Bucket=CODE_BUCKET, Key="template.json", Body=json.dumps(template))
     address = f"{order['endpoint']}/{CODE_BUCKET}/template.json"
-    return create_stack(order["stack"], address, parameters, client("cloudformation"))
+    made = create_stack(order["stack"], address, parameters, client("cloudformation"))
+    complete_tables(order["stack"], template, client("cloudformation"), client("dynamodb"))
+    return made
 
 
 def upload(binaries, s3):
@@ -155,6 +158,18 @@ def create_stack(name, template_url, parameters, cloudformation):
         "api_id": api["StackResourceDetail"]["PhysicalResourceId"],
         "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
     }
+
+
+def complete_tables(stack, template, cloudformation, dynamodb):
+    for made in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]:
+        if made["ResourceType"] != "AWS::DynamoDB::Table":
+            continue
+        name, properties = made["PhysicalResourceId"], template["Resources"][made["LogicalResourceId"]]["Properties"]
+        recovery = properties["PointInTimeRecoverySpecification"]
+        dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+        if "TimeToLiveSpecification" in properties:
+            expiry = properties["TimeToLiveSpecification"]
+            dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
 
 
 def first_failure(name, cloudformation):

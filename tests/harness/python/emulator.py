@@ -5,7 +5,9 @@ pipe closes and this process ends itself and its functions: nothing is left runn
 """
 
 import functools
+import json
 import os
+import re
 import shutil
 import signal
 import socketserver
@@ -21,9 +23,15 @@ def main():
     # The function runtime's HTTP server answers in two small writes; with Nagle's algorithm each invocation of a warm
     # function waits 40 ms for the client's delayed acknowledgement.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
-    keep_output()
+    listeners = []
+    if os.environ.get("PUBLISH_METRICS"):
+        import metrics
+
+        listeners.append(metrics.start())
+    keep_output(listeners)
     lock_queues()
     authorise_batches_like_aws()
+    accept_metric_math()
     from ministack import app
 
     try:
@@ -43,8 +51,8 @@ def end():
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def keep_output():
-    """Writes each line that a function prints to functions.log, as it comes.
+def keep_output(listeners):
+    """Writes each line that a function prints to functions.log, as it comes, and tells the listeners of it.
 
     MiniStack's own log has only what functions printed that a queue invoked, and its CloudWatch what was printed before
     the end of an invocation.
@@ -64,6 +72,8 @@ def keep_output():
         def readline(self):
             line = self.stream.readline()
             log.write(line)
+            for listener in listeners:
+                listener(line)
             return line
 
     ProvidedWorker._pump_output = lambda worker, stream, queue: pump(worker, Kept(stream), queue)
@@ -93,7 +103,10 @@ def lock_queues():
 
 
 def authorise_batches_like_aws():
-    """IAM has no actions for SQS's batch calls: the single call's action covers them. MiniStack asks for the batch's."""
+    """IAM has no actions for SQS's batch calls and for DynamoDB's batch of statements: what counts is what each entry does.
+
+    MiniStack asks for an action of the batch's own.
+    """
     from ministack.core import iam_actions
 
     extract = iam_actions.extract_iam_action
@@ -103,6 +116,41 @@ def authorise_batches_like_aws():
         return action.removesuffix("Batch") if service == "sqs" and action else action
 
     iam_actions.extract_iam_action = extract_like_aws
+
+    checks = iam_actions.dynamodb_transaction_checks
+
+    def checks_like_aws(action, body, region, account):
+        if action != "dynamodb:BatchExecuteStatement":
+            return checks(action, body, region, account)
+        statements = [entry["Statement"] for entry in json.loads(body)["Statements"]]
+        table = re.compile('"(.*?)"')
+        return [
+            (
+                f"dynamodb:PartiQL{statement.split()[0].capitalize()}",
+                f"arn:aws:dynamodb:{region}:{account}:table/{table.search(statement)[1]}",
+            )
+            for statement in statements
+        ]
+
+    iam_actions.dynamodb_transaction_checks = checks_like_aws
+
+
+def accept_metric_math():
+    """Lets a stack have alarms over metric math, which MiniStack refuses. They say what they watch, and are not evaluated
+    unless metrics are published."""
+    from ministack.services.cloudformation import provisioners
+
+    make = provisioners._cw_metric_alarm_record
+
+    def make_with_math(name, properties):
+        if not properties.get("Metrics"):
+            return make(name, properties)
+        alarm = make(name, {**properties, "Metrics": None, "MetricName": "none", "Namespace": "none"})
+        for of_one_metric in ["MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period"]:
+            del alarm[of_one_metric]
+        return {**alarm, "Metrics": properties["Metrics"]}
+
+    provisioners._cw_metric_alarm_record = make_with_math
 
 
 if __name__ == "__main__":

@@ -40,6 +40,11 @@ pub(super) struct DeliveryItem {
 }
 
 impl DeliveryItem {
+    /// What is not there in every state.
+    pub(super) const OPTIONAL: [&str; 2] = ["next_attempt_at", "listed_as"];
+    /// What no attempt changes.
+    pub(super) const UNCHANGING: [&str; 2] = ["event", "body"];
+
     pub(super) fn new(delivery: &Delivery, expires_at: i64) -> Self {
         let Delivery { message, state, attempts, tries, next_attempt_at, version } = delivery.clone();
         let webhook = webhook_name(&message.account_id, message.webhook_id);
@@ -68,6 +73,7 @@ impl DeliveryItem {
             event: self.event,
             body: self.body.clone(),
             round: self.round,
+            queued_at: None,
         };
         Delivery {
             message,

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 
 use super::{Item, StoreError, Webhooks, item::PreviousSecretItem, key, webhook};
-use crate::webhook::{AccountId, HealthChange, Status, Webhook, WebhookChange, WebhookId};
+use crate::webhook::{AccountId, HealthChange, News, Status, Told, Webhook, WebhookChange, WebhookId};
 
 /// An update of one item, under a condition.
 struct Update {
@@ -20,7 +20,16 @@ struct Update {
 
 const EXISTS: &str = "attribute_exists(id)";
 const SAME_URL: &str = "#url = :url";
+const TOLD_TO_BE_DISABLED: &str = "told = :told";
 const ANEW: &str = "failing_since, consecutive_failures";
+
+const CLAIM_FAILING: &str = "attribute_exists(failing_since) \
+    AND (attribute_not_exists(told) OR told = :enabled) \
+    AND (attribute_not_exists(telling_until) OR telling_until < :now)";
+const CLAIM_DISABLED: &str = "#status = :disabled AND (attribute_not_exists(told) OR told <> :told) \
+    AND (attribute_not_exists(telling_until) OR telling_until < :now)";
+const CLAIM_RECOVERED: &str = "attribute_exists(told) AND attribute_not_exists(failing_since) \
+    AND (attribute_not_exists(telling_until) OR telling_until < :now)";
 
 impl Webhooks {
     /// Changes a webhook; gives it as it is then, or nothing where there is none.
@@ -47,13 +56,21 @@ impl Webhooks {
         }
         let set = format!("SET {}", set.join(", "));
         let mut tries = match (status, url) {
-            (Some(Status::Active), _) => vec![(format!("{set} REMOVE {ANEW}, disabled_reason"), EXISTS)],
+            // Whoever was told that it is disabled is to hear when it works again.
+            (Some(Status::Active), _) => vec![
+                (format!("{set} REMOVE {ANEW}, disabled_reason"), EXISTS),
+                (format!("{set}, told = :enabled REMOVE {ANEW}, disabled_reason"), TOLD_TO_BE_DISABLED),
+            ],
             // The same URL again changes nothing: whoever sends all that they know must not restart the webhook's clock.
             (_, Some(_)) => vec![(format!("{set} REMOVE {ANEW}"), EXISTS), (set, SAME_URL)],
             _ => vec![(set, EXISTS)],
         };
         while let Some((expression, condition)) = tries.pop() {
-            let update = Update { expression, condition, values: values.clone() };
+            let mut values = values.clone();
+            if condition == TOLD_TO_BE_DISABLED {
+                values.extend([(":enabled", told(Told::Enabled)), (":told", told(Told::Disabled))]);
+            }
+            let update = Update { expression, condition, values };
             let changed = self.update(account, id, update).await.map_err(StoreError::while_trying_to(doing))?;
             if let Some(item) = changed {
                 return webhook(item, doing).map(Some);
@@ -83,14 +100,16 @@ impl Webhooks {
         Ok(now.is_some_and(|now| now.secret == rotated.secret))
     }
 
-    /// Keeps what an attempt meant for a webhook's health. It changes nothing of a webhook that was deleted meanwhile or
-    /// has another URL, which had no part in the attempt, and gives up none that had a success since this one was read.
+    /// Keeps what an attempt meant for a webhook's health, and gives the webhook as it is then. It changes nothing, and gives
+    /// none, where the webhook was deleted meanwhile or has another URL, which had no part in the attempt; where it is to be
+    /// disabled and is so already; and where it is to be given up and had a success since it was read.
     pub async fn change_health(
         &self,
         webhook: &Webhook,
         change: &HealthChange,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Webhook>, StoreError> {
+        let doing = "keep a webhook's health";
         let disable = "SET #status = :disabled, disabled_reason = :reason";
         let disabled = |reason| vec![(":disabled", text("disabled")), (":reason", text(reason))];
         let (expression, condition, mut values) = match change {
@@ -100,16 +119,55 @@ impl Webhooks {
                 SAME_URL,
                 vec![(":now", text(&now.to_string())), (":one", AttributeValue::N("1".into()))],
             ),
-            HealthChange::Gone { reason } => (disable.into(), SAME_URL, disabled(reason)),
+            HealthChange::Gone { reason } => (disable.into(), "#url = :url AND #status <> :disabled", disabled(reason)),
             HealthChange::GivenUp { reason, since } => {
                 let since = (":since", text(&since.to_string()));
-                (disable.into(), "#url = :url AND failing_since = :since", [disabled(reason), vec![since]].concat())
+                let condition = "#url = :url AND #status <> :disabled AND failing_since = :since";
+                (disable.into(), condition, [disabled(reason), vec![since]].concat())
             }
         };
         values.push((":url", text(&webhook.url)));
         let update = Update { expression, condition, values };
         let kept = self.update(&webhook.account_id, webhook.id, update).await;
-        kept.map_err(StoreError::while_trying_to("keep a webhook's health"))?;
+        kept.map_err(StoreError::while_trying_to(doing))?.map(|item| self::webhook(item, doing)).transpose()
+    }
+
+    /// Takes it upon the caller to tell news of a webhook. False where it is no news any more, or where somebody else has
+    /// taken it upon them and still has until then.
+    pub async fn claim_news(
+        &self,
+        webhook: &Webhook,
+        news: News,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let time = |at: Timestamp| AttributeValue::N(at.as_second().to_string());
+        let mut values = vec![(":now", time(now)), (":until", time(until))];
+        let condition = match news {
+            News::Failing => {
+                values.push((":enabled", told(Told::Enabled)));
+                CLAIM_FAILING
+            }
+            News::Disabled => {
+                values.extend([(":disabled", text("disabled")), (":told", told(Told::Disabled))]);
+                CLAIM_DISABLED
+            }
+            News::Recovered => CLAIM_RECOVERED,
+        };
+        let update = Update { expression: "SET telling_until = :until".into(), condition, values };
+        let claimed = self.update(&webhook.account_id, webhook.id, update).await;
+        Ok(claimed.map_err(StoreError::while_trying_to("claim a webhook's news"))?.is_some())
+    }
+
+    /// Remembers that news of a webhook was told.
+    pub async fn news_told(&self, webhook: &Webhook, news: News) -> Result<(), StoreError> {
+        let (expression, values) = match news.told() {
+            Some(state) => ("SET told = :told REMOVE telling_until", vec![(":told", told(state))]),
+            None => ("REMOVE told, telling_until", vec![]),
+        };
+        let update = Update { expression: expression.into(), condition: EXISTS, values };
+        let remembered = self.update(&webhook.account_id, webhook.id, update).await;
+        remembered.map_err(StoreError::while_trying_to("remember what was told of a webhook"))?;
         Ok(())
     }
 
@@ -143,6 +201,10 @@ impl Webhooks {
             },
         }
     }
+}
+
+fn told(told: Told) -> AttributeValue {
+    serde_dynamo::to_attribute_value(told).expect("a name is a valid text")
 }
 
 fn text(text: &str) -> AttributeValue {

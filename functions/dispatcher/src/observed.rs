@@ -1,0 +1,114 @@
+//! What a batch is seen to have done: the statistics of its webhooks, the operator's metrics, a log line and a segment of a
+//! trace for each attempt.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use jiff::Timestamp;
+use nano_webhooks::{
+    delivery::{Attempt, Delivery, State},
+    stats::{self, Tally},
+    telemetry::{
+        metrics::{Metric, Metrics},
+        trace::Tracer,
+    },
+    webhook::{AccountId, Webhook, WebhookId},
+};
+use serde_json::json;
+use url::Url;
+
+use crate::batch::Attempted;
+
+/// What the attempts of a batch came to, for each webhook and hour.
+pub(crate) type Tallies = HashMap<(AccountId, WebhookId, Timestamp), Tally>;
+
+#[derive(Default)]
+pub(crate) struct Observed {
+    tallies: RefCell<Tallies>,
+    metrics: RefCell<Metrics>,
+}
+
+impl Observed {
+    pub(crate) fn count(&self, metric: Metric, by: usize) {
+        self.metrics.borrow_mut().count(metric, by);
+    }
+
+    /// An attempt, whether or not it can be recorded: it was made.
+    pub(crate) fn attempted(&self, attempted: &Attempted) {
+        let Attempted { delivery, sent_at, queued_at, .. } = attempted;
+        let Some(attempt) = delivery.attempts.last() else { return };
+        let mut metrics = self.metrics.borrow_mut();
+        metrics.count(Metric::Attempts, 1);
+        metrics.count(Metric::AttemptsFailed, usize::from(!attempt.outcome.is_success()));
+        metrics.measure(Metric::AttemptDuration, attempt.duration_ms);
+        if let Some((queued_at, sent_at)) = queued_at.zip(*sent_at) {
+            metrics.measure_since(Metric::TimeToFirstByte, queued_at, sent_at);
+        }
+    }
+
+    /// A delivery that was recorded as it is here.
+    pub(crate) fn recorded(&self, delivery: &Delivery) {
+        let mut metrics = self.metrics.borrow_mut();
+        let ended = match delivery.state {
+            State::Pending | State::Retrying => return,
+            State::Cancelled => return metrics.count(Metric::Cancelled, 1),
+            State::Delivered => Metric::Delivered,
+            State::Failed => Metric::Failed,
+        };
+        metrics.count(ended, 1);
+        metrics.measure(Metric::AttemptsPerDelivery, delivery.tries.into());
+    }
+
+    /// Adds an attempt that was recorded to its webhook's statistics.
+    pub(crate) fn tally(&self, webhook: &Webhook, attempt: &Attempt) {
+        let hour = (webhook.account_id.clone(), webhook.id, stats::hour_of(attempt.started_at));
+        self.tallies.borrow_mut().entry(hour).or_default().add(attempt);
+    }
+
+    pub(crate) fn into_parts(self) -> (Tallies, Metrics) {
+        (self.tallies.into_inner(), self.metrics.into_inner())
+    }
+}
+
+/// One line for each attempt: `docs/logs.md` lists its fields.
+pub(crate) fn log(attempted: &Attempted) {
+    let Delivery { message, state, attempts, next_attempt_at, .. } = &attempted.delivery;
+    let Some(attempt) = attempts.last() else { return };
+    tracing::info!(
+        delivery_id = message.delivery_id.as_str(),
+        account_id = message.account_id.as_str(),
+        webhook_id = message.webhook_id.0,
+        attempt = attempts.len(),
+        outcome = attempt.outcome.phase(),
+        http_status = attempt.outcome.http_status(),
+        duration_ms = attempt.duration_ms,
+        resent = attempt.resent.then_some(true),
+        state = state.as_str(),
+        next_attempt_at = next_attempt_at.map(tracing::field::display),
+        trace_id = attempted.step.as_ref().map(|step| step.trace().id()),
+        "attempt"
+    );
+}
+
+/// Writes an attempt's part of its trace: the dispatcher's, with the endpoint's in it.
+pub(crate) fn trace(tracer: &Tracer, attempted: &Attempted) {
+    let Attempted { delivery, webhook, ended_at, step: Some(step), .. } = attempted else { return };
+    let Some(attempt) = delivery.attempts.last() else { return };
+    let host = Url::parse(&webhook.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let status = attempt.outcome.http_status();
+    let endpoint = json!({
+        "name": host,
+        "namespace": "remote",
+        "http": { "request": { "method": "POST", "url": webhook.url }, "response": { "status": status } },
+        "error": status.is_some_and(|status| (400..500).contains(&status)),
+        "throttle": status == Some(429),
+        "fault": status.is_none_or(|status| status >= 500 || (300..400).contains(&status)),
+    });
+    let annotations = json!({
+        "account_id": webhook.account_id,
+        "webhook_id": webhook.id,
+        "delivery_id": delivery.message.delivery_id,
+        "outcome": attempt.outcome.phase(),
+        "attempt": delivery.attempts.len(),
+    });
+    tracer.end(step, "nano-webhooks dispatcher", *ended_at, &annotations, Some((attempt.started_at, endpoint)));
+}

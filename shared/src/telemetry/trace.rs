@@ -1,0 +1,257 @@
+//! The trace of one completion, from its queue to the endpoint, in AWS X-Ray.
+//!
+//! A trace travels with a message as SQS's `AWSTraceHeader`. Fan-out goes on with the one that a completion brings, or begins
+//! one where Lambda has chosen to trace the invocation; the dispatcher goes on with a delivery's. Each writes one segment for
+//! each message, since the segment that Lambda writes is for a whole batch. Retries are further segments of the same trace.
+//!
+//! The header: <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>, the
+//! segments: <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>, what an endpoint gets:
+//! <https://www.w3.org/TR/trace-context/#traceparent-header>.
+
+use std::{env, fmt, net::UdpSocket};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::config::{self, ConfigError};
+
+/// Where a step belongs: a trace, and the step of it that this one follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// `1-`, eight hex digits of seconds, `-`, 24 random ones.
+    root: String,
+    parent: Option<String>,
+    sampled: bool,
+}
+
+impl Trace {
+    /// Reads a trace header, as SQS and Lambda pass it on. What is none, or has no valid root, is no trace.
+    pub fn parse(header: &str) -> Option<Self> {
+        let field = |name: &str| header.split(';').find_map(|field| field.trim().strip_prefix(name));
+        let root = field("Root=").filter(|root| is_root(root))?;
+        let parent = field("Parent=").filter(|parent| is_hex(parent, 16));
+        Some(Self { root: root.to_owned(), parent: parent.map(str::to_owned), sampled: field("Sampled=") == Some("1") })
+    }
+
+    /// A trace of its own for one of the messages of an invocation, traced if the invocation is.
+    fn new(invocation: &Self, now: Timestamp) -> Self {
+        let random = format!("{:016x}{:08x}", random(), random() >> 32);
+        Self { root: format!("1-{:08x}-{random}", now.as_second()), parent: None, sampled: invocation.sampled }
+    }
+
+    /// The trace's name, for logs.
+    pub fn id(&self) -> &str {
+        &self.root
+    }
+}
+
+impl fmt::Display for Trace {
+    /// As a trace header.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Root={}", self.root)?;
+        if let Some(parent) = &self.parent {
+            write!(f, ";Parent={parent}")?;
+        }
+        write!(f, ";Sampled={}", u8::from(self.sampled))
+    }
+}
+
+/// One step that is under way.
+#[derive(Debug)]
+pub struct Step {
+    trace: Trace,
+    id: String,
+    began: Timestamp,
+}
+
+impl Step {
+    /// Begins a step of a trace.
+    pub fn begin(trace: Trace, now: Timestamp) -> Self {
+        Self { trace, id: format!("{:016x}", random()), began: now }
+    }
+
+    /// The trace for whoever comes after this step.
+    pub fn next(&self) -> Trace {
+        Trace { parent: Some(self.id.clone()), ..self.trace.clone() }
+    }
+
+    /// The same for an endpoint, as the `traceparent` of W3C's Trace Context.
+    pub fn traceparent(&self) -> String {
+        let id = self.trace.root.trim_start_matches("1-").replace('-', "");
+        format!("00-{id}-{}-{:02x}", self.id, u8::from(self.trace.sampled))
+    }
+
+    /// The trace that it is a step of.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The step as a segment document, with what it called as a subsegment.
+    fn segment(&self, name: &str, now: Timestamp, annotations: &Value, called: Option<(Timestamp, Value)>) -> Value {
+        let mut segment = json!({
+            "name": name,
+            "id": self.id,
+            "trace_id": self.trace.root,
+            "start_time": seconds(self.began),
+            "end_time": seconds(now),
+            "annotations": annotations,
+        });
+        if let Some(parent) = &self.trace.parent {
+            segment["parent_id"] = parent.as_str().into();
+        }
+        if let Some((began, mut called)) = called {
+            called["id"] = format!("{:016x}", random()).into();
+            called["start_time"] = seconds(began);
+            called["end_time"] = seconds(now);
+            segment["subsegments"] = json!([called]);
+        }
+        segment
+    }
+}
+
+/// Whether and where steps are written.
+#[derive(Debug)]
+pub enum Tracer {
+    /// No trace is begun, gone on with, or written.
+    Off,
+    /// Traces are gone on with, and written to the daemon that Lambda runs, where there is one.
+    On(Option<UdpSocket>),
+}
+
+impl Tracer {
+    /// As `TRACING` (`on` or `off`) and Lambda's `AWS_XRAY_DAEMON_ADDRESS` say.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        if !config::switch("TRACING")? {
+            return Ok(Self::Off);
+        }
+        let daemon = env::var("AWS_XRAY_DAEMON_ADDRESS").ok().and_then(|address| {
+            let socket = UdpSocket::bind(("127.0.0.1", 0)).or_else(|_| UdpSocket::bind(("0.0.0.0", 0))).ok()?;
+            socket.set_nonblocking(true).and_then(|()| socket.connect(&address)).ok()?;
+            Some(socket)
+        });
+        Ok(Self::On(daemon))
+    }
+
+    /// Begins the step that handles a message: in the message's own trace, or in a new one where `invocation`, the trace
+    /// header of the whole invocation, is there to say whether that is to be kept.
+    pub fn begin(&self, message: Option<&str>, invocation: Option<&str>, now: Timestamp) -> Option<Step> {
+        if matches!(self, Self::Off) {
+            return None;
+        }
+        let own = message.and_then(Trace::parse);
+        let trace = own.or_else(|| Some(Trace::new(&Trace::parse(invocation?)?, now)))?;
+        Some(Step::begin(trace, now))
+    }
+
+    /// Writes a step that has ended. X-Ray is told as far as it listens: a segment that does not arrive is missing from the
+    /// trace, and from nothing else. `annotations` are what traces can be searched by; `called` is when a call to somebody else
+    /// began, and the fields of its subsegment.
+    pub fn end(
+        &self,
+        step: &Step,
+        name: &str,
+        now: Timestamp,
+        annotations: &Value,
+        called: Option<(Timestamp, Value)>,
+    ) {
+        let Self::On(Some(daemon)) = self else { return };
+        if step.trace.sampled {
+            let segment = step.segment(name, now, annotations, called);
+            let _ = daemon.send(format!("{{\"format\":\"json\",\"version\":1}}\n{segment}").as_bytes());
+        }
+    }
+}
+
+fn seconds(at: Timestamp) -> Value {
+    let at = at.as_duration().as_secs_f64();
+    json!(at)
+}
+
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}
+
+fn is_root(root: &str) -> bool {
+    let mut parts = root.split('-');
+    parts.next() == Some("1")
+        && parts.next().is_some_and(|part| is_hex(part, 8))
+        && parts.next().is_some_and(|part| is_hex(part, 24))
+        && parts.next().is_none()
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HEADER: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+
+    fn now() -> Timestamp {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_trace_header_is_read_in_any_order_and_written_again() {
+        let trace = Trace::parse(HEADER).unwrap();
+        assert_eq!(trace.to_string(), HEADER);
+        let other = "Sampled=1; Self=1-67891234-12456789abcdef012345678; Parent=53995c3f42cd8ad8; \
+                     Root=1-5759e988-bd862e3fe1be46a994272793";
+        assert_eq!(Trace::parse(other), Some(trace));
+        let bare = Trace::parse("Root=1-5759e988-bd862e3fe1be46a994272793").unwrap();
+        assert_eq!(bare.to_string(), "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0");
+    }
+
+    #[test]
+    fn what_is_no_trace_is_none() {
+        for bad in [
+            "",
+            "Root=",
+            "Root=2-5759e988-bd862e3fe1be46a994272793",
+            "Root=1-5759e988-bd862e3f",
+            "Root=1-5759e988-bd862e3fe1be46a99427279Z",
+            "Parent=53995c3f42cd8ad8",
+        ] {
+            assert_eq!(Trace::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_gets_the_trace_in_the_form_of_w3c() {
+        let step = Step::begin(Trace::parse(HEADER).unwrap(), now());
+        let id = step.next().parent.unwrap();
+        assert_eq!(step.traceparent(), format!("00-5759e988bd862e3fe1be46a994272793-{id}-01"));
+    }
+
+    #[test]
+    fn a_step_follows_its_message_and_the_next_follows_it() {
+        let step = Tracer::On(None).begin(Some(HEADER), None, now()).unwrap();
+        let called = Some((now(), json!({ "name": "a.example.com", "namespace": "remote" })));
+        let segment = step.segment("fan-out", now() + Duration::from_millis(250), &json!({ "a": 1 }), called);
+        assert_eq!(segment["subsegments"][0]["name"], "a.example.com");
+        assert_ne!(segment["subsegments"][0]["id"], segment["id"]);
+        assert_eq!(segment["trace_id"], "1-5759e988-bd862e3fe1be46a994272793");
+        assert_eq!(segment["parent_id"], "53995c3f42cd8ad8");
+        assert_eq!(segment["annotations"]["a"], 1);
+        assert_eq!((&segment["start_time"], &segment["end_time"]), (&json!(1_767_323_045.0), &json!(1_767_323_045.25)));
+        assert_eq!(step.next().to_string(), format!("Root={};Parent={};Sampled=1", step.trace.root, step.id));
+    }
+
+    #[test]
+    fn a_message_without_a_trace_gets_one_of_its_own_as_the_invocation_is_sampled() {
+        let invocation = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0";
+        let step = Tracer::On(None).begin(None, Some(invocation), now()).unwrap();
+        assert!(is_root(&step.trace.root) && step.trace.root != "1-5759e988-bd862e3fe1be46a994272793");
+        assert!(!step.trace.sampled);
+        assert!(Tracer::On(None).begin(None, None, now()).is_none());
+    }
+
+    #[test]
+    fn switched_off_no_trace_is_gone_on_with() {
+        assert!(Tracer::Off.begin(Some(HEADER), Some(HEADER), now()).is_none());
+    }
+}

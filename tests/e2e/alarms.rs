@@ -1,0 +1,264 @@
+//! Each alarm of the template: its condition is made to happen, the metric that it watches moves, and the operator is told.
+//!
+//! The alarms are those that the stack has, by their own namespaces, names and dimensions. Only how much it takes is less
+//! here than in the template: what sounds there after ten bad minutes sounds here after a bad one. The harness publishes
+//! what CloudWatch would have published (`harness/python/metrics.py`).
+
+use std::{
+    collections::BTreeSet,
+    sync::Mutex,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use harness::{Answer, Aws, Customer, Failure, Faults, Options, Producer, Stack};
+use serde_json::{Value, json};
+
+use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
+
+const SOON: Duration = Duration::from_secs(40);
+/// Every call of a function with this in it fails.
+const CURSED: &str = "acct_cursed";
+
+#[tokio::test]
+async fn every_alarm_sounds_when_that_happens_which_it_watches() {
+    let scene = Scene::start();
+    scene.nothing_sounds_on_a_good_day().await;
+    scene.a_stopped_fan_out_makes_completions_wait_and_webhooks_late().await;
+    scene.a_message_that_is_no_completion_is_a_dead_letter_until_it_is_removed().await;
+    scene.a_table_that_does_not_answer_is_our_fault_and_the_apis().await;
+    scene.a_dispatcher_that_dies_in_a_batch_is_an_error().await;
+    scene.a_fan_out_that_cannot_start_is_an_error().await;
+    scene.dispatchers_that_may_not_start_are_throttled().await;
+    scene.an_endpoint_that_only_fails_lowers_the_success_rate_and_keeps_deliveries_in_flight().await;
+    let sounded = scene.sounded.lock().unwrap();
+    let all = scene.alarms().iter().map(|alarm| alarm["AlarmName"].to_string()).collect::<BTreeSet<_>>();
+    assert_eq!(*sounded, all, "each alarm has its turn above");
+}
+
+struct Scene {
+    stack: Stack,
+    aws: Aws,
+    faults: Faults,
+    customer: Customer,
+    producer: Producer,
+    resources: Vec<Value>,
+    /// What the operator was told so far.
+    told: Mailbox,
+    /// The names of the alarms that were heard.
+    sounded: Mutex<BTreeSet<String>>,
+}
+
+fn before(aws: &Aws) -> Result<Vec<(&'static str, String)>, Failure> {
+    Ok(vec![("AlarmTopicArn", Mailbox::subscribe(aws, "alarms", &[])?)])
+}
+
+impl Scene {
+    fn start() -> Self {
+        let faults = Faults::start(6).unwrap();
+        let at_once = json!({ "EvaluationPeriods": 1, "DatapointsToAlarm": 1 });
+        let options = Options {
+            folder: folder_of_this_run().join("alarms"),
+            faults: Some(faults.clone()),
+            before: Some(before),
+            metrics: true,
+            properties: json!({
+                "DeadLetterAlarm": { "Period": 5 },
+                "CompletionsAlarm": { "Threshold": 4, "EvaluationPeriods": 1 },
+                "DeliveriesAlarm": { "Threshold": 20 },
+                "FirstByteAlarm": { "Threshold": 5000, "EvaluationPeriods": 1, "DatapointsToAlarm": 1 },
+                "ApiFaultsAlarm": at_once,
+                "DispatcherErrorsAlarm": at_once,
+                "DispatcherThrottlesAlarm": at_once,
+                "FanOutErrorsAlarm": at_once,
+                "FaultsAlarm": at_once,
+                "SuccessRateAlarm": at_once,
+            }),
+            ..Options::default()
+        };
+        let stack = Stack::start(&options, &|_| {}).unwrap();
+        let aws = stack.aws().unwrap();
+        let customer = Customer::new(&stack, &stack.create_api_key("acct_alarms").unwrap());
+        let named = json!({ "StackName": Stack::NAME });
+        let made = aws.call("cloudformation", "DescribeStackResources", &named).unwrap();
+        let resources = made["StackResources"].as_array().unwrap().clone();
+        let producer = Producer::new(&stack);
+        Self { stack, aws, faults, customer, producer, resources, told: Mailbox::default(), sounded: Mutex::default() }
+    }
+
+    async fn nothing_sounds_on_a_good_day(&self) {
+        self.register("/good_day").await;
+        self.complete("acct_alarms", 1).await;
+        RECEIVER.wait_for("/good_day", 1, SOON).await.unwrap();
+        self.moves("FirstByteAlarm").await;
+        let sounding = self.alarms().into_iter().filter(|alarm| alarm["StateValue"] == "ALARM");
+        assert_eq!(sounding.map(|alarm| alarm["AlarmName"].to_string()).collect::<Vec<_>>(), [""; 0]);
+    }
+
+    async fn a_stopped_fan_out_makes_completions_wait_and_webhooks_late(&self) {
+        let mappings = json!({ "FunctionName": self.physical("FanOutFunction") });
+        let mappings = self.aws.call("lambda", "ListEventSourceMappings", &mappings).unwrap();
+        let mapping = |enabled: bool| json!({ "UUID": mappings["EventSourceMappings"][0]["UUID"], "Enabled": enabled });
+        self.aws.call("lambda", "UpdateEventSourceMapping", &mapping(false)).unwrap();
+        self.complete("acct_alarms", 1).await;
+        self.sounds("CompletionsAlarm").await;
+        self.is_quiet("FirstByteAlarm");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.aws.call("lambda", "UpdateEventSourceMapping", &mapping(true)).unwrap();
+        self.sounds("FirstByteAlarm").await;
+    }
+
+    async fn a_message_that_is_no_completion_is_a_dead_letter_until_it_is_removed(&self) {
+        self.is_quiet("DeadLetterAlarm");
+        self.producer.send("not a completion").await.unwrap();
+        self.sounds("DeadLetterAlarm").await;
+        self.aws.call("sqs", "PurgeQueue", &json!({ "QueueUrl": self.stack.dead_letter_queue_url })).unwrap();
+        self.pages("DeadLetterAlarm", "OK").await;
+    }
+
+    async fn a_table_that_does_not_answer_is_our_fault_and_the_apis(&self) {
+        let cursed = Customer::new(&self.stack, &self.stack.create_api_key(CURSED).unwrap());
+        assert_eq!(cursed.get("/api/v1/webhooks").await.unwrap().status, 200);
+        self.is_quiet("ApiFaultsAlarm");
+        self.faults.curse(CURSED);
+        assert_eq!(cursed.get("/api/v1/webhooks").await.unwrap().status, 500);
+        self.sounds("ApiFaultsAlarm").await;
+        self.is_quiet("FaultsAlarm");
+        self.complete(CURSED, 1).await;
+        self.sounds("FaultsAlarm").await;
+    }
+
+    async fn a_dispatcher_that_dies_in_a_batch_is_an_error(&self) {
+        self.is_quiet("DispatcherErrorsAlarm");
+        let so_far = RECEIVER.received("/good_day").len();
+        RECEIVER.answer("/good_day", [Answer { delay: Duration::from_secs(6), ..Answer::status(200) }]);
+        self.complete("acct_alarms", 1).await;
+        RECEIVER.wait_for("/good_day", so_far + 1, SOON).await.unwrap();
+        assert!(self.stack.kill("Dispatcher", |_| 0), "there was a dispatcher to kill");
+        while self.stack.kill("Dispatcher", |_| 0) {}
+        self.sounds("DispatcherErrorsAlarm").await;
+    }
+
+    /// As after a deployment that went wrong.
+    async fn a_fan_out_that_cannot_start_is_an_error(&self) {
+        self.is_quiet("FanOutErrorsAlarm");
+        let function = self.physical("FanOutFunction");
+        let configuration = json!({ "FunctionName": function });
+        let configuration = self.aws.call("lambda", "GetFunctionConfiguration", &configuration).unwrap();
+        let right = configuration["Environment"].clone();
+        let mut wrong = right.clone();
+        wrong["Variables"].as_object_mut().unwrap().remove("WEBHOOKS_TABLE").unwrap();
+        let with = |environment: &Value| json!({ "FunctionName": function, "Environment": environment });
+        self.aws.call("lambda", "UpdateFunctionConfiguration", &with(&wrong)).unwrap();
+        self.complete("acct_alarms", 1).await;
+        self.sounds("FanOutErrorsAlarm").await;
+        self.aws.call("lambda", "UpdateFunctionConfiguration", &with(&right)).unwrap();
+    }
+
+    async fn dispatchers_that_may_not_start_are_throttled(&self) {
+        self.is_quiet("DispatcherThrottlesAlarm");
+        let function = self.physical("DispatcherFunction");
+        let none = json!({ "FunctionName": function, "ReservedConcurrentExecutions": 0 });
+        self.aws.call("lambda", "PutFunctionConcurrency", &none).unwrap();
+        self.complete("acct_alarms", 1).await;
+        self.sounds("DispatcherThrottlesAlarm").await;
+        self.aws.call("lambda", "DeleteFunctionConcurrency", &json!({ "FunctionName": function })).unwrap();
+    }
+
+    async fn an_endpoint_that_only_fails_lowers_the_success_rate_and_keeps_deliveries_in_flight(&self) {
+        self.is_quiet("SuccessRateAlarm");
+        self.is_quiet("DeliveriesAlarm");
+        self.register("/bad_day").await;
+        let much_later = Answer { headers: vec![("retry-after", "600".into())], ..Answer::status(500) };
+        RECEIVER.answer("/bad_day", vec![much_later; 40]);
+        self.complete("acct_alarms", 40).await;
+        self.sounds("SuccessRateAlarm").await;
+        self.sounds("DeliveriesAlarm").await;
+    }
+
+    async fn register(&self, path: &str) {
+        let webhook = json!({ "url": RECEIVER.url(path), "events": ["job.completed"] });
+        assert_eq!(self.customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    }
+
+    /// Finishes some tasks.
+    async fn complete(&self, account: &str, tasks: usize) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        let completion = |task: usize| {
+            json!({ "account_id": account, "task_id": format!("task_{now}_{task}"), "task_type": "image",
+                "status": "completed" })
+        };
+        let completions: Vec<_> = (0..tasks).map(|task| completion(task).to_string()).collect();
+        self.producer.send_all(&completions).await.unwrap();
+    }
+
+    fn physical(&self, resource: &str) -> &str {
+        let made = self.resources.iter().find(|it| it["LogicalResourceId"] == resource);
+        made.unwrap_or_else(|| panic!("there is no {resource}"))["PhysicalResourceId"].as_str().unwrap()
+    }
+
+    fn alarms(&self) -> Vec<Value> {
+        let alarms = self.aws.call("cloudwatch", "DescribeAlarms", &json!({})).unwrap();
+        alarms["MetricAlarms"].as_array().unwrap().clone()
+    }
+
+    fn alarm(&self, resource: &str) -> Value {
+        let name = self.physical(resource);
+        self.alarms().into_iter().find(|alarm| alarm["AlarmName"] == name).unwrap()
+    }
+
+    fn is_quiet(&self, resource: &str) {
+        let alarm = self.alarm(resource);
+        assert_ne!(alarm["StateValue"], "ALARM", "{alarm}");
+    }
+
+    /// Waits until all that an alarm watches has a value other than nought.
+    async fn moves(&self, resource: &str) {
+        let (alarm, start) = (self.alarm(resource), Instant::now());
+        while !self.watched(&alarm).iter().all(|metric| metric.iter().any(|value| *value > 0.0)) {
+            assert!(start.elapsed() < SOON, "{resource} watches what does not move: {alarm}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits until an alarm's metric has moved, the alarm has sounded, and the operator was told where to read on.
+    async fn sounds(&self, resource: &str) {
+        self.moves(resource).await;
+        let start = Instant::now();
+        while self.alarm(resource)["StateValue"] != "ALARM" {
+            let alarm = self.alarm(resource);
+            assert!(start.elapsed() < SOON, "{resource}: {:?} {alarm}", self.watched(&alarm));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let page = self.pages(resource, "ALARM").await;
+        assert!(page["AlarmDescription"].as_str().unwrap().contains("docs/runbook.md#"), "{page}");
+        self.sounded.lock().unwrap().insert(self.alarm(resource)["AlarmName"].to_string());
+    }
+
+    /// Waits until the operator was told that an alarm is in this state.
+    async fn pages(&self, resource: &str, state: &str) -> Value {
+        let name = self.physical(resource);
+        self.told.wait_for(&self.aws, |page| page["AlarmName"] == name && page["NewStateValue"] == state).await
+    }
+
+    /// The values that each of an alarm's metrics had, by the minute.
+    fn watched(&self, alarm: &Value) -> Vec<Vec<f64>> {
+        let own = json!([{ "MetricStat": {
+            "Metric": { "Namespace": alarm["Namespace"], "MetricName": alarm["MetricName"],
+                "Dimensions": alarm["Dimensions"] },
+            "Stat": alarm["ExtendedStatistic"].as_str().or(alarm["Statistic"].as_str()),
+        }}]);
+        let metrics = if alarm["Metrics"].is_array() { &alarm["Metrics"] } else { &own };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let mut values = Vec::new();
+        for metric in metrics.as_array().unwrap().iter().filter(|metric| metric["MetricStat"].is_object()) {
+            let mut stat = metric["MetricStat"].clone();
+            stat["Period"] = 60.into();
+            let query = json!({ "StartTime": now - 600, "EndTime": now + 60,
+                "MetricDataQueries": [{ "Id": "watched", "MetricStat": stat }] });
+            let found = self.aws.call("cloudwatch", "GetMetricData", &query).unwrap();
+            let found = found["MetricDataResults"][0]["Values"].as_array().unwrap().clone();
+            values.push(found.iter().filter_map(Value::as_f64).collect());
+        }
+        values
+    }
+}

@@ -1,0 +1,57 @@
+//! The operator's side of the account: what a deployment made of it, and what is done to it by hand.
+//!
+//! One helper process makes the calls, with the client that knows every service: the tests look at a dozen of them, and a
+//! crate for each would be built to be called once.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{Mutex, PoisonError},
+};
+
+use serde_json::{Value, json};
+
+use crate::{Failure, helper::set_clean_environment, stack::workspace};
+
+/// A way to call every operation of AWS at the emulator. Its process ends when this is dropped.
+pub struct Aws {
+    child: Child,
+    pipes: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
+}
+
+impl Aws {
+    pub(crate) fn start(python: &Path, endpoint: &str) -> Result<Self, Failure> {
+        let mut command = Command::new(python);
+        set_clean_environment(&mut command, endpoint);
+        command.arg(workspace().join("tests/harness/python/aws.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| Failure::new(format!("aws.py cannot be started: {error}")))?;
+        let pipes = child.stdin.take().zip(child.stdout.take().map(BufReader::new));
+        Ok(Self { child, pipes: Mutex::new(pipes) })
+    }
+
+    /// Calls an operation and gives its answer. The names are those of AWS's references: `events`, `PutEvents`.
+    pub fn call(&self, service: &str, operation: &str, parameters: &Value) -> Result<Value, Failure> {
+        let failure = |why: &str| Failure::new(format!("{service} {operation}: {why}"));
+        let call = json!({ "service": service, "operation": operation, "parameters": parameters });
+        let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stdin, stdout) = pipes.as_mut().ok_or_else(|| failure("there is no process to make the call"))?;
+        let mut line = String::new();
+        writeln!(stdin, "{call}")
+            .and_then(|()| stdout.read_line(&mut line))
+            .map_err(|error| failure(&error.to_string()))?;
+        let mut result: Value = serde_json::from_str(&line).map_err(|error| failure(&error.to_string()))?;
+        match result["failure"].as_str() {
+            Some(why) => Err(failure(why)),
+            None => Ok(result["answer"].take()),
+        }
+    }
+}
+
+impl Drop for Aws {
+    fn drop(&mut self) {
+        // It ends when its input does.
+        *self.pipes.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,36 @@
+"""Calls operations of AWS at the emulator, for tests that look at what a deployment made or do what its operator would.
+
+Each line of standard input is a call: {"service", "operation", "parameters"}, named as in AWS's references ("events",
+"PutEvents"). Each line of standard output is its result: {"answer"}, or {"failure"}, a sentence.
+"""
+
+import json
+import sys
+
+import boto3
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+def main():
+    clients = {}
+    for line in sys.stdin:
+        call = json.loads(line)
+        service = call["service"]
+        if service not in clients:
+            # The address comes from the environment.
+            clients[service] = boto3.client(service)
+        print(json.dumps(result(clients[service], call), default=str), flush=True)
+
+
+def result(client, call):
+    try:
+        answer = getattr(client, xform_name(call["operation"]))(**call["parameters"])
+    except (BotoCoreError, ClientError) as failure:
+        return {"failure": " ".join(str(failure).split())}
+    answer.pop("ResponseMetadata", None)
+    return {"answer": answer}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+//! What the template has only where an operator asked for it. Its doors are as narrow as those of the rest.
+
+use serde_json::{Value, json};
+
+use crate::{MANAGED_POLICY, QUEUE, QUEUE_POLICY, ROLE, RULE, TABLE, TEMPLATE, kind, of_kind};
+
+#[test]
+fn what_can_open_a_door_is_there_only_under_its_option() {
+    let resources = TEMPLATE["Resources"].as_object().unwrap();
+    let conditional: Vec<_> =
+        resources.iter().filter_map(|(name, it)| Some((name.as_str(), it["Condition"].as_str()?))).collect();
+    let expected = [
+        ("CompletionsRule", "TakesEvents"),
+        ("CompletionsRulePolicy", "TakesEvents"),
+        ("CustomDomain", "HasDomain"),
+        ("CustomDomainMapping", "HasDomain"),
+        ("NotificationsPolicy", "OwnersAreTold"),
+        ("NotificationsRule", "TopicIsTold"),
+        ("TablesKeyPolicy", "KeyIsOurs"),
+        ("TracingPolicy", "IsTraced"),
+        ("VpcPolicy", "IsInVpc"),
+    ];
+    assert_eq!(conditional, expected);
+    let doors = [MANAGED_POLICY, QUEUE_POLICY, RULE];
+    for (name, _) in resources.iter().filter(|(name, _)| doors.contains(&kind(name))) {
+        assert!(expected.iter().any(|(known, _)| known == name), "{name} has no condition");
+    }
+}
+
+/// The tables' key has a test of its own.
+#[test]
+fn an_option_allows_exactly_what_it_needs_to_the_roles_that_need_it() {
+    let bus = json!({ "Fn::Sub": ["arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${Bus}",
+        { "Bus": { "Fn::If": ["BusIsTold", { "Ref": "NotificationsEventBusName" }, "default"] } }] });
+    let interfaces = json!([
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses"
+    ]);
+    let this_stacks_functions = json!({ "Fn::Sub":
+        "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-*" });
+    let dispatcher = json!([{ "Ref": "DispatcherRole" }]);
+    let both = json!([{ "Ref": "FanOutRole" }, { "Ref": "DispatcherRole" }]);
+    let expected = [
+        (
+            "NotificationsPolicy",
+            dispatcher,
+            json!([
+            { "Effect": "Allow", "Action": "events:PutEvents", "Resource": bus }]),
+        ),
+        (
+            "TracingPolicy",
+            both,
+            json!([
+            { "Effect": "Allow", "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "Resource": "*" }]),
+        ),
+        (
+            "VpcPolicy",
+            Value::Null,
+            json!([
+            { "Effect": "Allow", "Action": interfaces, "Resource": "*" },
+            { "Effect": "Deny", "Action": interfaces, "Resource": "*",
+                "Condition": { "ArnLike": { "lambda:SourceFunctionArn": this_stacks_functions } } }]),
+        ),
+    ];
+    let others = of_kind(MANAGED_POLICY).filter(|(name, _)| *name != "TablesKeyPolicy");
+    let others: Vec<_> =
+        others.map(|(name, it)| (name, it["Roles"].clone(), it["PolicyDocument"]["Statement"].clone())).collect();
+    assert_eq!(others, expected);
+
+    let in_the_vpc = json!({ "Fn::If": ["IsInVpc", [{ "Ref": "VpcPolicy" }], { "Ref": "AWS::NoValue" }] });
+    for (name, role) in of_kind(ROLE) {
+        let expected = if name == "DispatcherRole" { &in_the_vpc } else { &Value::Null };
+        assert_eq!(&role["ManagedPolicyArns"], expected, "{name}");
+    }
+}
+
+#[test]
+fn a_rule_sends_only_to_our_queue_or_to_the_operators_topic() {
+    let queue = |name: &str| json!({ "Fn::GetAtt": [name, "Arn"] });
+    let expected = [
+        (
+            "CompletionsRule",
+            json!([{ "Id": "completions", "Arn": queue("CompletionsQueue"),
+            "DeadLetterConfig": { "Arn": queue("DeadLetterQueue") } }]),
+        ),
+        ("NotificationsRule", json!([{ "Id": "topic", "Arn": { "Ref": "NotificationsTopicArn" } }])),
+    ];
+    let rules: Vec<_> = of_kind(RULE).map(|(name, rule)| (name, rule["Targets"].clone())).collect();
+    assert_eq!(rules, expected);
+}
+
+#[test]
+fn nobody_but_that_rule_is_let_into_our_queues_by_them() {
+    let queues = json!([{ "Fn::GetAtt": ["CompletionsQueue", "Arn"] }, { "Fn::GetAtt": ["DeadLetterQueue", "Arn"] }]);
+    let statement = json!([{
+        "Effect": "Allow",
+        "Action": "sqs:SendMessage",
+        "Principal": { "Service": "events.amazonaws.com" },
+        "Resource": queues,
+        "Condition": { "ArnEquals": { "aws:SourceArn": { "Fn::GetAtt": ["CompletionsRule", "Arn"] } } },
+    }]);
+    let policies: Vec<_> = of_kind(QUEUE_POLICY).map(|(_, policy)| &policy["PolicyDocument"]["Statement"]).collect();
+    assert_eq!(policies, [&statement]);
+}
+
+/// The emulator does not apply these, so no other test would miss them.
+#[test]
+fn the_functions_take_their_network_and_their_reserve_from_the_parameters() {
+    let split = |parameter: &str| json!({ "Fn::Split": [",", { "Ref": parameter }] });
+    let network = json!({ "SubnetIds": split("SubnetIds"), "SecurityGroupIds": split("SecurityGroupIds") });
+    let none = json!({ "Ref": "AWS::NoValue" });
+    let dispatcher = &TEMPLATE["Resources"]["DispatcherFunction"]["Properties"];
+    assert_eq!(dispatcher["VpcConfig"], json!({ "Fn::If": ["IsInVpc", network, none] }));
+    for (function, condition, parameter) in [
+        ("FanOutFunction", "FanOutIsReserved", "FanOutReservedConcurrency"),
+        ("DispatcherFunction", "DispatcherIsReserved", "DispatcherReservedConcurrency"),
+    ] {
+        let reserve = &TEMPLATE["Resources"][function]["Properties"]["ReservedConcurrentExecutions"];
+        assert_eq!(*reserve, json!({ "Fn::If": [condition, { "Ref": parameter }, none] }), "{function}");
+    }
+}
+
+#[test]
+fn what_has_data_is_kept_when_the_stack_is_deleted_or_it_is_replaced() {
+    for name in [TABLE, QUEUE].into_iter().flat_map(of_kind).map(|(name, _)| name) {
+        let resource = &TEMPLATE["Resources"][name];
+        // A first deployment that fails takes its empty things back with it, so that it can be tried again.
+        assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
+        assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
+    }
+}

@@ -193,7 +193,7 @@ async fn purge(stack: &Stack, chosen: &Chosen, yes: bool, json: bool) -> Result<
         .await?;
     chosen.check_found(&found)?;
     if !found.is_empty() {
-        terminal::confirm(yes, &format!("Delete {} dead letters for good?", found.len()))?;
+        terminal::confirm(yes, &format!("Delete {} of the dead letters for good?", found.len()))?;
     }
     let mut progress = Progress::new("deleted", found.len());
     let mut done = Vec::new();

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use futures_util::future::try_join_all;
 use nano_webhooks::{
     delivery::{Attempt, Delivery, DeliveryId, Listed, State, Summary},
-    store::Filter,
+    store::{Filter, Page},
     webhook::{AccountId, WebhookId},
 };
 use serde_json::{Value, json};
@@ -126,19 +126,7 @@ impl Of {
                 Ok::<_, Failure>((webhook, deliveries.list(&self.account, webhook, filter).await?))
             });
         let pages = try_join_all(pages).await?;
-        // One webhook's page may end early. What is older than that end waits for the next page, so that the list has no gap.
-        let mut next = pages.iter().filter_map(|(_, page)| page.next.clone()).max();
-        let of_webhook = |(webhook, page): (WebhookId, nano_webhooks::store::Page)| {
-            page.deliveries.into_iter().map(move |listed| (webhook, listed))
-        };
-        let mut rows: Vec<(WebhookId, Listed)> = pages.into_iter().flat_map(of_webhook).collect();
-        rows.retain(|(_, listed)| next.as_ref().is_none_or(|end| listed.id >= *end));
-        rows.sort_by(|(_, one), (_, other)| other.id.cmp(&one.id));
-        if rows.len() > filter.limit {
-            rows.truncate(filter.limit);
-            next = rows.last().map(|(_, listed)| listed.id.clone());
-        }
-        Ok(List { rows, next })
+        Ok(List::of(pages, filter.limit))
     }
 }
 
@@ -149,6 +137,22 @@ struct List {
 }
 
 impl List {
+    /// Several webhooks' pages as one. A page may end early. What is older than that end waits for the next list, so that
+    /// no list has a gap.
+    fn of(pages: Vec<(WebhookId, Page)>, limit: usize) -> Self {
+        let mut next = pages.iter().filter_map(|(_, page)| page.next.clone()).max();
+        let rows = pages
+            .into_iter()
+            .flat_map(|(webhook, page)| page.deliveries.into_iter().map(move |listed| (webhook, listed)));
+        let mut rows: Vec<_> = rows.filter(|(_, listed)| next.as_ref().is_none_or(|end| listed.id >= *end)).collect();
+        rows.sort_by(|(_, one), (_, other)| other.id.cmp(&one.id));
+        if rows.len() > limit {
+            rows.truncate(limit);
+            next = rows.last().map(|(_, listed)| listed.id.clone());
+        }
+        Self { rows, next }
+    }
+
     fn json(&self) -> Value {
         let rows = self.rows.iter().map(|(webhook, listed)| {
             let mut row = json!(Summary::from(listed));
@@ -182,5 +186,38 @@ impl List {
             terminal::note(&format!("There are more: --before {next}"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(ids: &[&str], next: Option<&str>) -> Page {
+        let listed = |id: &&str| {
+            serde_json::from_value(json!({ "id": id, "event": "job.failed", "state": "failed", "attempts": [] }))
+                .unwrap()
+        };
+        let next = next.map(|id| serde_json::from_value(json!(id)).unwrap());
+        Page { deliveries: ids.iter().map(listed).collect(), next }
+    }
+
+    fn list(pages: Vec<Page>, limit: usize) -> (Vec<String>, Option<String>) {
+        let pages = (1..).map(WebhookId).zip(pages).collect();
+        let List { rows, next } = List::of(pages, limit);
+        (rows.into_iter().map(|(_, listed)| listed.id.to_string()).collect(), next.map(|id| id.to_string()))
+    }
+
+    #[test]
+    fn the_pages_of_several_webhooks_are_one_newest_first() {
+        let pages = || vec![page(&["5", "3"], None), page(&["4"], None)];
+        assert_eq!(list(pages(), 3), (["5", "4", "3"].map(String::from).into(), None));
+        assert_eq!(list(pages(), 2), (["5", "4"].map(String::from).into(), Some("4".into())));
+    }
+
+    #[test]
+    fn behind_the_end_of_a_page_that_ended_early_nothing_is_shown() {
+        let pages = vec![page(&["9"], Some("7")), page(&["8", "6"], None)];
+        assert_eq!(list(pages, 10), (["9", "8"].map(String::from).into(), Some("7".into())));
     }
 }

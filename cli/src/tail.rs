@@ -83,13 +83,16 @@ impl Line {
         let next = self.next_attempt_at.map(|at| format!(", next {at:.0}")).unwrap_or_default();
         let (account_id, attempt) = (account_id.as_str(), format!("#{attempt}"));
         format!(
-            "{timestamp:.3}  {account_id:<16}  {webhook_id:>3}  {delivery_id}  {attempt:<3}  {outcome:<11}  {duration_ms:>6} ms  {state}{next}"
+            "{timestamp:.3}  {account_id:<20}  {webhook_id:>3}  {delivery_id}  {attempt:<3}  {outcome:<11}  {duration_ms:>6} ms  {state}{next}"
         )
     }
 }
 
 impl Tail {
     pub(crate) async fn run(&self, stack: &Stack, json: bool) -> Result<(), Failure> {
+        if let Some(level @ ("WARN" | "ERROR")) = stack.parameter("LogLevel") {
+            terminal::note(&format!("LogLevel is {level}: the dispatcher writes no line for an attempt."));
+        }
         let mut log = Log {
             client: Client::new(&stack.aws),
             group: stack.log_group("dispatcher"),
@@ -180,7 +183,7 @@ mod tests {
     #[test]
     fn an_attempt_is_one_line_for_a_person() {
         let text = Line::read(LINE).unwrap().text();
-        let expected = "2026-01-02T03:04:05.678Z  acct_1              1  01KDYAK3482WAV4DVEFM6KBDXQ  #2   http 503         12 ms  \
+        let expected = "2026-01-02T03:04:05.678Z  acct_1                  1  01KDYAK3482WAV4DVEFM6KBDXQ  #2   http 503         12 ms  \
             retrying, next 2026-01-02T03:09:05Z";
         assert_eq!(text, expected);
     }

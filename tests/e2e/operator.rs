@@ -168,7 +168,7 @@ async fn a_failed_delivery_is_found_shown_and_retried() {
     assert_eq!((whole["attempts"].as_array().unwrap().len(), &whole["webhook_id"]), (8, &json!(1)));
 
     let all = [retry.as_slice(), &["--failed", "--since", "1h"]].concat();
-    assert_refused(&ask(&STACK, &all), 2, "Retry 1 failed deliveries");
+    assert_refused(&ask(&STACK, &all), 2, "Retry what failed of acct_op_deliveries, 1 in all?");
     assert_eq!(json_of(&STACK, &[all.as_slice(), &["--yes"]].concat())["retried"], json!([failed]));
     assert_eq!(first_in("delivered").await, failed);
     assert_eq!(json_of(&STACK, &[retry.as_slice(), &[&failed]].concat())["retried"], json!([failed]));

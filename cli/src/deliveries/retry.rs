@@ -54,7 +54,7 @@ impl Retry {
         if failed {
             chosen = of.failed(stack, since.unwrap_or(Timestamp::UNIX_EPOCH)).await?;
             if !chosen.is_empty() {
-                terminal::confirm(yes, &format!("Retry {} failed deliveries of {}?", chosen.len(), of.account))?;
+                terminal::confirm(yes, &format!("Retry what failed of {}, {} in all?", of.account, chosen.len()))?;
             }
         }
         let (mut retried, mut refused) = (Vec::new(), Vec::new());

@@ -134,7 +134,7 @@ fn judge(
         return report.ill(DELIVERY, &found, "is another doctor at work on this stack? Try again");
     };
     let found = format!(
-        "{} in the history after {:.1} s: {}",
+        "{}, in the history after {:.1} s: {}",
         delivery.state.as_str(),
         took.as_secs_f64(),
         attempt.explanation()

@@ -38,6 +38,14 @@ impl Report {
         if json {
             terminal::json(&json!({ "stack": stack, "healthy": healthy, "checks": checks }))?;
         }
+        if !json {
+            let ill = checks.iter().filter(|check| check["state"] == "ill").count();
+            terminal::line(&if healthy {
+                "All is well.".to_owned()
+            } else {
+                format!("Not well: {ill} of {}.", checks.len())
+            })?;
+        }
         if healthy { Ok(()) } else { Err(Failure::Unhealthy) }
     }
 

@@ -137,7 +137,7 @@ impl Scene {
         self.producer.forge_dead_letter(completion(ACCOUNT, "kept"), None).await.unwrap();
         assert_eq!(json_of(&self.stack, &["dead-letters", "list", "--limit", "5"]).as_array().unwrap().len(), 5);
         let purge = ["dead-letters", "purge", "--malformed"];
-        assert_refused(&ask(&self.stack, &purge), 2, "Delete 13 dead letters for good?");
+        assert_refused(&ask(&self.stack, &purge), 2, "Delete 13 of the dead letters for good?");
         assert_eq!(json_of(&self.stack, &["dead-letters", "list"]).as_array().unwrap().len(), 14);
         let deleted = json_of(&self.stack, &[purge.as_slice(), &["--yes"]].concat());
         assert_eq!(deleted["deleted"].as_array().unwrap().len(), 13);

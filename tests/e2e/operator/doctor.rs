@@ -87,7 +87,7 @@ async fn where_nobody_may_be_called_the_doctor_calls_nobody_and_says_so() {
     let stack = start("doctor-strict", vec![("EgressPolicy", "strict")]);
     let said = ask(&stack, &["doctor"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.out.contains("✓ test delivery       failed in the history") && said.out.contains("cannot be called"));
+    assert!(said.out.contains("✓ test delivery       failed, in the history") && said.out.contains("cannot be called"));
     assert!(said.out.contains("– delivering itself   was not tried"), "{}", said.out);
     assert_ill(&ills(&stack, &["--stack", "no-such-stack"]), &[("stack", "there is no stack no-such-stack")]);
 }

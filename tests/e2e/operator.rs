@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod doctor;
+mod permissions;
 mod tail;
 
 use std::{fs, time::Duration};

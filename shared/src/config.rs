@@ -2,10 +2,13 @@
 
 use std::{env, str::FromStr, time::Duration};
 
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, timeout::TimeoutConfig};
+use aws_config::{ConfigLoader, SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient, retry::RetryConfig,
+};
 use aws_smithy_http_client::{
     Builder,
-    tls::{self, rustls_provider::CryptoMode},
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 
 use crate::egress::Policy;
@@ -64,18 +67,82 @@ pub fn egress_policy() -> Result<Policy, ConfigError> {
     }
 }
 
-/// The AWS clients' configuration: credentials, region and endpoint as the environment has them.
-pub async fn aws() -> SdkConfig {
-    aws_loader().load().await
+/// The root certificates below which AWS's endpoints have theirs.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+/// Partitions that are apart from the others, by how their regions' names begin: whose certificates they have is not known.
+const APART: [&str; 3] = ["cn-", "us-iso", "eu-iso"];
+
+/// The AWS clients' configuration of a function: what Lambda puts into its environment, and nothing else. A cold start has
+/// no time to look for profiles, metadata services and the system's certificates.
+pub fn aws() -> Result<SdkConfig, ConfigError> {
+    let region = text("AWS_REGION")?;
+    let endpoint = env::var("AWS_ENDPOINT_URL").ok();
+    let is_apart = APART.iter().any(|beginning| region.starts_with(beginning));
+    let is_elsewhere = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("https"));
+    let roots = if is_elsewhere || is_apart { TrustStore::default() } else { amazon_roots() };
+    let credentials = Credentials::new(
+        text("AWS_ACCESS_KEY_ID")?,
+        text("AWS_SECRET_ACCESS_KEY")?,
+        env::var("AWS_SESSION_TOKEN").ok(),
+        None,
+        "Lambda",
+    );
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client(roots))
+        .retry_config(RetryConfig::standard())
+        .timeout_config(time_limits());
+    config.set_endpoint_url(endpoint);
+    Ok(config.build())
 }
 
-/// What [`aws`] loads, for a caller that knows better than the environment: rustls with ring, and time limits that
-/// leave room for a retry, and for the few calls that an API function makes in its 28 seconds.
+/// The AWS clients' configuration of an operator's command: credentials, region and endpoint wherever the AWS CLI finds them.
 pub fn aws_loader() -> ConfigLoader {
-    let http_client = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
-    let limits = TimeoutConfig::builder()
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client(TrustStore::default()))
+        .timeout_config(time_limits())
+}
+
+fn amazon_roots() -> TrustStore {
+    TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
+}
+
+/// rustls with ring: see `docs/decisions/0005-one-tls-provider.md`.
+fn http_client(roots: TrustStore) -> SharedHttpClient {
+    let context = TlsContext::builder().with_trust_store(roots).build().expect("a context of roots alone is complete");
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https()
+}
+
+/// They leave room for a retry, and for the few calls that an API function makes in its 28 seconds.
+fn time_limits() -> TimeoutConfig {
+    TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(7));
-    aws_config::defaults(BehaviorVersion::latest()).http_client(http_client).timeout_config(limits.build())
+        .operation_timeout(Duration::from_secs(7))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    /// As they are published at <https://www.amazontrust.com/repository/>.
+    #[test]
+    fn the_roots_are_amazons_own() {
+        let roots = CertificateDer::pem_slice_iter(AMAZON_ROOTS).map(|root| hex::encode(Sha256::digest(root.unwrap())));
+        let published = [
+            "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+            "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+            "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+            "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+            "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+        ];
+        assert_eq!(roots.collect::<Vec<_>>(), published);
+    }
 }

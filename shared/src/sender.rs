@@ -27,7 +27,7 @@ use jiff::{Timestamp, Unit};
 use tokio::time::timeout_at;
 use url::Position;
 
-use self::{connection::Connection, dial::Dialler, idle::Idle};
+use self::{connection::Connection, idle::Idle};
 use crate::{
     delivery::{Attempt, Message, Outcome},
     egress::{Policy, TargetUrl},
@@ -42,7 +42,6 @@ const USER_AGENT: &str = concat!("nano-webhooks/", env!("CARGO_PKG_VERSION"));
 pub struct Sender {
     policy: Policy,
     timeout: Duration,
-    dialler: Dialler,
     idle: Idle,
 }
 
@@ -73,12 +72,10 @@ struct Sent {
 
 impl Sender {
     /// A sender that calls what the policy allows. An attempt, from its first look-up to the last byte of the response that
-    /// is read, ends after `timeout`.
-    ///
-    /// # Panics
-    /// When the system has no root certificates.
+    /// is read, ends after `timeout`. The first one over https panics where the system has no root certificates.
     pub fn new(policy: Policy, timeout: Duration) -> Self {
-        Self { policy, timeout, dialler: Dialler::new(), idle: Idle::default() }
+        dial::read_roots();
+        Self { policy, timeout, idle: Idle::default() }
     }
 
     /// Makes one attempt, signed with the time at which it starts. Whatever the receiver does is an [`Outcome`]. `traceparent`
@@ -178,7 +175,7 @@ impl Sender {
                 Err(failed) => sent.twice = failed.was_sent,
             }
         }
-        let mut new = self.dialler.dial(target.url(), &self.policy).await?;
+        let mut new = dial::dial(target.url(), &self.policy).await?;
         sent.at = Some(now());
         let answer = new.send(request.clone()).await.map_err(|failed| failed.outcome)?;
         Ok((new, answer))

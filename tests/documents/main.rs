@@ -1,6 +1,9 @@
-//! The documents name the tests behind what they say, in `<sub>`. Here stands that those tests exist.
+//! What documents say that a program can check. Those that name the tests behind what they say, in `<sub>`, name tests that
+//! exist; the schema of completions says what the service does.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod completion_schema;
 
 use std::{fs, path::Path};
 

@@ -205,7 +205,7 @@ fn what_an_option_needs_its_functions_may_do(aws: &Aws) {
         attached["AttachedPolicies"].as_array().unwrap().iter().map(|it| &it["PolicyArn"]).collect();
     let policies = ["NotificationsPolicy", "TablesKeyPolicy", "TracingPolicy", "VpcPolicy"];
     let mut expected: Vec<_> = policies.map(|name| json!(physical(aws, name))).to_vec();
-    attached.sort_by_key(|it| it.to_string());
+    attached.sort_by_key(ToString::to_string);
     expected.sort_by_key(Value::to_string);
     assert_eq!(attached, expected.iter().collect::<Vec<_>>());
 }

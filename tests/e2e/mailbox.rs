@@ -50,6 +50,12 @@ impl Mailbox {
         }
     }
 
+    /// Everything that came so far.
+    pub(crate) fn all(&self, aws: &Aws) -> Vec<Value> {
+        self.read(aws);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn read(&self, aws: &Aws) {
         let url = aws.call("sqs", "GetQueueUrl", &json!({ "QueueName": "mailbox" })).unwrap()["QueueUrl"].take();
         let request = json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 });

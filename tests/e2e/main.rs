@@ -19,7 +19,9 @@ mod history;
 mod hostile;
 mod isolation;
 mod mailbox;
+mod observed;
 mod operator;
+mod producers;
 mod receivers;
 mod recovery;
 mod retry_after;
@@ -27,6 +29,7 @@ mod secrets;
 mod standard_webhooks;
 mod stats;
 mod throttling;
+mod upgrades;
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 

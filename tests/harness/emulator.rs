@@ -35,7 +35,7 @@ pub(crate) struct Emulator {
 impl Emulator {
     /// Starts the emulator with an empty state and waits until it answers.
     pub(crate) fn start(python: &Path, port: u16, options: &Options) -> Result<Self, Failure> {
-        let Options { folder, faults, metrics, .. } = options;
+        let Options { folder, faults, metrics, trace_daemon, .. } = options;
         let log = folder.join("emulator.log");
         let cannot_write = |error| Failure::new(format!("{} cannot be written: {error}", folder.display()));
         // Left there only by an emulator that was killed.
@@ -52,6 +52,9 @@ impl Emulator {
         set_environment(&mut command, port, faults.as_ref().map_or(&endpoint, Faults::address), folder);
         if *metrics {
             command.env("PUBLISH_METRICS", "true");
+        }
+        if let Some(address) = trace_daemon {
+            command.env("AWS_XRAY_DAEMON_ADDRESS", address.to_string());
         }
         let child = command
             .stdin(Stdio::piped())
@@ -144,9 +147,8 @@ fn set_environment(command: &mut Command, port: u16, endpoint: &str, folder: &Pa
         .env("MINISTACK_HOST", "127.0.0.1")
         // The template's policies are enforced: what a function may not do on AWS it may not do here.
         .env("AUTH", "true")
-        // On AWS these come from the functions' LoggingConfig.
+        // On AWS this comes from the functions' LoggingConfig.
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
-        .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
         // No function may heed it: at this level the runtime and the SDK log keys and secrets.
         .env("RUST_LOG", "trace")
         .env("HOME", folder)

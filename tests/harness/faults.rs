@@ -24,7 +24,7 @@ use fastrand::Rng;
 use tokio::runtime::Builder;
 
 use self::call::Call;
-use crate::Failure;
+use crate::{Failure, Stack};
 
 /// The functions' clients give a call up after three seconds; what is held is held for longer than that.
 const HELD: Duration = Duration::from_secs(6);
@@ -149,6 +149,13 @@ impl Faults {
     /// What passed so far.
     pub fn counts(&self) -> Counts {
         lock(&self.0.weather).counts.clone()
+    }
+
+    /// Stands before a stack that has started without it, for a client of the test's own. Gives what the client is to take
+    /// for AWS.
+    pub fn before(&self, stack: &Stack) -> &str {
+        self.forward_to(stack.endpoint());
+        self.address()
     }
 
     /// What the functions take for AWS.

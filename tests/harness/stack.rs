@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex},
@@ -55,6 +56,8 @@ pub struct Options {
     pub before: Option<Before>,
     /// Whether the emulator publishes metrics and evaluates alarms as CloudWatch does.
     pub metrics: bool,
+    /// Where the functions write their traces: on AWS, X-Ray's daemon beside each of them.
+    pub trace_daemon: Option<SocketAddr>,
     /// Properties of resources that are to be different from the template's: `{resource: {property: value}}`.
     pub properties: Value,
 }

@@ -19,7 +19,7 @@ struct CreateWebhook {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws().await;
+    let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let create_webhook = CreateWebhook {
         webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),

@@ -26,7 +26,7 @@ const TIME_BESIDE_ATTEMPTS: Duration = Duration::from_secs(5);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws().await;
+    let aws = config::aws()?;
     let own_hosts = config::text("OWN_HOSTS")?;
     let own_hosts = own_hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned);
     let policy = config::egress_policy()?.with_own_hosts(own_hosts);

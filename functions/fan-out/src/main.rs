@@ -32,7 +32,7 @@ struct FanOut {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws().await;
+    let aws = config::aws()?;
     let fan_out = FanOut {
         webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
         deliveries: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),

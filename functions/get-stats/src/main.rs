@@ -17,7 +17,7 @@ const MOST_HOURS: i64 = 7 * 24;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws().await;
+    let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
     let deliveries = Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?);

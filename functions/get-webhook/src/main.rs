@@ -11,7 +11,7 @@ use nano_webhooks::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws().await;
+    let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
     api::serve(&gate, |request| handle(&webhooks, request)).await

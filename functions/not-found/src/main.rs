@@ -9,7 +9,7 @@ use nano_webhooks::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws().await;
+    let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     api::serve(&gate, async |request| Err(ApiError::NotFound(format!("there is no route {}", request.line())))).await
 }

@@ -22,7 +22,7 @@ struct RetryDelivery {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws().await;
+    let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let retry_delivery = RetryDelivery {
         webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),

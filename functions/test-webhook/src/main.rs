@@ -16,7 +16,7 @@ use serde_json::json;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws().await;
+    let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
     let queue = Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?);

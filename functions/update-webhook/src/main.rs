@@ -13,7 +13,7 @@ use nano_webhooks::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws().await;
+    let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
     let policy = config::egress_policy()?;

@@ -3,9 +3,10 @@
 //! The addresses that are vetted are the addresses that are dialled; nothing resolves the name a second time.
 
 use std::{
-    fmt, io,
+    io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, LazyLock},
+    thread,
     time::Duration,
 };
 
@@ -32,70 +33,65 @@ const MOST_ADDRESSES: usize = 4;
 #[cfg(target_os = "linux")]
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
-/// Makes connections.
-pub(super) struct Dialler {
-    tls: TlsConnector,
+/// TLS with the system's root certificates. To read them takes longer than everything else that a cold start does.
+static TLS: LazyLock<TlsConnector> = LazyLock::new(tls);
+
+/// Begins to read the root certificates, for whoever dials first.
+pub(super) fn read_roots() {
+    thread::spawn(|| LazyLock::force(&TLS));
 }
 
-impl Dialler {
-    pub(super) fn new() -> Self {
-        let found = rustls_native_certs::load_native_certs();
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(found.certs);
-        assert!(!roots.is_empty(), "the system has no root certificates: {:?}", found.errors);
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring has what the default protocol versions need")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self { tls: TlsConnector::from(Arc::new(config)) }
-    }
-
-    /// A connection to the URL's host, if the policy allows all of the host's addresses.
-    pub(super) async fn dial(&self, url: &Url, policy: &Policy) -> Result<Connection, Outcome> {
-        let by = Instant::now() + CONNECT_TIMEOUT;
-        let late = || format!("not within {} s", CONNECT_TIMEOUT.as_secs());
-        let addresses =
-            timeout_at(by, resolve(url, policy)).await.unwrap_or_else(|_| Err(Outcome::Dns { detail: late() }))?;
-        let stream = match timeout_at(by, connect(&addresses, by)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(err)) if err.kind() != io::ErrorKind::TimedOut => {
-                return Err(Outcome::Connect { detail: err.kind().to_string() });
-            }
-            Ok(Err(_)) | Err(_) => return Err(Outcome::Connect { detail: late() }),
-        };
-        let opened = if url.scheme() == "https" {
-            let handshake = timeout_at(by, self.handshake(url, stream)).await;
-            Connection::open(handshake.unwrap_or_else(|_| Err(Outcome::Tls { detail: late() }))?).await
-        } else {
-            Connection::open(stream).await
-        };
-        opened.map_err(|err| Outcome::Interrupted { detail: err.to_string() })
-    }
-
-    async fn handshake(&self, url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, Outcome> {
-        let name = match url.host() {
-            Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()),
-            Some(Host::Ipv4(address)) => Ok(ServerName::from(IpAddr::from(address))),
-            Some(Host::Ipv6(address)) => Ok(ServerName::from(IpAddr::from(address))),
-            None => ServerName::try_from(String::new()),
-        };
-        let name = name.map_err(|_| Outcome::Tls { detail: "no certificate can be for such a host name".into() })?;
-        self.tls.connect(name, stream).await.map_err(|err| {
-            let detail = match err.get_ref().and_then(|cause| cause.downcast_ref()) {
-                Some(refusal) => explain(refusal),
-                None => err.kind().to_string(),
-            };
-            Outcome::Tls { detail }
-        })
-    }
+/// A connection to the URL's host, if the policy allows all of the host's addresses.
+pub(super) async fn dial(url: &Url, policy: &Policy) -> Result<Connection, Outcome> {
+    let by = Instant::now() + CONNECT_TIMEOUT;
+    let late = || format!("not within {} s", CONNECT_TIMEOUT.as_secs());
+    let addresses =
+        timeout_at(by, resolve(url, policy)).await.unwrap_or_else(|_| Err(Outcome::Dns { detail: late() }))?;
+    let stream = match timeout_at(by, connect(&addresses, by)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(err)) if err.kind() != io::ErrorKind::TimedOut => {
+            return Err(Outcome::Connect { detail: err.kind().to_string() });
+        }
+        Ok(Err(_)) | Err(_) => return Err(Outcome::Connect { detail: late() }),
+    };
+    let opened = if url.scheme() == "https" {
+        let handshake = timeout_at(by, handshake(url, stream)).await;
+        Connection::open(handshake.unwrap_or_else(|_| Err(Outcome::Tls { detail: late() }))?).await
+    } else {
+        Connection::open(stream).await
+    };
+    opened.map_err(|err| Outcome::Interrupted { detail: err.to_string() })
 }
 
-impl fmt::Debug for Dialler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dialler").finish_non_exhaustive()
-    }
+async fn handshake(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, Outcome> {
+    let name = match url.host() {
+        Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()),
+        Some(Host::Ipv4(address)) => Ok(ServerName::from(IpAddr::from(address))),
+        Some(Host::Ipv6(address)) => Ok(ServerName::from(IpAddr::from(address))),
+        None => ServerName::try_from(String::new()),
+    };
+    let name = name.map_err(|_| Outcome::Tls { detail: "no certificate can be for such a host name".into() })?;
+    TLS.connect(name, stream).await.map_err(|err| {
+        let detail = match err.get_ref().and_then(|cause| cause.downcast_ref()) {
+            Some(refusal) => explain(refusal),
+            None => err.kind().to_string(),
+        };
+        Outcome::Tls { detail }
+    })
+}
+
+fn tls() -> TlsConnector {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    assert!(!roots.is_empty(), "the system has no root certificates: {:?}", found.errors);
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has what the default protocol versions need")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    TlsConnector::from(Arc::new(config))
 }
 
 /// The addresses of the URL's host, all of them vetted: one that is public to us now and private a moment later is the

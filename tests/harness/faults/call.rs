@@ -1,6 +1,6 @@
 //! A function's call to AWS, as far as the fault injector understands it: `DynamoDB` and `SQS` in their JSON protocols.
 
-use std::io;
+use std::{io, iter};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -91,8 +91,9 @@ impl Call {
     fn replace_body(&mut self, body: &Value) {
         let signed = HeaderValue::try_from(hex::encode(Sha256::digest(&self.body))).expect("digits are a valid header");
         self.headers.insert(HeaderName::from_static("x-amz-content-sha256"), signed);
-        let length = self.body.len();
-        self.body = format!("{:length$}", body.to_string()).into();
+        let mut text = body.to_string();
+        text.extend(iter::repeat_n(' ', self.body.len().saturating_sub(text.len())));
+        self.body = text.into();
     }
 
     fn target(&self) -> &str {
@@ -147,7 +148,9 @@ impl LeftOut {
                 let mut responses = answer["Responses"].as_array().cloned().unwrap_or_default();
                 let error = json!({ "Error": { "Code": "ThrottlingError", "Message": "injected by the tests" } });
                 // In order, so that each place is the statement's own.
-                places.into_iter().for_each(|place| responses.insert(place, error.clone()));
+                for place in places {
+                    responses.insert(place, error.clone());
+                }
                 answer["Responses"] = responses.into();
             }
         }

@@ -29,6 +29,7 @@ def main():
 
         listeners.append(metrics.start())
     keep_output(listeners)
+    keep_trace_headers()
     lock_queues()
     authorise_batches_like_aws()
     accept_metric_math()
@@ -77,6 +78,28 @@ def keep_output(listeners):
             return line
 
     ProvidedWorker._pump_output = lambda worker, stream, queue: pump(worker, Kept(stream), queue)
+
+
+def keep_trace_headers():
+    """Gives a message of a batch its trace header, which MiniStack keeps of single messages alone."""
+    from ministack.services import sqs
+
+    send, send_batch, attributes = sqs._act_send_message, sqs._act_send_message_batch, threading.local()
+
+    def send_with_header(data, queue_url):
+        if entries := getattr(attributes, "of_the_batch", None):
+            data["MessageSystemAttributes"] = entries.pop(0)
+        return send(data, queue_url)
+
+    def send_batch_with_headers(data, queue_url):
+        attributes.of_the_batch = [entry.get("MessageSystemAttributes") for entry in data.get("Entries", [])]
+        try:
+            return send_batch(data, queue_url)
+        finally:
+            attributes.of_the_batch = None
+
+    sqs._act_send_message = send_with_header
+    sqs._HANDLERS["SendMessageBatch"] = send_batch_with_headers
 
 
 def lock_queues():

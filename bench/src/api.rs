@@ -1,0 +1,120 @@
+//! `api`: what a request costs each function of the API once it is warm, and how long it takes.
+
+use std::{collections::BTreeMap, fs};
+
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    binaries::workspace,
+    failure::{Failure, Result, check},
+    history::{Original, with_id},
+    lambda::Done,
+    receiver::Manner,
+    report::{Report, ms, percentile, rounded, table},
+    row,
+    traffic::{account, load, register, said},
+    world::{Functions, World},
+};
+
+const API_KEYS_TABLE: &str = "nano-webhooks-api-keys";
+/// The key in the sample events.
+const SAMPLE_KEY: &str = "sk-0123456789abcdef0123456789abcdef01234567";
+/// How many deliveries each account's webhook has had: more than a page.
+pub(crate) const HISTORY: u64 = 50;
+
+/// The requests of `events/`, each from another account, so that every one finds what it asks for.
+pub(crate) struct Requests {
+    samples: BTreeMap<String, String>,
+}
+
+impl Requests {
+    /// Makes so many accounts, each with a key, three webhooks and a history.
+    pub(crate) fn new(world: &World, functions: &Functions, accounts: usize) -> Result<Self> {
+        let original = Original::new(world, functions, 300)?;
+        for number in 0..accounts {
+            let account = account(number);
+            register(world, &account, 3, &Manner::Keep.url(&world.receiver(false)))?;
+            let item = json!({
+                "key_hash": {"S": hex::encode(Sha256::digest(key(number)))},
+                "id": {"S": format!("key_{number:016}")},
+                "account_id": {"S": account},
+                "created_at": {"S": "2026-01-02T03:04:05Z"},
+            });
+            load(world, API_KEYS_TABLE, item.to_string())?;
+            original.copy(world, &format!("{account}#1"), 0..HISTORY)?;
+        }
+        let api = functions.built().filter(|function| function.is_api);
+        let samples = api.map(|function| {
+            let path = workspace().join("events").join(format!("{}.json", function.name));
+            let text = fs::read_to_string(&path).map_err(Failure::to(&format!("read {}", path.display())))?;
+            check(text.contains(SAMPLE_KEY) || is_public(&function.name), || format!("no key in {}", path.display()))?;
+            Ok((function.name.clone(), text))
+        });
+        Ok(Self { samples: samples.collect::<Result<_>>()? })
+    }
+
+    /// The sample of a function, as one account's request.
+    pub(crate) fn event(&self, function: &str, account: usize) -> Result<Bytes> {
+        let sample = self.samples.get(function);
+        let sample = sample.ok_or_else(|| Failure::new(format!("events/ has nothing for {function}")))?;
+        // The newest deliveries, as a customer's page asks for them.
+        let sample = sample.replace("status=failed&limit=50", "limit=20").replace(r#""status": "failed","#, "");
+        Ok(with_id(&sample.replace(r#""limit": "50""#, r#""limit": "20""#).replace(SAMPLE_KEY, &key(account)), 0))
+    }
+}
+
+fn key(account: usize) -> String {
+    format!("sk-{account:040x}")
+}
+
+fn is_public(function: &str) -> bool {
+    matches!(function, "openapi" | "console")
+}
+
+/// Fails unless the function did what it was asked.
+pub(crate) fn check_answer(function: &str, done: &Done) -> Result<()> {
+    let answer: Value = serde_json::from_slice(&done.body).unwrap_or_default();
+    let expected = if function == "not-found" { 404..=404 } else { 200..=299 };
+    let status = answer["statusCode"].as_u64().unwrap_or_default();
+    check(expected.contains(&status), || format!("{function} answered {answer}"))
+}
+
+/// Runs it: so many requests to each function.
+pub(crate) fn run(functions: &Functions, requests: usize) -> Result<Report> {
+    let warm_up = (requests / 10).max(1);
+    let mut rows = vec![row!["", "CPU ms", "p50 ms", "p99 ms", "peak RSS MiB"]];
+    let mut figures = serde_json::Map::new();
+    for function in functions.built().filter(|function| function.is_api) {
+        let name = function.name.as_str();
+        // A world for each: what one function has changed is not what the next one finds.
+        let world = World::new(functions)?;
+        let events = Requests::new(&world, functions, requests + warm_up)?;
+        let sandbox = world.start(functions, name, false)?;
+        let send = |accounts: std::ops::Range<usize>| {
+            let count = accounts.len();
+            let events = accounts.map(|account| events.event(name, account)).collect::<Result<Vec<_>>>()?;
+            world.lambda.queue(events);
+            let answers = world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))?;
+            answers.iter().try_for_each(|done| check_answer(name, done))?;
+            Ok(answers)
+        };
+        send(0..warm_up)?;
+        let before = sandbox.cpu_ms()?;
+        let answers: Vec<Done> = send(warm_up..warm_up + requests)?;
+        let cpu_ms = (sandbox.cpu_ms()? - before) / requests as f64;
+        world.check_calls()?;
+        let share = |share| rounded(percentile(answers.iter().map(|done| ms(done.duration)), share), 2);
+        let figure = json!({
+            "cpu_ms": rounded(cpu_ms, 3),
+            "p50_ms": share(0.5),
+            "p99_ms": share(0.99),
+            "peak_rss_mib": rounded(sandbox.peak_rss_mib()?, 1),
+        });
+        rows.push(row![name, figure["cpu_ms"], figure["p50_ms"], figure["p99_ms"], figure["peak_rss_mib"]]);
+        figures.insert(name.to_owned(), figure);
+    }
+    let text = format!("{requests} requests to each warm function, one at a time\n\n{}", table(&rows));
+    Ok(Report { json: Value::Object(figures), text })
+}

@@ -1,0 +1,218 @@
+//! `cost`: what a million deliveries come to on the bill. Completions go through the real fan-out and the real dispatcher,
+//! and every unit is counted that the bill would count, from what the endpoints saw.
+//!
+//! What the functions do not do themselves is reckoned: that the job pipeline sends its completions in batches of the same
+//! size, and that Lambda receives each batch in one request and deletes it in another.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
+
+use serde_json::json;
+
+use crate::{
+    dynamodb::Usage,
+    failure::{Result, check},
+    lambda::Done,
+    prices,
+    receiver::Manner,
+    report::{Report, percentile, rounded, table},
+    row,
+    sqs::{Sent, billed},
+    traffic::{DELIVERIES_TABLE, account, check_delivered, check_done, completion, events, register, said},
+    world::{Functions, World},
+};
+
+/// How many days the history and the logs are kept, by the template's defaults.
+const DAYS_KEPT: f64 = 30.0;
+const DAYS_A_MONTH: f64 = 30.0;
+
+/// One way in which a million deliveries come about.
+struct Scenario {
+    name: &'static str,
+    /// The name of its sum in the JSON.
+    key: &'static str,
+    /// How many messages are in a batch.
+    batch: usize,
+    /// How many accounts the completions are of, in turn.
+    accounts: usize,
+    /// How many processes share the work. A receiver that takes 100 ms keeps each waiting; but more than these would wait
+    /// for each other too, and their durations would be this machine's and not Lambda's.
+    sandboxes: usize,
+}
+
+const SCENARIOS: [Scenario; 3] = [
+    Scenario { name: "batches of 10", key: "usd_per_million_full", batch: 10, accounts: 100, sandboxes: 4 },
+    Scenario {
+        name: "the same, one account",
+        key: "usd_per_million_full_one_account",
+        batch: 10,
+        accounts: 1,
+        sandboxes: 4,
+    },
+    Scenario { name: "batches of 1", key: "usd_per_million_single", batch: 1, accounts: 100, sandboxes: 20 },
+];
+
+/// What was used, in the units of the bill.
+#[derive(Default)]
+struct Used {
+    deliveries: u64,
+    sqs: u64,
+    sqs_fair: u64,
+    invocations: u64,
+    gb_seconds: f64,
+    log_bytes: u64,
+    log_lines: u64,
+    dynamodb: Usage,
+    stored_bytes: u64,
+    /// How long invocations took, in milliseconds, by function.
+    durations: BTreeMap<&'static str, f64>,
+}
+
+/// Runs it, with so many completions.
+pub(crate) fn run(functions: &Functions, completions: usize) -> Result<Report> {
+    let used =
+        SCENARIOS.iter().map(|scenario| measure(functions, completions, scenario)).collect::<Result<Vec<_>>>()?;
+    let names: Vec<&str> = lines(&used[0]).into_iter().map(|(name, ..)| name).collect();
+    let mut rows = vec![row!["dollars per million deliveries"]];
+    rows[0].extend(SCENARIOS.iter().map(|scenario| scenario.name.to_owned()));
+    let mut figures = Vec::new();
+    for (at, name) in names.into_iter().enumerate() {
+        let mut figure = json!({"line": name});
+        let mut cells = row![name];
+        for (scenario, used) in SCENARIOS.iter().zip(&used) {
+            let (_, units, dollars) = lines(used)[at];
+            let per_delivery = units / used.deliveries as f64;
+            figure[scenario.key] = json!(rounded(per_delivery * dollars * 1e6, 4));
+            figure[format!("{}_units_per_delivery", scenario.key)] = json!(rounded(per_delivery, 4));
+            cells.push(format!("{:.3}", per_delivery * dollars * 1e6));
+        }
+        figures.push(figure);
+        rows.push(cells);
+    }
+    let mut json = json!({"lines": figures});
+    let mut sums = row!["together"];
+    for (scenario, used) in SCENARIOS.iter().zip(&used) {
+        let sum: f64 = lines(used).iter().map(|(_, units, dollars)| units * dollars).sum();
+        let sum = sum / used.deliveries as f64 * 1e6;
+        json[scenario.key] = json!(rounded(sum, 3));
+        sums.push(format!("{sum:.3}"));
+    }
+    rows.push(sums);
+    let durations = SCENARIOS.iter().zip(&used).map(|(scenario, used)| {
+        let of = used.durations.iter().map(|(name, duration)| format!("{name} {duration:.1} ms"));
+        format!("Median durations, {}: {}\n", scenario.name, of.collect::<Vec<_>>().join(", "))
+    });
+    let text = format!(
+        "{completions} completions, one webhook each, a receiver that takes 100 ms; us-east-1, arm64\n\n{}\n{}",
+        table(&rows),
+        durations.collect::<String>()
+    );
+    Ok(Report { json, text })
+}
+
+/// The lines of the bill: what it is for, how many units were used, and what one costs.
+fn lines(used: &Used) -> Vec<(&'static str, f64, f64)> {
+    let gb = |bytes: f64| bytes / 1e9;
+    let logged = gb((used.log_bytes + used.log_lines * prices::LOG_LINE_BYTES) as f64);
+    let stored = gb(used.stored_bytes as f64) * DAYS_KEPT / DAYS_A_MONTH;
+    let million = 1e-6;
+    vec![
+        ("SQS requests", used.sqs as f64, prices::SQS_MILLION * million),
+        ("SQS fair queue", used.sqs_fair as f64, prices::SQS_FAIR_MILLION * million),
+        ("Lambda invocations", used.invocations as f64, prices::LAMBDA_MILLION * million),
+        ("Lambda GB-seconds", used.gb_seconds, prices::LAMBDA_GB_SECOND),
+        ("DynamoDB read units", used.dynamodb.half_read_units as f64 / 2.0, prices::DYNAMODB_READ_MILLION * million),
+        ("DynamoDB write units", used.dynamodb.write_units as f64, prices::DYNAMODB_WRITE_MILLION * million),
+        ("history, 30 days, GB-months", stored, prices::DYNAMODB_GB_MONTH),
+        ("its backups, GB-months", stored, prices::DYNAMODB_BACKUP_GB_MONTH),
+        ("logs taken in, GB", logged, prices::LOGS_GB),
+        (
+            "logs kept 30 days, GB-months",
+            logged * prices::LOGS_COMPRESSION * DAYS_KEPT / DAYS_A_MONTH,
+            prices::LOGS_GB_MONTH,
+        ),
+    ]
+}
+
+fn measure(functions: &Functions, completions: usize, scenario: &Scenario) -> Result<Used> {
+    let world = World::new(functions)?;
+    for number in 0..scenario.accounts {
+        register(&world, &account(number), 1, &Manner::Slow.url(&world.receiver(false)))?;
+    }
+    let completions: Vec<_> =
+        (0..completions).map(|number| completion(number, &account(number % scenario.accounts), 300)).collect();
+    let mut used = Used { deliveries: completions.len() as u64, ..Used::default() };
+
+    for batch in completions.chunks(scenario.batch) {
+        used.sqs += billed(bytes(batch));
+    }
+    used.poll(&completions, scenario.batch, false);
+    used.invoke(&world, functions, ("fan-out", 2), events(&completions, scenario.batch))?;
+    let messages = std::mem::take(&mut world.sqs().sent);
+    check(messages.len() == completions.len(), || {
+        format!("{} deliveries came of {} completions", messages.len(), completions.len())
+    })?;
+    used.poll(&messages, scenario.batch, messages.iter().any(|message| message.group.is_some()));
+    used.invoke(&world, functions, ("dispatcher", scenario.sandboxes), events(&messages, scenario.batch))?;
+    check_delivered(&world, &messages)?;
+
+    let sqs = world.sqs();
+    used.sqs += sqs.billed;
+    used.sqs_fair += sqs.billed_fair;
+    let dynamodb = world.dynamodb();
+    used.dynamodb = dynamodb.usage();
+    used.stored_bytes = dynamodb.tables.get(DELIVERIES_TABLE).map_or(0, |table| table.stored().1);
+    Ok(used)
+}
+
+impl Used {
+    /// What Lambda's poller does for batches of these messages: it receives each with one request, and deletes it with one.
+    fn poll(&mut self, messages: &[Sent], batch: usize, fair: bool) {
+        for batch in messages.chunks(batch) {
+            let requests = billed(bytes(batch)) + 1;
+            self.sqs += requests;
+            self.sqs_fair += if fair { requests } else { 0 };
+        }
+    }
+
+    fn invoke(
+        &mut self,
+        world: &World,
+        functions: &Functions,
+        (name, sandboxes): (&'static str, usize),
+        events: Vec<hyper::body::Bytes>,
+    ) -> Result<()> {
+        let sandboxes: Vec<_> =
+            (0..sandboxes).map(|_| world.start(functions, name, false)).collect::<Result<Vec<_>>>()?;
+        let count = events.len();
+        world.lambda.queue(events);
+        let words = || sandboxes.iter().map(|sandbox| sandbox.log.last_words()).collect::<Vec<_>>().join("\n");
+        let answers = world.lambda.answers(count).map_err(|err| said(&err, &words()))?;
+        check_done(&answers).map_err(|err| said(&err, &words()))?;
+        let milliseconds = |done: &Done| (done.duration.as_secs_f64() * 1000.0).ceil();
+        let gb = functions.function(name)?.memory_mb as f64 / 1024.0;
+        self.invocations += count as u64;
+        self.gb_seconds += answers.iter().map(milliseconds).sum::<f64>() / 1000.0 * gb;
+        self.durations.insert(name, percentile(answers.iter().map(milliseconds), 0.5));
+        for sandbox in sandboxes {
+            let log = sandbox.end();
+            self.log_bytes += log.bytes.load(Relaxed);
+            self.log_lines += log.lines.load(Relaxed);
+        }
+        world.lambda.wait_until_nobody_asks()
+    }
+}
+
+fn bytes(messages: &[Sent]) -> usize {
+    messages.iter().map(|message| message.body.len()).sum()
+}
+
+/// What a test looks at: the sum of the lines, by the name of the sum.
+#[cfg(test)]
+pub(crate) fn sums(report: &serde_json::Value) -> Vec<(f64, f64)> {
+    let lines = report["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of = |key: &str| {
+        let sum = lines.iter().filter_map(|line| line[key].as_f64()).sum();
+        (sum, report[key].as_f64().unwrap_or_default())
+    };
+    SCENARIOS.iter().map(|scenario| of(scenario.key)).collect()
+}

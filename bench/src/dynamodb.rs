@@ -1,0 +1,344 @@
+//! A DynamoDB that knows the calls which the functions make, in memory, and counts what each would cost.
+//!
+//! It is not the emulator of the end-to-end tests, since it has another end: it must never be what is measured. A call
+//! takes it some 20 µs, and what it does not know it refuses.
+
+mod evaluate;
+mod expression;
+mod partiql;
+mod size;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
+
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::table::{Index, Keys, Table};
+use self::{
+    expression::Reader,
+    table::{Asked, Change, Write, key_in},
+};
+
+/// An item's attributes: `{"name": {"S": "text"}}`.
+pub(crate) type Item = Map<String, Value>;
+
+/// What was used, in the units of the bill.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Usage {
+    /// Half read request units: one for each 4 KiB that were read eventually consistently, two where consistently.
+    pub(crate) half_read_units: u64,
+    /// Write request units, those of indexes included.
+    pub(crate) write_units: u64,
+    /// Those of indexes alone.
+    pub(crate) index_write_units: u64,
+    /// Bytes of the items that were read.
+    pub(crate) bytes_read: u64,
+}
+
+impl Usage {
+    fn read(&mut self, bytes: usize, consistent: bool) {
+        self.half_read_units += size::units(bytes, 4096) * if consistent { 2 } else { 1 };
+        self.bytes_read += bytes as u64;
+    }
+}
+
+/// Why a call, or one of several writes, was refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    kind: &'static str,
+    message: String,
+    item: Option<Item>,
+    /// Of a transaction: why, for each of its items.
+    reasons: Vec<&'static str>,
+}
+
+impl Refusal {
+    fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), item: None, reasons: Vec::new() }
+    }
+
+    fn invalid(message: impl Into<String>) -> Self {
+        Self::new("ValidationException", message)
+    }
+
+    fn condition(item: Option<Item>) -> Self {
+        Self { item, ..Self::new("ConditionalCheckFailedException", "The conditional request failed") }
+    }
+
+    fn duplicate() -> Self {
+        Self::new("DuplicateItemException", "Duplicate primary key exists in table")
+    }
+
+    /// The name under which one of several writes was refused.
+    fn code(&self) -> &'static str {
+        match self.kind {
+            "ConditionalCheckFailedException" => "ConditionalCheckFailed",
+            "DuplicateItemException" => "DuplicateItem",
+            _ => "ValidationError",
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The tables, and what was asked of them.
+#[derive(Default)]
+pub(crate) struct DynamoDb {
+    pub(crate) tables: HashMap<String, Table>,
+    /// How often each operation was called.
+    pub(crate) calls: BTreeMap<String, u64>,
+    /// What was refused for another reason than a condition: an instrument has no business with such a call.
+    pub(crate) refused: Vec<String>,
+}
+
+impl DynamoDb {
+    /// Answers a call: status and body.
+    pub(crate) fn call(&mut self, operation: &str, body: &[u8]) -> (u16, String) {
+        *self.calls.entry(operation.to_owned()).or_default() += 1;
+        let request: Result<Item, _> = serde_json::from_slice(body);
+        let answer = request.map_err(|err| Refusal::invalid(err.to_string()));
+        match answer.and_then(|request| self.answer(operation, request)) {
+            Ok(answer) => (200, answer),
+            Err(refusal) => {
+                if refusal.kind == "ValidationException" {
+                    self.refused.push(format!("{operation}: {refusal}"));
+                }
+                let kind = format!("com.amazonaws.dynamodb.v20120810#{}", refusal.kind);
+                let mut answer = json!({"__type": kind, "message": refusal.message});
+                if let Some(item) = refusal.item {
+                    answer["Item"] = Value::Object(item);
+                }
+                if !refusal.reasons.is_empty() {
+                    let reasons = refusal.reasons.iter().map(|code| json!({"Code": code}));
+                    answer["CancellationReasons"] = reasons.collect();
+                }
+                (400, answer.to_string())
+            }
+        }
+    }
+
+    /// What all tables together have used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.tables.values().fold(Usage::default(), |sum, Table { usage, .. }| Usage {
+            half_read_units: sum.half_read_units + usage.half_read_units,
+            write_units: sum.write_units + usage.write_units,
+            index_write_units: sum.index_write_units + usage.index_write_units,
+            bytes_read: sum.bytes_read + usage.bytes_read,
+        })
+    }
+
+    /// Forgets what was used so far, and what was called.
+    pub(crate) fn forget_usage(&mut self) {
+        self.calls.clear();
+        for table in self.tables.values_mut() {
+            table.usage = Usage::default();
+        }
+    }
+
+    fn answer(&mut self, operation: &str, mut request: Item) -> Result<String, Refusal> {
+        match operation {
+            "GetItem" => {
+                let table = self.table(&text(&request, "TableName")?)?;
+                let key = key_in(&table.keys, object(&request, "Key")?)?;
+                let item = table.read(&key, is_set(&request, "ConsistentRead"));
+                Ok(item.map_or_else(|| "{}".into(), |item| format!(r#"{{"Item":{item}}}"#)))
+            }
+            "Query" => self.query(&request),
+            "BatchGetItem" => self.batch_get(&request),
+            "PutItem" | "UpdateItem" | "DeleteItem" => {
+                let returns = request.get("ReturnValues").and_then(Value::as_str).unwrap_or("NONE").to_owned();
+                let shows = request.get("ReturnValuesOnConditionCheckFailure").is_some_and(|shows| *shows == "ALL_OLD");
+                let (table, write) = self.write_of(operation, &mut request)?;
+                let (old, new) = self
+                    .table(&table)?
+                    .write(write, 1)
+                    .map_err(|refusal| Refusal { item: refusal.item.clone().filter(|_| shows), ..refusal })?;
+                let returned = match returns.as_str() {
+                    "ALL_NEW" => new,
+                    "ALL_OLD" => old,
+                    "NONE" => None,
+                    other => return Err(Refusal::invalid(format!("ReturnValues {other} is not known here"))),
+                };
+                Ok(returned.map_or_else(|| "{}".into(), |item| json!({"Attributes": item}).to_string()))
+            }
+            "BatchWriteItem" => self.batch_write(&request),
+            "TransactWriteItems" => self.transact_write(&request),
+            "ExecuteStatement" => {
+                let (table, write) = self.statement(&request)?;
+                self.table(&table)?.write(write, 1)?;
+                Ok(r#"{"Items":[]}"#.into())
+            }
+            "BatchExecuteStatement" => self.batch_statements(&request),
+            _ => Err(Refusal::invalid(format!("{operation} is not known here"))),
+        }
+    }
+
+    fn table(&mut self, name: &str) -> Result<&mut Table, Refusal> {
+        self.tables.get_mut(name).ok_or_else(|| Refusal::invalid(format!("there is no table {name}")))
+    }
+
+    fn query(&mut self, request: &Item) -> Result<String, Refusal> {
+        let condition = |name| {
+            let expression = request.get(name).and_then(Value::as_str);
+            expression.map(|text| Reader::of_expression(text, request)?.condition()).transpose()
+        };
+        let projection = request.get("ProjectionExpression").and_then(Value::as_str);
+        let asked = Asked {
+            index: request.get("IndexName").and_then(Value::as_str),
+            condition: condition("KeyConditionExpression")?
+                .ok_or_else(|| Refusal::invalid("a query has a KeyConditionExpression here"))?,
+            filter: condition("FilterExpression")?,
+            projection: projection.map(|text| Reader::of_expression(text, request)?.names()).transpose()?,
+            forward: request.get("ScanIndexForward") != Some(&Value::Bool(false)),
+            limit: request
+                .get("Limit")
+                .and_then(Value::as_u64)
+                .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            start: request.get("ExclusiveStartKey").and_then(Value::as_object),
+            consistent: is_set(request, "ConsistentRead"),
+        };
+        let (items, last) = self.table(&text(request, "TableName")?)?.query(&asked)?;
+        let last = last.map_or_else(String::new, |last| format!(r#","LastEvaluatedKey":{}"#, Value::Object(last)));
+        Ok(format!(r#"{{"Items":[{}],"Count":{}{last}}}"#, items.join(","), items.len()))
+    }
+
+    fn batch_get(&mut self, request: &Item) -> Result<String, Refusal> {
+        let mut answer = r#"{"Responses":{"#.to_owned();
+        for (at, (name, asked)) in object(request, "RequestItems")?.iter().enumerate() {
+            let asked = asked.as_object().ok_or_else(|| Refusal::invalid("keys of a table are missing"))?;
+            let keys = asked.get("Keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let _ = write!(answer, "{}{}:[", if at == 0 { "" } else { "," }, json!(name));
+            let table = self.table(name)?;
+            let mut separator = "";
+            for key in keys.iter().filter_map(Value::as_object) {
+                let key = key_in(&table.keys, key)?;
+                if let Some(item) = table.read(&key, is_set(asked, "ConsistentRead")) {
+                    let _ = write!(answer, "{separator}{item}");
+                    separator = ",";
+                }
+            }
+            answer.push(']');
+        }
+        answer.push_str(r#"},"UnprocessedKeys":{}}"#);
+        Ok(answer)
+    }
+
+    fn batch_write(&mut self, request: &Item) -> Result<String, Refusal> {
+        for (name, writes) in object(request, "RequestItems")?.clone() {
+            for write in writes.as_array().into_iter().flatten() {
+                let table = self.table(&name)?;
+                let (key, change) = if let Some(item) = write["PutRequest"]["Item"].as_object() {
+                    (key_in(&table.keys, item)?, Change::Put(item.clone()))
+                } else {
+                    let key = write["DeleteRequest"]["Key"].as_object();
+                    let key = key.ok_or_else(|| Refusal::invalid("neither a put nor a delete"))?;
+                    (key_in(&table.keys, key)?, Change::Delete)
+                };
+                table.write(Write { key, change, condition: None, is_insert: false }, 1)?;
+            }
+        }
+        Ok(r#"{"UnprocessedItems":{}}"#.into())
+    }
+
+    /// All of them or none, at twice the price.
+    fn transact_write(&mut self, request: &Item) -> Result<String, Refusal> {
+        let items = request.get("TransactItems").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut writes = Vec::new();
+        for item in items {
+            let Value::Object(item) = item else { return Err(Refusal::invalid("no item of a transaction")) };
+            let (kind, request) = item.into_iter().next().ok_or_else(|| Refusal::invalid("an empty item"))?;
+            let Value::Object(mut request) = request else { return Err(Refusal::invalid("no item of a transaction")) };
+            writes.push(self.write_of(&format!("{kind}Item"), &mut request)?);
+        }
+        let mut reasons = Vec::new();
+        for (table, write) in &writes {
+            reasons.push(self.table(table)?.check(write).err().map_or("None", |refusal| refusal.code()));
+        }
+        if reasons.iter().any(|reason| *reason != "None") {
+            let refusal = Refusal::new("TransactionCanceledException", "Transaction cancelled");
+            return Err(Refusal { reasons, ..refusal });
+        }
+        for (table, write) in writes {
+            self.table(&table)?.write(write, 2)?;
+        }
+        Ok("{}".into())
+    }
+
+    fn batch_statements(&mut self, request: &Item) -> Result<String, Refusal> {
+        let statements = request.get("Statements").and_then(Value::as_array).cloned().unwrap_or_default();
+        if statements.is_empty() || statements.len() > 25 {
+            return Err(Refusal::invalid("a batch has 1 to 25 statements"));
+        }
+        let mut answers = Vec::new();
+        for statement in statements {
+            let Value::Object(statement) = statement else { return Err(Refusal::invalid("no statement")) };
+            let (table, write) = self.statement(&statement)?;
+            let name = table.clone();
+            answers.push(match self.table(&table)?.write(write, 1) {
+                Ok(_) => json!({"TableName": name}),
+                Err(refusal) if refusal.kind == "ValidationException" => return Err(refusal),
+                Err(refusal) => {
+                    json!({"TableName": name, "Error": {"Code": refusal.code(), "Message": refusal.message}})
+                }
+            });
+        }
+        Ok(json!({"Responses": answers}).to_string())
+    }
+
+    fn statement(&self, request: &Item) -> Result<(String, Write), Refusal> {
+        let parameters = request.get("Parameters").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        partiql::statement(&text(request, "Statement")?, parameters, |name| {
+            let table = self.tables.get(name).ok_or_else(|| Refusal::invalid(format!("there is no table {name}")))?;
+            Ok(table.keys.clone())
+        })
+    }
+
+    /// The write that a request, or a part of a transaction, asks for.
+    fn write_of(&mut self, operation: &str, request: &mut Item) -> Result<(String, Write), Refusal> {
+        let name = text(request, "TableName")?;
+        let item = request.remove(if operation == "PutItem" { "Item" } else { "Key" });
+        let Some(Value::Object(item)) = item else { return Err(Refusal::invalid("a write without its item or key")) };
+        let key = key_in(&self.table(&name)?.keys, &item)?;
+        let expression = |name| request.get(name).and_then(Value::as_str);
+        let condition = expression("ConditionExpression").map(|text| {
+            let mut reader = Reader::of_expression(text, request)?;
+            let condition = reader.condition()?;
+            reader.end()?;
+            Ok(condition)
+        });
+        let change = match operation {
+            "PutItem" => Change::Put(item),
+            "DeleteItem" => Change::Delete,
+            "UpdateItem" => {
+                let mut reader = Reader::of_expression(expression("UpdateExpression").unwrap_or_default(), request)?;
+                let actions = reader.actions()?;
+                reader.end()?;
+                Change::Update(actions, item)
+            }
+            other => return Err(Refusal::invalid(format!("{other} is not known here"))),
+        };
+        Ok((name, Write { key, change, condition: condition.transpose()?, is_insert: false }))
+    }
+}
+
+fn text(request: &Item, name: &str) -> Result<String, Refusal> {
+    let text = request.get(name).and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| Refusal::invalid(format!("{name} is missing")))
+}
+
+fn object<'a>(request: &'a Item, name: &str) -> Result<&'a Item, Refusal> {
+    request.get(name).and_then(Value::as_object).ok_or_else(|| Refusal::invalid(format!("{name} is missing")))
+}
+
+fn is_set(request: &Item, name: &str) -> bool {
+    request.get(name) == Some(&Value::Bool(true))
+}

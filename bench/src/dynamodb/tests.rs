@@ -1,0 +1,177 @@
+//! The endpoint answers as DynamoDB's documentation says, and counts what its pricing page says.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn dynamodb() -> DynamoDb {
+    let keys = |hash: &str, range: &str| Keys { hash: hash.into(), range: Some(range.into()) };
+    let index = Index::new(keys("listed_as", "id"), Some(["state".to_owned()].into()));
+    let table = Table::new(keys("webhook", "id"), [("by-state".to_owned(), index)].into());
+    DynamoDb { tables: [("t".to_owned(), table)].into(), ..DynamoDb::default() }
+}
+
+fn call(dynamodb: &mut DynamoDb, operation: &str, request: &Value) -> (u16, Value) {
+    let (status, body) = dynamodb.call(operation, request.to_string().as_bytes());
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+fn put(dynamodb: &mut DynamoDb, id: &str, state: &str, body_bytes: usize) -> (u16, Value) {
+    let mut item = json!({
+        "webhook": {"S": "a#1"}, "id": {"S": id}, "state": {"S": state}, "version": {"N": "1"},
+        "body": {"S": "x".repeat(body_bytes)},
+    });
+    if state != "delivered" {
+        item["listed_as"] = json!({"S": format!("a#1#{state}")});
+    }
+    let condition = "attribute_not_exists(version) OR version = :read";
+    let values = json!({":read": {"N": "0"}});
+    let request = json!({
+        "TableName": "t", "Item": item, "ConditionExpression": condition, "ExpressionAttributeValues": values,
+    });
+    call(dynamodb, "PutItem", &request)
+}
+
+fn query(dynamodb: &mut DynamoDb, more: &Value) -> Value {
+    let mut request = json!({
+        "TableName": "t", "KeyConditionExpression": "webhook = :name",
+        "ExpressionAttributeValues": {":name": {"S": "a#1"}}, "ScanIndexForward": false,
+    });
+    request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let (status, answer) = call(dynamodb, "Query", &request);
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
+fn ids(answer: &Value) -> Vec<&str> {
+    answer["Items"].as_array().unwrap().iter().map(|item| item["id"]["S"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_write_costs_a_unit_for_each_begun_kib_and_one_more_for_the_index() {
+    let mut dynamodb = dynamodb();
+    for (body_bytes, state, units, index_units) in
+        [(100, "delivered", 1, 0), (1024, "delivered", 2, 0), (100, "failed", 2, 1), (3000, "failed", 4, 1)]
+    {
+        dynamodb.forget_usage();
+        let id = format!("{state}-{body_bytes}");
+        assert_eq!(put(&mut dynamodb, &id, state, body_bytes).0, 200);
+        let usage = dynamodb.usage();
+        assert_eq!((usage.write_units, usage.index_write_units), (units, index_units), "{id}");
+    }
+}
+
+#[test]
+fn a_refused_write_costs_what_it_would_have_and_changes_nothing() {
+    let mut dynamodb = dynamodb();
+    put(&mut dynamodb, "1", "delivered", 10);
+    let (status, answer) = put(&mut dynamodb, "1", "failed", 10);
+    assert_eq!(status, 400);
+    assert!(answer["__type"].as_str().unwrap().ends_with("#ConditionalCheckFailedException"), "{answer}");
+    assert_eq!(dynamodb.usage().write_units, 2);
+    assert_eq!(query(&mut dynamodb, &json!({}))["Items"][0]["state"]["S"], "delivered");
+    assert!(dynamodb.refused.is_empty(), "it is an answer, not a mistake");
+}
+
+#[test]
+fn a_read_costs_half_where_it_need_not_be_consistent() {
+    let mut dynamodb = dynamodb();
+    put(&mut dynamodb, "1", "delivered", 5000);
+    let key = json!({"webhook": {"S": "a#1"}, "id": {"S": "1"}});
+    for (consistent, halves) in [(false, 2), (true, 4)] {
+        dynamodb.forget_usage();
+        call(&mut dynamodb, "GetItem", &json!({"TableName": "t", "Key": key, "ConsistentRead": consistent}));
+        assert_eq!(dynamodb.usage().half_read_units, halves);
+    }
+    dynamodb.forget_usage();
+    let missing = json!({"webhook": {"S": "a#1"}, "id": {"S": "2"}});
+    let request = json!({"RequestItems": {"t": {"Keys": [key, missing], "ConsistentRead": true}}});
+    let (_, answer) = call(&mut dynamodb, "BatchGetItem", &request);
+    assert_eq!(answer["Responses"]["t"].as_array().unwrap().len(), 1);
+    assert_eq!(dynamodb.usage().half_read_units, 6, "what is not there costs a unit, too");
+}
+
+#[test]
+fn pages_end_where_the_next_one_begins() {
+    let mut dynamodb = dynamodb();
+    for number in 1..=5 {
+        put(&mut dynamodb, &number.to_string(), if number % 2 == 0 { "failed" } else { "delivered" }, 10);
+    }
+    let first = query(&mut dynamodb, &json!({"Limit": 2}));
+    assert_eq!(ids(&first), ["5", "4"]);
+    let second = query(&mut dynamodb, &json!({"Limit": 9, "ExclusiveStartKey": first["LastEvaluatedKey"]}));
+    assert_eq!(ids(&second), ["3", "2", "1"]);
+    assert!(second.get("LastEvaluatedKey").is_none());
+    let failed = json!({
+        "IndexName": "by-state", "KeyConditionExpression": "listed_as = :name AND id < :before",
+        "ExpressionAttributeValues": {":name": {"S": "a#1#failed"}, ":before": {"S": "4"}},
+        "ProjectionExpression": "id",
+    });
+    assert_eq!(query(&mut dynamodb, &failed)["Items"], json!([{"id": {"S": "2"}}]));
+    let filtered = json!({
+        "FilterExpression": "#state = :state", "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {":name": {"S": "a#1"}, ":state": {"S": "failed"}},
+    });
+    assert_eq!(ids(&query(&mut dynamodb, &filtered)), ["4", "2"]);
+}
+
+#[test]
+fn statements_of_a_batch_are_answered_one_by_one_and_cost_what_their_items_do() {
+    let mut dynamodb = dynamodb();
+    let insert = |id: &str| {
+        let item = "{'webhook': ?, 'id': ?, 'state': 'retrying', 'version': ?, 'attempts': ?}";
+        json!({"Statement": format!("INSERT INTO \"t\" VALUE {item}"), "Parameters": [
+            {"S": "a#1"}, {"S": id}, {"N": "1"}, {"L": [{"M": {"n": {"N": "1"}}}]},
+        ]})
+    };
+    let update = |id: &str, version: &str| {
+        let set = r#"UPDATE "t" SET "state" = ?, attempts = list_append(attempts, ?), version = version + 1"#;
+        let condition = "WHERE webhook = ? AND id = ? AND version = ?";
+        json!({"Statement": format!("{set} {condition}"), "Parameters": [
+            {"S": "delivered"}, {"L": [{"M": {"n": {"N": "2"}}}]}, {"S": "a#1"}, {"S": id}, {"N": version},
+        ]})
+    };
+    let mut batch = |statements: Vec<Value>| {
+        let (status, answer) = call(&mut dynamodb, "BatchExecuteStatement", &json!({"Statements": statements}));
+        assert_eq!(status, 200, "{answer}");
+        let answers = answer["Responses"].as_array().unwrap().clone();
+        answers.iter().map(|answer| answer["Error"]["Code"].as_str().unwrap_or("done").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(batch(vec![insert("1"), insert("2"), insert("1")]), ["done", "done", "DuplicateItem"]);
+    let codes = batch(vec![update("1", "1"), update("2", "7"), update("3", "1")]);
+    assert_eq!(codes, ["done", "ConditionalCheckFailed", "ConditionalCheckFailed"]);
+    assert_eq!(dynamodb.usage().write_units, 6);
+    let answer = query(&mut dynamodb, &json!({}));
+    assert_eq!(ids(&answer), ["2", "1"], "an UPDATE makes nothing");
+    let first = &answer["Items"][1];
+    assert_eq!((&first["version"]["N"], &first["state"]["S"]), (&json!("2"), &json!("delivered")));
+    assert_eq!(first["attempts"]["L"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_transaction_does_all_or_nothing_and_costs_double() {
+    let mut dynamodb = dynamodb();
+    let put = |id: &str| {
+        json!({"Put": {
+            "TableName": "t", "Item": {"webhook": {"S": "a#1"}, "id": {"S": id}},
+            "ConditionExpression": "attribute_not_exists(id)",
+        }})
+    };
+    let (status, _) = call(&mut dynamodb, "TransactWriteItems", &json!({"TransactItems": [put("1"), put("2")]}));
+    assert_eq!((status, dynamodb.usage().write_units), (200, 4));
+    let (status, answer) = call(&mut dynamodb, "TransactWriteItems", &json!({"TransactItems": [put("3"), put("2")]}));
+    assert_eq!(status, 400);
+    assert_eq!(answer["CancellationReasons"], json!([{"Code": "None"}, {"Code": "ConditionalCheckFailed"}]));
+    assert_eq!(ids(&query(&mut dynamodb, &json!({}))), ["2", "1"]);
+}
+
+#[test]
+fn what_is_not_known_is_refused_and_remembered() {
+    let mut dynamodb = dynamodb();
+    assert_eq!(call(&mut dynamodb, "Scan", &json!({"TableName": "t"})).0, 400);
+    let update = json!({
+        "TableName": "t", "Key": {"webhook": {"S": "a"}, "id": {"S": "1"}}, "UpdateExpression": "SET a.b = c",
+    });
+    assert_eq!(call(&mut dynamodb, "UpdateItem", &update).0, 400);
+    assert_eq!(dynamodb.refused.len(), 2);
+}

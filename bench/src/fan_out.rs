@@ -1,0 +1,110 @@
+//! `fan-out`: what a completion costs, by how many webhooks hear of it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::{
+    failure::{Result, check},
+    receiver::Manner,
+    report::{Report, median, rounded, table},
+    row,
+    sandbox::Sandbox,
+    traffic::{BATCH, account, check_done, completion, delivery_ids, events, register, said},
+    world::{Functions, World},
+};
+
+/// How many webhooks an account has.
+const WEBHOOKS: [usize; 3] = [1, 5, 50];
+
+/// What is sent, and how often.
+pub(crate) struct Options {
+    /// How many deliveries each run makes, however many completions that are.
+    pub(crate) deliveries: usize,
+    pub(crate) runs: usize,
+    pub(crate) sandboxes: usize,
+}
+
+/// The figures of one run.
+struct Run {
+    per_second: f64,
+    cpu_ms: f64,
+    peak_rss_mib: f64,
+}
+
+/// Runs it.
+pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
+    let mut runs: Vec<Vec<Run>> = WEBHOOKS.iter().map(|_| Vec::new()).collect();
+    for _ in 0..options.runs {
+        for (webhooks, runs) in WEBHOOKS.into_iter().zip(&mut runs) {
+            runs.push(measure(functions, options, webhooks)?);
+        }
+    }
+    let mut rows = vec![row!["webhooks", "completions/s", "CPU ms", "CPU ms per delivery", "peak RSS MiB"]];
+    let mut figures = Vec::new();
+    for (webhooks, runs) in WEBHOOKS.into_iter().zip(&runs) {
+        let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
+        let cpu_ms = of(|run| run.cpu_ms);
+        let figure = json!({
+            "webhooks": webhooks,
+            "completions_per_second": of(|run| run.per_second).round(),
+            "cpu_ms_per_completion": rounded(cpu_ms, 4),
+            "cpu_ms_per_delivery": rounded(cpu_ms / webhooks as f64, 4),
+            "peak_rss_mib": rounded(of(|run| run.peak_rss_mib), 1),
+        });
+        rows.push(row![
+            webhooks,
+            figure["completions_per_second"],
+            figure["cpu_ms_per_completion"],
+            figure["cpu_ms_per_delivery"],
+            figure["peak_rss_mib"],
+        ]);
+        figures.push(figure);
+    }
+    let text = format!(
+        "Completions in batches of {BATCH}, each of another account; medians of {} runs; {} processes on one processor\n\n{}",
+        options.runs,
+        options.sandboxes,
+        table(&rows)
+    );
+    Ok(Report { json: json!({"webhooks": figures}), text })
+}
+
+fn measure(functions: &Functions, options: &Options, webhooks: usize) -> Result<Run> {
+    let world = World::new(functions)?;
+    for number in 0..BATCH {
+        register(&world, &account(number), webhooks, &Manner::Keep.url(&world.receiver(false)))?;
+    }
+    let count = (options.deliveries / webhooks).next_multiple_of(BATCH);
+    let warm_up = (count / 10).next_multiple_of(BATCH) * options.sandboxes;
+    let completions: Vec<_> =
+        (0..count + warm_up).map(|number| completion(number, &account(number % BATCH), 300)).collect();
+    let sandboxes: Vec<_> =
+        (0..options.sandboxes).map(|_| world.start(functions, "fan-out", false)).collect::<Result<_>>()?;
+    let words = || sandboxes.iter().map(|sandbox| sandbox.log.last_words()).collect::<Vec<_>>().join("\n");
+    let send = |completions| {
+        let events = events(completions, BATCH);
+        let (count, clock) = (events.len(), Instant::now());
+        world.lambda.queue(events);
+        let answers = world.lambda.answers(count).map_err(|err| said(&err, &words()))?;
+        check_done(&answers).map_err(|err| said(&err, &words()))?;
+        Ok(answers.iter().map(|done| done.at).max().unwrap_or(clock) - clock)
+    };
+    let cpu_ms = || sandboxes.iter().map(Sandbox::cpu_ms).sum::<Result<f64>>();
+
+    send(&completions[..warm_up])?;
+    let before = cpu_ms()?;
+    let wall: Duration = send(&completions[warm_up..])?;
+    let used = cpu_ms()? - before;
+
+    world.check_calls()?;
+    let made = delivery_ids(&world.sqs().sent)?.len();
+    let expected = (count + warm_up) * webhooks;
+    check(made == expected, || format!("{made} deliveries were queued in place of {expected}"))?;
+    let peaks = sandboxes.iter().map(Sandbox::peak_rss_mib).collect::<Result<Vec<_>>>()?;
+    Ok(Run {
+        per_second: count as f64 / wall.as_secs_f64(),
+        cpu_ms: used / count as f64,
+        peak_rss_mib: peaks.into_iter().fold(0.0, f64::max),
+    })
+}

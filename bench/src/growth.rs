@@ -1,0 +1,157 @@
+//! `growth`: what must not grow with a service, and what may only grow in proportion.
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::{self, Requests},
+    failure::{Failure, Result, check},
+    history::Original,
+    receiver::Manner,
+    report::{Report, ms, percentile, rounded, table},
+    row,
+    traffic::{BATCH, account, check_delivered, check_done, completion, delivery_ids, events, fan_out, register, said},
+    world::{Functions, World},
+};
+
+/// How far it grows.
+pub(crate) struct Options {
+    /// How many deliveries a webhook has had.
+    pub(crate) histories: Vec<u64>,
+    /// How many accounts there are.
+    pub(crate) accounts: Vec<usize>,
+    /// How many requests, and completions, each figure is of.
+    pub(crate) requests: usize,
+    /// How many batches of bodies the memory is measured over.
+    pub(crate) batches: usize,
+}
+
+/// Sizes of bodies, in KiB. The last one is the largest that there is.
+const BODIES_KIB: [usize; 3] = [1, 64, 256];
+
+/// Runs it.
+pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
+    let (lists, list_text) = listing(functions, options)?;
+    let (accounts, accounts_text) = accounts(functions, options)?;
+    let (memory, memory_text) = memory(functions, options.batches)?;
+    let json = json!({"list_deliveries": lists, "fan_out": accounts, "dispatcher_memory": memory});
+    Ok(Report { json, text: [list_text, accounts_text, memory_text].join("\n") })
+}
+
+/// Listing the newest 20 of a history.
+fn listing(functions: &Functions, options: &Options) -> Result<(Vec<Value>, String)> {
+    let world = World::new(functions)?;
+    let original = Original::new(&world, functions, 300)?;
+    let requests = Requests::new(&world, functions, 1)?;
+    let name = format!("{}#1", account(0));
+    let sandbox = world.start(functions, "list-deliveries", false)?;
+    let send = |count: usize| {
+        let events = (0..count).map(|_| requests.event("list-deliveries", 0)).collect::<Result<Vec<_>>>()?;
+        world.lambda.queue(events);
+        let answers = world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))?;
+        for done in &answers {
+            api::check_answer("list-deliveries", done)?;
+            let answer: Value = serde_json::from_slice(&done.body).unwrap_or_default();
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+            let shown = body["data"]["deliveries"].as_array().map_or(0, Vec::len);
+            check(shown == 20, || format!("{shown} deliveries were listed in place of 20"))?;
+        }
+        Ok(answers)
+    };
+    let mut rows = vec![row!["deliveries in the history", "CPU ms", "p50 ms", "read units", "bytes read"]];
+    let (mut figures, mut stored) = (Vec::new(), api::HISTORY);
+    for count in options.histories.iter().copied() {
+        original.copy(&world, &name, stored..count)?;
+        stored = count;
+        send(options.requests.div_ceil(10))?;
+        world.dynamodb().forget_usage();
+        let before = sandbox.cpu_ms()?;
+        let answers = send(options.requests)?;
+        let cpu_ms = (sandbox.cpu_ms()? - before) / options.requests as f64;
+        let usage = world.dynamodb().usage();
+        let figure = json!({
+            "history": count,
+            "cpu_ms": rounded(cpu_ms, 3),
+            "p50_ms": rounded(percentile(answers.iter().map(|done| ms(done.duration)), 0.5), 2),
+            "read_units": rounded(usage.half_read_units as f64 / 2.0 / options.requests as f64, 2),
+            "bytes_read": usage.bytes_read / options.requests as u64,
+        });
+        rows.push(row![count, figure["cpu_ms"], figure["p50_ms"], figure["read_units"], figure["bytes_read"]]);
+        figures.push(figure);
+    }
+    world.check_calls()?;
+    Ok((figures, format!("Listing the newest 20, with the key and its count\n\n{}", table(&rows))))
+}
+
+/// Fan-out, where the completions come from more and more accounts.
+fn accounts(functions: &Functions, options: &Options) -> Result<(Vec<Value>, String)> {
+    let world = World::new(functions)?;
+    let sandbox = world.start(functions, "fan-out", false)?;
+    let mut rows = vec![row!["accounts", "CPU ms per completion", "read units per completion"]];
+    let (mut figures, mut registered, mut number) = (Vec::new(), 0, 0);
+    let mut send = |accounts: usize, count: usize| {
+        // A step that is prime to all these numbers, so that the accounts of a batch are far from each other.
+        let of = |number: usize| account(number * 7919 % accounts);
+        let completions: Vec<_> = (number..number + count).map(|number| completion(number, &of(number), 300)).collect();
+        number += count;
+        let events = events(&completions, BATCH);
+        let batches = events.len();
+        world.lambda.queue(events);
+        let answers = world.lambda.answers(batches).map_err(|err| said(&err, &sandbox.log.last_words()))?;
+        check_done(&answers)?;
+        let made = delivery_ids(&std::mem::take(&mut world.sqs().sent))?.len();
+        check(made == count, || format!("{made} deliveries were queued in place of {count}"))
+    };
+    for count in options.accounts.iter().copied() {
+        for number in registered..count {
+            register(&world, &account(number), 1, &Manner::Keep.url(&world.receiver(false)))?;
+        }
+        registered = count;
+        send(count, options.requests.div_ceil(10))?;
+        world.dynamodb().forget_usage();
+        let before = sandbox.cpu_ms()?;
+        send(count, options.requests)?;
+        let cpu_ms = (sandbox.cpu_ms()? - before) / options.requests as f64;
+        let units = world.dynamodb().usage().half_read_units as f64 / 2.0 / options.requests as f64;
+        rows.push(row![count, rounded(cpu_ms, 3), rounded(units, 2)]);
+        figures.push(json!({
+            "accounts": count,
+            "cpu_ms_per_completion": rounded(cpu_ms, 3),
+            "read_units_per_completion": rounded(units, 2),
+        }));
+    }
+    world.check_calls()?;
+    Ok((figures, format!("Fan-out as accounts grow, a webhook each\n\n{}", table(&rows))))
+}
+
+/// The memory that batches of ten bodies take.
+fn memory(functions: &Functions, batches: usize) -> Result<(Vec<Value>, String)> {
+    let mut rows = vec![row!["body KiB", "dispatcher peak RSS MiB", "fan-out peak RSS MiB"]];
+    let mut figures = Vec::new();
+    for kib in BODIES_KIB {
+        let world = World::new(functions)?;
+        for number in 0..BATCH {
+            register(&world, &account(number), 1, &Manner::Keep.url(&world.receiver(false)))?;
+        }
+        let completions: Vec<_> =
+            (0..BATCH * batches).map(|number| completion(number, &account(number % BATCH), kib * 1024)).collect();
+        let (messages, fan_out_mib) = fan_out(&world, functions, &completions)?;
+        let sandbox = world.start(functions, "dispatcher", false)?;
+        world.lambda.queue(events(&messages, BATCH));
+        let answers = world.lambda.answers(batches).map_err(|err| said(&err, &sandbox.log.last_words()))?;
+        check_done(&answers)?;
+        check_delivered(&world, &messages)?;
+        let body = world.heard().last.as_ref().map_or(0, |(_, _, body)| body.len());
+        check(body == kib * 1024, || format!("a body has {body} bytes in place of {kib} KiB"))?;
+        let dispatcher_mib = sandbox.peak_rss_mib()?;
+        rows.push(row![kib, rounded(dispatcher_mib, 1), rounded(fan_out_mib, 1)]);
+        figures.push(json!({
+            "body_kib": kib,
+            "peak_rss_mib": rounded(dispatcher_mib, 1),
+            "fan_out_peak_rss_mib": rounded(fan_out_mib, 1),
+        }));
+    }
+    if figures.is_empty() {
+        return Err(Failure::new("no body was sent"));
+    }
+    Ok((figures, format!("Memory with {BATCH} bodies in flight, after {batches} batches\n\n{}", table(&rows))))
+}

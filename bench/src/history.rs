@@ -1,0 +1,75 @@
+//! Deliveries of the past. One is made, by the real functions; the others are copies of it, under other ids and of other
+//! webhooks, so that they are stored as the functions store them today.
+
+use hyper::body::Bytes;
+
+use crate::{
+    failure::{Failure, Result},
+    receiver::Manner,
+    traffic::{
+        DELIVERIES_TABLE, account, check_delivered, check_done, completion, delivery_ids, fan_out, load, register,
+        said, sqs_event,
+    },
+    world::{Functions, World},
+};
+
+/// What a delivery leaves in the history.
+pub(crate) struct Original {
+    webhook: String,
+    id: String,
+    /// The delivery's item.
+    delivery: String,
+    /// What else was written for it: the hour's statistics.
+    others: Vec<String>,
+}
+
+impl Original {
+    /// Has one delivery made, and takes what that leaves out of the tables again.
+    pub(crate) fn new(world: &World, functions: &Functions, body_bytes: usize) -> Result<Self> {
+        let account = account(999_999);
+        register(world, &account, 1, &Manner::Keep.url(&world.receiver(false)))?;
+        let (messages, _) = fan_out(world, functions, &[completion(0, &account, body_bytes)])?;
+        let sandbox = world.start(functions, "dispatcher", false)?;
+        world.lambda.queue([sqs_event(&messages)]);
+        let answers = world.lambda.answers(1).map_err(|err| said(&err, &sandbox.log.last_words()))?;
+        check_done(&answers)?;
+        check_delivered(world, &messages)?;
+        drop(sandbox);
+        world.lambda.wait_until_nobody_asks()?;
+        world.heard().deliveries.clear();
+
+        let ids = delivery_ids(&messages)?;
+        let id = ids.into_iter().next().ok_or_else(|| Failure::new("no delivery was made"))?;
+        let mut dynamodb = world.dynamodb();
+        let table = dynamodb.tables.get_mut(DELIVERIES_TABLE).ok_or_else(|| Failure::new("there is no history"))?;
+        let (deliveries, others): (Vec<String>, _) =
+            table.texts().map(str::to_owned).partition(|text| text.contains(&id));
+        table.clear();
+        dynamodb.forget_usage();
+        let delivery = deliveries.into_iter().next().ok_or_else(|| Failure::new("no delivery was recorded"))?;
+        Ok(Self { webhook: format!("{account}#1"), id, delivery, others })
+    }
+
+    /// Copies it into a webhook's history, under the ids of these numbers, and the statistics with it.
+    pub(crate) fn copy(&self, world: &World, webhook: &str, numbers: impl Iterator<Item = u64>) -> Result<()> {
+        for other in &self.others {
+            load(world, DELIVERIES_TABLE, other.replace(&self.webhook, webhook))?;
+        }
+        let delivery = self.delivery.replace(&self.webhook, webhook);
+        for number in numbers {
+            load(world, DELIVERIES_TABLE, delivery.replace(&self.id, &id(number)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The id of a copy; a greater number sorts as newer.
+pub(crate) fn id(number: u64) -> String {
+    // Digits are digits in Crockford's base32, too.
+    format!("01KDYAK348{number:016}")
+}
+
+/// An event with another id in place of the one that its sample has.
+pub(crate) fn with_id(event: &str, number: u64) -> Bytes {
+    event.replace("01KDYAK3482WAV4DVEFM6KBDXQ", &id(number)).into()
+}

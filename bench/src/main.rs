@@ -1,0 +1,169 @@
+//! Instruments: what a delivery costs, how soon a cold function answers, what a million of them come to on the bill.
+//!
+//! Each runs the real functions, built as they are deployed, against endpoints of its own: a [Lambda](lambda::Lambda) that
+//! hands them events, a [DynamoDB](dynamodb::DynamoDb) and an [SQS](sqs::Sqs) that count what is asked of them, and a
+//! [receiver]. `docs/performance.md` says what each measures, and holds the figures.
+//!
+//! An instrument that cannot show that the work was done fails: it gives no figure of deliveries that did not arrive.
+
+#![expect(clippy::cast_precision_loss, reason = "a figure is printed with a few of its digits")]
+
+mod api;
+mod binaries;
+mod cold_start;
+mod cores;
+mod cost;
+mod dispatch;
+mod dynamodb;
+mod failure;
+mod fan_out;
+mod growth;
+mod history;
+mod http;
+mod lambda;
+mod limit;
+mod prices;
+mod receiver;
+mod report;
+mod sandbox;
+mod sqs;
+mod template;
+#[cfg(test)]
+mod tests;
+mod traffic;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    binaries::{HELLO, Profile},
+    failure::Result,
+    report::Report,
+    world::Functions,
+};
+
+/// Measures the functions on this machine.
+#[derive(Parser)]
+struct Command {
+    #[command(subcommand)]
+    instrument: Instrument,
+    /// Print one JSON object and nothing else.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Instrument {
+    /// What a delivery costs the dispatcher, beside a loop that only signs and posts.
+    Dispatch {
+        /// How many deliveries each run makes.
+        #[arg(long, default_value_t = 20_000)]
+        deliveries: usize,
+        /// How many runs the medians are of.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// How many dispatchers share the processor.
+        #[arg(long, default_value_t = 2)]
+        sandboxes: usize,
+        /// The size of a body.
+        #[arg(long, default_value_t = 300)]
+        body_bytes: usize,
+        /// Only HTTP with keep-alive.
+        #[arg(long)]
+        headline: bool,
+    },
+    /// What a completion costs, by how many webhooks hear of it.
+    FanOut {
+        /// How many deliveries each run makes.
+        #[arg(long, default_value_t = 20_000)]
+        deliveries: usize,
+        /// How many runs the medians are of.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// How many processes share the processor.
+        #[arg(long, default_value_t = 2)]
+        sandboxes: usize,
+    },
+    /// From a process's start to its first request for an event, and to its first answer, for every function.
+    ColdStart {
+        /// Only these of the API's functions, for a shorter build.
+        functions: Vec<String>,
+        /// How many starts of each function the medians are of.
+        #[arg(long, default_value_t = 30)]
+        runs: usize,
+    },
+    /// What a request costs each warm function of the API.
+    Api {
+        /// Only these functions, for a shorter build.
+        functions: Vec<String>,
+        /// How many requests each function gets.
+        #[arg(long, default_value_t = 2000)]
+        requests: usize,
+    },
+    /// What a million deliveries come to on the bill, line by line.
+    Cost {
+        /// How many completions are sent.
+        #[arg(long, default_value_t = 10_000)]
+        completions: usize,
+    },
+    /// Listing a history, fan-out and memory, as history, accounts and payloads grow.
+    Growth {
+        /// How many requests, and completions, each figure is of.
+        #[arg(long, default_value_t = 2000)]
+        requests: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    match run(&command) {
+        Ok(report) => {
+            let figures = if command.json { report.json.to_string() } else { report.text };
+            #[expect(clippy::print_stdout, reason = "this is where the figures are shown")]
+            {
+                println!("{figures}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<Report> {
+    let functions = match &command.instrument {
+        Instrument::FanOut { .. } => Functions::build(&["fan-out"], Profile::Release)?,
+        Instrument::Dispatch { .. } | Instrument::Cost { .. } => {
+            Functions::build(&["fan-out", "dispatcher"], Profile::Release)?
+        }
+        Instrument::Growth { .. } => Functions::build(&["fan-out", "dispatcher", "list-deliveries"], Profile::Release)?,
+        Instrument::ColdStart { functions, .. } | Instrument::Api { functions, .. } if !functions.is_empty() => {
+            let named: Vec<&str> = functions.iter().map(String::as_str).collect();
+            // The first two make the history that the others find.
+            Functions::build(&[&["fan-out", "dispatcher", HELLO], named.as_slice()].concat(), Profile::Release)?
+        }
+        Instrument::ColdStart { .. } | Instrument::Api { .. } => Functions::build(&[], Profile::Release)?,
+    };
+    // Not before: cargo may have all processors.
+    cores::leave_the_functions_alone()?;
+    match command.instrument {
+        Instrument::Dispatch { deliveries, runs, sandboxes, body_bytes, headline } => {
+            let options = dispatch::Options { deliveries, runs, sandboxes, body_bytes, headline };
+            dispatch::run(&functions, &options)
+        }
+        Instrument::FanOut { deliveries, runs, sandboxes } => {
+            fan_out::run(&functions, &fan_out::Options { deliveries, runs, sandboxes })
+        }
+        Instrument::Cost { completions } => cost::run(&functions, completions),
+        Instrument::Growth { requests } => {
+            let (histories, accounts) = (vec![100, 10_000, 1_000_000], vec![10, 1000, 100_000]);
+            growth::run(&functions, &growth::Options { histories, accounts, requests, batches: 20 })
+        }
+        Instrument::ColdStart { runs, .. } => cold_start::run(&functions, runs, true),
+        Instrument::Api { requests, .. } => api::run(&functions, requests),
+    }
+}

@@ -1,0 +1,107 @@
+//! The endpoint that deliveries arrive at: as fast as a server can be, over HTTP and TLS. It remembers which deliveries
+//! came, so that no figure counts one that did not.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http_body_util::Full;
+use hyper::{HeaderMap, Request, Response, body::Bytes};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    failure::{Failure, Result},
+    http::Answer,
+};
+
+/// What came.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// How often each delivery came, by its `webhook-id`.
+    pub(crate) deliveries: HashMap<String, u32>,
+    /// The last request: its path, headers and body.
+    pub(crate) last: Option<(String, HeaderMap, Bytes)>,
+}
+
+/// How the receiver behaves towards a URL; it is the first part of the URL's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Answers at once and keeps the connection.
+    Keep,
+    /// Answers at once and ends the connection.
+    Close,
+    /// Answers after 100 ms.
+    Slow,
+}
+
+impl Manner {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Keep => "/keep",
+            Self::Close => "/close",
+            Self::Slow => "/slow",
+        }
+    }
+
+    /// The URL of a webhook that is treated so.
+    pub(crate) fn url(self, address: &str) -> String {
+        format!("{address}{}", self.path())
+    }
+}
+
+/// Takes a request.
+pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    {
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = parts.headers.get("webhook-id").and_then(|id| id.to_str().ok()) {
+            *heard.deliveries.entry(id.to_owned()).or_default() += 1;
+        }
+        heard.last = Some((path.clone(), parts.headers, body));
+    }
+    if path == Manner::Slow.path() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut answer = Response::new(Full::default());
+    if path == Manner::Close.path() {
+        answer.headers_mut().insert("connection", "close".parse().expect("a header's value"));
+    }
+    answer
+}
+
+/// A certificate for 127.0.0.1 of an authority of our own: the server's side of TLS, and the authority for the client's.
+pub(crate) struct Certificate {
+    pub(crate) acceptor: TlsAcceptor,
+    /// The authority's certificate, for `SSL_CERT_FILE`.
+    pub(crate) authority: String,
+    /// The same in binary.
+    pub(crate) authority_der: CertificateDer<'static>,
+}
+
+impl Certificate {
+    pub(crate) fn new() -> Result<Self> {
+        let made = Failure::to("make a certificate");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().map_err(&made)?;
+        let authority = CertifiedIssuer::self_signed(params, key).map_err(&made)?;
+        let key = KeyPair::generate().map_err(&made)?;
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).map_err(&made)?;
+        let certificate = params.signed_by(&key, &authority).map_err(&made)?;
+        let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(Failure::to("use a key"))?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key));
+        let acceptor = TlsAcceptor::from(Arc::new(config.map_err(Failure::to("set TLS up"))?));
+        Ok(Self { acceptor, authority: authority.pem(), authority_der: authority.der().clone() })
+    }
+}

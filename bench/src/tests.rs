@@ -1,0 +1,63 @@
+//! Each instrument in miniature, through the functions as the tests build them: that it runs at all, and that what it
+//! counts adds up. The figures themselves mean nothing here.
+
+use std::sync::LazyLock;
+
+use crate::{api, binaries::Profile, cold_start, cost, dispatch, fan_out, growth, world::Functions};
+
+static FUNCTIONS: LazyLock<Functions> =
+    LazyLock::new(|| Functions::build(&[], Profile::Debug).unwrap_or_else(|failure| panic!("{failure}")));
+
+#[test]
+fn dispatch_makes_every_delivery_in_every_manner() {
+    let options = dispatch::Options { deliveries: 100, runs: 1, sandboxes: 2, body_bytes: 300, headline: false };
+    let report = dispatch::run(&FUNCTIONS, &options).unwrap();
+    assert_eq!(report.json["variants"].as_array().unwrap().len(), 5, "{}", report.text);
+    for name in
+        ["deliveries_per_second", "cpu_ms_per_delivery", "limit_cpu_ms_per_delivery", "ratio_to_limit", "peak_rss_mib"]
+    {
+        assert!(report.json[name].as_f64().unwrap() > 0.0, "{name}: {}", report.json);
+    }
+}
+
+#[test]
+fn cold_start_starts_every_function_and_has_its_answer() {
+    // Without sizes: a debug build has a hundred megabytes to zip.
+    let report = cold_start::run(&FUNCTIONS, 1, false).unwrap();
+    assert_eq!(report.json.as_object().unwrap().len(), FUNCTIONS.built().count() + 1, "{}", report.text);
+    for (function, figures) in report.json.as_object().unwrap() {
+        assert!(figures["first_reply_ms"].as_f64() > figures["ms"].as_f64(), "{function}: {figures}");
+    }
+}
+
+#[test]
+fn api_has_every_function_do_what_its_sample_asks() {
+    let report = api::run(&FUNCTIONS, 3).unwrap();
+    let api = FUNCTIONS.built().filter(|function| function.is_api).count();
+    assert_eq!(report.json.as_object().unwrap().len(), api, "{}", report.text);
+}
+
+#[test]
+fn fan_out_queues_a_delivery_for_every_webhook() {
+    let report = fan_out::run(&FUNCTIONS, &fan_out::Options { deliveries: 100, runs: 1, sandboxes: 2 }).unwrap();
+    assert_eq!(report.json["webhooks"].as_array().unwrap().len(), 3, "{}", report.text);
+}
+
+#[test]
+fn growth_lists_twenty_deliveries_at_the_same_price_however_many_there_are() {
+    let options = growth::Options { histories: vec![100, 1000], accounts: vec![10, 100], requests: 20, batches: 2 };
+    let report = growth::run(&FUNCTIONS, &options).unwrap();
+    let lists = report.json["list_deliveries"].as_array().unwrap();
+    assert_eq!(lists[0]["read_units"], lists[1]["read_units"], "{}", report.text);
+    assert_eq!(report.json["dispatcher_memory"].as_array().unwrap().len(), 3, "{}", report.text);
+}
+
+#[test]
+fn cost_is_the_sum_of_its_lines_and_less_in_full_batches() {
+    let report = cost::run(&FUNCTIONS, 100).unwrap();
+    let sums = cost::sums(&report.json);
+    for (lines, sum) in &sums {
+        assert!((lines - sum).abs() < 0.01 && *sum > 0.0, "{}", report.text);
+    }
+    assert!(sums[0].1 < sums[2].1, "{}", report.text);
+}

@@ -1,0 +1,173 @@
+//! What the instruments send through the functions: accounts with webhooks, completions, and the events that SQS and
+//! Lambda make of messages.
+//!
+//! Delivery messages are not written here. The real fan-out makes them, and so they are what it makes today.
+
+use std::{
+    collections::HashSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    failure::{Failure, Result, check},
+    lambda::Done,
+    sqs::{Sent, message_id},
+    world::{Functions, World},
+};
+
+/// The most messages in one batch.
+pub(crate) const BATCH: usize = 10;
+pub(crate) const WEBHOOKS_TABLE: &str = "nano-webhooks-webhooks";
+pub(crate) const DELIVERIES_TABLE: &str = "nano-webhooks-deliveries";
+/// Every webhook's secret; a receiver's signature check would need it, and so does the bare loop.
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// The name of an account.
+pub(crate) fn account(number: usize) -> String {
+    format!("acct_{number:06}")
+}
+
+/// Registers webhooks of an account, numbered from 1, each with the same URL.
+pub(crate) fn register(world: &World, account: &str, webhooks: usize, url: &str) -> Result<()> {
+    for id in 1..=webhooks {
+        let item = json!({
+            "account_id": {"S": account},
+            "id": {"N": id.to_string()},
+            "url": {"S": url},
+            "events": {"L": [{"S": "job.completed"}, {"S": "job.failed"}]},
+            "status": {"S": "active"},
+            "secret": {"S": SECRET},
+        });
+        load(world, WEBHOOKS_TABLE, item.to_string())?;
+    }
+    let counter = json!({"account_id": {"S": account}, "id": {"N": "0"}, "last_id": {"N": webhooks.to_string()}});
+    load(world, WEBHOOKS_TABLE, counter.to_string())
+}
+
+/// Puts an item into a table, uncounted.
+pub(crate) fn load(world: &World, table: &str, item: String) -> Result<()> {
+    let mut dynamodb = world.dynamodb();
+    let table = dynamodb.tables.get_mut(table).ok_or_else(|| Failure::new(format!("there is no table {table}")))?;
+    table.load(item).map_err(Failure::to("fill a table"))
+}
+
+/// A message for the completions queue, of which a webhook body of so many bytes is made, if that many are needed.
+pub(crate) fn completion(number: usize, account: &str, body_bytes: usize) -> Sent {
+    let make = |padding: usize| {
+        json!({
+            "account_id": account,
+            "task_id": format!("task_{number:08}"),
+            "task_type": "image",
+            "status": "completed",
+            "data": {"url": "https://cdn.example.com/image.png", "credits_charged": 6, "prompt": "x".repeat(padding)},
+            "timestamp": "2026-01-02T03:04:05Z",
+        })
+    };
+    // The body has the event's name in place of the account.
+    let (gone, new) = (format!(r#""account_id":"{account}""#).len(), r#""event":"job.completed""#.len());
+    let padding = (body_bytes + gone).saturating_sub(make(0).to_string().len() + new);
+    Sent { body: make(padding).to_string(), group: None, attributes: Value::Null, system_attributes: Value::Null }
+}
+
+/// The event that Lambda makes of a batch of messages.
+pub(crate) fn sqs_event(messages: &[Sent]) -> Bytes {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
+    let records = messages.iter().zip(0..).map(|(message, number)| {
+        let mut attributes = json!({
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": now,
+            "SenderId": "AROAEXAMPLE",
+            "ApproximateFirstReceiveTimestamp": now,
+        });
+        if let Some(group) = &message.group {
+            attributes["MessageGroupId"] = json!(group);
+        }
+        for (name, value) in message.system_attributes.as_object().into_iter().flatten() {
+            attributes[name] = value["StringValue"].clone();
+        }
+        let own = message.attributes.as_object().into_iter().flatten().map(|(name, value)| {
+            (name.clone(), json!({"stringValue": value["StringValue"], "dataType": value["DataType"]}))
+        });
+        json!({
+            "messageId": message_id(number),
+            "receiptHandle": "A".repeat(180),
+            "body": message.body,
+            "attributes": attributes,
+            "messageAttributes": Value::Object(own.collect()),
+            "md5OfBody": "0".repeat(32),
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:nano-webhooks-deliveries",
+            "awsRegion": "us-east-1",
+        })
+    });
+    json!({"Records": records.collect::<Vec<_>>()}).to_string().into()
+}
+
+/// Messages as events, in batches of so many.
+pub(crate) fn events(messages: &[Sent], batch: usize) -> Vec<Bytes> {
+    messages.chunks(batch).map(sqs_event).collect()
+}
+
+/// What the real fan-out makes of completions, and the most memory that it had, in MiB.
+pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]) -> Result<(Vec<Sent>, f64)> {
+    let sandbox = world.start(functions, "fan-out", false)?;
+    let events = events(completions, BATCH);
+    let count = events.len();
+    world.lambda.queue(events);
+    let answers = world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))?;
+    check_done(&answers)?;
+    let peak_rss_mib = sandbox.peak_rss_mib()?;
+    drop(sandbox);
+    world.lambda.wait_until_nobody_asks()?;
+    let mut sqs = world.sqs();
+    sqs.forget_usage();
+    Ok((std::mem::take(&mut sqs.sent), peak_rss_mib))
+}
+
+/// A failure, with what the function said last.
+pub(crate) fn said(err: &Failure, last_words: &str) -> Failure {
+    Failure::new(format!("{err}\nIts last lines:\n{last_words}"))
+}
+
+/// Fails where a function gave messages back: all of the work was to be done.
+pub(crate) fn check_done(answers: &[Done]) -> Result<()> {
+    for done in answers {
+        let answer: Value = serde_json::from_slice(&done.body).unwrap_or_default();
+        let failures = answer["batchItemFailures"].as_array();
+        check(failures.is_some_and(Vec::is_empty), || format!("messages were given back: {answer}"))?;
+    }
+    Ok(())
+}
+
+/// The ids of deliveries, from their messages.
+pub(crate) fn delivery_ids(messages: &[Sent]) -> Result<HashSet<String>> {
+    let ids = messages.iter().map(|message| {
+        let message: Value = serde_json::from_str(&message.body).unwrap_or_default();
+        let id = message["delivery_id"].as_str().map(str::to_owned);
+        id.ok_or_else(|| Failure::new(format!("fan-out sent what is no delivery: {message}")))
+    });
+    ids.collect()
+}
+
+/// Fails unless each of these deliveries arrived exactly once and stands in the history.
+pub(crate) fn check_delivered(world: &World, messages: &[Sent]) -> Result<()> {
+    world.check_calls()?;
+    let ids = delivery_ids(messages)?;
+    check(ids.len() == messages.len(), || format!("{} messages are {} deliveries", messages.len(), ids.len()))?;
+    let heard = world.heard();
+    let arrived = ids.iter().filter(|id| heard.deliveries.get(*id) == Some(&1)).count();
+    check(arrived == ids.len() && heard.deliveries.len() == ids.len(), || {
+        format!("of {} deliveries {arrived} arrived once, of {} that arrived", ids.len(), heard.deliveries.len())
+    })?;
+    let dynamodb = world.dynamodb();
+    let table = dynamodb.tables.get(DELIVERIES_TABLE).ok_or_else(|| Failure::new("there is no history"))?;
+    let recorded = table.texts().filter_map(|text| {
+        let item: Value = serde_json::from_str(text).ok()?;
+        ids.get(item["id"]["S"].as_str()?)
+    });
+    let recorded = recorded.collect::<HashSet<_>>().len();
+    check(recorded == ids.len(), || format!("of {} deliveries {recorded} were recorded", ids.len()))
+}

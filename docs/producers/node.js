@@ -1,0 +1,69 @@
+// Tells nano-webhooks which tasks have ended: one completion a line on standard input.
+//
+//     COMPLETIONS_QUEUE_URL=https://sqs.… node node.js < completions.jsonl
+//
+// It ends with 0 once SQS has taken every completion. Otherwise run it again with the same lines: a completion that was
+// sent before is recognised by its timestamp, and no customer hears of it twice.
+
+const { readFileSync } = require("node:fs");
+const { setTimeout: sleep } = require("node:timers/promises");
+const { SQSClient, SendMessageBatchCommand } = require("@aws-sdk/client-sqs");
+
+// What SQS takes in one call.
+const MOST_MESSAGES = 10;
+const MOST_BYTES = 1024 * 1024;
+const ROUNDS = 8;
+
+const QueueUrl = process.env.COMPLETIONS_QUEUE_URL;
+// The SDK itself repeats a call that failed as a whole, or was throttled.
+const sqs = new SQSClient({ retryMode: "standard", maxAttempts: 5 });
+
+function message(line) {
+  const completion = JSON.parse(line);
+  // When the task ended, and the same whenever this completion is sent. Without it each repetition would be news.
+  if (!completion.timestamp) throw new Error(`this completion has no timestamp: ${line}`);
+  // As ASCII: SQS refuses some characters that JSON allows.
+  const escaped = (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
+  return JSON.stringify(completion).replace(/[\u007f-\uffff]/g, escaped);
+}
+
+function* batches(messages) {
+  let batch = [];
+  let size = 0;
+  for (const text of messages) {
+    if (batch.length === MOST_MESSAGES || (batch.length > 0 && size + text.length > MOST_BYTES)) {
+      yield batch;
+      batch = [];
+      size = 0;
+    }
+    batch.push(text);
+    size += text.length;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+// Sends a batch until SQS has taken all of it. A call that succeeds can still have failed for some of its messages.
+async function send(batch) {
+  let entries = batch.map((MessageBody, number) => ({ Id: String(number), MessageBody }));
+  for (let attempt = 0; attempt < ROUNDS; attempt++) {
+    const { Failed: failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries: entries }));
+    // Our mistake, which it would be the next time, too.
+    const refused = failed.find((failure) => failure.SenderFault);
+    if (refused) throw new Error(`SQS refuses a completion: ${refused.Code}: ${refused.Message}`);
+    entries = entries.filter((entry) => failed.some((failure) => failure.Id === entry.Id));
+    if (entries.length === 0) return;
+    await sleep(Math.random() * Math.min(20_000, 200 * 2 ** attempt));
+  }
+  throw new Error(`SQS does not take ${entries.length} completions; run this again with the same lines`);
+}
+
+async function main() {
+  const lines = readFileSync(0, "utf8").split("\n");
+  const messages = lines.filter((line) => line.trim() !== "").map(message);
+  for (const batch of batches(messages)) await send(batch);
+}
+
+main().catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

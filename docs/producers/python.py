@@ -1,0 +1,72 @@
+"""Tells nano-webhooks which tasks have ended: one completion a line on standard input.
+
+    COMPLETIONS_QUEUE_URL=https://sqs.… python python.py < completions.jsonl
+
+It ends with 0 once SQS has taken every completion. Otherwise run it again with the same lines: a completion that was
+sent before is recognised by its timestamp, and no customer hears of it twice.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+
+import boto3
+from botocore.config import Config
+
+# What SQS takes in one call.
+MOST_MESSAGES = 10
+MOST_BYTES = 1024 * 1024
+ROUNDS = 8
+
+QUEUE_URL = os.environ["COMPLETIONS_QUEUE_URL"]
+# boto3 itself repeats a call that failed as a whole, or was throttled.
+SQS = boto3.client("sqs", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+
+
+def message(line):
+    completion = json.loads(line)
+    # When the task ended, and the same whenever this completion is sent. Without it each repetition would be news.
+    if not completion.get("timestamp"):
+        sys.exit(f"this completion has no timestamp: {line}")
+    # As ASCII, which is what json.dumps writes: SQS refuses some characters that JSON allows.
+    return json.dumps(completion, allow_nan=False)
+
+
+def batches(messages):
+    batch, size = [], 0
+    for text in messages:
+        if batch and (len(batch) == MOST_MESSAGES or size + len(text) > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch
+
+
+def send(batch):
+    """Sends a batch until SQS has taken all of it. A call that succeeds can have failed for some of its messages."""
+    waiting = {str(number): text for number, text in enumerate(batch)}
+    for attempt in range(ROUNDS):
+        entries = [{"Id": number, "MessageBody": text} for number, text in waiting.items()]
+        failed = SQS.send_message_batch(QueueUrl=QUEUE_URL, Entries=entries).get("Failed", [])
+        for failure in failed:
+            # Our mistake, which it would be the next time, too.
+            if failure["SenderFault"]:
+                sys.exit(f"SQS refuses a completion: {failure['Code']}: {failure.get('Message')}")
+        waiting = {failure["Id"]: waiting[failure["Id"]] for failure in failed}
+        if not waiting:
+            return
+        time.sleep(random.uniform(0, min(20, 0.2 * 2**attempt)))
+    sys.exit(f"SQS does not take {len(waiting)} completions; run this again with the same lines")
+
+
+def main():
+    for batch in batches([message(line) for line in sys.stdin if line.strip()]):
+        send(batch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+//! What the operator sees of a webhook and of a completion without looking for it: news on their event bus, and traces.
+
+use std::{
+    net::UdpSocket,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use harness::{Answer, Aws, Customer, Options, Producer, Received, Stack};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
+
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// Stands in for X-Ray's daemon.
+static DAEMON: LazyLock<UdpSocket> = LazyLock::new(|| UdpSocket::bind("127.0.0.1:0").unwrap());
+
+/// A stack whose operator wants to know: after a second of failures, not after an hour.
+static OBSERVED: LazyLock<Stack> = LazyLock::new(|| {
+    let options = Options {
+        folder: folder_of_this_run().join("observed"),
+        before: Some(|aws| {
+            aws.call("events", "CreateEventBus", &json!({ "Name": "owners" }))?;
+            Ok(vec![("NotificationsTopicArn", Mailbox::subscribe(aws, "owners", &["events.amazonaws.com"])?)])
+        }),
+        parameters: vec![
+            ("NotificationsEventBusName", "owners"),
+            ("NotifyFailingAfterSeconds", "2"),
+            ("Tracing", "on"),
+            ("SendTraceparent", "true"),
+        ],
+        trace_daemon: Some(DAEMON.local_addr().unwrap()),
+        ..Options::default()
+    };
+    Stack::start(&options, &|_| {}).unwrap()
+});
+
+fn customer(account: &str) -> Customer {
+    Customer::new(&OBSERVED, &OBSERVED.create_api_key(account).unwrap())
+}
+
+async fn register(customer: &Customer, path: &str) {
+    let webhook = json!({ "url": RECEIVER.url(path), "events": ["job.completed"] });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+}
+
+fn completion(account: &str, task: usize) -> Value {
+    json!({ "account_id": account, "task_id": format!("task_{task}"), "task_type": "image", "status": "completed",
+        "timestamp": "2024-12-23T10:00:00Z" })
+}
+
+async fn send(account: &str, tasks: std::ops::Range<usize>) {
+    let messages: Vec<String> = tasks.map(|task| completion(account, task).to_string()).collect();
+    Producer::new(&OBSERVED).send_all(&messages).await.unwrap();
+}
+
+/// The names of the news of an account, in the order in which they came.
+fn news_of(mail: &[Value], account: &str) -> Vec<String> {
+    let of_account = mail.iter().filter(|mail| mail["detail"]["account_id"] == account);
+    of_account.map(|mail| mail["detail-type"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_operator_hears_once_of_each_change_of_a_webhook() {
+    let (customer, aws, mailbox) = (customer("acct_news"), OBSERVED.aws().unwrap(), Mailbox::default());
+    // Many deliveries fail at the same time, in several dispatchers, for longer than two seconds. Then all succeed.
+    RECEIVER.answer("/acct_news", vec![Answer::status(503); 60]);
+    register(&customer, "/acct_news").await;
+    send("acct_news", 0..20).await;
+    let recovered = is_news("acct_news", "webhook.recovered");
+    mailbox.wait_for(&aws, recovered).await;
+    let failing = mailbox.wait_for(&aws, is_news("acct_news", "webhook.failing")).await["detail"].take();
+    assert_eq!((&failing["webhook_id"], &failing["status"]), (&json!(1), &json!("active")));
+    assert_eq!(failing["url"], RECEIVER.url("/acct_news"));
+    assert_eq!(failing["last_attempt"]["message"], "the endpoint answered 503");
+    assert!(failing["failing_since"].is_string() && failing["consecutive_failures"].as_u64() > Some(1), "{failing}");
+    // Whatever comes a second time comes soon.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(news_of(&mailbox.all(&aws), "acct_news"), ["webhook.failing", "webhook.recovered"]);
+
+    RECEIVER.answer("/acct_news", vec![Answer::status(410); 3]);
+    send("acct_news", 20..23).await;
+    let disabled = mailbox.wait_for(&aws, is_news("acct_news", "webhook.disabled")).await["detail"].take();
+    assert_eq!(
+        (&disabled["status"], &disabled["disabled_reason"]),
+        (&json!("disabled"), &json!("the endpoint answered 410 Gone"))
+    );
+    RECEIVER.answer("/acct_news", []);
+    let active = json!({ "status": "active" }).to_string();
+    assert_eq!(customer.send(Method::PATCH, "/api/v1/webhooks/1", Some(active)).await.unwrap().status, 200);
+    send("acct_news", 23..25).await;
+    let start = Instant::now();
+    while news_of(&mailbox.all(&aws), "acct_news").len() < 4 {
+        assert!(start.elapsed() < WITHIN, "{:?}", mailbox.all(&aws));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let all = ["webhook.failing", "webhook.recovered", "webhook.disabled", "webhook.recovered"];
+    assert_eq!(news_of(&mailbox.all(&aws), "acct_news"), all);
+
+    news_that_nobody_told_is_told_by_the_next(&aws, &mailbox).await;
+}
+
+/// As a dispatcher leaves a webhook that dies after it has disabled it.
+async fn news_that_nobody_told_is_told_by_the_next(aws: &Aws, mailbox: &Mailbox) {
+    register(&customer("acct_untold"), "/acct_untold").await;
+    let key = json!({ "account_id": { "S": "acct_untold" }, "id": { "N": "1" } });
+    let disabled = json!({
+        "TableName": "nano-webhooks-webhooks",
+        "Key": key,
+        "UpdateExpression": "SET #status = :disabled, disabled_reason = :reason",
+        "ExpressionAttributeNames": { "#status": "status" },
+        "ExpressionAttributeValues": { ":disabled": { "S": "disabled" }, ":reason": { "S": "the endpoint answered 410 Gone" } },
+    });
+    aws.call("dynamodb", "UpdateItem", &disabled).unwrap();
+    let message = json!({ "account_id": "acct_untold", "webhook_id": 1, "delivery_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
+        "event": "job.completed", "body": "{}", "round": 0 });
+    Producer::new(&OBSERVED).forge_delivery(message).await.unwrap();
+    mailbox.wait_for(aws, is_news("acct_untold", "webhook.disabled")).await;
+    assert!(RECEIVER.received("/acct_untold").is_empty());
+}
+
+fn is_news(account: &'static str, name: &'static str) -> impl Fn(&Value) -> bool {
+    move |mail| mail["detail"]["account_id"] == account && mail["detail-type"] == name
+}
+
+#[tokio::test]
+async fn one_trace_leads_from_the_producer_through_every_attempt_to_the_endpoint() {
+    RECEIVER.answer("/acct_traced", [Answer::status(500)]);
+    register(&customer("acct_traced"), "/acct_traced").await;
+    let (root, parent) = ("1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8");
+    let sent = json!({
+        "QueueUrl": OBSERVED.completions_queue_url,
+        "MessageBody": completion("acct_traced", 0).to_string(),
+        "MessageSystemAttributes": { "AWSTraceHeader": {
+            "DataType": "String", "StringValue": format!("Root={root};Parent={parent};Sampled=1") } },
+    });
+    OBSERVED.aws().unwrap().call("sqs", "SendMessage", &sent).unwrap();
+    RECEIVER.wait_for("/acct_traced", 2, WITHIN).await.unwrap();
+
+    let segments = segments_of(root, 3);
+    let [fan_out, first, second] = segments.as_slice() else { panic!("{segments:?}") };
+    assert_eq!((&fan_out["parent_id"], &fan_out["annotations"]["task_id"]), (&json!(parent), &json!("task_0")));
+    for (attempt, status, fault) in [(first, 500, true), (second, 200, false)] {
+        assert_eq!(attempt["parent_id"], fan_out["id"]);
+        let endpoint = &attempt["subsegments"][0];
+        assert_eq!((&endpoint["namespace"], &endpoint["name"]), (&json!("remote"), &json!("127.0.0.1")));
+        assert_eq!((&endpoint["http"]["response"]["status"], &endpoint["fault"]), (&json!(status), &json!(fault)));
+    }
+    let received = RECEIVER.received("/acct_traced");
+    let parents: Vec<_> = received.iter().map(traceparent).collect();
+    let of = |segment: &Value| format!("00-5759e988bd862e3fe1be46a994272793-{}-01", segment["id"].as_str().unwrap());
+    assert_eq!(parents, [of(first), of(second)]);
+    let line = OBSERVED.log().unwrap();
+    let line =
+        line.lines().find(|line| line.contains("acct_traced") && line.contains("\"attempt\"")).unwrap().to_owned();
+    assert!(line.contains(root), "{line}");
+}
+
+fn traceparent(received: &Received) -> &str {
+    received.header("traceparent").unwrap()
+}
+
+/// So many segments of a trace, in the order in which they began.
+fn segments_of(root: &str, count: usize) -> Vec<Value> {
+    DAEMON.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let (mut segments, mut datagram) = (Vec::new(), vec![0; 65_536]);
+    while segments.len() < count {
+        let length = DAEMON.recv(&mut datagram).expect("a segment comes in time");
+        let text = std::str::from_utf8(&datagram[..length]).unwrap();
+        let (header, segment) = text.split_once('\n').expect("a header stands on a line of its own");
+        assert_eq!(serde_json::from_str::<Value>(header).unwrap(), json!({ "format": "json", "version": 1 }));
+        let segment: Value = serde_json::from_str(segment).unwrap();
+        if segment["trace_id"] == root {
+            segments.push(segment);
+        }
+    }
+    segments.sort_by(|a, b| a["start_time"].as_f64().partial_cmp(&b["start_time"].as_f64()).expect("they are numbers"));
+    segments
+}

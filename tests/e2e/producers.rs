@@ -1,0 +1,201 @@
+//! The producers of `docs/producers/` as an operator would run them, with the policy that is shown beside them, and through a
+//! network on which calls and parts of batches fail.
+
+mod programs;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::{Duration, Instant},
+};
+
+use harness::{Customer, Fault, Faults, Schema, workspace};
+use serde_json::{Value, json};
+
+use self::programs::{Program, aws, environment_of_a_producer};
+use crate::{RECEIVER, STACK, key_for};
+
+const SOON: Duration = Duration::from_mins(2);
+
+/// More than a few batches, so that there is a batch for everything that can go wrong.
+const TASKS: usize = 45;
+
+/// The completions that a pipeline has to tell of, one a line. Some are large: ten of them fit into no batch.
+fn completions(account: &str) -> Vec<Value> {
+    let completion = |task: usize| {
+        let large = if (10..18).contains(&task) { "x".repeat(200_000) } else { String::new() };
+        let status = if task.is_multiple_of(5) { "failed" } else { "completed" };
+        json!({ "account_id": account, "task_id": format!("task_{task}"), "task_type": "image", "status": status,
+            "data": { "n": task, "text": "é 😀 \u{FFFE}\u{7f}\n\" \\", "large": large },
+            "timestamp": format!("2024-12-23T10:00:{task:02}Z") })
+    };
+    (0..TASKS).map(completion).collect()
+}
+
+async fn customer_with_webhook(account: &str) -> Customer {
+    let customer = Customer::new(&STACK, &key_for(account));
+    let webhook = json!({ "url": RECEIVER.url(&format!("/{account}")), "events": ["job.completed", "job.failed"] });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    customer
+}
+
+/// Waits for a webhook of each completion, and holds it to what was sent.
+async fn each_arrives(account: &str, completions: &[Value]) {
+    let start = Instant::now();
+    let mut expected: BTreeMap<&str, &Value> =
+        completions.iter().map(|completion| (completion["task_id"].as_str().unwrap(), completion)).collect();
+    while !expected.is_empty() {
+        for received in RECEIVER.received(&format!("/{account}")) {
+            let body = received.json();
+            let Some(sent) = expected.remove(body["task_id"].as_str().unwrap()) else { continue };
+            let event = format!("job.{}", sent["status"].as_str().unwrap());
+            assert_eq!(body["event"], event);
+            for field in ["task_type", "status", "data", "timestamp"] {
+                assert_eq!(body[field], sent[field], "{field}");
+            }
+        }
+        assert!(start.elapsed() < SOON, "{account} never heard of {:?}", expected.keys());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// How many events the customer has heard of.
+async fn deliveries(customer: &Customer) -> usize {
+    let reply = customer.get("/api/v1/webhooks/1/deliveries?limit=100").await.unwrap().json();
+    let deliveries = reply["data"]["deliveries"].as_array().unwrap().clone();
+    deliveries.iter().map(|delivery| delivery["id"].to_string()).collect::<BTreeSet<_>>().len()
+}
+
+/// Runs a producer until it says that everything was sent, through a network that loses a good part of its calls; then once
+/// more, as after a crash that left it unsure.
+async fn tells_of_every_task_once(name: &str, seed: u64) {
+    let account = format!("acct_by_{}", name.replace('.', "_"));
+    let customer = customer_with_webhook(&account).await;
+    let Some(program) = Program::named(name) else { return };
+    let completions = completions(&account);
+    let faults = Faults::start(seed).unwrap();
+    let endpoint = faults.before(&STACK).to_owned();
+    faults.take_down();
+    faults.set_rate(0.5);
+    let mut runs = 1;
+    while let Err(failure) = program.run(&endpoint, &completions) {
+        assert!(runs < 10, "{name} still fails after {runs} runs: {failure}");
+        runs += 1;
+    }
+    let counts = faults.counts();
+    each_arrives(&account, &completions).await;
+
+    faults.set_rate(0.0);
+    program.run(&endpoint, &completions).unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        deliveries(&customer).await,
+        TASKS,
+        "{name}: the same completion is one event, however often it is sent"
+    );
+
+    let schema = Schema::read(&workspace().join("docs/completion.schema.json")).unwrap();
+    let messages = sent(&faults);
+    assert!(messages.len() >= 2 * TASKS);
+    assert!(messages.iter().all(|message| message.is_ascii()), "{name} sends ASCII");
+    for (message, complaint) in messages.iter().zip(schema.complaints(&messages).unwrap()) {
+        assert_eq!(complaint, None, "{name} sends {message}");
+    }
+    let wanted = |fault: &Fault| name == "eventbridge.py" || *fault == Fault::Partial;
+    assert!(counts.faults.keys().any(wanted), "{name} met none of the faults that it is here for: {counts:?}");
+}
+
+/// The completions in the calls that a producer made.
+fn sent(faults: &Faults) -> Vec<String> {
+    let calls = faults.taken_down().into_iter().filter(|(operation, _)| operation != "ReceiveMessage");
+    let calls = calls.map(|(_, body)| serde_json::from_str::<Value>(&body).unwrap());
+    let in_call = |call: Value| call["Entries"].as_array().unwrap().clone();
+    let text = |entry: &Value| entry.get("MessageBody").or(entry.get("Detail")).unwrap().as_str().unwrap().to_owned();
+    calls.flat_map(in_call).map(|entry| text(&entry)).collect()
+}
+
+#[tokio::test]
+async fn the_python_program_tells_of_every_task_once() {
+    tells_of_every_task_once("python.py", 6).await;
+}
+
+#[tokio::test]
+async fn the_node_program_tells_of_every_task_once() {
+    tells_of_every_task_once("node.js", 2).await;
+}
+
+#[tokio::test]
+async fn the_rust_program_tells_of_every_task_once() {
+    tells_of_every_task_once("rust.rs", 3).await;
+}
+
+#[tokio::test]
+async fn the_aws_cli_script_tells_of_every_task_once() {
+    tells_of_every_task_once("aws-cli.sh", 4).await;
+}
+
+#[tokio::test]
+async fn an_eventbridge_bus_tells_of_every_task_once() {
+    aws(&["rule", "jobs", programs::COMPLETIONS_ARN], "").unwrap();
+    tells_of_every_task_once("eventbridge.py", 5).await;
+}
+
+#[tokio::test]
+async fn a_completion_without_a_timestamp_is_sent_by_no_program() {
+    let mut completions = completions("acct_untimed");
+    completions[TASKS - 1].as_object_mut().unwrap().remove("timestamp");
+    for name in programs::names() {
+        let Some(program) = Program::named(&name) else { continue };
+        let faults = Faults::start(0).unwrap();
+        let endpoint = faults.before(&STACK).to_owned();
+        let failure = program.run(&endpoint, &completions).unwrap_err();
+        assert!(failure.contains("no timestamp"), "{name}: {failure}");
+        assert_eq!(faults.counts().calls.len(), 0, "{name} sends nothing before it has read everything");
+    }
+}
+
+#[tokio::test]
+async fn a_producer_with_the_policy_that_is_shown_may_do_nothing_but_send() {
+    let denied = programs::aws_as(environment_of_a_producer(), &["receive", &STACK.completions_queue_url], "");
+    assert!(denied.as_ref().is_err_and(|failure| failure.contains("AccessDenied")), "{denied:?}");
+}
+
+#[tokio::test]
+async fn the_state_machine_tells_how_its_job_ended() {
+    let account = "acct_by_state_machine";
+    customer_with_webhook(account).await;
+    let machine = aws(&["machine", &STACK.completions_queue_url], "").unwrap();
+    let arn = machine["arn"].as_str().unwrap();
+    let outcomes = [
+        ("drawn", "completed", json!({ "url": "https://cdn.example.com/image.png", "credits_charged": 6 })),
+        // What the emulator calls the exception; AWS gives its own name, ValueError.
+        ("refused", "failed", json!({ "error": "Runtime.HandlerError" })),
+    ];
+    for (prompt, status, data) in outcomes {
+        let input = json!({ "account_id": account, "task_id": prompt, "task_type": "image", "prompt": prompt });
+        let ended = aws(&["run", arn], &input.to_string()).unwrap();
+        assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+        let arrived = async || loop {
+            let received = RECEIVER.received(&format!("/{account}"));
+            if let Some(webhook) = received.iter().find(|webhook| webhook.json()["task_id"] == prompt) {
+                break webhook.json();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        let body = tokio::time::timeout(SOON, arrived()).await.unwrap_or_else(|_| panic!("no webhook of {prompt}"));
+        assert_eq!((&body["status"], &body["data"]), (&json!(status), &data));
+        let ended_at: jiff::Timestamp = body["timestamp"].as_str().unwrap().parse().unwrap();
+        assert!(jiff::Timestamp::now().duration_since(ended_at) < jiff::SignedDuration::from_mins(5), "{ended_at}");
+    }
+}
+
+#[test]
+fn the_guide_shows_every_producer_as_it_is() {
+    let guide = fs::read_to_string(workspace().join("docs/producers.md")).unwrap();
+    for file in fs::read_dir(workspace().join("docs/producers")).unwrap() {
+        let path = file.unwrap().path();
+        let (name, text) = (path.file_name().unwrap().to_str().unwrap(), fs::read_to_string(&path).unwrap());
+        assert!(guide.contains(&format!("(producers/{name})")), "docs/producers.md has no link to {name}");
+        assert!(guide.contains(&format!("\n{text}```\n")), "docs/producers.md does not show {name} as it is");
+    }
+}

@@ -1,0 +1,164 @@
+//! The samples of earlier versions, in the tables and on the queues of the stack under test.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use harness::{ApiKey, Customer, Stack, prepare, workspace};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::SOON;
+use crate::{RECEIVER, STACK};
+
+/// What one version left behind.
+pub(super) struct Frozen {
+    pub(super) version: String,
+    pub(super) account_id: String,
+    /// Where the receiver was then. It is elsewhere now, and the items and messages with it.
+    pub(super) receiver_then: String,
+    /// What the API answered then, by path.
+    pub(super) replies_then: BTreeMap<String, Value>,
+    /// What it answers of the same items now, before anything happens to them.
+    pub(super) replies_now: BTreeMap<String, Value>,
+    about: Value,
+    items: Value,
+}
+
+/// Every version's, put in once.
+pub(super) async fn frozen() -> &'static [Frozen] {
+    static FROZEN: OnceCell<Vec<Frozen>> = OnceCell::const_new();
+    let put_in = async || {
+        let mut all = Vec::new();
+        for folder in fs::read_dir(workspace().join("tests/samples")).unwrap() {
+            let folder = folder.unwrap().path();
+            if folder.is_dir() {
+                all.push(Frozen::put_in(&folder).await);
+            }
+        }
+        assert!(!all.is_empty(), "there are samples");
+        all
+    };
+    FROZEN.get_or_init(put_in).await
+}
+
+impl Frozen {
+    async fn put_in(folder: &Path) -> Self {
+        let about = read(folder, "about.json");
+        let receiver_then = about["receiver"].as_str().unwrap().to_owned();
+        let receiver_now = RECEIVER.url("");
+        let moved = |name| -> Value {
+            let text = read(folder, name).to_string().replace(&receiver_then, &receiver_now);
+            serde_json::from_str(&text).unwrap()
+        };
+        let replies_then: BTreeMap<String, Value> = serde_json::from_value(moved("replies.json")).unwrap();
+        let hour_then = replies_then["/api/v1/webhooks/1/stats?hours=1"]["hours"][0]["hour"].as_str().unwrap();
+        let items = in_this_hour(&moved("items.json"), hour_then);
+        tool(&STACK, &["put-items"], &items);
+
+        let mut frozen = Self {
+            version: folder.file_name().unwrap().to_str().unwrap().to_owned(),
+            account_id: about["account_id"].as_str().unwrap().to_owned(),
+            replies_now: BTreeMap::new(),
+            receiver_then,
+            replies_then,
+            about,
+            items,
+        };
+        frozen.replies_now = frozen.ask().await;
+        tool(&STACK, &["send", &STACK.deliveries_queue_url], &read(folder, "deliveries-queue.json"));
+        tool(&STACK, &["send", &STACK.completions_queue_url], &read(folder, "completions-queue.json"));
+        frozen
+    }
+
+    /// What the API answers now where it answered something then.
+    async fn ask(&self) -> BTreeMap<String, Value> {
+        let customer = Customer::new(&STACK, &self.key("key"));
+        let mut replies = BTreeMap::new();
+        for (path, then) in &self.replies_then {
+            let reply = customer.get(path).await.unwrap();
+            assert_eq!(reply.status, 200, "{}: {path}: {}", self.version, reply.text);
+            let mut now = reply.json()["data"].take();
+            if path.contains("/stats") {
+                // The hour was moved; what was counted in it was not.
+                now["hours"][0]["hour"] = then["hours"][0]["hour"].clone();
+            }
+            replies.insert(path.clone(), now);
+        }
+        replies
+    }
+
+    pub(super) fn key(&self, name: &str) -> ApiKey {
+        ApiKey { account_id: self.account_id.clone(), key: self.about[name].as_str().unwrap().to_owned() }
+    }
+
+    /// The path at the receiver of the webhook with this name.
+    pub(super) fn path(&self, webhook: &str) -> String {
+        format!("/{}/{webhook}", self.account_id)
+    }
+
+    pub(super) fn secret_of(&self, webhook: u64) -> String {
+        let webhooks = self.items["webhooks"].as_array().unwrap();
+        let number = webhook.to_string();
+        let item = webhooks.iter().find(|item| item["id"]["N"] == *number && item.get("secret").is_some()).unwrap();
+        item["secret"]["S"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of a task's delivery to a webhook, as it was shown then.
+    pub(super) fn delivery(&self, webhook: u64, task: &str) -> String {
+        let of_webhook = format!("/api/v1/webhooks/{webhook}/deliveries/");
+        let mut deliveries = self.replies_then.iter().filter(|(path, _)| path.starts_with(&of_webhook));
+        let (path, _) = deliveries.find(|(_, reply)| reply["payload"]["task_id"] == task).unwrap();
+        path[of_webhook.len()..].to_owned()
+    }
+
+    /// Waits until the API answers so; gives the answer.
+    pub(super) async fn wait_for(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let (customer, start) = (Customer::new(&STACK, &self.key("key")), Instant::now());
+        loop {
+            let data = customer.get(path).await.unwrap().json()["data"].take();
+            if is_so(&data) {
+                return data;
+            }
+            assert!(start.elapsed() < SOON, "{}: {path} stays {data}", self.version);
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+}
+
+fn read(folder: &Path, name: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+}
+
+/// The items with their hours moved, so that the hour in which they were frozen is the present one: of older ones nobody can
+/// ask after a week.
+fn in_this_hour(items: &Value, hour_then: &str) -> Value {
+    let then: Timestamp = hour_then.parse().unwrap();
+    let now = Timestamp::from_second(Timestamp::now().as_second() / 3600 * 3600).unwrap();
+    let mut items = items.clone();
+    for item in items["deliveries"].as_array_mut().unwrap() {
+        if item["webhook"]["S"].as_str().is_some_and(|webhook| webhook.ends_with("#hours")) {
+            let hour: Timestamp = item["id"]["S"].as_str().unwrap().parse().unwrap();
+            item["id"]["S"] = (hour + now.duration_since(then)).to_string().into();
+        }
+    }
+    items
+}
+
+/// Runs `samples.py` against a stack and gives the JSON that it prints.
+pub(super) fn tool(stack: &Stack, arguments: &[&str], input: &Value) -> Value {
+    let (python, _) = prepare(&|_| ()).unwrap();
+    let mut tool = Command::new(python);
+    tool.arg(workspace().join("tests/e2e/upgrades/samples.py")).args(arguments).envs(stack.aws_environment());
+    let mut child = tool.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "samples.py {arguments:?} failed");
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}

@@ -1,0 +1,283 @@
+//! Makes the samples of this version: runs its stack, has something of everything happen, and keeps what lies in the
+//! tables and on the queues then. `tests/samples/README.md` says when.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use harness::{
+    Answer,
+    Behaviour::{Resets, Says},
+    Customer, Hostile, Options, Producer, Stack, workspace,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::frozen::tool;
+use crate::{RECEIVER, folder_of_this_run};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const SOON: Duration = Duration::from_mins(1);
+
+struct Version {
+    stack: Stack,
+    hostile: Hostile,
+    customer: Customer,
+    account_id: String,
+}
+
+#[tokio::test]
+#[ignore = "writes the samples of this version: see tests/samples/README.md"]
+async fn the_samples_of_this_version_are_made() {
+    let folder = workspace().join("tests/samples").join(VERSION);
+    assert!(!folder.exists(), "{} is there already, and frozen", folder.display());
+    let run = folder_of_this_run().join("freezing");
+    let options = Options {
+        folder: run.clone(),
+        // Enough attempts for an outcome of every kind, and no long wait between them.
+        parameters: vec![("RetryScheduleSeconds", "1,1,1,1,1,1,1,1,1,1,1,1,1,1")],
+        ..Options::default()
+    };
+    let stack = Stack::start(&options, &|_| {}).unwrap();
+    let account_id = format!("acct_frozen_{VERSION}");
+    let key = stack.create_api_key(&account_id).unwrap();
+    let revoked = stack.create_api_key(&account_id).unwrap();
+    revoke_newest(&stack);
+    let customer = Customer::new(&stack, &key);
+    let version = Version { customer, account_id, hostile: Hostile::start(&run).unwrap(), stack };
+
+    version.webhooks().await;
+    version.deliveries().await;
+    let deliveries_queue = version.delivery_messages().await;
+    let completions_queue = version.completion_messages().await;
+    tool(&version.stack, &["lengthen"], &Value::Null);
+    let replies = version.replies().await;
+    let items = tool(&version.stack, &["items"], &Value::Null);
+    let receiver = RECEIVER.url("");
+    let about =
+        json!({ "account_id": version.account_id, "key": key.key, "revoked_key": revoked.key, "receiver": receiver });
+
+    fs::create_dir_all(&folder).unwrap();
+    for (name, value) in [
+        ("about.json", about),
+        ("items.json", items),
+        ("completions-queue.json", completions_queue),
+        ("deliveries-queue.json", deliveries_queue),
+        ("replies.json", replies),
+    ] {
+        fs::write(folder.join(name), serde_json::to_string_pretty(&value).unwrap() + "\n").unwrap();
+    }
+}
+
+impl Version {
+    /// One healthy, with a secret of the service's and an idempotency key; one that was rotated twice; one that will fail; one
+    /// that will be gone; one that its customer disabled; and a number that was used and is no more.
+    async fn webhooks(&self) {
+        let create = async |path: &str, secret: Option<&str>, headers: &[(&str, &str)]| {
+            let mut body = json!({ "url": self.url(path), "events": ["job.failed", "job.completed"] });
+            if let Some(secret) = secret {
+                body["secret_key"] = secret.into();
+            }
+            let body = Some(body.to_string());
+            let reply = self.customer.send_with(Method::POST, "/api/v1/webhooks", body, headers).await.unwrap();
+            assert_eq!(reply.status, 201, "{}", reply.text);
+        };
+        create("healthy", None, &[("idempotency-key", "frozen")]).await;
+        create("rotated", Some("the-first-secret"), &[]).await;
+        create("failing", Some("the-failing-secret"), &[]).await;
+        create("gone", Some("the-gone-secret"), &[]).await;
+        create("disabled", Some("the-disabled-secret"), &[]).await;
+        create("deleted", Some("the-deleted-secret"), &[]).await;
+        assert_eq!(self.customer.delete("/api/v1/webhooks/6").await.unwrap().status, 200);
+        for secret in ["the-second-secret", "the-third-secret"] {
+            let rotation = json!({ "secret_key": secret });
+            let rotated = self.customer.post("/api/v1/webhooks/2/rotate-secret", &rotation).await.unwrap();
+            assert_eq!(rotated.status, 200, "{}", rotated.text);
+        }
+    }
+
+    /// Deliveries in every state that is stored, with an attempt of every outcome among them.
+    async fn deliveries(&self) {
+        RECEIVER.answer(&self.path("disabled"), vec![Answer::status(500); 100]);
+        RECEIVER.answer(&self.path("gone"), [Answer { body: "we have moved".into(), ..Answer::status(410) }]);
+        self.change(3, json!({ "url": self.blocked() })).await;
+        self.complete("task_first").await;
+        for (webhook, status) in [(1, "delivered"), (2, "delivered"), (3, "failed"), (4, "failed"), (5, "retrying")] {
+            self.wait_for(webhook, status, 1).await;
+        }
+        self.change(5, json!({ "status": "disabled" })).await;
+        self.wait_for(5, "cancelled", 1).await;
+
+        let wrong = [
+            ("connect", "http://127.0.0.1:1/".to_owned()),
+            ("dns", "https://nothing-has-this-name.example.com/".to_owned()),
+            ("tls", RECEIVER.url("/").replace("http:", "https:")),
+            // Over a connection that turns out to be dead the second request is sent twice.
+            ("", self.hostile.on("/resent", [Says(busy()), Resets(Vec::new()), Says(busy())])),
+            ("interrupted", self.hostile.on("/interrupted", [Resets(Vec::new())])),
+            ("too_large", self.hostile.on("/large", [Says(large())])),
+            ("timeout", self.hostile.on("/silent", [Says(Vec::new())])),
+            ("http", self.url("failing")),
+        ];
+        RECEIVER.answer(&self.path("failing"), vec![Answer { body: "é \u{1b}[2J".into(), ..Answer::status(503) }; 20]);
+        self.change(3, json!({ "url": wrong[0].1 })).await;
+        self.complete("task_of_every_outcome").await;
+        for (outcome, url) in wrong {
+            self.change(3, json!({ "url": url })).await;
+            let seen =
+                if outcome.is_empty() { r#""resent":true"#.to_owned() } else { format!(r#""outcome":"{outcome}""#) };
+            self.wait_for_attempt(3, &seen).await;
+        }
+        self.wait_for(3, "failed", 2).await;
+
+        let later = Answer { headers: vec![("retry-after", "25".to_owned())], ..Answer::status(429) };
+        RECEIVER.answer(&self.path("failing"), [Answer::status(500), Answer::status(302), later]);
+        self.complete("task_retrying").await;
+        let start = Instant::now();
+        while RECEIVER.received(&self.path("failing")).last().is_none_or(|last| last.answered != Some(429)) {
+            assert!(start.elapsed() < SOON, "three attempts fail");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What waits for the dispatcher: deliveries without an attempt, a test event, one that is being retried, repetitions of
+    /// delivered ones, and what was retried by hand.
+    async fn delivery_messages(&self) -> Value {
+        tool(&self.stack, &["hold", "DispatcherFunction"], &Value::Null);
+        self.complete("task_waiting \u{FFFE} é").await;
+        self.complete("task_first").await;
+        self.complete("task_retrying").await;
+        let failed = self.list(3, "failed").await;
+        let by_hand = failed.iter().find(|delivery| delivery["attempt_count"].as_u64() > Some(1)).unwrap();
+        let id = by_hand["id"].as_str().unwrap();
+        for path in [format!("/api/v1/webhooks/3/deliveries/{id}/retry"), "/api/v1/webhooks/1/test".to_owned()] {
+            let reply = self.customer.send(Method::POST, &path, None).await.unwrap();
+            assert_eq!(reply.status, 202, "{}", reply.text);
+        }
+        // Three completions for three active webhooks, and those two.
+        tool(&self.stack, &["receive", &self.stack.deliveries_queue_url, "11"], &Value::Null)
+    }
+
+    /// What waits for fan-out.
+    async fn completion_messages(&self) -> Value {
+        tool(&self.stack, &["hold", "FanOutFunction"], &Value::Null);
+        let bare = self.completion("task_bare");
+        let mut least = bare.clone();
+        for field in ["data", "timestamp"] {
+            least.as_object_mut().unwrap().remove(field);
+        }
+        least["task_id"] = "task_least".into();
+        // As EventBridge writes it for a queue.
+        let wrapped = json!({ "version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": "TaskCompleted",
+            "source": "jobs", "account": "111122223333", "time": "2026-01-02T03:04:05Z", "region": "us-east-1",
+            "resources": [], "detail": self.completion("task_wrapped") });
+        // This one was delivered long ago.
+        let repeated = self.completion("task_first");
+        let messages = [repeated, bare, least, wrapped].map(|message| message.to_string());
+        Producer::new(&self.stack).send_all(&messages).await.unwrap();
+        tool(&self.stack, &["receive", &self.stack.completions_queue_url, "4"], &Value::Null)
+    }
+
+    /// What a customer sees of it.
+    async fn replies(&self) -> Value {
+        let mut paths = vec!["/api/v1/webhooks".to_owned()];
+        for webhook in 1..=5 {
+            let webhook_path = format!("/api/v1/webhooks/{webhook}");
+            for delivery in self.list(webhook, "").await {
+                paths.push(format!("{webhook_path}/deliveries/{}", delivery["id"].as_str().unwrap()));
+            }
+            paths.extend(
+                ["/deliveries?limit=100", "/deliveries?status=failed", "/stats?hours=1"]
+                    .map(|rest| webhook_path.clone() + rest),
+            );
+            paths.push(webhook_path);
+        }
+        let mut replies = json!({});
+        for path in paths {
+            let reply = self.customer.get(&path).await.unwrap();
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+            replies[path] = reply.json()["data"].take();
+        }
+        replies
+    }
+
+    async fn change(&self, webhook: u64, change: Value) {
+        let path = format!("/api/v1/webhooks/{webhook}");
+        let reply = self.customer.send(Method::PATCH, &path, Some(change.to_string())).await.unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
+
+    async fn complete(&self, task: &str) {
+        Producer::new(&self.stack)
+            .send(self.completion(task).to_string().replace('\u{FFFE}', r"\ufffe"))
+            .await
+            .unwrap();
+    }
+
+    fn completion(&self, task: &str) -> Value {
+        json!({ "account_id": self.account_id, "task_id": task, "task_type": "image", "status": "completed",
+            "data": { "url": "https://cdn.example.com/image.png", "credits_charged": 6, "é": "😀" },
+            "timestamp": "2024-12-23T10:00:00Z" })
+    }
+
+    async fn list(&self, webhook: u64, status: &str) -> Vec<Value> {
+        let status = if status.is_empty() { String::new() } else { format!("&status={status}") };
+        let path = format!("/api/v1/webhooks/{webhook}/deliveries?limit=100{status}");
+        let reply = self.customer.get(&path).await.unwrap();
+        reply.json()["data"]["deliveries"].as_array().unwrap().clone()
+    }
+
+    async fn wait_for(&self, webhook: u64, status: &str, count: usize) {
+        let start = Instant::now();
+        while self.list(webhook, status).await.len() != count {
+            assert!(start.elapsed() < SOON, "webhook {webhook} has {count} {status}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits until the webhook has a delivery with this in its attempts.
+    async fn wait_for_attempt(&self, webhook: u64, seen: &str) {
+        let start = Instant::now();
+        loop {
+            for delivery in self.list(webhook, "").await {
+                let id = delivery["id"].as_str().unwrap();
+                let path = format!("/api/v1/webhooks/{webhook}/deliveries/{id}");
+                if self.customer.get(&path).await.unwrap().text.contains(seen) {
+                    return;
+                }
+            }
+            assert!(start.elapsed() < SOON, "an attempt has {seen}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("/{}/{name}", self.account_id)
+    }
+
+    fn url(&self, name: &str) -> String {
+        RECEIVER.url(&self.path(name))
+    }
+
+    /// The service's own host: it may be registered, and is never called.
+    fn blocked(&self) -> String {
+        let api = self.stack.api_url.rsplit('/').next().unwrap();
+        format!("https://{api}.execute-api.us-east-1.amazonaws.com/")
+    }
+}
+
+fn large() -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024)).into_bytes()
+}
+
+fn busy() -> Vec<u8> {
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n".to_vec()
+}
+
+fn revoke_newest(stack: &Stack) {
+    let keys: Value = serde_json::from_str(&stack.operator(&["keys", "list", "--json"]).unwrap()).unwrap();
+    let newest = keys.as_array().unwrap().last().unwrap()["id"].as_str().unwrap();
+    stack.operator(&["keys", "revoke", newest]).unwrap();
+}

@@ -1,28 +1,57 @@
 //! `nano-webhooks completions`: what the job pipeline does, by hand.
 
-use aws_config::SdkConfig;
-use aws_sdk_sqs::Client;
+use std::{fs, io};
+
 use clap::Subcommand;
+use jiff::Timestamp;
+use nano_webhooks::event::Completion;
+use serde_json::json;
+
+use crate::{failure::Failure, stack::Stack, terminal};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Completions {
     /// Puts one message on the completions queue, as the job pipeline does for a finished task
     ///
-    /// The message is sent as it is. What is no completion ends in the dead-letter queue, with the reason.
+    /// It prints the message's id. What is no completion is refused, with the reason that fan-out would give.
+    #[command(after_help = SEND_HELP)]
     Send {
-        /// The completion: a JSON object with `account_id`, `task_id`, `task_type` and `status`
-        json: String,
+        /// The completion as JSON, bare or in an EventBridge event; `-` reads it from standard input, `@FILE` from a file
+        completion: String,
+        /// Send it whatever it is. What is no completion becomes a dead letter, with the reason
+        #[arg(long)]
+        unchecked: bool,
     },
 }
 
+const SEND_HELP: &str = r#"Examples:
+  nano-webhooks completions send @completion.json
+  jq -c .detail event.json | nano-webhooks completions send -
+  nano-webhooks completions send '{"account_id": "acct_1", "task_id": "task_1", "task_type": "image",
+    "status": "completed", "data": {"url": "https://cdn.example.com/image.png"}}'
+
+  # A dead letter, to see the alarm ring
+  nano-webhooks completions send --unchecked '{"account_id": "acct_1"}'"#;
+
 impl Completions {
-    pub(crate) async fn run(self, aws: &SdkConfig, stack: &str) -> Result<(), Box<dyn std::error::Error>> {
-        let Self::Send { json } = self;
-        let client = Client::new(aws);
-        let queue = client.get_queue_url().queue_name(format!("{stack}-completions")).send().await?;
-        let queue = queue.queue_url().ok_or("SQS gave no address for the queue")?;
-        let sent = client.send_message().queue_url(queue).message_body(json).send().await?;
-        println!("{}", sent.message_id().unwrap_or_default());
-        Ok(())
+    pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
+        let Self::Send { completion, unchecked } = self;
+        let text = read(&completion)?;
+        if !unchecked {
+            Completion::parse(&text, Timestamp::now()).map_err(|rejection| {
+                Failure::Wrong(format!("this is no completion: {rejection}; --unchecked sends it all the same"))
+            })?;
+        }
+        let id = stack.completions_queue()?.send_text(&text).await?;
+        if json { terminal::json(&json!({ "message_id": id })) } else { terminal::line(&id) }
     }
+}
+
+fn read(argument: &str) -> Result<String, Failure> {
+    let (read, from) = match argument.strip_prefix('@') {
+        Some(path) => (fs::read_to_string(path), path),
+        None if argument == "-" => (io::read_to_string(io::stdin()), "standard input"),
+        None => return Ok(argument.to_owned()),
+    };
+    read.map_err(|err| Failure::Wrong(format!("could not read {from}: {err}")))
 }

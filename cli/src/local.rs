@@ -2,9 +2,8 @@
 
 use std::{collections::HashMap, fs, io};
 
-use aws_config::{Region, SdkConfig};
+use aws_config::{ConfigLoader, Region};
 use aws_credential_types::Credentials;
-use nano_webhooks::config;
 
 const STACK_ENV: &str = "target/local/stack.env";
 
@@ -17,15 +16,31 @@ pub(crate) enum LocalError {
     Missing(&'static str),
 }
 
-/// The AWS clients' configuration for the local stack.
-pub(crate) async fn aws() -> Result<SdkConfig, LocalError> {
-    let text = fs::read_to_string(STACK_ENV).map_err(LocalError::NotRunning)?;
-    let values: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
-    let value = |name| values.get(name).map(|value| (*value).to_owned()).ok_or(LocalError::Missing(name));
-    let credentials = Credentials::from_keys(value("AWS_ACCESS_KEY_ID")?, value("AWS_SECRET_ACCESS_KEY")?, None);
-    let loader = config::aws_loader()
-        .endpoint_url(value("AWS_ENDPOINT_URL")?)
-        .region(Region::new(value("AWS_REGION")?))
-        .credentials_provider(credentials);
-    Ok(loader.load().await)
+/// What the file says.
+pub(crate) struct Local(HashMap<String, String>);
+
+impl Local {
+    pub(crate) fn read() -> Result<Self, LocalError> {
+        let text = fs::read_to_string(STACK_ENV).map_err(LocalError::NotRunning)?;
+        let values = text.lines().filter_map(|line| line.split_once('='));
+        Ok(Self(values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
+    }
+
+    /// Points the AWS clients to it.
+    pub(crate) fn configure(&self, loader: ConfigLoader) -> Result<ConfigLoader, LocalError> {
+        let (id, secret) = (self.value("AWS_ACCESS_KEY_ID")?, self.value("AWS_SECRET_ACCESS_KEY")?);
+        Ok(loader
+            .endpoint_url(self.value("AWS_ENDPOINT_URL")?)
+            .region(Region::new(self.value("AWS_REGION")?))
+            .credentials_provider(Credentials::from_keys(id, secret, None)))
+    }
+
+    /// Where its API is: the output of the template has the address that it would have on AWS.
+    pub(crate) fn api_url(&self) -> Result<String, LocalError> {
+        self.value("NANO_API_URL")
+    }
+
+    fn value(&self, name: &'static str) -> Result<String, LocalError> {
+        self.0.get(name).cloned().ok_or(LocalError::Missing(name))
+    }
 }

@@ -1,32 +1,60 @@
-//! `nano-webhooks`, the operator's command.
-
-#![expect(clippy::print_stdout, reason = "a command talks on standard output")]
+//! `nano-webhooks`, the operator's command: one module for each noun, and what they all talk through.
 
 mod completions;
+mod dead_letters;
+mod deliveries;
+mod doctor;
+mod failure;
 mod keys;
 mod local;
+mod stack;
+mod table;
+mod tail;
+mod terminal;
+mod webhooks;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nano_webhooks::{config, telemetry};
+use failure::Failure;
+use stack::Stack;
 
 /// Operates a nano-webhooks stack.
 ///
-/// It uses your AWS credentials and region as the AWS CLI does (`AWS_PROFILE`, `AWS_REGION`, IAM Identity Center, …).
-/// With `--local` it talks to the stack that `cargo local` has started.
+/// It uses your AWS credentials and region as the AWS CLI does (`AWS_PROFILE`, `AWS_REGION`, IAM Identity Center, …), and
+/// finds what belongs to the stack by the stack's name, in CloudFormation. With `--local` it works on the stack that
+/// `cargo local` has started.
 #[derive(Debug, Parser)]
-#[command(name = "nano-webhooks", version)]
+#[command(name = "nano-webhooks", version, after_help = AFTER_HELP)]
 struct Cli {
     /// The CloudFormation stack
-    #[arg(long, global = true, default_value = "nano-webhooks")]
+    #[arg(long, global = true, env = "NANO_WEBHOOKS_STACK", default_value = "nano-webhooks")]
     stack: String,
     /// Use the local stack of `cargo local`, found by target/local/stack.env
     #[arg(long, global = true)]
     local: bool,
+    /// Print JSON, for a program: one document, or one object a line from `deliveries tail`
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
+
+const AFTER_HELP: &str = "\
+Examples:
+  nano-webhooks doctor                                 is all well?
+  nano-webhooks keys create --account acct_1           a first key
+  nano-webhooks deliveries list --account acct_1 --status failed
+  nano-webhooks deliveries tail                        every attempt, as it happens
+  nano-webhooks dead-letters list                      what could not be processed, and why
+
+Exit codes:
+  0    it is done
+  1    it did not work
+  2    it was not tried: the command line is wrong, or it needs a yes and there is nobody to ask
+  3    what was named is not there: a stack, a webhook, a delivery, a key, a dead letter
+  4    doctor found something that is not well
+  130  interrupted by Ctrl-C";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -36,24 +64,42 @@ enum Command {
     /// Sends completions, as the job pipeline does
     #[command(subcommand)]
     Completions(completions::Completions),
+    /// Shows webhooks and how they fare, disables and enables them
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
+    /// Shows what became of deliveries, retries them, and watches attempts as they happen
+    #[command(subcommand)]
+    Deliveries(deliveries::Deliveries),
+    /// Shows what could not be processed and why, and sends it again or deletes it
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLetters),
+    /// Checks a deployed stack from end to end, and says what to do about what is not well
+    Doctor(doctor::Doctor),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(err) => {
-            eprintln!("error: {}", telemetry::chain(err.as_ref()));
-            ExitCode::FAILURE
-        }
-    }
+    // The doctor puts away what it has made before it ends.
+    let cleans_up = matches!(cli.command, Command::Doctor(_));
+    let done = tokio::select! {
+        done = run(cli) => done,
+        _ = tokio::signal::ctrl_c(), if !cleans_up => Err(Failure::Interrupted),
+    };
+    done.map_or_else(|failure| failure.tell(), |()| ExitCode::SUCCESS)
 }
 
-async fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
-    let aws = if cli.local { local::aws().await? } else { config::aws_loader().load().await };
-    match cli.command {
-        Command::Keys(command) => command.run(&aws, &cli.stack).await,
-        Command::Completions(command) => command.run(&aws, &cli.stack).await,
+async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
+    if let Command::Doctor(doctor) = command {
+        return doctor.run(&stack, local, json).await;
+    }
+    let stack = Stack::find(&stack, local).await?;
+    match command {
+        Command::Keys(command) => command.run(&stack, json).await,
+        Command::Completions(command) => command.run(&stack, json).await,
+        Command::Webhooks(command) => command.run(&stack, json).await,
+        Command::Deliveries(command) => command.run(&stack, json).await,
+        Command::DeadLetters(command) => command.run(&stack, json).await,
+        Command::Doctor(_) => unreachable!("runs above"),
     }
 }

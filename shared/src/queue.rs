@@ -3,6 +3,8 @@
 //! SQS refuses U+FFFE, U+FFFF and most control characters, and more than ten messages or 1 MiB in one batch. So every
 //! message is pure ASCII JSON, and batches are packed by count and by bytes.
 
+mod dead_letters;
+
 use std::{collections::HashMap, time::Duration};
 
 use aws_lambda_events::sqs::BatchItemFailure;
@@ -14,6 +16,7 @@ use aws_sdk_sqs::{
         MessageSystemAttributeNameForSends as SystemName, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
     },
 };
+pub use dead_letters::{Cause, DeadLetter, DeadLetters, Look};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
@@ -72,6 +75,13 @@ impl Queue {
         let send = self.client.send_message().queue_url(&self.url).message_group_id(account).message_body(text);
         send.send().await.map_err(|err| QueueError { doing: "send a delivery", source: err.into() })?;
         Ok(())
+    }
+
+    /// Sends a message as it is, to the completions queue, and gives the name that SQS gave it.
+    pub async fn send_text(&self, text: &str) -> Result<String, QueueError> {
+        let sent = self.client.send_message().queue_url(&self.url).message_body(text).send().await;
+        let sent = sent.map_err(|err| QueueError { doing: "send a message", source: err.into() })?;
+        Ok(sent.message_id.unwrap_or_default())
     }
 
     async fn send_batch<T: Copy>(&self, batch: Vec<(T, Outgoing)>) -> Vec<T> {

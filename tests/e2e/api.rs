@@ -172,10 +172,10 @@ async fn a_revoked_key_opens_nothing() {
     assert!(!keys.to_string().contains(&key.key), "a key is not listed");
     let id = keys[0]["id"].as_str().unwrap();
 
-    STACK.operator(&["keys", "revoke", id]).unwrap();
+    STACK.operator(&["keys", "revoke", "--yes", id]).unwrap();
     let refused = customer.get(WEBHOOKS).await.unwrap();
     assert_eq!((refused.status, refused.text.as_str()), (401, UNAUTHORIZED));
-    assert!(STACK.operator(&["keys", "revoke", id]).unwrap_err().to_string().contains("revoked already"));
+    assert!(STACK.operator(&["keys", "revoke", "--yes", id]).unwrap_err().to_string().contains("revoked already"));
 }
 
 #[tokio::test]

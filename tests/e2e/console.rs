@@ -282,7 +282,7 @@ async fn a_key_stays_in_its_tab_and_ends_with_it() {
     browser.read("Try it").await;
     let keys = STACK.operator(&["keys", "list", "--account", "acct_console_revoked", "--json"]).unwrap();
     let keys: Value = serde_json::from_str(&keys).unwrap();
-    STACK.operator(&["keys", "revoke", keys[0]["id"].as_str().unwrap()]).unwrap();
+    STACK.operator(&["keys", "revoke", "--yes", keys[0]["id"].as_str().unwrap()]).unwrap();
     assert_eq!(customer.get("/api/v1/webhooks").await.unwrap().status, 401);
     browser.click("Send test event").await;
     browser.read("This key is not valid any more.").await;

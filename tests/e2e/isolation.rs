@@ -238,7 +238,7 @@ fn revoke_newest_key(account: &str) {
     let keys = STACK.operator(&["keys", "list", "--account", account, "--json"]).unwrap();
     let keys: Value = serde_json::from_str(&keys).unwrap();
     let newest = keys.as_array().unwrap().last().unwrap();
-    STACK.operator(&["keys", "revoke", newest["id"].as_str().unwrap()]).unwrap();
+    STACK.operator(&["keys", "revoke", "--yes", newest["id"].as_str().unwrap()]).unwrap();
 }
 
 /// Two strangers with the same webhooks of their own make the same requests. The first does before the victim's account is

@@ -20,6 +20,7 @@ mod hostile;
 mod isolation;
 mod mailbox;
 mod observed;
+mod operator;
 mod producers;
 mod receivers;
 mod recovery;

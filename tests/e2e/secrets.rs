@@ -150,7 +150,7 @@ impl Scene {
         let revoked = self.stack.create_api_key(ACCOUNT).unwrap().key;
         let keys = self.stack.operator(&["keys", "list", "--json"]).unwrap();
         let keys: Value = serde_json::from_str(&keys).unwrap();
-        self.stack.operator(&["keys", "revoke", keys[1]["id"].as_str().unwrap()]).unwrap();
+        self.stack.operator(&["keys", "revoke", "--yes", keys[1]["id"].as_str().unwrap()]).unwrap();
         let unknown = self.key.key.chars().rev().collect::<String>();
         let unknown = format!("sk-{}", unknown.trim_end_matches("-ks"));
         let nobody = Customer::without_key(&self.stack);

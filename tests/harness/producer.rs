@@ -9,7 +9,7 @@ use aws_sdk_sqs::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region},
     error::DisplayErrorContext,
-    types::{Message, QueueAttributeName, SendMessageBatchRequestEntry},
+    types::{Message, MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry},
 };
 
 use crate::{
@@ -63,6 +63,24 @@ impl Producer {
     /// an operator, whose mistake this stands for.
     pub async fn forge_delivery(&self, body: impl ToString) -> Result<(), Failure> {
         self.send_to(&self.deliveries, body).await
+    }
+
+    /// Puts one message on the dead-letter queue, as if it had been refused for this reason, or given up without one.
+    pub async fn forge_dead_letter(&self, body: impl ToString, reason: Option<&str>) -> Result<(), Failure> {
+        let reason = reason.map(|reason| {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(reason);
+            (String::from("reason"), value.build().expect("has its data type"))
+        });
+        let message = self.client.send_message().queue_url(&self.dead_letters).message_body(body.to_string());
+        let sent = message.set_message_attributes(reason.map(|reason| [reason].into())).send().await;
+        sent.map(drop).map_err(|error| failure(&error))
+    }
+
+    /// Takes away the deliveries queue's way to the dead letters.
+    pub async fn forget_redrive_policy(&self) -> Result<(), Failure> {
+        let set = self.client.set_queue_attributes().queue_url(&self.deliveries);
+        let set = set.attributes(QueueAttributeName::RedrivePolicy, "").send().await;
+        set.map(drop).map_err(|error| failure(&error))
     }
 
     async fn send_to(&self, queue: &str, body: impl ToString) -> Result<(), Failure> {

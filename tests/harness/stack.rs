@@ -15,7 +15,8 @@ use crate::{
     Aws, DeadLetter, Failure, Faults, binaries,
     deploy::deploy,
     emulator::{ACCESS_KEY_ID, Emulator, REGION, SECRET_ACCESS_KEY, choose_port},
-    helper::{last_words, run, set_clean_environment},
+    helper::{run, set_clean_environment},
+    operator::Said,
     processes::peak_memory,
     python,
     secrets::UsedSecrets,
@@ -135,15 +136,27 @@ impl Stack {
 
     /// Runs the operator's command against this stack and gives what it printed.
     pub fn operator(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let said = self.ask_operator(arguments, "")?;
+        match said.last_words() {
+            Some(words) => Err(Failure::new(format!("nano-webhooks {}: {words}", arguments.join(" ")))),
+            None => Ok(said.out),
+        }
+    }
+
+    /// Runs the operator's command against this stack, whatever becomes of it.
+    pub fn ask_operator(&self, arguments: &[&str], input: &str) -> Result<Said, Failure> {
+        let mut command = self.operator_command()?;
+        let output = run(command.args(arguments).stderr(Stdio::piped()), input.as_bytes());
+        output.map(Said::from).map_err(|error| Failure::new(format!("nano-webhooks cannot be started: {error}")))
+    }
+
+    /// The operator's command, pointed to this stack.
+    pub fn operator_command(&self) -> Result<Command, Failure> {
         let missing = || Failure::new("the workspace has no binary nano-webhooks");
         let mut command = Command::new(self.binaries.get("nano-webhooks").ok_or_else(missing)?);
         set_clean_environment(&mut command, self.endpoint());
-        let output = run(command.args(arguments).stderr(Stdio::piped()), b"")
-            .map_err(|error| Failure::new(format!("nano-webhooks cannot be started: {error}")))?;
-        if !output.status.success() {
-            return Err(Failure::new(format!("nano-webhooks {}: {}", arguments.join(" "), last_words(&output))));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        command.env("NANO_API_URL", &self.api_url);
+        Ok(command)
     }
 
     /// The keys that were made for this stack, and the webhooks' secrets that its customers sent and were shown.

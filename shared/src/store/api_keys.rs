@@ -96,6 +96,14 @@ impl ApiKeys {
         Ok(records)
     }
 
+    /// Forgets a key at once, for whoever made it for a moment only; any other is revoked, and listed for a while.
+    pub async fn forget(&self, record: &KeyRecord) -> Result<(), StoreError> {
+        let forget = self.client.delete_item().table_name(&self.table);
+        let forget = forget.key("key_hash", AttributeValue::S(record.key_hash.clone()));
+        forget.send().await.map_err(StoreError::while_trying_to("forget an API key"))?;
+        Ok(())
+    }
+
     /// Revokes a listed key. Says whether it was still there and not revoked before.
     pub async fn revoke(&self, record: &KeyRecord, now: Timestamp) -> Result<bool, StoreError> {
         let revoked = self

@@ -34,6 +34,28 @@ impl Webhooks {
         Ok(self.read_account(account).await?.webhooks)
     }
 
+    /// Every account's webhooks, by account and then oldest first. It reads the whole table: it is for the operator's
+    /// command, not for a request.
+    pub async fn list_all(&self) -> Result<Vec<Webhook>, StoreError> {
+        let doing = "read every account's webhooks";
+        let items = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            // Counters and known requests have none.
+            .filter_expression("attribute_exists(#url)")
+            .expression_attribute_names("#url", "url")
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(StoreError::while_trying_to(doing))?;
+        let mut webhooks = items.into_iter().map(|item| webhook(item, doing)).collect::<Result<Vec<_>, _>>()?;
+        webhooks.sort_by(|one, other| (one.account_id.as_str(), one.id).cmp(&(other.account_id.as_str(), other.id)));
+        Ok(webhooks)
+    }
+
     /// One webhook, as it is at this moment.
     pub async fn find(&self, account: &AccountId, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
         let doing = "read a webhook";

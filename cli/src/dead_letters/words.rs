@@ -1,0 +1,63 @@
+//! Why a dead letter is there, and what to do about it: docs/delivery.md, for one letter at a time.
+
+use nano_webhooks::{
+    queue::{Cause, DeadLetter},
+    webhook::AccountId,
+};
+
+use crate::stack::Stack;
+
+pub(super) fn kind(letter: &DeadLetter) -> &'static str {
+    match letter.cause {
+        Cause::NoCompletion(_) | Cause::NoDelivery => "malformed",
+        Cause::Completion { .. } => "completion",
+        Cause::Delivery(_) => "delivery",
+    }
+}
+
+pub(super) fn account(letter: &DeadLetter) -> Option<&AccountId> {
+    match &letter.cause {
+        Cause::Completion { completion, .. } => Some(&completion.account_id),
+        Cause::Delivery(message) => Some(&message.account_id),
+        Cause::NoCompletion(_) | Cause::NoDelivery => None,
+    }
+}
+
+pub(super) fn why(letter: &DeadLetter) -> String {
+    match &letter.cause {
+        Cause::NoCompletion(reason) => format!("it is no completion: {reason}"),
+        Cause::NoDelivery => "it was on the deliveries queue and is no delivery; somebody put it there by hand".into(),
+        Cause::Completion { completion, event_bus } => {
+            let (task, account) = (&completion.task_id, &completion.account_id);
+            match event_bus {
+                Some(words) => format!("EventBridge could not put task {task} of {account} on the queue: {words}"),
+                None => format!("fan-out failed on task {task} of {account}, time and again"),
+            }
+        }
+        Cause::Delivery(message) => {
+            let (id, webhook, account) = (&message.delivery_id, message.webhook_id, &message.account_id);
+            format!("the dispatcher failed on delivery {id} to webhook {webhook} of {account}, time and again")
+        }
+    }
+}
+
+pub(super) fn what_to_do(letter: &DeadLetter, stack: &Stack) -> String {
+    let look = |function| format!("the tables did not answer, or it crashed: look in {}", stack.log_group(function));
+    match &letter.cause {
+        Cause::NoCompletion(_) => {
+            "nothing was delivered; correct the producer, let it send the completion again, and purge this one".into()
+        }
+        Cause::NoDelivery => "purge it".into(),
+        Cause::Completion { event_bus: Some(_), .. } => {
+            "see that the rule may send to the completions queue, then redrive it".into()
+        }
+        Cause::Completion { completion, event_bus: None } => {
+            let untimed = completion.ended_at == letter.sent_at;
+            let again = if untimed { "; it has no timestamp, so webhooks that had it get it once more" } else { "" };
+            format!("{}, then redrive it{again}", look("fan-out"))
+        }
+        Cause::Delivery(_) => {
+            format!("{}, then redrive it; attempts that were made are not made again", look("dispatcher"))
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! `nano-webhooks deliveries`: what became of deliveries, and another try for those that failed.
+
+mod retry;
+mod show;
+
+use clap::{Args, Subcommand};
+use futures_util::future::try_join_all;
+use nano_webhooks::{
+    delivery::{Attempt, Delivery, DeliveryId, Listed, State, Summary},
+    store::{Filter, Page},
+    webhook::{AccountId, WebhookId},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    stack::Stack,
+    table::{Table, time},
+    tail::Tail,
+    terminal,
+    webhooks::webhook_id,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Deliveries {
+    /// Lists deliveries, newest first by the time their task ended
+    #[command(after_help = LIST_HELP)]
+    List {
+        #[command(flatten)]
+        of: Of,
+        /// Only those in this state: retrying, delivered, failed or cancelled
+        #[arg(long, value_parser = state)]
+        status: Option<State>,
+        /// How many at most
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Only those older than this one: goes on where the last list ended
+        #[arg(long, value_parser = delivery_id)]
+        before: Option<DeliveryId>,
+    },
+    /// Shows one delivery: its payload and every attempt
+    #[command(after_help = "Example:\n  nano-webhooks deliveries show 01KDYAK3482WAV4DVEFM6KBDXQ --account acct_1")]
+    Show {
+        /// Its id: the header `webhook-id`
+        #[arg(value_parser = delivery_id)]
+        id: DeliveryId,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Starts finished deliveries afresh, under their ids
+    Retry(retry::Retry),
+    /// Shows every attempt as it happens, until Ctrl-C
+    Tail(Tail),
+}
+
+const LIST_HELP: &str = "\
+Examples:
+  nano-webhooks deliveries list --account acct_1 --status failed
+  nano-webhooks deliveries list --account acct_1 --webhook 2 --limit 100
+
+A delivery appears with its first attempt.";
+
+/// Whose deliveries.
+#[derive(Debug, Args)]
+pub(crate) struct Of {
+    /// Whose
+    #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
+    account: AccountId,
+    /// To this webhook only, which may have been deleted meanwhile; without it, to all that the account has
+    #[arg(long, value_parser = webhook_id)]
+    webhook: Option<WebhookId>,
+}
+
+fn state(text: &str) -> Result<State, String> {
+    let names = State::STORED.map(State::as_str).join(", ");
+    State::STORED.into_iter().find(|state| state.as_str() == text).ok_or_else(|| format!("expected one of {names}"))
+}
+
+fn delivery_id(text: &str) -> Result<DeliveryId, &'static str> {
+    DeliveryId::parse(text).ok_or("expected a delivery's id: 26 letters and digits")
+}
+
+impl Deliveries {
+    pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
+        match self {
+            Self::List { of, status, limit, before } => {
+                let list = of.list(stack, &Filter { state: status, before, limit: limit.into() }).await?;
+                if json { terminal::json(&list.json()) } else { list.print() }
+            }
+            Self::Show { id, of } => {
+                let delivery = of.find(stack, &id).await?;
+                if json { terminal::json(&show::json(&delivery)) } else { show::print(&delivery) }
+            }
+            Self::Retry(retry) => retry.run(stack, json).await,
+            Self::Tail(tail) => tail.run(stack, json).await,
+        }
+    }
+}
+
+impl Of {
+    async fn webhooks(&self, stack: &Stack) -> Result<Vec<WebhookId>, Failure> {
+        match self.webhook {
+            Some(id) => Ok(vec![id]),
+            None => Ok(stack.webhooks()?.list(&self.account).await?.iter().map(|webhook| webhook.id).collect()),
+        }
+    }
+
+    async fn find(&self, stack: &Stack, id: &DeliveryId) -> Result<Delivery, Failure> {
+        let deliveries = stack.deliveries()?;
+        for webhook in self.webhooks(stack).await? {
+            if let Some(delivery) = deliveries.find(&self.account, webhook, id).await? {
+                return Ok(delivery);
+            }
+        }
+        Err(Failure::NotFound(format!(
+            "there is no delivery {id} of {}; one appears with its first attempt",
+            self.account
+        )))
+    }
+
+    /// One page of all the webhooks' deliveries together.
+    async fn list(&self, stack: &Stack, filter: &Filter) -> Result<List, Failure> {
+        let deliveries = stack.deliveries()?;
+        let pages =
+            self.webhooks(stack).await?.into_iter().map(async |webhook| {
+                Ok::<_, Failure>((webhook, deliveries.list(&self.account, webhook, filter).await?))
+            });
+        let pages = try_join_all(pages).await?;
+        Ok(List::of(pages, filter.limit))
+    }
+}
+
+/// Some deliveries, and where the next page begins.
+struct List {
+    rows: Vec<(WebhookId, Listed)>,
+    next: Option<DeliveryId>,
+}
+
+impl List {
+    /// Several webhooks' pages as one. A page may end early. What is older than that end waits for the next list, so that
+    /// no list has a gap.
+    fn of(pages: Vec<(WebhookId, Page)>, limit: usize) -> Self {
+        let mut next = pages.iter().filter_map(|(_, page)| page.next.clone()).max();
+        let rows = pages
+            .into_iter()
+            .flat_map(|(webhook, page)| page.deliveries.into_iter().map(move |listed| (webhook, listed)));
+        let mut rows: Vec<_> = rows.filter(|(_, listed)| next.as_ref().is_none_or(|end| listed.id >= *end)).collect();
+        rows.sort_by(|(_, one), (_, other)| other.id.cmp(&one.id));
+        if rows.len() > limit {
+            rows.truncate(limit);
+            next = rows.last().map(|(_, listed)| listed.id.clone());
+        }
+        Self { rows, next }
+    }
+
+    fn json(&self) -> Value {
+        let rows = self.rows.iter().map(|(webhook, listed)| {
+            let mut row = json!(Summary::from(listed));
+            row["webhook_id"] = json!(webhook);
+            row
+        });
+        json!({ "deliveries": rows.collect::<Value>(), "next_before": self.next })
+    }
+
+    fn print(&self) -> Result<(), Failure> {
+        if self.rows.is_empty() && self.next.is_none() {
+            terminal::note("No deliveries. One appears with its first attempt.");
+            return Ok(());
+        }
+        let mut table =
+            Table::new(&["ID", "WEBHOOK", "EVENT", "STATUS", "TASK ENDED", "NEXT ATTEMPT", "ATTEMPTS", "LAST ATTEMPT"]);
+        for (webhook, listed) in &self.rows {
+            table.row([
+                listed.id.to_string(),
+                webhook.to_string(),
+                listed.event.as_str().to_owned(),
+                listed.state.as_str().to_owned(),
+                time(Some(listed.id.ended_at())),
+                time(listed.next_attempt_at),
+                listed.attempts.len().to_string(),
+                listed.attempts.last().map_or_else(|| "-".to_owned(), Attempt::explanation),
+            ]);
+        }
+        table.print()?;
+        if let Some(next) = &self.next {
+            terminal::note(&format!("There are more: --before {next}"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(ids: &[&str], next: Option<&str>) -> Page {
+        let listed = |id: &&str| {
+            serde_json::from_value(json!({ "id": id, "event": "job.failed", "state": "failed", "attempts": [] }))
+                .unwrap()
+        };
+        let next = next.map(|id| serde_json::from_value(json!(id)).unwrap());
+        Page { deliveries: ids.iter().map(listed).collect(), next }
+    }
+
+    fn list(pages: Vec<Page>, limit: usize) -> (Vec<String>, Option<String>) {
+        let pages = (1..).map(WebhookId).zip(pages).collect();
+        let List { rows, next } = List::of(pages, limit);
+        (rows.into_iter().map(|(_, listed)| listed.id.to_string()).collect(), next.map(|id| id.to_string()))
+    }
+
+    #[test]
+    fn the_pages_of_several_webhooks_are_one_newest_first() {
+        let pages = || vec![page(&["5", "3"], None), page(&["4"], None)];
+        assert_eq!(list(pages(), 3), (["5", "4", "3"].map(String::from).into(), None));
+        assert_eq!(list(pages(), 2), (["5", "4"].map(String::from).into(), Some("4".into())));
+    }
+
+    #[test]
+    fn behind_the_end_of_a_page_that_ended_early_nothing_is_shown() {
+        let pages = vec![page(&["9"], Some("7")), page(&["8", "6"], None)];
+        assert_eq!(list(pages, 10), (["9", "8"].map(String::from).into(), Some("7".into())));
+    }
+}

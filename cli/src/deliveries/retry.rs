@@ -1,0 +1,117 @@
+//! Another try, as the API's retry gives it: a message of the delivery's next round, and nothing else.
+
+use clap::Args;
+use jiff::Timestamp;
+use nano_webhooks::{
+    delivery::{DeliveryId, State},
+    store::Filter,
+    webhook::WebhookId,
+};
+use serde_json::json;
+
+use super::{Of, delivery_id};
+use crate::{
+    failure::Failure,
+    stack::Stack,
+    tail,
+    terminal::{self, Progress},
+    webhooks::no_webhook,
+};
+
+/// How many are looked up at a time.
+const PAGE: usize = 100;
+
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Retry {
+    /// The deliveries' ids
+    #[arg(value_parser = delivery_id, required_unless_present = "failed", conflicts_with = "failed")]
+    ids: Vec<DeliveryId>,
+    #[command(flatten)]
+    of: Of,
+    /// All that have failed
+    #[arg(long)]
+    failed: bool,
+    /// With --failed: only those whose task ended since then, such as 2h or 2026-01-02T03:04:05Z
+    #[arg(long, value_parser = tail::since, requires = "failed")]
+    since: Option<Timestamp>,
+    /// With --failed: do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+const HELP: &str = "\
+Examples:
+  nano-webhooks deliveries retry 01KDYAK3482WAV4DVEFM6KBDXQ --account acct_1
+  nano-webhooks deliveries retry --failed --since 36h --account acct_1 --webhook 2
+
+What is still being tried is left alone; a disabled webhook has to be enabled first.";
+
+impl Retry {
+    pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
+        let Self { ids, of, failed, since, yes } = self;
+        let mut chosen: Vec<_> = ids.into_iter().map(|id| (of.webhook, id)).collect();
+        if failed {
+            chosen = of.failed(stack, since.unwrap_or(Timestamp::UNIX_EPOCH)).await?;
+            if !chosen.is_empty() {
+                terminal::confirm(yes, &format!("Retry what failed of {}, {} in all?", of.account, chosen.len()))?;
+            }
+        }
+        let (mut retried, mut refused) = (Vec::new(), Vec::new());
+        let mut progress = Progress::new("retried", chosen.len());
+        for (webhook, id) in &chosen {
+            let of = Of { account: of.account.clone(), webhook: *webhook };
+            match of.retry(stack, id).await {
+                Ok(()) => retried.push(id),
+                // A single one says it with its own exit code.
+                Err(failure) if chosen.len() == 1 => return Err(failure),
+                Err(failure) => refused.push((id, failure.text().unwrap_or_default().to_owned())),
+            }
+            progress.add(1);
+        }
+        drop(progress);
+        if json {
+            let refused: Vec<_> = refused.iter().map(|(id, reason)| json!({ "id": id, "reason": reason })).collect();
+            terminal::json(&json!({ "retried": retried, "refused": refused }))?;
+        } else {
+            terminal::note(&format!("Retrying {} of {}.", retried.len(), chosen.len()));
+            for (_, reason) in &refused {
+                terminal::note(reason);
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("{} were not retried", refused.len()))) }
+    }
+}
+
+impl Of {
+    /// Sends the next round's message, under the API's conditions.
+    async fn retry(&self, stack: &Stack, id: &DeliveryId) -> Result<(), Failure> {
+        let delivery = self.find(stack, id).await?;
+        let (account, webhook) = (&self.account, delivery.message.webhook_id);
+        let found = stack.webhooks()?.find(account, webhook).await?.ok_or_else(|| no_webhook(account, webhook))?;
+        if !found.is_active() {
+            return Err(Failure::Failed(format!(
+                "webhook {webhook} of {account} is disabled; `webhooks enable` it first, then retry {id}"
+            )));
+        }
+        if !delivery.can_be_retried(Timestamp::now()) {
+            return Err(Failure::Failed(format!("delivery {id} is still being tried; its next attempt will come")));
+        }
+        Ok(stack.deliveries_queue()?.send_one(&delivery.retried()).await?)
+    }
+
+    /// What failed, newest first, of tasks that ended since then.
+    async fn failed(&self, stack: &Stack, since: Timestamp) -> Result<Vec<(Option<WebhookId>, DeliveryId)>, Failure> {
+        let mut filter = Filter { state: Some(State::Failed), before: None, limit: PAGE };
+        let mut failed = Vec::new();
+        loop {
+            let list = self.list(stack, &filter).await?;
+            let found = list.rows.into_iter().map(|(webhook, listed)| (Some(webhook), listed.id));
+            failed.extend(found.filter(|(_, id)| id.ended_at() >= since));
+            match list.next {
+                Some(next) if next.ended_at() >= since => filter.before = Some(next),
+                _ => return Ok(failed),
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! One delivery, whole.
+
+use nano_webhooks::delivery::{Delivery, Outcome, View};
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    table::{Table, time},
+    terminal,
+};
+
+pub(super) fn json(delivery: &Delivery) -> Value {
+    let mut shown = json!(View::from(delivery));
+    shown["account_id"] = json!(delivery.message.account_id);
+    shown["webhook_id"] = json!(delivery.message.webhook_id);
+    shown
+}
+
+pub(super) fn print(delivery: &Delivery) -> Result<(), Failure> {
+    let Delivery { message, state, attempts, next_attempt_at, .. } = delivery;
+    for (name, value) in [
+        ("delivery", message.delivery_id.to_string()),
+        ("webhook", format!("{} of {}", message.webhook_id, message.account_id)),
+        ("event", message.event.as_str().to_owned()),
+        ("status", state.as_str().to_owned()),
+        ("task ended", time(Some(message.delivery_id.ended_at()))),
+        ("next", time(*next_attempt_at)),
+        ("payload", message.body.clone()),
+    ] {
+        terminal::line(&format!("{name:<10} {value}"))?;
+    }
+    if attempts.is_empty() {
+        return Ok(());
+    }
+    terminal::line("")?;
+    let mut table = Table::new(&["STARTED", "TOOK", "OUTCOME", "WHAT HAPPENED"]);
+    for attempt in attempts {
+        let mut happened = attempt.explanation();
+        if attempt.resent {
+            happened.push_str(" (the request was sent twice, since an old connection had died)");
+        }
+        if let Outcome::Http { response, .. } = &attempt.outcome
+            && !response.is_empty()
+        {
+            happened = format!("{happened}: {response}");
+        }
+        let took = format!("{} ms", attempt.duration_ms);
+        table.row([time(Some(attempt.started_at)), took, attempt.outcome.phase().to_owned(), happened]);
+    }
+    table.print()
+}

@@ -1,0 +1,117 @@
+//! `nano-webhooks doctor`: is a deployed stack well? One line for each thing that it looks at, and what to do where it is not.
+
+mod api;
+mod delivery;
+mod logs;
+mod queues;
+mod receiver;
+mod report;
+mod tables;
+
+use clap::Args;
+use nano_webhooks::{
+    egress::{Policy, TargetUrl},
+    store::KeyRecord,
+    webhook::AccountId,
+};
+
+use self::report::Report;
+use crate::{failure::Failure, stack::Stack};
+
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Doctor {
+    /// An endpoint of yours that answers 2xx, for the test delivery; the local stack has one already
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// Make no test delivery, and write nothing
+    #[arg(long, conflicts_with = "endpoint")]
+    read_only: bool,
+    /// Where the API is, if it is not at the address in the stack's outputs
+    #[arg(long, env = "NANO_API_URL", hide_env_values = true)]
+    api_url: Option<String>,
+}
+
+const HELP: &str = "\
+Examples:
+  nano-webhooks doctor --endpoint https://httpbin.example.com/status/200
+  nano-webhooks doctor --read-only --json
+
+The test delivery is a completion of the account nano-webhooks-doctor, with a webhook and a key of its own, which are
+deleted afterwards. Without --endpoint its webhook has a URL that may not be called: that shows that a completion comes
+as far as the history, and calls nobody. One doctor at a time.
+
+Exit code 4 if anything is not well.";
+
+/// Whose things the doctor makes.
+const ACCOUNT: &str = "nano-webhooks-doctor";
+
+impl Doctor {
+    pub(crate) async fn run(self, stack: &str, local: bool, json: bool) -> Result<(), Failure> {
+        let mut report = Report::new(stack, json);
+        let stack = match Stack::find(stack, local).await {
+            Ok(stack) => stack,
+            Err(failure) => {
+                report.ill("stack", failure.text().unwrap_or_default(), "name the stack with --stack, or deploy it")?;
+                return report.end();
+            }
+        };
+        let endpoint = self.endpoint.as_deref().map(|url| endpoint(&stack, url)).transpose()?;
+        check_stack(&mut report, &stack)?;
+        tables::check(&mut report, &stack).await?;
+        queues::check(&mut report, &stack).await?;
+        logs::check(&mut report, &stack).await?;
+        let api_url = self.api_url.as_deref().map_or_else(|| stack.api_url(), Ok);
+        let api = match api_url {
+            Ok(url) => api::check(&mut report, url).await?,
+            Err(_) => None,
+        };
+        if !self.read_only {
+            delivery::check(&mut report, &stack, api.as_ref(), endpoint).await?;
+        }
+        report.end()
+    }
+}
+
+fn endpoint(stack: &Stack, url: &str) -> Result<TargetUrl, Failure> {
+    let local = stack.parameter("EgressPolicy") == Some("local");
+    let policy = if local { Policy::local() } else { Policy::strict() };
+    TargetUrl::parse(url, &policy).map_err(|err| Failure::Wrong(format!("--endpoint may not be called: {err}")))
+}
+
+const OUTPUTS: [&str; 8] = [
+    "ApiUrl",
+    "CompletionsQueueUrl",
+    "DeliveriesQueueUrl",
+    "DeadLetterQueueUrl",
+    "WebhooksTableName",
+    "DeliveriesTableName",
+    "ApiKeysTableName",
+    "UsageTableName",
+];
+
+fn check_stack(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
+    let region = stack.aws.region().map_or("no region", |region| region.as_ref());
+    let found = format!("{} is {} in {region}", stack.name, stack.status);
+    if stack.status.ends_with("_COMPLETE") && !stack.status.contains("ROLLBACK") && !stack.status.starts_with("DELETE")
+    {
+        report.well("stack", &found)?;
+    } else {
+        report.ill("stack", &found, "its events in CloudFormation say what went wrong; deploy it again")?;
+    }
+    let missing: Vec<&str> = OUTPUTS.into_iter().filter(|name| stack.output(name).is_err()).collect();
+    if missing.is_empty() {
+        return report.well("outputs", "all there");
+    }
+    let advice = "deploy the template that belongs to this version of the command";
+    report.ill("outputs", &format!("{} missing", missing.join(", ")), advice)
+}
+
+fn account() -> AccountId {
+    AccountId::parse(ACCOUNT).expect("is one")
+}
+
+/// The keys that an earlier doctor left, or this one.
+async fn keys(stack: &Stack) -> Result<Vec<KeyRecord>, Failure> {
+    Ok(stack.api_keys()?.list(Some(&account())).await?)
+}

@@ -1,0 +1,95 @@
+//! The API: it answers, it lets nobody in without a key, and its clock is this machine's.
+
+use std::time::{Duration, SystemTime};
+
+use nano_webhooks::telemetry;
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{AUTHORIZATION, DATE},
+};
+
+use super::report::Report;
+use crate::failure::Failure;
+
+/// AWS refuses requests that are five minutes off, and receivers refuse webhooks.
+const MUCH: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The API, once it has answered.
+pub(super) struct Api {
+    client: Client,
+    webhooks: String,
+}
+
+/// Nothing, where it does not answer.
+pub(super) async fn check(report: &mut Report, url: &str) -> Result<Option<Api>, Failure> {
+    let api = Api { client: client()?, webhooks: format!("{}/api/v1/webhooks", url.trim_end_matches('/')) };
+    let before = SystemTime::now();
+    let reply = match api.client.get(&api.webhooks).send().await {
+        Ok(reply) => reply,
+        Err(err) => {
+            let advice = "if it has a domain of its own, name it with --api-url; else look at the stack's HTTP API";
+            report.ill("api", &telemetry::chain(&err), advice)?;
+            return Ok(None);
+        }
+    };
+    let date = date(&reply);
+    let found = format!("{url} answers {} without a key", reply.status().as_u16());
+    if reply.status() == StatusCode::UNAUTHORIZED {
+        report.well("api", &found)?;
+    } else {
+        let advice = "it must answer 401: is this the stack's API, and does its function list-webhooks run?";
+        report.ill("api", &found, advice)?;
+    }
+    let Some(date) = date else {
+        report.unknown("clock", "the API says no time", None)?;
+        return Ok(Some(api));
+    };
+    let skew = skew(date, before, SystemTime::now());
+    let found = format!("{} s from the API's", skew.as_secs());
+    if skew > MUCH {
+        report.ill("clock", &found, "set this machine's clock: AWS refuses requests that are five minutes off")?;
+    } else {
+        report.well("clock", &found)?;
+    }
+    Ok(Some(api))
+}
+
+impl Api {
+    /// What it answers to a list of webhooks with this key.
+    pub(super) async fn list(&self, key: &str) -> Result<(StatusCode, String), reqwest::Error> {
+        let reply = self.client.get(&self.webhooks).header(AUTHORIZATION, format!("Bearer {key}")).send().await?;
+        Ok((reply.status(), reply.text().await?))
+    }
+}
+
+fn client() -> Result<Client, Failure> {
+    // reqwest asks for a TLS provider of the process; a second installation is no harm.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    #[expect(clippy::disallowed_methods, reason = "it calls this service's own API, through a proxy if there is one")]
+    let builder = Client::builder();
+    Ok(builder.timeout(PATIENCE).build()?)
+}
+
+fn date(reply: &Response) -> Option<SystemTime> {
+    httpdate::parse_http_date(reply.headers().get(DATE)?.to_str().ok()?).ok()
+}
+
+/// How far a time that was said between two others is from both of them, less the second that it is cut to.
+fn skew(said: SystemTime, before: SystemTime, after: SystemTime) -> Duration {
+    let early = before.duration_since(said + Duration::from_secs(1)).unwrap_or_default();
+    early.max(said.duration_since(after).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_within_the_request_is_no_skew() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds);
+        assert_eq!(skew(at(10.0), at(10.9), at(11.2)), Duration::ZERO);
+        assert_eq!(skew(at(100.0), at(10.0), at(12.0)), Duration::from_secs(88));
+        assert_eq!(skew(at(10.0), at(100.0), at(102.0)), Duration::from_secs(89));
+    }
+}

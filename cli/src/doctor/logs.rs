@@ -1,0 +1,22 @@
+//! The logs: there, and may be read. `deliveries tail` needs them, and whoever looks for a cause.
+
+use aws_sdk_cloudwatchlogs::Client;
+use nano_webhooks::telemetry;
+
+use super::{report::Report, tables::permission};
+use crate::{failure::Failure, stack::Stack};
+
+pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
+    let client = Client::new(&stack.aws);
+    for function in ["fan-out", "dispatcher"] {
+        let group = stack.log_group(function);
+        match client.filter_log_events().log_group_name(&group).limit(1).send().await {
+            Ok(_) => report.well("log", &format!("{group} can be read"))?,
+            Err(err) => {
+                let found = format!("{group}: {}", telemetry::chain(&err));
+                report.ill("log", &found, &permission("logs:FilterLogEvents"))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! The queues: there, with a way out for what cannot be processed, and not filling up.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_cloudwatch::{
+    Client as CloudWatch,
+    primitives::DateTime,
+    types::{Datapoint, Dimension, Statistic},
+};
+use aws_sdk_sqs::{Client, types::QueueAttributeName};
+use nano_webhooks::telemetry;
+use serde_json::Value;
+
+use super::{report::Report, tables::permission};
+use crate::{failure::Failure, stack::Stack};
+
+/// SQS hands out nothing more at 120,000; the template's alarm rings here.
+const MANY_IN_FLIGHT: u64 = 80_000;
+/// In seconds; where the template's alarm rings.
+const TOO_OLD: f64 = 900.0;
+/// Of a completion; what the template has.
+const COMPLETION_RECEIVES: u64 = 20;
+/// Of a delivery; the least that the template takes.
+const LEAST_DELIVERY_RECEIVES: u64 = 45;
+/// How far back the metric is looked at: SQS reports it some minutes late.
+const LOOK_BACK: Duration = Duration::from_mins(15);
+
+/// What SQS says of a queue.
+struct Queue {
+    name: String,
+    arn: String,
+    redrive: Option<Value>,
+    visible: u64,
+    in_flight: u64,
+}
+
+pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
+    let client = Client::new(&stack.aws);
+    let mut queues = Vec::new();
+    for output in ["CompletionsQueueUrl", "DeliveriesQueueUrl", "DeadLetterQueueUrl"] {
+        // A missing output was reported already.
+        let Ok(url) = stack.output(output) else { return Ok(()) };
+        match read(&client, url).await {
+            Ok(queue) => queues.push(queue),
+            Err(cause) => {
+                let advice = permission("sqs:GetQueueAttributes");
+                return report.ill("queue", &format!("{}: {cause}", name_of(url)), &advice);
+            }
+        }
+    }
+    let [completions, deliveries, dead_letters] = queues.as_slice() else { unreachable!("three were read") };
+    let receives = stack.parameter("MaxReceiveCount").and_then(|text| text.parse().ok());
+    check_redrive(report, completions, dead_letters, COMPLETION_RECEIVES)?;
+    check_redrive(report, deliveries, dead_letters, receives.unwrap_or(LEAST_DELIVERY_RECEIVES))?;
+    check_dead_letters(report, stack, &client, dead_letters).await?;
+    for queue in [completions, deliveries] {
+        check_in_flight(report, queue)?;
+    }
+    check_age(report, stack, completions).await
+}
+
+fn check_redrive(report: &mut Report, queue: &Queue, dead_letters: &Queue, least: u64) -> Result<(), Failure> {
+    let advice = "deploy the template again, or set the queue's redrive policy back by hand";
+    let Some(policy) = &queue.redrive else {
+        let found =
+            format!("{} has no redrive policy: what cannot be processed is tried until it is too old", queue.name);
+        return report.ill("queue", &found, advice);
+    };
+    // SQS gives the number as it was set: as a number, or as a text.
+    let receives = policy["maxReceiveCount"].as_u64().or_else(|| policy["maxReceiveCount"].as_str()?.parse().ok());
+    if policy["deadLetterTargetArn"] != dead_letters.arn.as_str() {
+        let found = format!("{}'s dead letters do not go to {}", queue.name, dead_letters.name);
+        return report.ill("queue", &found, advice);
+    }
+    match receives {
+        Some(receives) if receives >= least => {
+            report.well("queue", &format!("{}, its dead letters after {receives} receives", queue.name))
+        }
+        _ => {
+            let receives = receives.map_or_else(|| "an unknown number of".to_owned(), |receives| receives.to_string());
+            report.ill("queue", &format!("{} gives up after {receives} receives, not {least}", queue.name), advice)
+        }
+    }
+}
+
+async fn check_dead_letters(report: &mut Report, stack: &Stack, client: &Client, queue: &Queue) -> Result<(), Failure> {
+    let count = queue.visible + queue.in_flight;
+    if count > 0 {
+        let advice = "`dead-letters list` says why they are there and what to do";
+        report.ill("dead letters", &format!("{count} on {}", queue.name), advice)?;
+    } else {
+        report.well("dead letters", &format!("none on {}", queue.name))?;
+    }
+    // Shown again at once: it only asks whether it may.
+    let url = stack.output("DeadLetterQueueUrl")?;
+    match client.receive_message().queue_url(url).visibility_timeout(0).send().await {
+        Ok(_) => Ok(()),
+        Err(err) => report.ill("dead letters", &telemetry::chain(&err), &permission("sqs:ReceiveMessage")),
+    }
+}
+
+fn check_in_flight(report: &mut Report, queue: &Queue) -> Result<(), Failure> {
+    let Queue { name, visible, in_flight, .. } = queue;
+    let found = format!("{name}: {visible} due, {in_flight} being worked on or hidden until later");
+    if *in_flight > MANY_IN_FLIGHT {
+        let advice =
+            "at 120,000 SQS hands out nothing more: disable the webhooks that fail most (`webhooks list --failing`)";
+        return report.ill("in flight", &found, advice);
+    }
+    report.well("in flight", &found)
+}
+
+async fn check_age(report: &mut Report, stack: &Stack, queue: &Queue) -> Result<(), Failure> {
+    let now = SystemTime::now();
+    let asked = CloudWatch::new(&stack.aws)
+        .get_metric_statistics()
+        .namespace("AWS/SQS")
+        .metric_name("ApproximateAgeOfOldestMessage")
+        .dimensions(Dimension::builder().name("QueueName").value(&queue.name).build())
+        .start_time((now - LOOK_BACK).into())
+        .end_time(now.into())
+        .period(60)
+        .statistics(Statistic::Maximum);
+    let points = match asked.send().await {
+        Ok(answer) => answer.datapoints.unwrap_or_default(),
+        Err(err) => {
+            let advice = permission("cloudwatch:GetMetricStatistics");
+            return report.ill("age", &telemetry::chain(&err), &advice);
+        }
+    };
+    let latest = points.iter().max_by_key(|point| point.timestamp().map(DateTime::secs));
+    let Some(age) = latest.and_then(Datapoint::maximum) else {
+        // SQS reports nothing of a queue that was idle for hours, and the emulator nothing at all.
+        return report.unknown("age", &format!("{}: CloudWatch has no figure", queue.name), None);
+    };
+    let found = format!("{}: the oldest has waited {age:.0} s", queue.name);
+    if age > TOO_OLD {
+        let advice = format!("fan-out fails or does not keep up: look in {}", stack.log_group("fan-out"));
+        return report.ill("age", &found, &advice);
+    }
+    report.well("age", &found)
+}
+
+async fn read(client: &Client, url: &str) -> Result<Queue, String> {
+    let asked = client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
+    let answer = asked.send().await.map_err(|err| telemetry::chain(&err))?;
+    let attributes = answer.attributes.unwrap_or_default();
+    let text = |name| attributes.get(&name).map(String::as_str);
+    let number = |name| text(name).and_then(|text| text.parse().ok()).unwrap_or_default();
+    Ok(Queue {
+        name: name_of(url).to_owned(),
+        arn: text(QueueAttributeName::QueueArn).unwrap_or_default().to_owned(),
+        redrive: text(QueueAttributeName::RedrivePolicy).and_then(|policy| serde_json::from_str(policy).ok()),
+        visible: number(QueueAttributeName::ApproximateNumberOfMessages),
+        in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+    })
+}
+
+fn name_of(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}

@@ -1,0 +1,144 @@
+//! The tables: there, whole, recoverable, and forgetting what they are to forget.
+
+use aws_sdk_dynamodb::{
+    Client,
+    types::{
+        ContinuousBackupsDescription, IndexStatus, PointInTimeRecoveryStatus, TableDescription, TimeToLiveDescription,
+    },
+};
+use nano_webhooks::telemetry;
+
+use super::report::Report;
+use crate::{failure::Failure, stack::Stack};
+
+/// As in the template: the output, the index that it must have, and whether its items expire.
+const TABLES: [(&str, Option<&str>, bool); 4] = [
+    ("WebhooksTableName", None, true),
+    ("DeliveriesTableName", Some("by-state"), true),
+    ("ApiKeysTableName", None, true),
+    ("UsageTableName", None, false),
+];
+
+/// What DynamoDB says of a table.
+struct Found {
+    table: Option<TableDescription>,
+    ttl: Option<TimeToLiveDescription>,
+    backups: Option<ContinuousBackupsDescription>,
+}
+
+pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
+    let client = Client::new(&stack.aws);
+    for (output, index, expires) in TABLES {
+        // A missing output was reported already.
+        let Ok(name) = stack.output(output) else { continue };
+        let found = match find(&client, name).await {
+            Ok(found) => found,
+            Err((call, cause)) => {
+                report.ill("table", &format!("{name}: {cause}"), &permission(call))?;
+                continue;
+            }
+        };
+        let problems = [found.unready(index), found.unkept(expires)].concat();
+        if problems.is_empty() {
+            report.well("table", &format!("{name} is as in the template"))?;
+        } else {
+            let advice = "deploy the template again; what was changed by hand has to be changed back by hand";
+            report.ill("table", &format!("{name}: {}", problems.join("; ")), advice)?;
+        }
+    }
+    Ok(())
+}
+
+/// What to do where a call failed.
+pub(super) fn permission(call: &str) -> String {
+    format!("your credentials need {call}; if they have it, AWS did not answer: try again")
+}
+
+async fn find(client: &Client, table: &str) -> Result<Found, (&'static str, String)> {
+    let described = client.describe_table().table_name(table).send().await;
+    let described = described.map_err(|err| ("dynamodb:DescribeTable", telemetry::chain(&err)))?;
+    let ttl = client.describe_time_to_live().table_name(table).send().await;
+    let ttl = ttl.map_err(|err| ("dynamodb:DescribeTimeToLive", telemetry::chain(&err)))?;
+    let backups = client.describe_continuous_backups().table_name(table).send().await;
+    let backups = backups.map_err(|err| ("dynamodb:DescribeContinuousBackups", telemetry::chain(&err)))?;
+    Ok(Found {
+        table: described.table,
+        ttl: ttl.time_to_live_description,
+        backups: backups.continuous_backups_description,
+    })
+}
+
+impl Found {
+    /// Why requests fail, if they do.
+    fn unready(&self, index: Option<&str>) -> Vec<String> {
+        let Some(table) = &self.table else { return vec!["is not there".into()] };
+        let mut problems = Vec::new();
+        let status = table.table_status().map_or("of no status", |status| status.as_str());
+        if status != "ACTIVE" {
+            problems.push(format!("is {status}"));
+        }
+        if let Some(name) = index {
+            match table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(name)) {
+                // The emulator says no status of it.
+                Some(index) => match index.index_status().map_or("ACTIVE", IndexStatus::as_str) {
+                    "ACTIVE" => {}
+                    status => problems.push(format!("its index {name} is {status}")),
+                },
+                None => problems.push(format!("its index {name} is not there")),
+            }
+        }
+        problems
+    }
+
+    /// Why items stay too long, or could not be brought back.
+    fn unkept(&self, expires: bool) -> Vec<String> {
+        let mut problems = Vec::new();
+        if expires && !self.ttl.as_ref().is_some_and(is_on) {
+            problems.push("time to live is off: what has expired is kept, and paid for".into());
+        }
+        let recovery = self.backups.as_ref().and_then(|backups| backups.point_in_time_recovery_description());
+        let recovery = recovery.and_then(|recovery| recovery.point_in_time_recovery_status());
+        if recovery != Some(&PointInTimeRecoveryStatus::Enabled) {
+            problems.push("point-in-time recovery is off: what is deleted by mistake is gone".into());
+        }
+        problems
+    }
+}
+
+fn is_on(ttl: &TimeToLiveDescription) -> bool {
+    let status = ttl.time_to_live_status().map_or("", |status| status.as_str());
+    matches!(status, "ENABLED" | "ENABLING") && ttl.attribute_name() == Some("expires_at")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::{
+        ContinuousBackupsStatus, PointInTimeRecoveryDescription, TableStatus, TimeToLiveStatus,
+    };
+
+    use super::*;
+
+    fn found(table: TableStatus, ttl: TimeToLiveStatus, recovery: PointInTimeRecoveryStatus) -> Found {
+        let recovery = PointInTimeRecoveryDescription::builder().point_in_time_recovery_status(recovery).build();
+        let backups = ContinuousBackupsDescription::builder()
+            .continuous_backups_status(ContinuousBackupsStatus::Enabled)
+            .point_in_time_recovery_description(recovery);
+        let ttl = TimeToLiveDescription::builder().time_to_live_status(ttl).attribute_name("expires_at");
+        Found {
+            table: Some(TableDescription::builder().table_status(table).build()),
+            ttl: Some(ttl.build()),
+            backups: Some(backups.build().unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_table_as_in_the_template_has_no_problem_and_any_other_says_which() {
+        let (on, off) = (TimeToLiveStatus::Enabled, TimeToLiveStatus::Disabled);
+        let well = found(TableStatus::Active, on.clone(), PointInTimeRecoveryStatus::Enabled);
+        assert_eq!((well.unready(None), well.unkept(true)), (vec![], vec![]));
+        let forgetful = found(TableStatus::Active, off, PointInTimeRecoveryStatus::Disabled);
+        assert_eq!((forgetful.unkept(true).len(), forgetful.unkept(false).len()), (2, 1));
+        let changing = found(TableStatus::Updating, on, PointInTimeRecoveryStatus::Enabled);
+        assert_eq!(changing.unready(Some("by-state")), ["is UPDATING", "its index by-state is not there"]);
+    }
+}

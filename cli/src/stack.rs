@@ -1,0 +1,139 @@
+//! The deployed stack that a command works on, found by its name: CloudFormation knows what belongs to it.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _};
+use nano_webhooks::{
+    config,
+    queue::{DeadLetters, Queue},
+    store::{ApiKeys, Deliveries, Usage, Webhooks},
+    telemetry,
+};
+
+use crate::{failure::Failure, local::Local};
+
+/// A stack, with what its template says of it.
+pub(crate) struct Stack {
+    pub(crate) name: String,
+    pub(crate) aws: SdkConfig,
+    /// CloudFormation's word for its condition.
+    pub(crate) status: String,
+    outputs: HashMap<String, String>,
+    parameters: HashMap<String, String>,
+    /// Where its API is, where that is not the template's output.
+    api_url: Option<String>,
+}
+
+impl Stack {
+    /// Finds a stack in the account and region that the environment names, or the local one.
+    pub(crate) async fn find(name: &str, local: bool) -> Result<Self, Failure> {
+        let local = local.then(Local::read).transpose()?;
+        // A person's network is slower than a function's.
+        let limits = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(Duration::from_secs(20))
+            .operation_timeout(Duration::from_mins(1));
+        let loader = config::aws_loader().timeout_config(limits.build());
+        let aws = match &local {
+            Some(local) => local.configure(loader)?.load().await,
+            None => loader.load().await,
+        };
+        let api_url = local.map(|local| local.api_url()).transpose()?;
+
+        let described = Client::new(&aws).describe_stacks().stack_name(name).send().await.map_err(|err| {
+            let missing = err.message().is_some_and(|message| message.contains("does not exist"));
+            if missing {
+                missing_stack(name, &aws)
+            } else {
+                Failure::Failed(format!("could not find the stack {name}: {}", telemetry::chain(&err)))
+            }
+        })?;
+        let stack = described.stacks().first().ok_or_else(|| missing_stack(name, &aws))?;
+        let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value?.to_owned()));
+        Ok(Self {
+            name: name.to_owned(),
+            status: stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            outputs: stack
+                .outputs()
+                .iter()
+                .filter_map(|output| pair(output.output_key(), output.output_value()))
+                .collect(),
+            parameters: stack
+                .parameters()
+                .iter()
+                .filter_map(|parameter| pair(parameter.parameter_key(), parameter.parameter_value()))
+                .collect(),
+            api_url,
+            aws,
+        })
+    }
+
+    /// An output of the template.
+    pub(crate) fn output(&self, name: &str) -> Result<&str, Failure> {
+        let missing = || {
+            Failure::Failed(format!(
+                "the stack {} has no output {name}; is it one of nano-webhooks, and deployed from a template as new as this command?",
+                self.name
+            ))
+        };
+        self.outputs.get(name).map(String::as_str).ok_or_else(missing)
+    }
+
+    /// A parameter's value, where the stack has it.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// The base of the API's URLs.
+    pub(crate) fn api_url(&self) -> Result<&str, Failure> {
+        self.api_url.as_deref().map_or_else(|| self.output("ApiUrl"), Ok)
+    }
+
+    /// Whether its functions run on this machine and may call it.
+    pub(crate) fn calls_this_machine(&self) -> bool {
+        let endpoint = self.aws.endpoint_url().unwrap_or_default();
+        let here = ["http://127.0.0.1:", "http://localhost:"].iter().any(|address| endpoint.starts_with(address));
+        here && self.parameter("EgressPolicy") == Some("local")
+    }
+
+    /// Where a function's logs are.
+    pub(crate) fn log_group(&self, function: &str) -> String {
+        format!("/aws/lambda/{}-{function}", self.name)
+    }
+
+    pub(crate) fn webhooks(&self) -> Result<Webhooks, Failure> {
+        Ok(Webhooks::new(&self.aws, self.output("WebhooksTableName")?.to_owned()))
+    }
+
+    pub(crate) fn deliveries(&self) -> Result<Deliveries, Failure> {
+        Ok(Deliveries::new(&self.aws, self.output("DeliveriesTableName")?.to_owned()))
+    }
+
+    pub(crate) fn api_keys(&self) -> Result<ApiKeys, Failure> {
+        Ok(ApiKeys::new(&self.aws, self.output("ApiKeysTableName")?.to_owned()))
+    }
+
+    pub(crate) fn usage(&self) -> Result<Usage, Failure> {
+        Ok(Usage::new(&self.aws, self.output("UsageTableName")?.to_owned()))
+    }
+
+    pub(crate) fn completions_queue(&self) -> Result<Queue, Failure> {
+        Ok(Queue::new(&self.aws, self.output("CompletionsQueueUrl")?.to_owned()))
+    }
+
+    pub(crate) fn deliveries_queue(&self) -> Result<Queue, Failure> {
+        Ok(Queue::new(&self.aws, self.output("DeliveriesQueueUrl")?.to_owned()))
+    }
+
+    pub(crate) fn dead_letters(&self) -> Result<DeadLetters, Failure> {
+        Ok(DeadLetters::new(&self.aws, self.output("DeadLetterQueueUrl")?.to_owned()))
+    }
+}
+
+fn missing_stack(name: &str, aws: &SdkConfig) -> Failure {
+    let region = aws.region().map_or("no region", |region| region.as_ref());
+    Failure::NotFound(format!(
+        "there is no stack {name} in {region}; --stack names another one, AWS_REGION another region"
+    ))
+}

@@ -1,0 +1,207 @@
+//! `nano-webhooks deliveries tail`: the dispatcher's line for each attempt, as CloudWatch gets it.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_cloudwatchlogs::{Client, error::SdkError, operation::filter_log_events::FilterLogEventsError};
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use nano_webhooks::{
+    telemetry,
+    webhook::{AccountId, WebhookId},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{failure::Failure, stack::Stack, terminal, webhooks::webhook_id};
+
+/// CloudWatch answers each account a handful of these calls a second.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A line can reach CloudWatch this much later than a younger one of another function instance.
+const LATENESS: SignedDuration = SignedDuration::from_secs(30);
+
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Tail {
+    /// Only this account's
+    #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
+    account: Option<AccountId>,
+    /// Only this webhook's
+    #[arg(long, value_parser = webhook_id, requires = "account")]
+    webhook: Option<WebhookId>,
+    /// Begin with the attempts since then, such as 10m or 2026-01-02T03:04:05Z
+    #[arg(long, value_parser = since)]
+    since: Option<Timestamp>,
+}
+
+const HELP: &str = "\
+Examples:
+  nano-webhooks deliveries tail
+  nano-webhooks deliveries tail --account acct_1 --since 10m
+  nano-webhooks deliveries tail --json | jq 'select(.state == \"failed\")'
+
+With LogLevel WARN or ERROR the dispatcher writes no such lines.";
+
+/// A time, or how long it is ago. For clap.
+pub(crate) fn since(text: &str) -> Result<Timestamp, String> {
+    let ago = || text.parse::<SignedDuration>().ok().and_then(|ago| Timestamp::now().checked_sub(ago.abs()).ok());
+    let wrong = || "expected how long ago, such as 10m or 2h, or a time such as 2026-01-02T03:04:05Z".to_owned();
+    text.parse().ok().or_else(ago).ok_or_else(wrong)
+}
+
+/// The dispatcher's line; see docs/logs.md.
+#[derive(Debug, Deserialize, Serialize)]
+struct Line {
+    timestamp: Timestamp,
+    account_id: AccountId,
+    webhook_id: WebhookId,
+    delivery_id: String,
+    attempt: u64,
+    outcome: String,
+    http_status: Option<u16>,
+    duration_ms: u64,
+    #[serde(default)]
+    resent: bool,
+    state: String,
+    next_attempt_at: Option<Timestamp>,
+    trace_id: Option<String>,
+}
+
+impl Line {
+    /// Nothing, where the line tells of something else.
+    fn read(line: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct About {
+            message: String,
+        }
+        let About { message } = serde_json::from_str(line).ok()?;
+        (message == "attempt").then(|| serde_json::from_str(line).ok())?
+    }
+
+    fn text(&self) -> String {
+        let Self { timestamp, account_id, webhook_id, delivery_id, attempt, duration_ms, state, .. } = self;
+        let outcome = self.http_status.map_or_else(|| self.outcome.clone(), |status| format!("http {status}"));
+        let next = self.next_attempt_at.map(|at| format!(", next {at:.0}")).unwrap_or_default();
+        let (account_id, attempt) = (account_id.as_str(), format!("#{attempt}"));
+        format!(
+            "{timestamp:.3}  {account_id:<20}  {webhook_id:>3}  {delivery_id}  {attempt:<3}  {outcome:<11}  {duration_ms:>6} ms  {state}{next}"
+        )
+    }
+}
+
+impl Tail {
+    pub(crate) async fn run(&self, stack: &Stack, json: bool) -> Result<(), Failure> {
+        if let Some(level @ ("WARN" | "ERROR")) = stack.parameter("LogLevel") {
+            terminal::note(&format!("LogLevel is {level}: the dispatcher writes no line for an attempt."));
+        }
+        let mut log = Log {
+            client: Client::new(&stack.aws),
+            group: stack.log_group("dispatcher"),
+            from: self.since.unwrap_or_else(Timestamp::now),
+            seen: HashMap::new(),
+        };
+        for round in 0_usize.. {
+            match log.look().await {
+                Ok(lines) => {
+                    let attempts = lines.iter().filter_map(|line| Line::read(line));
+                    attempts.into_iter().try_for_each(|attempt| self.show(&attempt, json))?;
+                }
+                // It may have worked for hours.
+                Err(err) if round > 0 => terminal::note(&format!("looking again: {}", telemetry::chain(&err))),
+                Err(err) => return Err(log.failure(&err)),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    fn show(&self, attempt: &Line, json: bool) -> Result<(), Failure> {
+        let others = self.account.as_ref().is_some_and(|account| *account != attempt.account_id)
+            || self.webhook.is_some_and(|webhook| webhook != attempt.webhook_id);
+        if others {
+            return Ok(());
+        }
+        if json { terminal::json(&json!(attempt)) } else { terminal::line(&attempt.text()) }
+    }
+}
+
+/// A log group, read forwards.
+struct Log {
+    client: Client,
+    group: String,
+    from: Timestamp,
+    /// What has been shown of the time that is looked at again.
+    seen: HashMap<String, i64>,
+}
+
+impl Log {
+    /// The lines that are new, by their time.
+    async fn look(&mut self) -> Result<Vec<String>, SdkError<FilterLogEventsError>> {
+        let mut pages = self
+            .client
+            .filter_log_events()
+            .log_group_name(&self.group)
+            .start_time(self.from.as_millisecond())
+            .filter_pattern(r#"{ $.message = "attempt" }"#)
+            .into_paginator()
+            .send();
+        let mut events = Vec::new();
+        while let Some(page) = pages.next().await {
+            events.extend(page?.events.unwrap_or_default());
+        }
+        let mut fresh: Vec<(i64, String)> = Vec::new();
+        for event in events {
+            let (at, line) = (event.timestamp.unwrap_or_default(), event.message.unwrap_or_default());
+            if self.seen.insert(event.event_id.unwrap_or_else(|| line.clone()), at).is_none() {
+                fresh.push((at, line));
+            }
+        }
+        fresh.sort_by_key(|(at, _)| *at);
+        if let Some((latest, _)) = fresh.last() {
+            let again = Timestamp::from_millisecond(*latest).unwrap_or(self.from) - LATENESS;
+            self.from = self.from.max(again);
+            let from = self.from.as_millisecond();
+            self.seen.retain(|_, at| *at >= from);
+        }
+        Ok(fresh.into_iter().map(|(_, line)| line).collect())
+    }
+
+    fn failure(&self, err: &SdkError<FilterLogEventsError>) -> Failure {
+        let missing = err.as_service_error().is_some_and(FilterLogEventsError::is_resource_not_found_exception);
+        let text = format!("could not read the log group {}: {}", self.group, telemetry::chain(err));
+        if missing { Failure::NotFound(text) } else { Failure::Failed(text) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"timestamp":"2026-01-02T03:04:05.678901Z","level":"INFO","message":"attempt",
+        "delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","account_id":"acct_1","webhook_id":1,"attempt":2,"outcome":"http",
+        "http_status":503,"duration_ms":12,"resent":false,"state":"retrying","next_attempt_at":"2026-01-02T03:09:05.5Z"}"#;
+
+    #[test]
+    fn an_attempt_is_one_line_for_a_person() {
+        let text = Line::read(LINE).unwrap().text();
+        let expected = "2026-01-02T03:04:05.678Z  acct_1                  1  01KDYAK3482WAV4DVEFM6KBDXQ  #2   http 503         12 ms  \
+            retrying, next 2026-01-02T03:09:05Z";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn no_other_line_is_shown() {
+        for other in
+            [&LINE.replace("\"attempt\",", "\"a delivery goes back to the queue\","), "REPORT RequestId: 1", ""]
+        {
+            assert!(Line::read(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn since_takes_a_time_or_how_long_it_is_ago() {
+        assert_eq!(since("2026-01-02T03:04:05Z"), Ok("2026-01-02T03:04:05Z".parse().unwrap()));
+        let ago = Timestamp::now().duration_since(since("2h").unwrap());
+        assert!((7_199..7_202).contains(&ago.as_secs()), "{ago}");
+        assert!(since("yesterday").is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! What a person or a program reads of this command.
+//!
+//! Results go to standard output, remarks and progress to standard error. Much of what is shown came from customers and their
+//! endpoints, and none of it may move a terminal's cursor: a person's lines go through [`visible`], a program's are ASCII.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use nano_webhooks::canonical_json;
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// One line of the result.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    write_line(&visible(text))
+}
+
+/// The result as JSON, on one line.
+pub(crate) fn json(value: &Value) -> Result<(), Failure> {
+    write_line(&canonical_json::to_ascii(&value.to_string()))
+}
+
+/// A remark beside the result.
+pub(crate) fn note(text: &str) {
+    // Where even that cannot be written there is nobody to tell.
+    let _ = writeln!(io::stderr(), "{}", visible(text));
+}
+
+/// Asks before something that cannot be undone, unless `--yes` has answered already.
+pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Wrong(format!("{question} There is no terminal to answer on: say --yes if you mean it")));
+    }
+    let mut err = io::stderr();
+    write!(err, "{} [y/N] ", visible(question))?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        Ok(())
+    } else {
+        Err(Failure::Failed("nothing was done".into()))
+    }
+}
+
+/// How far a long work is, on one line of a terminal, and nowhere else.
+pub(crate) struct Progress {
+    what: &'static str,
+    total: usize,
+    done: usize,
+    shown: bool,
+}
+
+impl Progress {
+    /// `total` is an estimate, as queues give it.
+    pub(crate) fn new(what: &'static str, total: usize) -> Self {
+        Self { what, total, done: 0, shown: io::stderr().is_terminal() }
+    }
+
+    pub(crate) fn add(&mut self, done: usize) {
+        self.done += done;
+        if self.shown {
+            let total = self.total.max(self.done);
+            let _ = write!(io::stderr(), "\r{} {} of {total} …", self.what, self.done);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown && self.done > 0 {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// A text in which every character that a terminal obeys instead of showing it is spelled out: control characters, and
+/// those that turn the direction of writing.
+pub(crate) fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for char in text.chars() {
+        if is_obeyed(char) { visible.extend(char.escape_default()) } else { visible.push(char) }
+    }
+    visible
+}
+
+fn is_obeyed(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+fn write_line(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Unread),
+        written => Ok(written?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_moves_a_cursor_or_turns_the_writing_gets_through() {
+        assert_eq!(visible("a\x1b[2Jb\r\n\u{9b}1A\u{202e}"), "a\\u{1b}[2Jb\\r\\n\\u{9b}1A\\u{202e}");
+        assert_eq!(visible("https://ümlaut.example/ 😀"), "https://ümlaut.example/ 😀");
+    }
+}

@@ -1,0 +1,112 @@
+//! `doctor`, on stacks of its own: a well one, which is then broken in one way after another.
+
+use std::time::SystemTime;
+
+use aws_sdk_cloudwatch::{
+    Client as CloudWatch, Config,
+    config::{BehaviorVersion, Credentials, Region},
+    types::{Dimension, MetricDatum},
+};
+use harness::{Answer, Options, Producer, Stack};
+use serde_json::{Value, json};
+
+use super::{ask, assert_refused, json_of};
+use crate::{RECEIVER, folder_of_this_run};
+
+fn start(name: &str, parameters: Vec<(&'static str, &'static str)>) -> Stack {
+    let options = Options { folder: folder_of_this_run().join(name), parameters, ..Options::default() };
+    Stack::start(&options, &|_| {}).unwrap()
+}
+
+/// The checks that found something.
+fn ills(stack: &Stack, arguments: &[&str]) -> Vec<(String, String)> {
+    let said = ask(stack, &[&["doctor", "--json"], arguments].concat());
+    let report = said.json();
+    let checks = report["checks"].as_array().unwrap_or_else(|| panic!("{said:?}"));
+    let ills: Vec<_> = checks.iter().filter(|check| check["state"] == "ill").collect();
+    assert!(ills.iter().all(|check| check["advice"].is_string()), "{report}");
+    assert_eq!((report["healthy"] == true, said.code), (ills.is_empty(), Some(if ills.is_empty() { 0 } else { 4 })));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    ills.into_iter().map(|check| (text(&check["check"]), text(&check["found"]))).collect()
+}
+
+#[track_caller]
+fn assert_ill(ills: &[(String, String)], expected: &[(&str, &str)]) {
+    let names = |of: &[(&str, &str)]| of.iter().map(|(check, _)| (*check).to_owned()).collect::<Vec<_>>();
+    assert_eq!(ills.iter().map(|(check, _)| check.clone()).collect::<Vec<_>>(), names(expected), "{ills:?}");
+    for ((_, found), (_, words)) in ills.iter().zip(expected) {
+        assert!(found.contains(words), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
+    let stack = start("doctor", Vec::new());
+    let said = ask(&stack, &["doctor"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for line in ["✓ stack", "✓ table", "✓ queue", "✓ dead letters", "✓ api", "✓ clock", "✓ key", "✓ test delivery"]
+    {
+        assert!(said.out.contains(line), "{line}: {}", said.out);
+    }
+    assert!(said.out.contains("its signature is right") && !said.out.contains('✗'), "{}", said.out);
+    for noun in ["webhooks", "keys"] {
+        assert_eq!(json_of(&stack, &[noun, "list", "--account", "nano-webhooks-doctor"]), json!([]), "it is put away");
+    }
+
+    assert_ill(&ills(&stack, &["--endpoint", &RECEIVER.url("/doctor")]), &[]);
+    RECEIVER.answer("/doctor", vec![Answer::status(500); 20]);
+    let refused = ills(&stack, &["--endpoint", &RECEIVER.url("/doctor")]);
+    assert_ill(&refused, &[("test delivery", "the endpoint answered 500")]);
+    assert_refused(&ask(&stack, &["doctor", "--endpoint", "https://10.0.0.1/"]), 2, "--endpoint may not be called");
+
+    // A server that is not the API.
+    let elsewhere = RECEIVER.url("");
+    assert_ill(&ills(&stack, &["--read-only", "--api-url", &elsewhere]), &[("api", "answers 200 without a key")]);
+
+    let producer = Producer::new(&stack);
+    producer.forge_dead_letter("dead", Some("it is no JSON")).await.unwrap();
+    assert_ill(&ills(&stack, &["--read-only"]), &[("dead letters", "1 on nano-webhooks-dead-letters")]);
+    ask(&stack, &["dead-letters", "purge", "--all", "--yes"]);
+
+    report_age(&stack, 2_000.0).await;
+    assert_ill(&ills(&stack, &["--read-only"]), &[("age", "nano-webhooks-completions: the oldest has waited 2000 s")]);
+
+    producer.forget_redrive_policy().await.unwrap();
+    let broken = ask(&stack, &["doctor", "--read-only"]);
+    assert_eq!(broken.code, Some(4));
+    assert!(
+        broken.out.contains("✗ queue               nano-webhooks-deliveries has no redrive policy"),
+        "{}",
+        broken.out
+    );
+    assert!(broken.out.contains("→ deploy the template again"), "{}", broken.out);
+}
+
+#[tokio::test]
+async fn where_nobody_may_be_called_the_doctor_calls_nobody_and_says_so() {
+    let stack = start("doctor-strict", vec![("EgressPolicy", "strict")]);
+    let said = ask(&stack, &["doctor"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("✓ test delivery       failed, in the history") && said.out.contains("cannot be called"));
+    assert!(said.out.contains("– delivering itself   was not tried"), "{}", said.out);
+    assert_ill(&ills(&stack, &["--stack", "no-such-stack"]), &[("stack", "there is no stack no-such-stack")]);
+}
+
+/// What SQS would say of the completions queue; the emulator says nothing of its queues.
+async fn report_age(stack: &Stack, seconds: f64) {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(stack.endpoint())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "local"))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let queue = Dimension::builder().name("QueueName").value("nano-webhooks-completions").build();
+    let datum = MetricDatum::builder()
+        .metric_name("ApproximateAgeOfOldestMessage")
+        .dimensions(queue)
+        .timestamp(SystemTime::now().into())
+        .value(seconds)
+        .build();
+    CloudWatch::from_conf(config).put_metric_data().namespace("AWS/SQS").metric_data(datum).send().await.unwrap();
+}

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
 
-const SOON: Duration = Duration::from_secs(40);
+const SOON: Duration = Duration::from_secs(90);
 /// Every call of a function with this in it fails.
 const CURSED: &str = "acct_cursed";
 
@@ -63,9 +63,9 @@ impl Scene {
             metrics: true,
             properties: json!({
                 "DeadLetterAlarm": { "Period": 5 },
-                "CompletionsAlarm": { "Threshold": 4, "EvaluationPeriods": 1 },
+                "CompletionsAlarm": { "Threshold": 8, "EvaluationPeriods": 1 },
                 "DeliveriesAlarm": { "Threshold": 20 },
-                "FirstByteAlarm": { "Threshold": 5000, "EvaluationPeriods": 1, "DatapointsToAlarm": 1 },
+                "FirstByteAlarm": { "Threshold": 10000, "EvaluationPeriods": 1, "DatapointsToAlarm": 1 },
                 "ApiFaultsAlarm": at_once,
                 "DispatcherErrorsAlarm": at_once,
                 "DispatcherThrottlesAlarm": at_once,
@@ -102,7 +102,7 @@ impl Scene {
         self.finish("acct_alarms", "completed", 1).await;
         self.sounds("CompletionsAlarm").await;
         self.is_quiet("FirstByteAlarm");
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
         self.aws.call("lambda", "UpdateEventSourceMapping", &mapping(true)).unwrap();
         self.sounds("FirstByteAlarm").await;
     }

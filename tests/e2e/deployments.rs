@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, folder_of_this_run, mailbox::Mailbox};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 const HOST: &str = "hooks.example.com";
 const ACCOUNT: &str = "000000000000";
 

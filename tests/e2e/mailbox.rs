@@ -8,7 +8,7 @@ use std::{
 use harness::{Aws, Failure};
 use serde_json::{Value, json};
 
-const WITHIN: Duration = Duration::from_secs(40);
+const WITHIN: Duration = Duration::from_secs(90);
 
 /// What came so far.
 #[derive(Default)]

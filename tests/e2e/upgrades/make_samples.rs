@@ -279,5 +279,5 @@ fn busy() -> Vec<u8> {
 fn revoke_newest(stack: &Stack) {
     let keys: Value = serde_json::from_str(&stack.operator(&["keys", "list", "--json"]).unwrap()).unwrap();
     let newest = keys.as_array().unwrap().last().unwrap()["id"].as_str().unwrap();
-    stack.operator(&["keys", "revoke", newest]).unwrap();
+    stack.operator(&["keys", "revoke", "--yes", newest]).unwrap();
 }

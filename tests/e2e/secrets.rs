@@ -199,7 +199,7 @@ impl Scene {
 
     async fn assert_in_no_log_line(&self, secrets: &[String]) {
         // Each of them shows that the lines of what was done above are there.
-        let said = ["\"attempt\"", "a message is no completion", "request failed", "panicked", "disabling a webhook"];
+        let said = ["\"attempt\"", "a message is no completion", "request failed", "panicked", "a webhook is disabled"];
         for _ in 0..100 {
             let log = self.stack.log().unwrap();
             if said.iter().all(|text| log.contains(text)) {
@@ -220,7 +220,7 @@ impl Scene {
         assert_eq!(operations, BTreeSet::from(KEEPING));
         let key = [self.key.key.clone()];
         assert!(calls.iter().all(|(_, body)| found(&key, body).is_none()), "a key is not even sent to the store");
-        for sent in ["SendMessage", "SendMessageBatch", "BatchGetItem", "PutItem"] {
+        for sent in ["SendMessage", "SendMessageBatch", "BatchGetItem", "BatchExecuteStatement"] {
             assert!(calls.iter().any(|(operation, _)| operation == sent), "{sent} was taken down");
         }
     }
@@ -245,7 +245,12 @@ fn the_template_lets_no_function_log_finer_than_info() {
     let functions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function");
     for (name, function) in functions {
         let logging = &function["Properties"]["LoggingConfig"];
-        assert_eq!(logging["ApplicationLogLevel"], json!({ "Ref": "LogLevel" }), "{name}");
-        assert_eq!(logging["SystemLogLevel"], "WARN", "{name}");
+        assert_eq!(
+            (&logging["ApplicationLogLevel"], &logging["SystemLogLevel"]),
+            (&json!("INFO"), &json!("WARN")),
+            "{name}"
+        );
+        let ours = &function["Properties"]["Environment"]["Variables"]["LOG_LEVEL"];
+        assert_eq!(ours, &json!({ "Ref": "LogLevel" }), "{name}");
     }
 }

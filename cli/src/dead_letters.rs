@@ -5,7 +5,10 @@ mod words;
 
 use clap::Subcommand;
 use futures_util::future::{join_all, try_join_all};
-use nano_webhooks::queue::{Cause, DeadLetter, Look};
+use nano_webhooks::{
+    delivery::Message,
+    queue::{Cause, DeadLetter, Look},
+};
 use serde_json::{Value, json};
 
 use self::chosen::Chosen;
@@ -154,7 +157,10 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
             // Deleted only when it is on its queue: cut short in between, it is there twice, and delivered once.
             try_join_all(taken.iter().map(async |letter| {
                 match &letter.cause {
-                    Cause::Delivery(message) => deliveries.send_one(message).await?,
+                    // Its way to the first attempt is measured no more: it would count the time that it lay here.
+                    Cause::Delivery(message) => {
+                        deliveries.send_one(&Message { queued_at: None, ..message.clone() }).await?;
+                    }
                     Cause::NoDelivery => drop(deliveries.send_text(&letter.body).await?),
                     Cause::Completion { .. } | Cause::NoCompletion(_) => {
                         drop(completions.send_text(&letter.body).await?);

@@ -71,7 +71,7 @@ pub fn egress_policy() -> Result<Policy, ConfigError> {
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// Partitions that are apart from the others, by how their regions' names begin: whose certificates they have is not known.
-const APART: [&str; 3] = ["cn-", "us-iso", "eu-iso"];
+const APART: [&str; 4] = ["cn-", "us-iso", "eu-iso", "eusc-"];
 
 /// The AWS clients' configuration of a function: what Lambda puts into its environment, and nothing else. A cold start has
 /// no time to look for profiles, metadata services and the system's certificates.

@@ -172,7 +172,9 @@ impl Sender {
             match used.send(request.clone()).await {
                 Ok(answer) => return Ok((used, answer)),
                 Err(failed) if used.has_heard_back() => return Err(failed.outcome),
-                Err(failed) => sent.twice = failed.was_sent,
+                Err(failed) => {
+                    *sent = Sent { at: sent.at.filter(|_| failed.was_sent), twice: failed.was_sent };
+                }
             }
         }
         let mut new = dial::dial(target.url(), &self.policy).await?;

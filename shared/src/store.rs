@@ -10,7 +10,7 @@ use std::error::Error as StdError;
 pub use api_keys::{ApiKeys, KeyRecord};
 pub use deliveries::{Deliveries, Filter, Page, RecordError, Recorded, Stored};
 pub use usage::{Allowance, Limits, Usage};
-pub use webhooks::{CreateError, Created, Idempotency, Webhooks};
+pub use webhooks::{Claim, CreateError, Created, HealthKept, Idempotency, Webhooks};
 
 /// The store did not do what it was asked. It is our fault, never the customer's.
 #[derive(Debug, thiserror::Error)]

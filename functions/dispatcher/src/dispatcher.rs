@@ -10,7 +10,7 @@ use nano_webhooks::{
     retry::{self, Circumstances, Schedule, Verdict},
     sender::{Exchange, Sender},
     stats::{Hour, Tallies},
-    store::{Deliveries, Recorded, StoreError, Stored, Webhooks},
+    store::{Deliveries, HealthKept, Recorded, StoreError, Stored, Webhooks},
     telemetry::{
         self,
         metrics::{Metric, Recorder},
@@ -31,6 +31,10 @@ const TIME_TO_FINISH: Duration = Duration::from_secs(3);
 
 /// How long the statistics of a batch may take, of [`TIME_TO_FINISH`]. They are worth less than the batch's answer.
 const TIME_FOR_STATISTICS: Duration = Duration::from_secs(2);
+
+/// How long recording may go on when the time for attempts is over, of [`TIME_TO_FINISH`]: what was cut off at the last moment
+/// is recorded, and not made again.
+const TIME_TO_SETTLE: Duration = Duration::from_secs(1);
 
 /// How long an attempt that has ended waits for others to be recorded with it. When all of a batch have ended none waits.
 const TIME_TO_GATHER: Duration = Duration::from_millis(250);
@@ -61,6 +65,7 @@ impl Dispatcher {
 
         let observed = Observed::default();
         let (records, messages, mut given_back) = readable(event);
+        observed.count(Metric::Faults, given_back.len());
         let read = timeout_at(deadline, self.deliveries.read(&self.webhooks, &messages)).await;
         match read.map_err(|_| Unfinished::OutOfTime).and_then(|read| Ok(read?)) {
             Ok(stored) => {
@@ -146,7 +151,7 @@ impl Dispatcher {
         deadline: Instant,
     ) -> Vec<&'a SqsMessage> {
         let records: Vec<_> = worked.iter().map(|worked| worked.record).collect();
-        let unfinished = match timeout_at(deadline, self.settle(worked, observed)).await {
+        let unfinished = match timeout_at(deadline + TIME_TO_SETTLE, self.settle(worked, observed)).await {
             Ok(unfinished) => unfinished,
             Err(_) => records.into_iter().map(|record| (record, Unfinished::OutOfTime)).collect(),
         };
@@ -222,7 +227,11 @@ impl Dispatcher {
         let changed = match &change {
             // The usual case, which costs no write.
             None => webhook.health.told.is_some().then(|| webhook.clone()),
-            Some(change) => self.change_health(webhook, change, *ended_at, observed).await,
+            Some(change) => match self.change_health(webhook, change, *ended_at, observed).await {
+                Ok(changed) => changed,
+                // It may have been disabled all the same: whoever gets the message again sees.
+                Err(_) => return !(self.teller.is_on() && change.disables()),
+            },
         };
         let Some(webhook) = changed else { return true };
         self.teller.tell(&webhook, Some((&delivery.message.delivery_id, attempt)), *ended_at).await
@@ -236,17 +245,17 @@ impl Dispatcher {
         change: &HealthChange,
         now: Timestamp,
         observed: &Observed,
-    ) -> Option<Webhook> {
-        let changed = self.webhooks.change_health(webhook, change, now).await.unwrap_or_else(|err| {
-            tracing::error!(cause = telemetry::chain(&err), "a webhook's health was not kept");
-            None
-        });
-        if let (Some(_), HealthChange::Gone { reason } | HealthChange::GivenUp { reason, .. }) = (&changed, change) {
+    ) -> Result<Option<Webhook>, StoreError> {
+        let kept = self.webhooks.change_health(webhook, change, now).await.inspect_err(|err| {
+            tracing::error!(cause = telemetry::chain(err), "a webhook's health was not kept");
+        })?;
+        let Some(HealthKept { webhook, changed }) = kept else { return Ok(None) };
+        if let (true, HealthChange::Gone { reason } | HealthChange::GivenUp { reason, .. }) = (changed, change) {
             let (account_id, webhook_id) = (webhook.account_id.as_str(), webhook.id.0);
             tracing::warn!(account_id, webhook_id, reason, "a webhook is disabled");
             observed.count(Metric::WebhooksDisabled, 1);
         }
-        changed
+        Ok(Some(webhook))
     }
 
     /// Hides what is not due. What is not hidden comes back after the queue's own timeout: if that is too early, it is hidden

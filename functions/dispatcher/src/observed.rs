@@ -90,16 +90,22 @@ pub(crate) fn log(attempted: &Attempted) {
 pub(crate) fn trace(tracer: &Tracer, attempted: &Attempted) {
     let Attempted { delivery, webhook, ended_at, step: Some(step), .. } = attempted else { return };
     let Some(attempt) = delivery.attempts.last() else { return };
-    let host = Url::parse(&webhook.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    // No more of the URL: whoever reads traces need not read what customers put into paths and queries.
+    let Ok(url) = Url::parse(&webhook.url) else { return };
+    let (host, origin) =
+        (url.host_str().unwrap_or_default().trim_matches(['[', ']']), url.origin().ascii_serialization());
     let status = attempt.outcome.http_status();
-    let endpoint = json!({
+    let mut endpoint = json!({
         "name": host,
         "namespace": "remote",
-        "http": { "request": { "method": "POST", "url": webhook.url }, "response": { "status": status } },
+        "http": { "request": { "method": "POST", "url": origin } },
         "error": status.is_some_and(|status| (400..500).contains(&status)),
         "throttle": status == Some(429),
         "fault": status.is_none_or(|status| status >= 500 || (300..400).contains(&status)),
     });
+    if let Some(status) = status {
+        endpoint["http"]["response"] = json!({ "status": status });
+    }
     let annotations = json!({
         "account_id": webhook.account_id,
         "webhook_id": webhook.id,

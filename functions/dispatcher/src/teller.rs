@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use nano_webhooks::{
     bus::Bus,
     delivery::{Attempt, DeliveryId},
-    store::Webhooks,
+    store::{Claim, Webhooks},
     telemetry,
     webhook::{News, Webhook},
 };
@@ -34,11 +34,12 @@ impl Teller {
     }
 
     /// Tells what there is to tell of a webhook, as it is after an attempt or as it was found. Of those who find the same
-    /// news one tells it. False where it was not told and should be: the caller's message is then to come back.
+    /// news one tells it. False where it was not told and should be: the caller's message is then to come back, and whoever gets it
+    /// finds a webhook that was disabled; other news waits for the webhook's next attempt.
     pub(crate) async fn tell(&self, webhook: &Webhook, last: Option<(&DeliveryId, &Attempt)>, now: Timestamp) -> bool {
         let Some(bus) = &self.bus else { return true };
         let Some(news) = webhook.news(last.map(|(_, attempt)| attempt), now, self.patience) else { return true };
-        let told = timeout(TIME_TO_TELL, self.tell_once(bus, webhook, news, last, now)).await;
+        let told = timeout(TIME_TO_TELL, self.tell_once(bus, webhook, news, last)).await;
         let failure = match told {
             Ok(Ok(())) => return true,
             Ok(Err(err)) => telemetry::chain(err.as_ref()),
@@ -55,12 +56,15 @@ impl Teller {
         webhook: &Webhook,
         news: News,
         last: Option<(&DeliveryId, &Attempt)>,
-        now: Timestamp,
     ) -> Result<(), Box<dyn std::error::Error>> {
-        if self.webhooks.claim_news(webhook, news, now, now + CLAIM).await? {
-            bus.put(news.name(), &webhook.notice(&self.stack, last)).await?;
-            self.webhooks.news_told(webhook, news).await?;
+        let now = Timestamp::now();
+        match self.webhooks.claim_news(webhook, news, now, now + CLAIM).await? {
+            Claim::Settled => Ok(()),
+            Claim::Busy => Err("something else is being told of it".into()),
+            Claim::Ours => {
+                bus.put(news.name(), &webhook.notice(&self.stack, last)).await?;
+                Ok(self.webhooks.news_told(webhook, news).await?)
+            }
         }
-        Ok(())
     }
 }

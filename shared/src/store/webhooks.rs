@@ -4,12 +4,15 @@
 mod change;
 mod create;
 mod item;
+mod news;
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
+pub use change::HealthKept;
 pub use create::{CreateError, Created, Idempotency};
 pub(super) use item::WebhookItem;
+pub use news::Claim;
 
 use super::StoreError;
 use crate::webhook::{AccountId, Webhook, WebhookId};

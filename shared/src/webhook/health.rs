@@ -46,6 +46,13 @@ pub enum HealthChange {
     },
 }
 
+impl HealthChange {
+    /// Whether it disables the webhook.
+    pub fn disables(&self) -> bool {
+        matches!(self, Self::Gone { .. } | Self::GivenUp { .. })
+    }
+}
+
 impl Webhook {
     /// What an attempt means for the webhook's health; nothing for a success of a healthy one, so that the usual case
     /// costs no write. `patience` is how long nothing but failures may last.

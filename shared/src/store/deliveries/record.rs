@@ -80,6 +80,10 @@ impl Deliveries {
                         for at in part {
                             results[at] = Err(failed(why.clone()).into());
                         }
+                        // They may have been added. Statistics lack an attempt rather than have it twice.
+                        for (hour, _) in riders {
+                            uncounted.remove(&hour);
+                        }
                         continue;
                     }
                 };
@@ -96,7 +100,7 @@ impl Deliveries {
                     };
                 }
                 for ((hour, _), answer) in riders.iter().zip(answers) {
-                    if matches!(answer, Written::Done) {
+                    if matches!(answer, Written::Done | Written::Later(_)) {
                         uncounted.remove(hour);
                     }
                 }

@@ -4,32 +4,48 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
 
 use super::{Item, StoreError, Webhooks, item::PreviousSecretItem, key, webhook};
-use crate::webhook::{AccountId, HealthChange, News, Status, Told, Webhook, WebhookChange, WebhookId};
+use crate::webhook::{AccountId, HealthChange, Status, Told, Webhook, WebhookChange, WebhookId};
 
 /// An update of one item, under a condition.
-struct Update {
-    expression: String,
-    condition: &'static str,
-    values: Vec<(&'static str, AttributeValue)>,
+pub(super) struct Update {
+    pub(super) expression: String,
+    pub(super) condition: String,
+    pub(super) values: Vec<(&'static str, AttributeValue)>,
 }
 
-const EXISTS: &str = "attribute_exists(id)";
+pub(super) const EXISTS: &str = "attribute_exists(id)";
 const SAME_URL: &str = "#url = :url";
 const TOLD_TO_BE_DISABLED: &str = "told = :told";
 const ANEW: &str = "failing_since, consecutive_failures";
 
-const CLAIM_FAILING: &str = "attribute_exists(failing_since) \
-    AND (attribute_not_exists(told) OR told = :enabled) \
-    AND (attribute_not_exists(telling_until) OR telling_until < :now)";
-const CLAIM_DISABLED: &str = "#status = :disabled AND (attribute_not_exists(told) OR told <> :told) \
-    AND (attribute_not_exists(telling_until) OR telling_until < :now)";
-const CLAIM_RECOVERED: &str = "attribute_exists(told) AND attribute_not_exists(failing_since) \
-    AND (attribute_not_exists(telling_until) OR telling_until < :now)";
+/// What became of an update.
+pub(super) enum Updated {
+    /// The item as it is now.
+    Done(Item),
+    /// The condition does not hold; the item as it was found, if there is one.
+    Refused(Option<Item>),
+}
+
+impl Updated {
+    fn done(self) -> Option<Item> {
+        if let Self::Done(item) = self { Some(item) } else { None }
+    }
+}
+
+/// A webhook whose health was changed.
+#[derive(Debug)]
+pub struct HealthKept {
+    /// As it is then.
+    pub webhook: Webhook,
+    /// Whether this change did it. Otherwise it was to be disabled, and was so already: perhaps by ourselves, where the
+    /// client has repeated a write whose answer was lost.
+    pub changed: bool,
+}
 
 impl Webhooks {
     /// Changes a webhook; gives it as it is then, or nothing where there is none.
@@ -70,9 +86,9 @@ impl Webhooks {
             if condition == TOLD_TO_BE_DISABLED {
                 values.extend([(":enabled", told(Told::Enabled)), (":told", told(Told::Disabled))]);
             }
-            let update = Update { expression, condition, values };
+            let update = Update { expression, condition: condition.into(), values };
             let changed = self.update(account, id, update).await.map_err(StoreError::while_trying_to(doing))?;
-            if let Some(item) = changed {
+            if let Some(item) = changed.done() {
                 return webhook(item, doing).map(Some);
             }
         }
@@ -84,7 +100,7 @@ impl Webhooks {
         let previous: Vec<_> = rotated.previous_secrets.iter().map(PreviousSecretItem::from).collect();
         let update = Update {
             expression: "SET secret = :new, previous_secrets = :previous".into(),
-            condition: "secret = :old",
+            condition: "secret = :old".into(),
             values: vec![
                 (":new", text(rotated.secret.reveal())),
                 (":previous", serde_dynamo::to_attribute_value(previous).expect("secrets are a valid list")),
@@ -92,7 +108,7 @@ impl Webhooks {
             ],
         };
         let replaced = self.update(&before.account_id, before.id, update).await;
-        if replaced.map_err(StoreError::while_trying_to("rotate a webhook's secret"))?.is_some() {
+        if replaced.map_err(StoreError::while_trying_to("rotate a webhook's secret"))?.done().is_some() {
             return Ok(true);
         }
         // The client repeats a write whose answer was lost, and then it is our own that stands in the way.
@@ -101,14 +117,14 @@ impl Webhooks {
     }
 
     /// Keeps what an attempt meant for a webhook's health, and gives the webhook as it is then. It changes nothing, and gives
-    /// none, where the webhook was deleted meanwhile or has another URL, which had no part in the attempt; where it is to be
-    /// disabled and is so already; and where it is to be given up and had a success since it was read.
+    /// none, where the webhook was deleted meanwhile or has another URL, which had no part in the attempt, and where it is to
+    /// be given up and had a success since it was read.
     pub async fn change_health(
         &self,
         webhook: &Webhook,
         change: &HealthChange,
         now: Timestamp,
-    ) -> Result<Option<Webhook>, StoreError> {
+    ) -> Result<Option<HealthKept>, StoreError> {
         let doing = "keep a webhook's health";
         let disable = "SET #status = :disabled, disabled_reason = :reason";
         let disabled = |reason| vec![(":disabled", text("disabled")), (":reason", text(reason))];
@@ -127,57 +143,23 @@ impl Webhooks {
             }
         };
         values.push((":url", text(&webhook.url)));
-        let update = Update { expression, condition, values };
+        let update = Update { expression, condition: condition.into(), values };
         let kept = self.update(&webhook.account_id, webhook.id, update).await;
-        kept.map_err(StoreError::while_trying_to(doing))?.map(|item| self::webhook(item, doing)).transpose()
-    }
-
-    /// Takes it upon the caller to tell news of a webhook. False where it is no news any more, or where somebody else has
-    /// taken it upon them and still has until then.
-    pub async fn claim_news(
-        &self,
-        webhook: &Webhook,
-        news: News,
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let time = |at: Timestamp| AttributeValue::N(at.as_second().to_string());
-        let mut values = vec![(":now", time(now)), (":until", time(until))];
-        let condition = match news {
-            News::Failing => {
-                values.push((":enabled", told(Told::Enabled)));
-                CLAIM_FAILING
-            }
-            News::Disabled => {
-                values.extend([(":disabled", text("disabled")), (":told", told(Told::Disabled))]);
-                CLAIM_DISABLED
-            }
-            News::Recovered => CLAIM_RECOVERED,
+        let (found, changed) = match kept.map_err(StoreError::while_trying_to(doing))? {
+            Updated::Done(item) => (Some(item), true),
+            Updated::Refused(item) => (item.filter(|_| change.disables()), false),
         };
-        let update = Update { expression: "SET telling_until = :until".into(), condition, values };
-        let claimed = self.update(&webhook.account_id, webhook.id, update).await;
-        Ok(claimed.map_err(StoreError::while_trying_to("claim a webhook's news"))?.is_some())
+        let Some(found) = found.map(|item| self::webhook(item, doing)).transpose()? else { return Ok(None) };
+        let applies = changed || (found.is_given_up() && found.url == webhook.url);
+        Ok(applies.then_some(HealthKept { webhook: found, changed }))
     }
 
-    /// Remembers that news of a webhook was told.
-    pub async fn news_told(&self, webhook: &Webhook, news: News) -> Result<(), StoreError> {
-        let (expression, values) = match news.told() {
-            Some(state) => ("SET told = :told REMOVE telling_until", vec![(":told", told(state))]),
-            None => ("REMOVE told, telling_until", vec![]),
-        };
-        let update = Update { expression: expression.into(), condition: EXISTS, values };
-        let remembered = self.update(&webhook.account_id, webhook.id, update).await;
-        remembered.map_err(StoreError::while_trying_to("remember what was told of a webhook"))?;
-        Ok(())
-    }
-
-    /// The item as it is after the update; nothing where the condition did not hold.
-    async fn update(
+    pub(super) async fn update(
         &self,
         account: &AccountId,
         id: WebhookId,
         Update { expression, condition, values }: Update,
-    ) -> Result<Option<Item>, aws_sdk_dynamodb::Error> {
+    ) -> Result<Updated, aws_sdk_dynamodb::Error> {
         // Two of the names are words of DynamoDB's own; a name that neither expression uses is refused.
         let names = [("#status", "status"), ("#url", "url")].into_iter();
         let names = names.filter(|(name, _)| expression.contains(name) || condition.contains(name));
@@ -192,21 +174,24 @@ impl Webhooks {
             .condition_expression(condition)
             .set_expression_attribute_names((!names.is_empty()).then_some(names))
             .set_expression_attribute_values((!values.is_empty()).then_some(values))
-            .return_values(ReturnValue::AllNew);
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {
-            Ok(updated) => Ok(Some(updated.attributes.unwrap_or_default())),
+            Ok(updated) => Ok(Updated::Done(updated.attributes.unwrap_or_default())),
             Err(err) => match err.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(Updated::Refused(refused.item.clone()))
+                }
                 _ => Err(err.into()),
             },
         }
     }
 }
 
-fn told(told: Told) -> AttributeValue {
+pub(super) fn told(told: Told) -> AttributeValue {
     serde_dynamo::to_attribute_value(told).expect("a name is a valid text")
 }
 
-fn text(text: &str) -> AttributeValue {
+pub(super) fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }

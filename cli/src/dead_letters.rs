@@ -4,7 +4,7 @@ mod chosen;
 mod words;
 
 use clap::Subcommand;
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use nano_webhooks::{
     delivery::Message,
     queue::{Cause, DeadLetter, Look},
@@ -155,7 +155,7 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
         .look_through(async |batch: Vec<DeadLetter>| {
             let (taken, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|letter| chosen.redrives(letter));
             // Deleted only when it is on its queue: cut short in between, it is there twice, and delivered once.
-            try_join_all(taken.iter().map(async |letter| {
+            let sent = join_all(taken.iter().map(async |letter| {
                 match &letter.cause {
                     // Its way to the first attempt is measured no more: it would count the time that it lay here.
                     Cause::Delivery(message) => {
@@ -166,11 +166,12 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
                         drop(completions.send_text(&letter.body).await?);
                     }
                 }
-                letters.delete(letter).await
+                Ok::<_, Failure>(letters.delete(letter).await?)
             }))
-            .await?;
+            .await;
+            done.extend(taken.iter().zip(&sent).filter(|(_, sent)| sent.is_ok()).map(|(letter, _)| letter.id.clone()));
             progress.add(taken.len());
-            done.extend(taken.into_iter().map(|letter| letter.id));
+            sent.into_iter().collect::<Result<(), _>>()?;
             left += kept.len();
             Ok::<_, Failure>(Look { enough: chosen.is_complete(&done), kept })
         })
@@ -207,9 +208,9 @@ async fn purge(stack: &Stack, chosen: &Chosen, yes: bool, json: bool) -> Result<
         .look_through(async |batch: Vec<DeadLetter>| {
             let (taken, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|letter| found.contains(&letter.id));
             let deleted = join_all(taken.iter().map(|letter| letters.delete(letter))).await;
-            deleted.into_iter().collect::<Result<(), _>>()?;
+            done.extend(taken.iter().zip(&deleted).filter(|(_, it)| it.is_ok()).map(|(letter, _)| letter.id.clone()));
             progress.add(taken.len());
-            done.extend(taken.into_iter().map(|letter| letter.id));
+            deleted.into_iter().collect::<Result<(), _>>()?;
             Ok::<_, Failure>(Look { enough: done.len() == found.len(), kept })
         })
         .await;
@@ -219,7 +220,14 @@ async fn purge(stack: &Stack, chosen: &Chosen, yes: bool, json: bool) -> Result<
     } else {
         terminal::note(&format!("Deleted {}.", done.len()));
     }
-    looked
+    looked?;
+    if done.len() < found.len() {
+        let hidden = found.len() - done.len();
+        return Err(Failure::Failed(format!(
+            "{hidden} were not found again: somebody else looks at them; try again in a minute"
+        )));
+    }
+    Ok(())
 }
 
 fn shown(letter: &DeadLetter, stack: &Stack) -> Value {

@@ -34,8 +34,8 @@ impl Teller {
     }
 
     /// Tells what there is to tell of a webhook, as it is after an attempt or as it was found. Of those who find the same
-    /// news one tells it. False where it was not told and should be: the caller's message is then to come back, and whoever gets it
-    /// finds a webhook that was disabled; other news waits for the webhook's next attempt.
+    /// news one tells it. False where it was not told and should be: the caller's message is then to come back, and
+    /// whoever gets it finds a webhook that was disabled. Other news waits for the webhook's next attempt.
     pub(crate) async fn tell(&self, webhook: &Webhook, last: Option<(&DeliveryId, &Attempt)>, now: Timestamp) -> bool {
         let Some(bus) = &self.bus else { return true };
         let Some(news) = webhook.news(last.map(|(_, attempt)| attempt), now, self.patience) else { return true };

@@ -34,7 +34,25 @@ pub(crate) struct Emulator {
 
 impl Emulator {
     /// Starts the emulator with an empty state and waits until it answers.
-    pub(crate) fn start(python: &Path, port: u16, options: &Options) -> Result<Self, Failure> {
+    pub(crate) fn start(python: &Path, options: &Options) -> Result<Self, Failure> {
+        // A port that was free may be anybody's by the time that it is used.
+        let mut tries = if options.port.is_some() { 1 } else { 3 };
+        loop {
+            tries -= 1;
+            match Self::start_at(choose_port(options.port)?, python, options) {
+                Err(_) if tries > 0 => {}
+                started => {
+                    let emulator = started?;
+                    if let Some(faults) = &options.faults {
+                        faults.forward_to(emulator.endpoint());
+                    }
+                    return Ok(emulator);
+                }
+            }
+        }
+    }
+
+    fn start_at(port: u16, python: &Path, options: &Options) -> Result<Self, Failure> {
         let Options { folder, faults, metrics, trace_daemon, .. } = options;
         let log = folder.join("emulator.log");
         let cannot_write = |error| Failure::new(format!("{} cannot be written: {error}", folder.display()));
@@ -46,9 +64,6 @@ impl Emulator {
         let endpoint = format!("http://127.0.0.1:{port}");
         let mut command = Command::new(python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/harness/python/emulator.py"));
-        if let Some(faults) = faults {
-            faults.forward_to(&endpoint);
-        }
         set_environment(&mut command, port, faults.as_ref().map_or(&endpoint, Faults::address), folder);
         if *metrics {
             command.env("PUBLISH_METRICS", "true");

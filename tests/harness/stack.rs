@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex, PoisonError},
 };
 
 use rustix::process::{Signal, kill_process};
@@ -78,6 +78,33 @@ pub struct Stack {
     /// The dead letters that were found so far; see [`crate::Producer::wait_for_dead_letter`].
     pub(crate) dead_letters: Arc<Mutex<Vec<DeadLetter>>>,
     pub(crate) used_secrets: UsedSecrets,
+    _turn: Turn,
+}
+
+/// How many stacks of a process run at the same time. Each is an emulator and a process for each function, and with one for each
+/// test that wants its own, two processors are so busy that functions give up on their tables.
+const AT_ONCE: usize = 5;
+
+static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// Leave to run beside the other stacks of the process.
+struct Turn;
+
+impl Turn {
+    /// Blocks until there is room.
+    fn wait() -> Self {
+        let running = RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |running: &mut usize| *running >= AT_ONCE;
+        *RUNNING.1.wait_while(running, full).unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        RUNNING.1.notify_one();
+    }
 }
 
 /// A key to the HTTP API.
@@ -93,14 +120,16 @@ impl Stack {
     /// The name that the operator's command looks for unless it is told another.
     pub const NAME: &str = "nano-webhooks";
 
-    /// Brings a stack up. Blocks until it is ready: minutes when nothing has been built yet, seconds otherwise.
+    /// Brings a stack up. Blocks until it is ready: minutes when nothing has been built yet, seconds otherwise. While
+    /// [`AT_ONCE`] others run it waits for one to end.
     /// `progress` hears of each step that takes a while.
     pub fn start(options: &Options, progress: &dyn Fn(&str)) -> Result<Self, Failure> {
+        let turn = Turn::wait();
         // First, because it is quick and often wrong.
-        let port = choose_port(options.port)?;
+        choose_port(options.port)?;
         let (python, binaries) = prepare(progress)?;
         progress("Starting the emulator");
-        let emulator = Emulator::start(&python, port, options)?;
+        let emulator = Emulator::start(&python, options)?;
         let before = options.before.map(|before| before(&Aws::start(&python, emulator.endpoint())?));
         let made = before.transpose()?.unwrap_or_default();
         let made: Vec<_> = made.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -118,6 +147,7 @@ impl Stack {
             emulator,
             python,
             binaries,
+            _turn: turn,
         })
     }
 

@@ -13,9 +13,11 @@ Standard input: {"endpoint", "stack", "template", "parameters": {name: value}, "
 Standard output: {"api_id", "outputs": {name: value}}. Failure: one sentence on standard error, exit status 1.
 """
 
-import io
+import glob
 import json
+import os
 import sys
+import tempfile
 import zipfile
 
 import boto3
@@ -76,14 +78,22 @@ def upload(binaries, s3):
 
 
 def zipped(path):
-    archive = io.BytesIO()
-    with open(path, "rb") as binary, zipfile.ZipFile(archive, "w") as file:
-        bootstrap = zipfile.ZipInfo("bootstrap")
-        bootstrap.compress_type = zipfile.ZIP_DEFLATED
-        bootstrap.external_attr = 0o755 << 16
-        # Said here: a ZipInfo does not take it from its file.
-        file.writestr(bootstrap, binary.read(), compresslevel=1)
-    return archive.getvalue()
+    """Zips a binary, once: the archive is kept beside it for the next stack, under the time at which it was built."""
+    kept = f"{path}.{os.stat(path).st_mtime_ns}.zip"
+    if not os.path.exists(kept):
+        for outdated in glob.glob(f"{path}.*.zip"):
+            os.remove(outdated)
+        with open(path, "rb") as binary, tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                bootstrap = zipfile.ZipInfo("bootstrap")
+                bootstrap.compress_type = zipfile.ZIP_DEFLATED
+                bootstrap.external_attr = 0o755 << 16
+                # Said here: a ZipInfo does not take it from its file.
+                archive.writestr(bootstrap, binary.read(), compresslevel=1)
+        # At once and whole, for other stacks that are deployed at this moment.
+        os.replace(file.name, kept)
+    with open(kept, "rb") as file:
+        return file.read()
 
 
 def point_to_code(template, addresses):

@@ -19,7 +19,7 @@ use crate::{
     receiver::Manner,
     report::{Report, median, ms, rounded, table},
     row,
-    traffic::{account, check_done, completion, fan_out, register, said, sqs_event},
+    traffic::{account, check_counted, check_done, completion, fan_out, register, said, sqs_event},
     world::{Functions, World},
 };
 
@@ -47,6 +47,7 @@ pub(crate) fn run(functions: &Functions, runs: usize, with_sizes: bool) -> Resul
                 HELLO => Bytes::from_static(b"{}"),
                 "fan-out" => sqs_event(&[completion(round, &account(0), 300)]),
                 "dispatcher" => sqs_event(&deliveries[round..=round]),
+                "count-attempts" => Bytes::from_static(include_bytes!("../../events/count-attempts.json")),
                 // From an account of its own: another function may have changed the last one's.
                 name => requests.event(name, round * names.len() + at)?,
             };
@@ -72,6 +73,7 @@ fn start(world: &World, functions: &Functions, name: &str, event: Bytes) -> Resu
     match name {
         HELLO => {}
         "fan-out" | "dispatcher" => check_done(&answers)?,
+        "count-attempts" => check_counted(&answers)?,
         _ => api::check_answer(name, &answers[0])?,
     }
     let figures = (ms(asked - sandbox.started), ms(answers[0].at - sandbox.started), sandbox.peak_rss_mib()?);

@@ -2,10 +2,12 @@
 //! and every unit is counted that the bill would count, from what the endpoints saw.
 //!
 //! What the functions do not do themselves is reckoned: that the job pipeline sends its completions in batches of the same
-//! size, and that Lambda receives each batch in one request and deletes it in another.
+//! size, that Lambda receives each batch in one request and deletes it in another, and that it hands all of these attempts
+//! to count-attempts as those of one minute.
 
 use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
+use hyper::body::Bytes;
 use serde_json::json;
 
 use crate::{
@@ -16,14 +18,22 @@ use crate::{
     receiver::Manner,
     report::{Report, percentile, rounded, table},
     row,
+    sandbox::Sandbox,
     sqs::{Sent, billed},
-    traffic::{DELIVERIES_TABLE, account, check_delivered, check_done, completion, events, register, said},
+    traffic::{
+        DELIVERIES_TABLE, account, attempts, check_counted, check_delivered, check_done, completion, events, register,
+        said,
+    },
     world::{Functions, World},
 };
 
 /// How many days the history and the logs are kept, by the template's defaults.
 const DAYS_KEPT: f64 = 30.0;
 const DAYS_A_MONTH: f64 = 30.0;
+
+/// How much memory a function has on Lambda that has a whole processor; with less it has that much less of one, and waits for
+/// it. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
+const MB_OF_A_PROCESSOR: f64 = 1769.0;
 
 /// One way in which a million deliveries come about.
 struct Scenario {
@@ -154,6 +164,8 @@ fn measure(functions: &Functions, completions: usize, scenario: &Scenario) -> Re
     used.poll(&messages, scenario.batch, messages.iter().any(|message| message.group.is_some()));
     used.invoke(&world, functions, ("dispatcher", scenario.sandboxes), events(&messages, scenario.batch))?;
     check_delivered(&world, &messages)?;
+    let attempts = attempts(&world, functions.function("count-attempts")?.batch);
+    used.invoke(&world, functions, ("count-attempts", 1), attempts)?;
 
     let sqs = world.sqs();
     used.sqs += sqs.billed;
@@ -179,7 +191,7 @@ impl Used {
         world: &World,
         functions: &Functions,
         (name, sandboxes): (&'static str, usize),
-        events: Vec<hyper::body::Bytes>,
+        events: Vec<Bytes>,
     ) -> Result<()> {
         let sandboxes: Vec<_> =
             (0..sandboxes).map(|_| world.start(functions, name, false)).collect::<Result<Vec<_>>>()?;
@@ -187,9 +199,13 @@ impl Used {
         world.lambda.queue(events);
         let words = || sandboxes.iter().map(|sandbox| sandbox.log.last_words()).collect::<Vec<_>>().join("\n");
         let answers = world.lambda.answers(count).map_err(|err| said(&err, &words()))?;
-        check_done(&answers).map_err(|err| said(&err, &words()))?;
-        let milliseconds = |done: &Done| (done.duration.as_secs_f64() * 1000.0).ceil();
-        let gb = functions.function(name)?.memory_mb as f64 / 1024.0;
+        let check = if name == "count-attempts" { check_counted } else { check_done };
+        check(&answers).map_err(|err| said(&err, &words()))?;
+        let memory_mb = functions.function(name)?.memory_mb as f64;
+        let cpu_ms = sandboxes.iter().map(Sandbox::cpu_ms).sum::<Result<f64>>()? / count as f64;
+        let waited_ms = cpu_ms * (MB_OF_A_PROCESSOR / memory_mb - 1.0).max(0.0);
+        let milliseconds = |done: &Done| (done.duration.as_secs_f64() * 1000.0 + waited_ms).ceil();
+        let gb = memory_mb / 1024.0;
         self.invocations += count as u64;
         self.gb_seconds += answers.iter().map(milliseconds).sum::<f64>() / 1000.0 * gb;
         self.durations.insert(name, percentile(answers.iter().map(milliseconds), 0.5));

@@ -7,8 +7,8 @@ use crate::{
     failure::{Failure, Result},
     receiver::Manner,
     traffic::{
-        DELIVERIES_TABLE, account, check_delivered, check_done, completion, delivery_ids, fan_out, load, register,
-        said, sqs_event,
+        BATCH, DELIVERIES_TABLE, account, attempts, check_counted, check_delivered, check_done, completion,
+        delivery_ids, fan_out, load, register, said, sqs_event,
     },
     world::{Functions, World},
 };
@@ -37,6 +37,14 @@ impl Original {
         drop(sandbox);
         world.lambda.wait_until_nobody_asks()?;
         world.heard().deliveries.clear();
+        let sandbox = world.start(functions, "count-attempts", false)?;
+        let attempts = attempts(world, BATCH);
+        let count = attempts.len();
+        world.lambda.queue(attempts);
+        let answers = world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))?;
+        check_counted(&answers)?;
+        drop(sandbox);
+        world.lambda.wait_until_nobody_asks()?;
 
         let ids = delivery_ids(&messages)?;
         let id = ids.into_iter().next().ok_or_else(|| Failure::new("no delivery was made"))?;

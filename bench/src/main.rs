@@ -137,14 +137,19 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<Report> {
     let functions = match &command.instrument {
         Instrument::FanOut { .. } => Functions::build(&["fan-out"], Profile::Release)?,
-        Instrument::Dispatch { .. } | Instrument::Cost { .. } => {
-            Functions::build(&["fan-out", "dispatcher"], Profile::Release)?
+        Instrument::Dispatch { .. } => Functions::build(&["fan-out", "dispatcher"], Profile::Release)?,
+        Instrument::Cost { .. } => Functions::build(&["fan-out", "dispatcher", "count-attempts"], Profile::Release)?,
+        Instrument::Growth { .. } => {
+            let names = ["fan-out", "dispatcher", "count-attempts", "list-deliveries"];
+            Functions::build(&names, Profile::Release)?
         }
-        Instrument::Growth { .. } => Functions::build(&["fan-out", "dispatcher", "list-deliveries"], Profile::Release)?,
         Instrument::ColdStart { functions, .. } | Instrument::Api { functions, .. } if !functions.is_empty() => {
             let named: Vec<&str> = functions.iter().map(String::as_str).collect();
-            // The first two make the history that the others find.
-            Functions::build(&[&["fan-out", "dispatcher", HELLO], named.as_slice()].concat(), Profile::Release)?
+            // The first three make the history that the others find.
+            Functions::build(
+                &[&["fan-out", "dispatcher", "count-attempts", HELLO], named.as_slice()].concat(),
+                Profile::Release,
+            )?
         }
         Instrument::ColdStart { .. } | Instrument::Api { .. } => Functions::build(&[], Profile::Release)?,
     };

@@ -27,8 +27,10 @@ pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) memory_mb: u64,
     pub(crate) environment: BTreeMap<String, String>,
-    /// Whether the HTTP API calls it; the others have queues.
+    /// Whether the HTTP API calls it; the others have queues and a stream.
     pub(crate) is_api: bool,
+    /// The most messages or changes that it is handed at once.
+    pub(crate) batch: usize,
 }
 
 impl Template {
@@ -42,11 +44,13 @@ impl Template {
         let functions = self.resources("AWS::Serverless::Function").map(|(name, resource)| {
             let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
             let properties = &resource["Properties"];
+            let batch = entries(&properties["Events"]).find_map(|(_, event)| event["Properties"]["BatchSize"].as_u64());
             Ok(Function {
                 name: binary.ok_or_else(|| Failure::new(format!("{name} names no binary")))?.to_owned(),
                 memory_mb: self.memory(properties)?,
                 environment: self.environment(properties)?,
                 is_api: entries(&properties["Events"]).any(|(_, event)| event["Type"] == "HttpApi"),
+                batch: batch.map_or(1, |batch| usize::try_from(batch).unwrap_or(usize::MAX)),
             })
         });
         functions.collect()

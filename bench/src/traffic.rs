@@ -12,6 +12,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::{
+    dynamodb::Table,
     failure::{Failure, Result, check},
     lambda::Done,
     sqs::{Sent, message_id},
@@ -111,6 +112,36 @@ pub(crate) fn events(messages: &[Sent], batch: usize) -> Vec<Bytes> {
     messages.chunks(batch).map(sqs_event).collect()
 }
 
+/// What Lambda hands over at once, of whatever kind.
+const LARGEST_EVENT: usize = 6_000_000;
+
+/// The events that Lambda makes of the changes by which the deliveries got into the history, at most so many in each. Each
+/// delivery has had one attempt.
+pub(crate) fn attempts(world: &World, batch: usize) -> Vec<Bytes> {
+    let dynamodb = world.dynamodb();
+    let items = dynamodb.tables.get(DELIVERIES_TABLE).into_iter().flat_map(Table::texts);
+    let records = items.map(|item| {
+        format!(
+            r#"{{"eventID":"{id}","eventName":"INSERT","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"us-east-1","dynamodb":{{"ApproximateCreationDateTime":1767323045,"NewImage":{item},"SequenceNumber":"{id}","SizeBytes":{size},"StreamViewType":"NEW_IMAGE"}},"eventSourceARN":"arn:aws:dynamodb:us-east-1:123456789012:table/{DELIVERIES_TABLE}/stream/2026-01-02T03:04:05.000"}}"#,
+            id = "0".repeat(32),
+            size = item.len(),
+        )
+    });
+    let mut events: Vec<Vec<String>> = Vec::new();
+    let mut bytes = 0;
+    for record in records {
+        bytes += record.len() + 1;
+        match events.last_mut() {
+            Some(event) if event.len() < batch && bytes < LARGEST_EVENT => event.push(record),
+            _ => {
+                bytes = record.len();
+                events.push(vec![record]);
+            }
+        }
+    }
+    events.into_iter().map(|records| format!(r#"{{"Records":[{}]}}"#, records.join(",")).into()).collect()
+}
+
 /// What the real fan-out makes of completions, and the most memory that it had, in MiB.
 pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]) -> Result<(Vec<Sent>, f64)> {
     let sandbox = world.start(functions, "fan-out", false)?;
@@ -140,6 +171,11 @@ pub(crate) fn check_done(answers: &[Done]) -> Result<()> {
         check(failures.is_some_and(Vec::is_empty), || format!("messages were given back: {answer}"))?;
     }
     Ok(())
+}
+
+/// Fails where attempts were not counted.
+pub(crate) fn check_counted(answers: &[Done]) -> Result<()> {
+    check(answers.iter().all(|done| *done.body == *b"null"), || "count-attempts did not answer that it is done".into())
 }
 
 /// The ids of deliveries, from their messages.

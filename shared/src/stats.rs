@@ -1,7 +1,6 @@
 //! How a webhook's deliveries went, hour by hour.
 //!
-//! The dispatcher counts what its attempts came to and adds it to the webhook's hour, one write for those that it records
-//! together.
+//! The function `count-attempts` reads what was recorded and adds it to the webhook's hour, one write for all of a minute.
 //! So a customer's page can ask for a week as often as it likes: it reads counters, never deliveries. See
 //! `docs/decisions/0007-hourly-statistics.md`.
 
@@ -12,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     delivery::Attempt,
-    webhook::{AccountId, Webhook, WebhookId},
+    webhook::{AccountId, WebhookId},
 };
 
 /// A webhook's hour.
@@ -24,13 +23,6 @@ pub struct Hour {
     pub webhook_id: WebhookId,
     /// The hour's first instant.
     pub begins: Timestamp,
-}
-
-impl Hour {
-    /// The hour of a webhook that a time belongs to.
-    pub fn of(webhook: &Webhook, at: Timestamp) -> Self {
-        Self { account_id: webhook.account_id.clone(), webhook_id: webhook.id, begins: hour_of(at) }
-    }
 }
 
 /// What attempts came to, by webhook and hour.
@@ -67,20 +59,6 @@ impl Tally {
         let counter = if attempt.outcome.is_success() { &mut self.deliveries } else { &mut self.failures };
         *counter += 1;
         *self.durations.entry(bucket(attempt.duration_ms)).or_default() += 1;
-    }
-
-    /// Adds the counts of another.
-    pub fn merge(&mut self, other: &Self) {
-        self.deliveries += other.deliveries;
-        self.failures += other.failures;
-        for (bucket, count) in &other.durations {
-            *self.durations.entry(*bucket).or_default() += count;
-        }
-    }
-
-    /// The buckets that it has counts in, one bit for each: there are some fifty.
-    pub fn buckets(&self) -> u64 {
-        self.durations.keys().fold(0, |buckets, bucket| buckets | (1 << (*bucket).min(63)))
     }
 
     /// The duration that so many of a hundred attempts did not exceed, in milliseconds, give or take a tenth.

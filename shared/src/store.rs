@@ -8,7 +8,7 @@ mod webhooks;
 use std::error::Error as StdError;
 
 pub use api_keys::{ApiKeys, KeyRecord};
-pub use deliveries::{Deliveries, Filter, Page, RecordError, Recorded, Stored};
+pub use deliveries::{Changes, Deliveries, Filter, Page, RecordError, Stored};
 pub use usage::{Allowance, Limits, Usage};
 pub use webhooks::{Claim, CreateError, Created, HealthKept, Idempotency, Webhooks};
 

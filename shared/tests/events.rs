@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use lambda_http::RequestExt as _;
-use nano_webhooks::queue::SqsEvent;
+use nano_webhooks::{queue::SqsEvent, store::Changes};
 
 #[test]
 fn every_function_has_a_sample_event_of_its_trigger() {
@@ -17,6 +17,8 @@ fn every_function_has_a_sample_event_of_its_trigger() {
         let text = text.unwrap_or_else(|err| panic!("events/{name}.json: {err}"));
         if text.contains("aws:sqs") {
             assert!(!serde_json::from_str::<SqsEvent>(&text).unwrap().records.is_empty(), "{name}");
+        } else if text.contains("aws:dynamodb") {
+            assert!(!serde_json::from_str::<Changes>(&text).unwrap().tallies().is_empty(), "{name}");
         } else {
             let request = lambda_http::request::from_str(&text).unwrap();
             let needs_key = request.raw_http_path().starts_with("/api/v1/webhooks");

@@ -47,10 +47,12 @@ const FUNCTION: &str = "AWS::Lambda::Function";
 const PERMISSION: &str = "AWS::Lambda::Permission";
 const LOG_GROUP: &str = "AWS::Logs::LogGroup";
 const QUEUE: &str = "AWS::SQS::Queue";
+/// A part of a table, and no resource of the template's.
+const STREAM: &str = "AWS::DynamoDB::Stream";
 
 /// Everything that a role may be allowed to do, and to what. Not among it, on purpose: a scan, and whatever changes or
 /// deletes the thing itself.
-const ACTIONS: [(&str, &str); 15] = [
+const ACTIONS: [(&str, &str); 19] = [
     (LOG_GROUP, "logs:CreateLogStream"),
     (LOG_GROUP, "logs:PutLogEvents"),
     (TABLE, "dynamodb:BatchGetItem"),
@@ -61,6 +63,10 @@ const ACTIONS: [(&str, &str); 15] = [
     (TABLE, "dynamodb:PutItem"),
     (TABLE, "dynamodb:Query"),
     (TABLE, "dynamodb:UpdateItem"),
+    (STREAM, "dynamodb:DescribeStream"),
+    (STREAM, "dynamodb:GetRecords"),
+    (STREAM, "dynamodb:GetShardIterator"),
+    (STREAM, "dynamodb:ListStreams"),
     (QUEUE, "sqs:ChangeMessageVisibility"),
     (QUEUE, "sqs:DeleteMessage"),
     (QUEUE, "sqs:GetQueueAttributes"),
@@ -118,7 +124,8 @@ fn a_role_allows_exact_actions_on_exact_things_of_this_stack() {
             for thing in list(&statement["Resource"]) {
                 let name = own(thing).unwrap_or_else(|| panic!("{role} reaches outside this stack: {thing}"));
                 for action in list(&statement["Action"]) {
-                    let known = (kind(name), action.as_str().unwrap());
+                    let kind = if thing["Fn::GetAtt"][1] == "StreamArn" { STREAM } else { kind(name) };
+                    let known = (kind, action.as_str().unwrap());
                     assert!(ACTIONS.contains(&known), "{role} may do {action} to {name}");
                 }
             }
@@ -142,7 +149,7 @@ fn a_role_reaches_only_what_its_function_is_told_of() {
         let variables = function["Environment"]["Variables"].as_object();
         let mut told: BTreeSet<_> = variables.into_iter().flat_map(|all| all.values()).filter_map(reference).collect();
         told.insert(log_group_of(function));
-        told.extend(event_sources().filter(|(caller, _)| *caller == name).map(|(_, queue)| queue));
+        told.extend(event_sources().filter(|(caller, _)| *caller == name).map(|(_, source)| source));
         let role = statements(&TEMPLATE["Resources"][role_of(function)]["Properties"]);
         let reached = role.flat_map(|statement| list(&statement["Resource"])).filter_map(own);
         let unexpected: Vec<_> = reached.filter(|thing| !told.contains(thing)).collect();
@@ -190,7 +197,7 @@ fn every_queue_is_encrypted() {
 }
 
 #[test]
-fn every_function_of_the_workspace_is_deployed_and_has_a_route_or_a_queue() {
+fn every_function_of_the_workspace_is_deployed_and_has_a_route_or_a_source() {
     let folders = fs::read_dir(workspace().join("functions")).unwrap();
     let folders: Vec<_> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
     let binary = |name| TEMPLATE["Resources"][name]["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
@@ -246,19 +253,21 @@ fn routes() -> Vec<&'static str> {
     addresses.map(|address| address.split("/functions/${").nth(1).unwrap().split(".Arn}").next().unwrap()).collect()
 }
 
-/// The functions that queues call, each with its queue.
+/// The functions that queues and streams call, each with its queue or its table.
 fn event_sources() -> impl Iterator<Item = (&'static str, &'static str)> {
     of_kind(EVENT_SOURCE).map(|(_, it)| (reference(&it["FunctionName"]).unwrap(), own(&it["EventSourceArn"]).unwrap()))
 }
 
-/// The resource of this stack whose ARN this is, or an index of which. Nothing for a pattern and for what is elsewhere.
+/// The resource of this stack whose ARN this is, or an index or the stream of which. Nothing for a pattern and for what is elsewhere.
 fn own(arn: &'static Value) -> Option<&'static str> {
     let name = if let Some(text) = arn["Fn::Sub"].as_str() {
         let (table, index) = text.strip_prefix("${")?.split_once(".Arn}/index/")?;
         let indexes = list(&TEMPLATE["Resources"][table]["Properties"]["GlobalSecondaryIndexes"]);
         indexes.map(|it| &it["IndexName"]).any(|name| name == index).then_some(table)
     } else {
-        arn["Fn::GetAtt"][0].as_str().filter(|_| arn["Fn::GetAtt"][1] == "Arn")
+        arn["Fn::GetAtt"][0]
+            .as_str()
+            .filter(|_| ["Arn", "StreamArn"].contains(&arn["Fn::GetAtt"][1].as_str().unwrap_or_default()))
     };
     name.filter(|name| !kind(name).is_empty())
 }

@@ -9,8 +9,7 @@ use nano_webhooks::{
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     retry::{self, Circumstances, Schedule, Verdict},
     sender::{Exchange, Sender},
-    stats::{Hour, Tallies},
-    store::{Deliveries, HealthKept, Recorded, StoreError, Stored, Webhooks},
+    store::{Deliveries, HealthKept, RecordError, StoreError, Stored, Webhooks},
     telemetry::{
         self,
         metrics::{Metric, Recorder},
@@ -18,7 +17,7 @@ use nano_webhooks::{
     },
     webhook::{HealthChange, Webhook},
 };
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     batch::{Attempted, Unfinished, Work, Worked, readable},
@@ -28,9 +27,6 @@ use crate::{
 
 /// What a function needs after its last attempt to record the outcomes and answer.
 const TIME_TO_FINISH: Duration = Duration::from_secs(3);
-
-/// How long the statistics of a batch may take, of [`TIME_TO_FINISH`]. They are worth less than the batch's answer.
-const TIME_FOR_STATISTICS: Duration = Duration::from_secs(2);
 
 /// How long recording may go on when the time for attempts is over, of [`TIME_TO_FINISH`]: what was cut off at the last moment
 /// is recorded, and not made again.
@@ -86,9 +82,7 @@ impl Dispatcher {
                 given_back.extend(records);
             }
         }
-        let (tallies, metrics) = observed.into_parts();
-        self.add_statistics(tallies).await;
-        self.recorder.write(metrics, Timestamp::now());
+        self.recorder.write(observed.into_metrics(), Timestamp::now());
         queue::give_back(given_back)
     }
 
@@ -173,9 +167,7 @@ impl Dispatcher {
             join_all(worked.iter().map(|worked| self.consequences(worked, observed)))
         );
 
-        observed.is_uncounted(recorded.uncounted);
-
-        let mut recorded = recorded.results.into_iter();
+        let mut recorded = recorded.into_iter();
         let mut unfinished = Vec::new();
         for (Worked { record, work, .. }, told) in worked.into_iter().zip(told) {
             let done = work.and_then(|work| {
@@ -200,18 +192,11 @@ impl Dispatcher {
         unfinished
     }
 
-    /// Records deliveries, and counts what attempts came to: they were made, whether or not they can be recorded.
-    async fn record(&self, worked: &[Worked<'_>]) -> Recorded {
-        let (mut deliveries, mut tallies) = (Vec::new(), Tallies::new());
-        for work in worked.iter().filter_map(|worked| worked.work.as_ref().ok()) {
-            deliveries.extend(work.delivery());
-            if let Work::Attempted(attempted) = work
-                && let Some(attempt) = attempted.delivery.attempts.last()
-            {
-                tallies.entry(Hour::of(&attempted.webhook, attempt.started_at)).or_default().add(attempt);
-            }
-        }
-        self.deliveries.record(&deliveries, tallies, expires_at(Timestamp::now(), self.retention_days)).await
+    /// In the order of what there is to record.
+    async fn record(&self, worked: &[Worked<'_>]) -> Vec<Result<(), RecordError>> {
+        let work = worked.iter().filter_map(|worked| worked.work.as_ref().ok());
+        let deliveries: Vec<_> = work.filter_map(Work::delivery).collect();
+        self.deliveries.record(&deliveries, expires_at(Timestamp::now(), self.retention_days)).await
     }
 
     /// Keeps what an attempt means for its webhook's health, and tells the operator where that is news. False where they
@@ -272,19 +257,6 @@ impl Dispatcher {
             })
             .collect();
         self.queue.hide(&waits).await;
-    }
-
-    /// Where this fails the attempts are missing from the statistics, and from nothing else.
-    async fn add_statistics(&self, tallies: Tallies) {
-        let added =
-            tallies.iter().map(|(hour, tally)| timeout(TIME_FOR_STATISTICS, self.deliveries.add_to_hour(hour, tally)));
-        for added in join_all(added).await {
-            let failure = added
-                .map_or(Some("it took too long".to_owned()), |added| added.err().map(|err| telemetry::chain(&err)));
-            if let Some(cause) = failure {
-                tracing::warn!(cause, "attempts are missing from a webhook's statistics");
-            }
-        }
     }
 }
 

@@ -1,11 +1,9 @@
-//! What a batch is seen to have done: the statistics of its webhooks, the operator's metrics, a log line and a segment of a
-//! trace for each attempt.
+//! What a batch is seen to have done: the operator's metrics, and a log line and a segment of a trace for each attempt.
 
 use std::cell::RefCell;
 
 use nano_webhooks::{
     delivery::{Delivery, State},
-    stats::Tallies,
     telemetry::{
         metrics::{Metric, Metrics},
         trace::Tracer,
@@ -17,21 +15,18 @@ use url::Url;
 use crate::batch::Attempted;
 
 #[derive(Default)]
-pub(crate) struct Observed {
-    uncounted: RefCell<Tallies>,
-    metrics: RefCell<Metrics>,
-}
+pub(crate) struct Observed(RefCell<Metrics>);
 
 impl Observed {
     pub(crate) fn count(&self, metric: Metric, by: usize) {
-        self.metrics.borrow_mut().count(metric, by);
+        self.0.borrow_mut().count(metric, by);
     }
 
     /// An attempt, whether or not it can be recorded: it was made.
     pub(crate) fn attempted(&self, attempted: &Attempted) {
         let Attempted { delivery, sent_at, queued_at, .. } = attempted;
         let Some(attempt) = delivery.attempts.last() else { return };
-        let mut metrics = self.metrics.borrow_mut();
+        let mut metrics = self.0.borrow_mut();
         metrics.count(Metric::Attempts, 1);
         metrics.count(Metric::AttemptsFailed, usize::from(!attempt.outcome.is_success()));
         metrics.measure(Metric::AttemptDuration, attempt.duration_ms);
@@ -42,7 +37,7 @@ impl Observed {
 
     /// A delivery that was recorded as it is here.
     pub(crate) fn recorded(&self, delivery: &Delivery) {
-        let mut metrics = self.metrics.borrow_mut();
+        let mut metrics = self.0.borrow_mut();
         let ended = match delivery.state {
             State::Pending | State::Retrying => return,
             State::Cancelled => return metrics.count(Metric::Cancelled, 1),
@@ -53,16 +48,8 @@ impl Observed {
         metrics.measure(Metric::AttemptsPerDelivery, delivery.tries.into());
     }
 
-    /// What is still to be added to the statistics when the batch is done.
-    pub(crate) fn is_uncounted(&self, tallies: Tallies) {
-        let mut all = self.uncounted.borrow_mut();
-        for (hour, tally) in tallies {
-            all.entry(hour).or_default().merge(&tally);
-        }
-    }
-
-    pub(crate) fn into_parts(self) -> (Tallies, Metrics) {
-        (self.uncounted.into_inner(), self.metrics.into_inner())
+    pub(crate) fn into_metrics(self) -> Metrics {
+        self.0.into_inner()
     }
 }
 

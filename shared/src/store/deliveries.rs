@@ -4,6 +4,7 @@ mod history;
 mod hours;
 mod item;
 mod record;
+mod stream;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,10 +16,9 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, KeysAndAttributes},
 };
 pub use history::{Filter, Page};
-use hours::Known;
 use item::{DeliveryItem, webhook_name};
-pub use record::Recorded;
 use serde::de::DeserializeOwned;
+pub use stream::Changes;
 
 use super::{
     StoreError,
@@ -34,7 +34,6 @@ use crate::{
 pub struct Deliveries {
     client: Client,
     table: String,
-    known_hours: Known,
 }
 
 /// What is stored of a message's delivery and its webhook.
@@ -68,7 +67,7 @@ type Requests = HashMap<String, KeysAndAttributes>;
 impl Deliveries {
     /// The table of this name.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
-        Self { client: Client::new(aws), table, known_hours: Known::default() }
+        Self { client: Client::new(aws), table }
     }
 
     /// Reads, in one call, what is stored of each message's delivery and webhook, as both are at this moment. The

@@ -6,6 +6,7 @@ pipe closes and this process ends itself and its functions: nothing is left runn
 
 import functools
 import json
+import logging
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import signal
 import socketserver
 import sys
 import threading
+import time
 
 
 def main():
@@ -33,10 +35,14 @@ def main():
     lock_queues()
     authorise_batches_like_aws()
     accept_metric_math()
+    stream_statements()
+    read_streams_aside()
     from ministack import app
 
     try:
         app.main()
+    except BaseException:
+        logging.exception("the emulator ends")
     finally:
         end()
 
@@ -174,6 +180,50 @@ def accept_metric_math():
         return {**alarm, "Metrics": properties["Metrics"]}
 
     provisioners._cw_metric_alarm_record = make_with_math
+
+
+def stream_statements():
+    """Puts into a table's stream what PartiQL statements write, of which MiniStack's streams know nothing."""
+    from ministack.services import dynamodb
+
+    insert, update = dynamodb._partiql_insert, dynamodb._partiql_update
+
+    def insert_and_stream(table, statement):
+        answer = insert(table, statement)
+        if answer[0] == 200:
+            item = statement["item"]
+            dynamodb._emit_stream_event(table["TableName"], "INSERT", None, item.get("M", item))
+        return answer
+
+    def update_and_stream(table, statement, data=None):
+        answer = update(table, statement, data)
+        if answer[0] == 200:
+            partition, sort, *_ = dynamodb._partiql_key_target(table, statement)
+            dynamodb._emit_stream_event(table["TableName"], "MODIFY", None, table["items"][partition][sort])
+        return answer
+
+    dynamodb._partiql_insert, dynamodb._partiql_update = insert_and_stream, update_and_stream
+
+
+def read_streams_aside():
+    """Reads the tables' streams twice a second, whatever a mapping's window, in a thread of their own.
+
+    MiniStack reads them at once, between two looks at the queues, and the queues wait until the function has answered.
+    """
+    from ministack.services import lambda_svc
+
+    read = lambda_svc._poll_dynamodb_streams
+    lambda_svc._poll_dynamodb_streams = lambda: False
+
+    def read_for_ever():
+        while True:
+            time.sleep(0.5)
+            try:
+                read()
+            except Exception:
+                logging.exception("the streams could not be read")
+
+    threading.Thread(target=read_for_ever, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,8 @@
 //! A webhook's hours: one item for each hour with attempts, of counters alone.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::{Deliveries, Item, StoreError, item::webhook_name};
@@ -20,47 +17,8 @@ const KEPT: i64 = 8 * 86_400;
 /// What the name of a bucket's counter begins with.
 const DURATION: &str = "d";
 
-/// The counters that are known to be there, so that a statement can add to them: those that this process has added to before,
-/// by the bits of their buckets.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Known(Arc<Mutex<HashMap<Hour, u64>>>);
-
-/// How many hours are remembered. When they are more, all are forgotten: each is then known again after its next write.
-const REMEMBERED: usize = 10_000;
-
-impl Known {
-    fn has(&self, hour: &Hour, tally: &Tally) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(hour).is_some_and(|buckets| tally.buckets() & !buckets == 0)
-    }
-
-    fn add(&self, hour: &Hour, tally: &Tally) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        *known.entry(hour.clone()).or_default() |= tally.buckets();
-    }
-}
-
 impl Deliveries {
-    /// The statement that adds to a webhook's hour; none where a counter may not be there yet, since a statement can add to
-    /// nothing else. It costs what [`Self::add_to_hour`] does, and can be one of several in a call.
-    pub(super) fn hour_statement(&self, hour: &Hour, tally: &Tally) -> Option<BatchStatementRequest> {
-        if !self.known_hours.has(hour, tally) {
-            return None;
-        }
-        let (sets, mut parameters): (Vec<_>, Vec<_>) = counters(tally)
-            .map(|(name, count)| (format!(r#"SET "{name}" = "{name}" + ?"#), AttributeValue::N(count.to_string())))
-            .unzip();
-        let statement = format!(r#"UPDATE "{}" {} WHERE "webhook" = ? AND "id" = ?"#, self.table, sets.join(" "));
-        parameters.extend([AttributeValue::S(name(hour)), AttributeValue::S(hour.begins.to_string())]);
-        let statement = BatchStatementRequest::builder().statement(statement).set_parameters(Some(parameters));
-        Some(statement.build().expect("has its statement"))
-    }
-
-    /// Adds to a webhook's hour, and makes what of it is not there yet. Where it fails the attempts are missing from the
-    /// statistics, and nothing else.
+    /// Adds to a webhook's hour, and makes what of it is not there yet.
     pub async fn add_to_hour(&self, hour: &Hour, tally: &Tally) -> Result<(), StoreError> {
         let added: Vec<_> = counters(tally).map(|(name, _)| format!("{name} :{name}")).collect();
         let mut values: HashMap<_, _> =
@@ -76,7 +34,6 @@ impl Deliveries {
             .send()
             .await
             .map_err(StoreError::while_trying_to("add to a webhook's statistics"))?;
-        self.known_hours.add(hour, tally);
         Ok(())
     }
 

@@ -13,6 +13,12 @@ pub(super) fn webhook_name(account: &AccountId, webhook: WebhookId) -> String {
     format!("{account}#{webhook}")
 }
 
+/// The webhook of such a name.
+pub(super) fn webhook_of(name: &str) -> Option<(AccountId, WebhookId)> {
+    let (account, webhook) = name.split_once('#')?;
+    Some((AccountId::parse(account).ok()?, WebhookId::parse(webhook)?))
+}
+
 /// The key of the index by state; none for the state that it leaves out.
 pub(super) fn index_key(webhook: &str, state: State) -> Option<String> {
     (state != State::Delivered).then(|| format!("{webhook}#{}", state.as_str()))

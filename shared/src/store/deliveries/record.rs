@@ -17,7 +17,6 @@ use aws_sdk_dynamodb::types::{
 use super::{Deliveries, DeliveryItem, Item, RecordError, StoreError};
 use crate::{
     delivery::{Delivery, Message},
-    stats::{Hour, Tallies},
     telemetry,
 };
 
@@ -46,32 +45,18 @@ impl Written {
     }
 }
 
-/// What became of a batch.
-#[derive(Debug)]
-pub struct Recorded {
-    /// In the order of the deliveries.
-    pub results: Vec<Result<(), RecordError>>,
-    /// What is not in the statistics yet: [`Deliveries::add_to_hour`] adds it.
-    pub uncounted: Tallies,
-}
-
 impl Deliveries {
-    /// Stores deliveries as they now are, each unless another dispatcher has stored it since it was read, and adds to
-    /// statistics what can be added in the same call. DynamoDB forgets the deliveries some time after `expires_at`, in Unix
-    /// seconds.
+    /// Stores deliveries as they now are, each unless another dispatcher has stored it since it was read; the results are in
+    /// their order. DynamoDB forgets them some time after `expires_at`, in Unix seconds.
     ///
     /// Of two rounds of one delivery the first is stored, and the second is one that another has superseded.
-    pub async fn record(&self, deliveries: &[&Delivery], tallies: Tallies, expires_at: i64) -> Recorded {
+    pub async fn record(&self, deliveries: &[&Delivery], expires_at: i64) -> Vec<Result<(), RecordError>> {
         let mut results: Vec<_> = first_of_each(deliveries).collect();
         let mut rest: Vec<usize> = (0..deliveries.len()).filter(|at| results[*at].is_ok()).collect();
-        let mut uncounted = tallies;
         for round in 0..ROUNDS {
             let mut later = Vec::new();
             for part in pack(&rest, |at| deliveries[at].message.body.len()) {
-                let mut statements: Vec<_> =
-                    part.iter().map(|at| self.statement(deliveries[*at], expires_at)).collect();
-                let riders = self.riders(&uncounted, STATEMENTS - statements.len());
-                statements.extend(riders.iter().map(|(_, statement)| statement.clone()));
+                let statements = part.iter().map(|at| self.statement(deliveries[*at], expires_at)).collect();
                 let answers = match self.execute(statements).await {
                     Ok(answers) => answers,
                     Err(err) => {
@@ -80,15 +65,11 @@ impl Deliveries {
                         for at in part {
                             results[at] = Err(failed(why.clone()).into());
                         }
-                        // They may have been added. Statistics lack an attempt rather than have it twice.
-                        for (hour, _) in riders {
-                            uncounted.remove(&hour);
-                        }
                         continue;
                     }
                 };
-                let mut answers = answers.iter().map(written).chain(iter::repeat_with(Written::unanswered));
-                for (at, answer) in part.iter().copied().zip(&mut answers) {
+                let answers = answers.iter().map(written).chain(iter::repeat_with(Written::unanswered));
+                for (at, answer) in part.into_iter().zip(answers) {
                     results[at] = match answer {
                         Written::Done => Ok(()),
                         Written::Refused => self.is_recorded(deliveries[at]).await,
@@ -99,11 +80,6 @@ impl Deliveries {
                         Written::Failed(why) => Err(failed(why).into()),
                     };
                 }
-                for ((hour, _), answer) in riders.iter().zip(answers) {
-                    if matches!(answer, Written::Done | Written::Later(_)) {
-                        uncounted.remove(hour);
-                    }
-                }
             }
             if later.is_empty() {
                 break;
@@ -111,14 +87,7 @@ impl Deliveries {
             rest = later;
             tokio::time::sleep(Duration::from_millis(50 << round)).await;
         }
-        Recorded { results, uncounted }
-    }
-
-    /// At most so many statements that add to statistics.
-    fn riders(&self, tallies: &Tallies, most: usize) -> Vec<(Hour, BatchStatementRequest)> {
-        let statements =
-            tallies.iter().filter_map(|(hour, tally)| Some((hour.clone(), self.hour_statement(hour, tally)?)));
-        statements.take(most).collect()
+        results
     }
 
     async fn execute(&self, statements: Vec<BatchStatementRequest>) -> Result<Vec<BatchStatementResponse>, StoreError> {

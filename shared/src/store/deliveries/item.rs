@@ -1,5 +1,7 @@
 //! A delivery as it is stored.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -24,17 +26,18 @@ pub(super) fn index_key(webhook: &str, state: State) -> Option<String> {
     (state != State::Delivered).then(|| format!("{webhook}#{}", state.as_str()))
 }
 
+/// Borrowed where it is written, owned where it is read.
 #[derive(Serialize, Deserialize)]
-pub(super) struct DeliveryItem {
+pub(super) struct DeliveryItem<'a> {
     pub(super) webhook: String,
-    pub(super) id: DeliveryId,
+    pub(super) id: Cow<'a, DeliveryId>,
     event: EventType,
     state: State,
-    attempts: Vec<Attempt>,
+    attempts: Cow<'a, [Attempt]>,
     tries: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,
-    body: String,
+    body: Cow<'a, str>,
     round: u32,
     version: u64,
     /// Unix seconds after which DynamoDB's time to live removes the item.
@@ -45,25 +48,25 @@ pub(super) struct DeliveryItem {
     listed_as: Option<String>,
 }
 
-impl DeliveryItem {
+impl<'a> DeliveryItem<'a> {
     /// What is not there in every state.
-    pub(super) const OPTIONAL: [&str; 2] = ["next_attempt_at", "listed_as"];
+    pub(super) const OPTIONAL: [&'static str; 2] = ["next_attempt_at", "listed_as"];
     /// What no attempt changes.
-    pub(super) const UNCHANGING: [&str; 2] = ["event", "body"];
+    pub(super) const UNCHANGING: [&'static str; 2] = ["event", "body"];
 
-    pub(super) fn new(delivery: &Delivery, expires_at: i64) -> Self {
-        let Delivery { message, state, attempts, tries, next_attempt_at, version } = delivery.clone();
+    pub(super) fn new(delivery: &'a Delivery, expires_at: i64) -> Self {
+        let Delivery { message, state, attempts, tries, next_attempt_at, version } = delivery;
         let webhook = webhook_name(&message.account_id, message.webhook_id);
         Self {
-            listed_as: index_key(&webhook, state),
+            listed_as: index_key(&webhook, *state),
             webhook,
-            id: message.delivery_id,
+            id: Cow::Borrowed(&message.delivery_id),
             event: message.event,
-            state,
-            attempts,
-            tries,
-            next_attempt_at,
-            body: message.body,
+            state: *state,
+            attempts: Cow::Borrowed(attempts),
+            tries: *tries,
+            next_attempt_at: *next_attempt_at,
+            body: Cow::Borrowed(&message.body),
             round: message.round,
             version: version + 1,
             expires_at,
@@ -71,20 +74,20 @@ impl DeliveryItem {
     }
 
     /// The delivery, which a message or a request has named: the name is not read back from the key.
-    pub(super) fn delivery(&self, account_id: &AccountId, webhook_id: WebhookId) -> Delivery {
+    pub(super) fn delivery(self, account_id: &AccountId, webhook_id: WebhookId) -> Delivery {
         let message = Message {
             account_id: account_id.clone(),
             webhook_id,
-            delivery_id: self.id.clone(),
+            delivery_id: self.id.into_owned(),
             event: self.event,
-            body: self.body.clone(),
+            body: self.body.into_owned(),
             round: self.round,
             queued_at: None,
         };
         Delivery {
             message,
             state: self.state,
-            attempts: self.attempts.clone(),
+            attempts: self.attempts.into_owned(),
             tries: self.tries,
             next_attempt_at: self.next_attempt_at,
             version: self.version,

@@ -1,17 +1,13 @@
 //! What a function is told by its environment, and its AWS clients' common settings.
 
+mod http;
+
 use std::{env, str::FromStr, time::Duration};
 
 use aws_config::{ConfigLoader, SdkConfig, timeout::TimeoutConfig};
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient, retry::RetryConfig,
-};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig};
 
-use crate::egress::Policy;
+use crate::{egress::Policy, tls};
 
 /// A variable is missing or wrong. The function stops at once and says so: a deployment that is half configured must
 /// not take messages.
@@ -80,7 +76,7 @@ pub fn aws() -> Result<SdkConfig, ConfigError> {
     let endpoint = env::var("AWS_ENDPOINT_URL").ok();
     let is_apart = APART.iter().any(|beginning| region.starts_with(beginning));
     let is_elsewhere = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("https"));
-    let roots = if is_elsewhere || is_apart { TrustStore::default() } else { amazon_roots() };
+    let tls = if is_elsewhere || is_apart { tls::with_the_systems_roots() } else { tls::with_roots_of(AMAZON_ROOTS) };
     let credentials = Credentials::new(
         text("AWS_ACCESS_KEY_ID")?,
         text("AWS_SECRET_ACCESS_KEY")?,
@@ -92,7 +88,7 @@ pub fn aws() -> Result<SdkConfig, ConfigError> {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(http_client(roots))
+        .http_client(http::client(tls, CONNECT_TIMEOUT))
         .retry_config(RetryConfig::standard())
         .timeout_config(time_limits());
     config.set_endpoint_url(endpoint);
@@ -102,24 +98,16 @@ pub fn aws() -> Result<SdkConfig, ConfigError> {
 /// The AWS clients' configuration of an operator's command: credentials, region and endpoint wherever the AWS CLI finds them.
 pub fn aws_loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client(TrustStore::default()))
+        .http_client(http::client(tls::with_the_systems_roots(), CONNECT_TIMEOUT))
         .timeout_config(time_limits())
 }
 
-fn amazon_roots() -> TrustStore {
-    TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
-}
-
-/// rustls with ring: see `docs/decisions/0005-one-tls-provider.md`.
-fn http_client(roots: TrustStore) -> SharedHttpClient {
-    let context = TlsContext::builder().with_trust_store(roots).build().expect("a context of roots alone is complete");
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https()
-}
+/// Of TCP alone; the handshake of TLS counts for the attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// They leave room for a retry, and for the few calls that an API function makes in its 28 seconds.
 fn time_limits() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(3))
         .operation_timeout(Duration::from_secs(7))
         .build()

@@ -35,4 +35,6 @@ pub mod api;
 
 pub mod config;
 
+mod tls;
+
 pub mod telemetry;

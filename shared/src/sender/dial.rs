@@ -3,16 +3,14 @@
 //! The addresses that are vetted are the addresses that are dialled; nothing resolves the name a second time.
 
 use std::{
-    env, io,
+    io,
     net::{IpAddr, SocketAddr},
-    path::Path,
     sync::{Arc, LazyLock},
     thread,
     time::Duration,
 };
 
-use rustls::{CertificateError, ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
-use rustls_native_certs::CertificateResult;
+use rustls::{CertificateError, pki_types::ServerName};
 use tokio::{
     net::{TcpStream, lookup_host},
     time::{Instant, timeout, timeout_at},
@@ -21,7 +19,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::{Host, Url};
 
 use super::connection::Connection;
-use crate::{delivery::Outcome, egress::Policy};
+use crate::{delivery::Outcome, egress::Policy, tls};
 
 /// A connection, its DNS look-up and TLS handshake included, must stand after this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,8 +33,7 @@ const MOST_ADDRESSES: usize = 4;
 #[cfg(target_os = "linux")]
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
-/// TLS with the system's root certificates. To read them takes longer than everything else that a cold start does.
-static TLS: LazyLock<TlsConnector> = LazyLock::new(tls);
+static TLS: LazyLock<TlsConnector> = LazyLock::new(connector);
 
 /// Begins to read the root certificates, for whoever dials first.
 pub(super) fn read_roots() {
@@ -82,29 +79,8 @@ async fn handshake(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>,
     })
 }
 
-/// Where Amazon Linux (Lambda's own system) and Debian keep their root certificates in one file.
-const BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
-
-/// The system's root certificates, from the files that the environment names, else from one bundle: the folder beside it has
-/// the same ones again, in a file each, which takes several times as long.
-fn system_roots() -> CertificateResult {
-    let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| env::var_os(name).is_some());
-    match BUNDLES.iter().map(Path::new).find(|bundle| bundle.exists()) {
-        Some(bundle) if !is_told => rustls_native_certs::load_certs_from_paths(Some(bundle), None),
-        _ => rustls_native_certs::load_native_certs(),
-    }
-}
-
-fn tls() -> TlsConnector {
-    let found = system_roots();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    assert!(!roots.is_empty(), "the system has no root certificates: {:?}", found.errors);
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring has what the default protocol versions need")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+fn connector() -> TlsConnector {
+    let mut config = tls::with_the_systems_roots();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     TlsConnector::from(Arc::new(config))
 }

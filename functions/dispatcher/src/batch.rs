@@ -35,6 +35,12 @@ pub(crate) struct Worked<'a> {
     pub(crate) untold: Option<Webhook>,
 }
 
+impl Worked<'_> {
+    pub(crate) fn attempted(&self) -> Option<&Attempted> {
+        if let Ok(Work::Attempted(attempted)) = &self.work { Some(attempted) } else { None }
+    }
+}
+
 /// What a message came to.
 pub(crate) enum Work {
     /// There was nothing to do.

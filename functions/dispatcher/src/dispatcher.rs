@@ -131,7 +131,6 @@ impl Dispatcher {
         let verdict = self.schedule.verdict(&attempt.outcome, circumstances);
         let delivery = delivery.after(attempt, verdict);
         let attempted = Attempted { delivery, webhook, verdict, sent_at, ended_at: now, queued_at, step };
-        observed::log(&attempted);
         observed::trace(&self.tracer, &attempted);
         observed.attempted(&attempted);
         attempted
@@ -161,6 +160,7 @@ impl Dispatcher {
 
     /// Records what became of some messages, and does what follows from it.
     async fn settle<'a>(&self, worked: Vec<Worked<'a>>, observed: &Observed) -> Vec<(&'a SqsMessage, Unfinished)> {
+        observed::log(worked.iter().filter_map(Worked::attempted));
         // Neither waits for the other: a 410 counts at once even where the record fails.
         let (recorded, told) = tokio::join!(
             self.record(&worked),
@@ -205,8 +205,7 @@ impl Dispatcher {
         if let Some(webhook) = &worked.untold {
             return self.teller.tell(webhook, None, Timestamp::now()).await;
         }
-        let Ok(Work::Attempted(attempted)) = &worked.work else { return true };
-        let Attempted { delivery, webhook, ended_at, .. } = attempted.as_ref();
+        let Some(Attempted { delivery, webhook, ended_at, .. }) = worked.attempted() else { return true };
         let Some(attempt) = delivery.attempts.last() else { return true };
         let change = webhook.health_after(&attempt.outcome, *ended_at, self.patience);
         let changed = match &change {

@@ -1,14 +1,18 @@
 //! What a batch is seen to have done: the operator's metrics, and a log line and a segment of a trace for each attempt.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, ops::Not};
 
+use jiff::{Timestamp, Unit};
 use nano_webhooks::{
-    delivery::{Delivery, State},
+    delivery::{Delivery, DeliveryId, State},
     telemetry::{
+        self,
         metrics::{Metric, Metrics},
         trace::Tracer,
     },
+    webhook::{AccountId, WebhookId},
 };
+use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
@@ -53,24 +57,51 @@ impl Observed {
     }
 }
 
-/// One line for each attempt: `docs/logs.md` lists its fields.
-pub(crate) fn log(attempted: &Attempted) {
-    let Delivery { message, state, attempts, next_attempt_at, .. } = &attempted.delivery;
-    let Some(attempt) = attempts.last() else { return };
-    tracing::info!(
-        delivery_id = message.delivery_id.as_str(),
-        account_id = message.account_id.as_str(),
-        webhook_id = message.webhook_id.0,
-        attempt = attempts.len(),
-        outcome = attempt.outcome.phase(),
-        http_status = attempt.outcome.http_status(),
-        duration_ms = attempt.duration_ms,
-        resent = attempt.resent.then_some(true),
-        state = state.as_str(),
-        next_attempt_at = next_attempt_at.map(tracing::field::display),
-        trace_id = attempted.step.as_ref().map(|step| step.trace().id()),
-        "attempt"
-    );
+/// The line of an attempt: `docs/logs.md` lists its fields.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: Timestamp,
+    level: &'static str,
+    message: &'static str,
+    delivery_id: &'a DeliveryId,
+    account_id: &'a AccountId,
+    webhook_id: WebhookId,
+    attempt: usize,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_status: Option<u16>,
+    duration_ms: u64,
+    #[serde(skip_serializing_if = "Not::not")]
+    resent: bool,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+}
+
+/// Writes a line for each attempt.
+pub(crate) fn log<'a>(attempted: impl Iterator<Item = &'a Attempted>) {
+    let lines = attempted.filter_map(|Attempted { delivery, ended_at, step, .. }| {
+        let attempt = delivery.attempts.last()?;
+        Some(Line {
+            timestamp: ended_at.round(Unit::Millisecond).unwrap_or(*ended_at),
+            level: "INFO",
+            message: "attempt",
+            delivery_id: &delivery.message.delivery_id,
+            account_id: &delivery.message.account_id,
+            webhook_id: delivery.message.webhook_id,
+            attempt: delivery.attempts.len(),
+            outcome: attempt.outcome.phase(),
+            http_status: attempt.outcome.http_status(),
+            duration_ms: attempt.duration_ms,
+            resent: attempt.resent,
+            state: delivery.state,
+            next_attempt_at: delivery.next_attempt_at,
+            trace_id: step.as_ref().map(|step| step.trace().id()),
+        })
+    });
+    telemetry::write(lines);
 }
 
 /// Writes an attempt's part of its trace: the dispatcher's, with the endpoint's in it.

@@ -13,6 +13,7 @@ Standard input: {"endpoint", "stack", "template", "parameters": {name: value}, "
 Standard output: {"api_id", "outputs": {name: value}}. Failure: one sentence on standard error, exit status 1.
 """
 
+import contextlib
 import glob
 import json
 import os
@@ -81,8 +82,10 @@ def zipped(path):
     """Zips a binary, once: the archive is kept beside it for the next stack, under the time at which it was built."""
     kept = f"{path}.{os.stat(path).st_mtime_ns}.zip"
     if not os.path.exists(kept):
-        for outdated in glob.glob(f"{path}.*.zip"):
-            os.remove(outdated)
+        # Not the one that another deployment has made since.
+        for outdated in set(glob.glob(f"{path}.*.zip")) - {kept}:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(outdated)
         with open(path, "rb") as binary, tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as file:
             with zipfile.ZipFile(file, "w") as archive:
                 bootstrap = zipfile.ZipInfo("bootstrap")

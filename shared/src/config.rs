@@ -5,7 +5,10 @@ mod http;
 use std::{env, str::FromStr, time::Duration};
 
 use aws_config::{ConfigLoader, SdkConfig, timeout::TimeoutConfig};
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider,
+    retry::{ReconnectMode, RetryConfig},
+};
 
 use crate::{egress::Policy, tls};
 
@@ -89,7 +92,7 @@ pub fn aws() -> Result<SdkConfig, ConfigError> {
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http::client(tls, CONNECT_TIMEOUT))
-        .retry_config(RetryConfig::standard())
+        .retry_config(RetryConfig::standard().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
         .timeout_config(time_limits());
     config.set_endpoint_url(endpoint);
     Ok(config.build())

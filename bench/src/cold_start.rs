@@ -19,7 +19,7 @@ use crate::{
     receiver::Manner,
     report::{Report, median, ms, rounded, table},
     row,
-    traffic::{account, check_counted, check_done, completion, fan_out, register, said, sqs_event},
+    traffic::{account, check_done, completion, fan_out, register, said, sqs_event},
     world::{Functions, World},
 };
 
@@ -72,8 +72,7 @@ fn start(world: &World, functions: &Functions, name: &str, event: Bytes) -> Resu
     let asked = world.lambda.first_asked().ok_or_else(|| Failure::new("it answered without having asked"))?;
     match name {
         HELLO => {}
-        "fan-out" | "dispatcher" => check_done(&answers)?,
-        "count-attempts" => check_counted(&answers)?,
+        "fan-out" | "dispatcher" | "count-attempts" => check_done(&answers)?,
         _ => api::check_answer(name, &answers[0])?,
     }
     let figures = (ms(asked - sandbox.started), ms(answers[0].at - sandbox.started), sandbox.peak_rss_mib()?);

@@ -7,8 +7,8 @@ use crate::{
     failure::{Failure, Result},
     receiver::Manner,
     traffic::{
-        BATCH, DELIVERIES_TABLE, account, attempts, check_counted, check_delivered, check_done, completion,
-        delivery_ids, fan_out, load, register, said, sqs_event,
+        BATCH, DELIVERIES_TABLE, account, attempts, check_counted, check_delivered, completion, delivery_ids, events,
+        fan_out, load, register, work_off,
     },
     world::{Functions, World},
 };
@@ -29,22 +29,11 @@ impl Original {
         let account = account(999_999);
         register(world, &account, 1, &Manner::Keep.url(&world.receiver(false)))?;
         let (messages, _) = fan_out(world, functions, &[completion(0, &account, body_bytes)])?;
-        let sandbox = world.start(functions, "dispatcher", false)?;
-        world.lambda.queue([sqs_event(&messages)]);
-        let answers = world.lambda.answers(1).map_err(|err| said(&err, &sandbox.log.last_words()))?;
-        check_done(&answers)?;
+        work_off(world, functions, "dispatcher", events(&messages, BATCH))?;
         check_delivered(world, &messages)?;
-        drop(sandbox);
-        world.lambda.wait_until_nobody_asks()?;
         world.heard().deliveries.clear();
-        let sandbox = world.start(functions, "count-attempts", false)?;
-        let attempts = attempts(world, BATCH);
-        let count = attempts.len();
-        world.lambda.queue(attempts);
-        let answers = world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))?;
-        check_counted(&answers)?;
-        drop(sandbox);
-        world.lambda.wait_until_nobody_asks()?;
+        work_off(world, functions, "count-attempts", attempts(world, BATCH))?;
+        check_counted(world, messages.len())?;
 
         let ids = delivery_ids(&messages)?;
         let id = ids.into_iter().next().ok_or_else(|| Failure::new("no delivery was made"))?;

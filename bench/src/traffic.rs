@@ -144,8 +144,15 @@ pub(crate) fn attempts(world: &World, batch: usize) -> Vec<Bytes> {
 
 /// What the real fan-out makes of completions, and the most memory that it had, in MiB.
 pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]) -> Result<(Vec<Sent>, f64)> {
-    let sandbox = world.start(functions, "fan-out", false)?;
-    let events = events(completions, BATCH);
+    let peak_rss_mib = work_off(world, functions, "fan-out", events(completions, BATCH))?;
+    let mut sqs = world.sqs();
+    sqs.forget_usage();
+    Ok((std::mem::take(&mut sqs.sent), peak_rss_mib))
+}
+
+/// Has one process of a function work off events; gives the most memory that it had, in MiB.
+pub(crate) fn work_off(world: &World, functions: &Functions, name: &str, events: Vec<Bytes>) -> Result<f64> {
+    let sandbox = world.start(functions, name, false)?;
     let count = events.len();
     world.lambda.queue(events);
     let answers = world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))?;
@@ -153,9 +160,7 @@ pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]
     let peak_rss_mib = sandbox.peak_rss_mib()?;
     drop(sandbox);
     world.lambda.wait_until_nobody_asks()?;
-    let mut sqs = world.sqs();
-    sqs.forget_usage();
-    Ok((std::mem::take(&mut sqs.sent), peak_rss_mib))
+    Ok(peak_rss_mib)
 }
 
 /// A failure, with what the function said last.
@@ -163,19 +168,26 @@ pub(crate) fn said(err: &Failure, last_words: &str) -> Failure {
     Failure::new(format!("{err}\nIts last lines:\n{last_words}"))
 }
 
-/// Fails where a function gave messages back: all of the work was to be done.
+/// Fails where a function gave messages back: all of the work was to be done. For Lambda no answer means that, too.
 pub(crate) fn check_done(answers: &[Done]) -> Result<()> {
     for done in answers {
-        let answer: Value = serde_json::from_slice(&done.body).unwrap_or_default();
-        let failures = answer["batchItemFailures"].as_array();
-        check(failures.is_some_and(Vec::is_empty), || format!("messages were given back: {answer}"))?;
+        let answer: Value = serde_json::from_slice(&done.body).map_err(Failure::to("read an answer"))?;
+        let is_done = answer.is_null() || answer["batchItemFailures"].as_array().is_some_and(Vec::is_empty);
+        check(is_done, || format!("messages were given back: {answer}"))?;
     }
     Ok(())
 }
 
-/// Fails where attempts were not counted.
-pub(crate) fn check_counted(answers: &[Done]) -> Result<()> {
-    check(answers.iter().all(|done| *done.body == *b"null"), || "count-attempts did not answer that it is done".into())
+/// Fails unless so many attempts are in the statistics.
+pub(crate) fn check_counted(world: &World, attempts: usize) -> Result<()> {
+    let dynamodb = world.dynamodb();
+    let items = dynamodb.tables.get(DELIVERIES_TABLE).into_iter().flat_map(Table::texts);
+    let count = |text| {
+        let item: Value = serde_json::from_str(text).ok()?;
+        item["deliveries"]["N"].as_str()?.parse::<usize>().ok()
+    };
+    let counted: usize = items.filter_map(count).sum();
+    check(counted == attempts, || format!("of {attempts} attempts {counted} were counted"))
 }
 
 /// The ids of deliveries, from their messages.

@@ -92,6 +92,7 @@ pub fn aws() -> Result<SdkConfig, ConfigError> {
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http::client(tls, CONNECT_TIMEOUT))
+        // The SDK would have connections closed, which our client does not offer, and log an error each time.
         .retry_config(RetryConfig::standard().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
         .timeout_config(time_limits());
     config.set_endpoint_url(endpoint);
@@ -101,17 +102,20 @@ pub fn aws() -> Result<SdkConfig, ConfigError> {
 /// The AWS clients' configuration of an operator's command: credentials, region and endpoint wherever the AWS CLI finds them.
 pub fn aws_loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http::client(tls::with_the_systems_roots(), CONNECT_TIMEOUT))
+        .http_client(http::client(tls::with_the_systems_roots(), ATTEMPT_TIMEOUT))
         .timeout_config(time_limits())
 }
 
-/// Of TCP alone; the handshake of TLS counts for the attempt.
+/// How long a function tries to connect: TCP alone, and all of a name's addresses together. They are in its region.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long one attempt at a call may take, everything included.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// They leave room for a retry, and for the few calls that an API function makes in its 28 seconds.
 fn time_limits() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(Duration::from_secs(7))
         .build()
 }

@@ -28,6 +28,7 @@ pub(super) fn client(tls: ClientConfig, connect_timeout: Duration) -> SharedHttp
     tcp.set_connect_timeout(Some(connect_timeout));
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+    // Without a timer: how old a connection is, is looked at when it is to be used.
     let connector = SharedHttpConnector::new(Connector(Client::builder(TokioExecutor::new()).build(connector)));
     http_client_fn(move |_, _| connector.clone())
 }
@@ -37,7 +38,8 @@ impl SdkConnector for Connector {
         let client = self.0.clone();
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|err| ConnectorError::user(err.into()))?;
-            // Whatever became of a connection, the SDK may try again over another.
+            // Whatever became of a connection, the SDK may try again over another. That holds for writes, too: they have
+            // conditions, all but those of statistics.
             let response = client.request(request).await.map_err(|err| ConnectorError::io(err.into()))?;
             let response = response.map(SdkBody::from_body_1_x).try_into();
             response.map_err(|err: aws_smithy_runtime_api::http::HttpError| ConnectorError::other(err.into(), None))

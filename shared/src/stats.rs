@@ -2,7 +2,7 @@
 //!
 //! The function `count-attempts` reads what was recorded and adds it to the webhook's hour, one write for all of a minute.
 //! So a customer's page can ask for a week as often as it likes: it reads counters, never deliveries. See
-//! `docs/decisions/0007-hourly-statistics.md`.
+//! `docs/decisions/0007-hourly-statistics.md` and `0020-statistics-come-from-the-stream.md`.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Answer, Customer, Producer};
+use harness::{Answer, Customer, Fault, Faults, Options, Producer, Stack};
 use serde_json::{Value, json};
 
-use crate::{RECEIVER, STACK, key_for};
+use crate::{RECEIVER, STACK, folder_of_this_run, key_for};
 
 /// All hours together, so that a test may run over the end of one.
 fn total(stats: &Value, field: &str) -> u64 {
@@ -54,4 +54,44 @@ async fn deliveries_failures_and_durations_are_counted_by_the_hour() {
         assert_eq!((reply.status, &reply.json()["error"]["message"]), (400, &json!(message)));
     }
     assert_eq!(customer.get("/api/v1/webhooks/3/stats").await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn what_the_table_did_not_take_is_counted_when_it_does_and_once() {
+    let faults = Faults::start(7).unwrap();
+    let options =
+        Options { folder: folder_of_this_run().join("stats"), faults: Some(faults.clone()), ..Options::default() };
+    let stack = Stack::start(&options, &|_| {}).unwrap();
+    let customer = Customer::new(&stack, &stack.create_api_key("acct_uncounted").unwrap());
+    let webhook = json!({ "url": RECEIVER.url("/acct_uncounted"), "events": ["job.completed"] });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+
+    faults.curse("acct_uncounted#1#hours");
+    for task in 0..3 {
+        let completion = json!({ "account_id": "acct_uncounted", "task_id": format!("task_{task}"),
+            "task_type": "image", "status": "completed" });
+        Producer::new(&stack).send(completion).await.unwrap();
+    }
+    RECEIVER.wait_for("/acct_uncounted", 3, Duration::from_mins(1)).await.unwrap();
+    let broken = || faults.counts().faults.get(&Fault::Broken).copied().unwrap_or_default();
+    let start = Instant::now();
+    // More than one invocation's, with what the SDK repeats.
+    while broken() < 5 {
+        assert!(start.elapsed() < Duration::from_mins(1), "the table was asked {} times", broken());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    faults.curse("what no call has in it");
+
+    let path = "/api/v1/webhooks/1/stats?hours=2";
+    loop {
+        let stats = customer.get(path).await.unwrap().json()["data"].clone();
+        if total(&stats, "deliveries") >= 3 {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_mins(2), "{stats}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let stats = customer.get(path).await.unwrap().json()["data"].clone();
+    assert_eq!((total(&stats, "deliveries"), total(&stats, "failures")), (3, 0), "{stats}");
 }

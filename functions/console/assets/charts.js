@@ -114,7 +114,7 @@ function chart({ title, times, series, show, idle, empty }) {
       empty ? `${title}: nothing in this time` : `${title}. ${told}. The arrow keys go through the hours.`,
     );
     if (empty) {
-      fill(canvas, h('p', { class: 'none' }, 'Nothing in this time. What happens is counted within a minute.'));
+      fill(canvas, h('p', { class: 'none' }, 'Nothing in this time. What happens is counted within a minute or two.'));
       return;
     }
     fill(canvas);

@@ -61,10 +61,13 @@ impl Changes {
 impl Written {
     /// A delivery is written once for each attempt, and once more where it is cancelled.
     fn attempt(self) -> Result<Option<(Hour, Attempt)>, StoreError> {
-        let (Some(state), Some(attempts)) = (self.state, self.attempts) else { return Ok(None) };
-        let (state, mut attempts): (State, Vec<Attempt>) = (read(state)?, read(attempts)?);
-        let Some(attempt) = attempts.pop().filter(|_| state != State::Cancelled) else { return Ok(None) };
-        let name: String = read(self.webhook)?;
+        let (Some(state), Some(AttributeValue::L(mut attempts))) = (self.state, self.attempts) else { return Ok(None) };
+        // No more of them than the last is read: an earlier one may be of a version that knew more.
+        let Some(attempt) = attempts.pop().filter(|_| state != AttributeValue::S(State::Cancelled.as_str().into()))
+        else {
+            return Ok(None);
+        };
+        let (attempt, name): (Attempt, String) = (read(attempt)?, read(self.webhook)?);
         let (account_id, webhook_id) = webhook_of(&name)
             .ok_or_else(|| StoreError::while_trying_to(READING)(format!("\"{name}\" is no webhook's name")))?;
         Ok(Some((Hour { account_id, webhook_id, begins: hour_of(attempt.started_at) }, attempt)))
@@ -99,7 +102,7 @@ mod tests {
     fn each_change_counts_its_last_attempt() {
         let tallies = tallies([
             item("acct#1", "delivered", &[("http", "03:04")]),
-            item("acct#1", "retrying", &[("http", "02:00"), ("timeout", "03:59")]),
+            item("acct#1", "retrying", &[("teleported", "02:00"), ("timeout", "03:59")]),
             item("acct#2", "failed", &[("timeout", "03:00")]),
             item("acct:x#1", "delivered", &[("http", "04:00")]),
         ]);

@@ -37,9 +37,9 @@ pub fn init() {
     }
 }
 
-/// Writes lines of level INFO, where that is logged at all: each a JSON object with its own `timestamp` and `level`. They go out
-/// together, because a call of the system for each would be a thirtieth of what a delivery costs. Lines that cannot be written are
-/// lost: there is nowhere to say so.
+/// Writes lines of level INFO, where that is logged at all: each a JSON object, whatever the format, with a `timestamp` and a
+/// `level` of its own. They go out together, because a call of the system for each would be a thirtieth of what a delivery
+/// costs. Lines that cannot be written are lost: there is nowhere to say so.
 pub fn write(lines: impl Iterator<Item = impl Serialize>) {
     if !tracing::enabled!(Level::INFO) {
         return;

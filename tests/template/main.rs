@@ -258,7 +258,8 @@ fn event_sources() -> impl Iterator<Item = (&'static str, &'static str)> {
     of_kind(EVENT_SOURCE).map(|(_, it)| (reference(&it["FunctionName"]).unwrap(), own(&it["EventSourceArn"]).unwrap()))
 }
 
-/// The resource of this stack whose ARN this is, or an index or the stream of which. Nothing for a pattern and for what is elsewhere.
+/// The resource of this stack whose ARN this is, or an index or the stream of which. Nothing for a pattern and for what is
+/// elsewhere.
 fn own(arn: &'static Value) -> Option<&'static str> {
     let name = if let Some(text) = arn["Fn::Sub"].as_str() {
         let (table, index) = text.strip_prefix("${")?.split_once(".Arn}/index/")?;

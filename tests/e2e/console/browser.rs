@@ -7,7 +7,7 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -49,8 +49,7 @@ impl Browser {
             return None;
         };
         let turn = TURN.lock().await;
-        let mut driver = Command::new(chromedriver).arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
-        let port = port_of(&mut driver);
+        let (driver, port) = (0..3).find_map(|_| drive(&chromedriver)).expect("chromedriver starts");
         let profile = folder_of_this_run().join(format!("chromium-{port}"));
         let capabilities = json!({
             "goog:loggingPrefs": { "browser": "ALL" },
@@ -239,11 +238,15 @@ fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-/// The driver chooses a port and says so.
-fn port_of(driver: &mut Child) -> u16 {
+/// The driver chooses a port and says so. It ends where IPv6 has not the one that it chose for IPv4.
+fn drive(chromedriver: &Path) -> Option<(Child, u16)> {
+    let mut driver = Command::new(chromedriver).arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
     let port = lines.find_map(|line| {
         line.unwrap().strip_prefix("ChromeDriver was started successfully on port ")?.trim_end_matches('.').parse().ok()
     });
-    port.expect("chromedriver names its port")
+    if port.is_none() {
+        driver.wait().unwrap();
+    }
+    Some((driver, port?))
 }

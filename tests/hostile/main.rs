@@ -79,7 +79,7 @@ impl Attempted {
 
     /// What the history keeps of the body.
     fn response(&self) -> &str {
-        self.0["attempt"]["response"].as_str().unwrap()
+        self.0["attempt"]["response"].as_str().unwrap_or_default()
     }
 
     fn explanation(&self) -> &str {

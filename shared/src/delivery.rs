@@ -83,8 +83,8 @@ pub struct Message {
     /// Which round of the schedule this is: 0 at first, and one more for each manual retry. A message of a later round
     /// than the stored delivery's starts it afresh; that is how a retry gets past the check that stops duplicates.
     pub round: u32,
-    /// When the completion was sent to its queue, by which the time to the first attempt is measured. A message that did
-    /// not come of a completion has none, nor has one of a version that did not measure it.
+    /// When the completion was sent to its queue, by which the time to the first attempt is measured. Only fan-out's
+    /// messages have it: a manual retry has none, nor has a test, nor one of a version that did not measure it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_at: Option<Timestamp>,
 }

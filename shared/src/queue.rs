@@ -164,6 +164,11 @@ pub fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds).ok()
 }
 
+/// Whether nobody has received a message before, as far as the queue knows.
+pub fn is_new(message: &SqsMessage) -> bool {
+    message.attributes.get("ApproximateReceiveCount").is_some_and(|count| count == "1")
+}
+
 /// The trace that a message is part of, as the header that came with it.
 pub fn trace_header(message: &SqsMessage) -> Option<&str> {
     message.attributes.get("AWSTraceHeader").map(String::as_str)

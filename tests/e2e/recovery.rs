@@ -1,6 +1,9 @@
 //! What a crash costs: nothing but time.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use harness::{Answer, Customer, Fault, Faults, Options, Producer, Received, Stack, signature};
 use serde_json::json;
@@ -87,4 +90,66 @@ async fn a_lost_answer_does_not_lose_the_secret_that_a_rotation_made() {
     }
     let lost = faults.counts().faults.get(&Fault::AnswerLost).copied().unwrap_or_default();
     assert!(lost > 0, "no answer was lost");
+}
+
+/// The tables show nothing yet of what was written a moment ago, to who does not ask for consistency; here the moment does
+/// not end. A webhook that was just made hears of its first task all the same, and what was recorded is not recorded anew.
+#[tokio::test]
+async fn a_table_that_lags_behind_loses_nothing_and_cancels_nothing() {
+    let faults = Faults::start(6).unwrap();
+    let options = Options {
+        folder: folder_of_this_run().join("lag"),
+        faults: Some(faults.clone()),
+        parameters: vec![("RetryScheduleSeconds", "1")],
+        properties: json!({ "DispatcherFunction": { "Timeout": 6 }, "DeliveriesQueue": { "VisibilityTimeout": 6 } }),
+        ..Options::default()
+    };
+    let stack = Stack::start(&options, &|_| {}).unwrap();
+    let customer = Customer::new(&stack, &stack.create_api_key("acct_lag").unwrap());
+    let producer = Producer::new(&stack);
+    let webhook = json!({ "url": RECEIVER.url("/lag"), "events": ["job.completed"] });
+    assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    let completion = |task: &str| {
+        json!({ "account_id": "acct_lag", "task_id": task, "task_type": "image", "status": "completed",
+            "timestamp": "2024-12-23T10:00:00Z" })
+    };
+
+    faults.lag("webhooks");
+    producer.send(completion("task_1")).await.unwrap();
+    RECEIVER.wait_for("/lag", 1, Duration::from_secs(30)).await.unwrap();
+
+    faults.lag("deliveries");
+    RECEIVER.answer("/lag", [503, 200, 200, 200].map(Answer::status));
+    producer.send(completion("task_2")).await.unwrap();
+    let received = RECEIVER.wait_for("/lag", 3, Duration::from_secs(30)).await.unwrap();
+    let id = received[2].header("webhook-id").unwrap();
+    let path = format!("/api/v1/webhooks/1/deliveries/{id}");
+    wait_for_attempts(&customer, &path, 2).await;
+    assert_eq!(customer.post(&format!("{path}/retry"), &json!({})).await.unwrap().status, 202);
+    wait_for_attempts(&customer, &path, 3).await;
+
+    // Sent once more at worst, which leaves the history alone.
+    producer.send(completion("task_2")).await.unwrap();
+    let received = RECEIVER.wait_for("/lag", 5, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(received[4].header("webhook-id"), Some(id));
+    while producer.waiting().await.unwrap() > 0 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    wait_for_attempts(&customer, &path, 3).await;
+    assert_eq!(RECEIVER.received("/lag").len(), 5);
+    assert!(producer.dead_letters().await.unwrap().is_empty());
+    let listed = customer.get("/api/v1/webhooks/1/deliveries?status=delivered").await.unwrap().json();
+    assert_eq!(listed["data"]["deliveries"].as_array().unwrap().len(), 2, "{listed}");
+}
+
+async fn wait_for_attempts(customer: &Customer, path: &str, count: u64) {
+    let start = Instant::now();
+    loop {
+        let delivery = customer.get(path).await.unwrap().json()["data"].take();
+        if delivery["attempt_count"] == count && delivery["status"] == "delivered" {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "there are to be {count} attempts: {delivery}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }

@@ -51,6 +51,9 @@ pub enum Fault {
     Late,
     /// Part of a batch is not done, and the answer says so. Half of a batch's faults are this one.
     Partial,
+    /// What was read without asking for consistency lacks some of what is there, as if it had only just been written. Half
+    /// of what may happen to such a read is this.
+    Lagging,
 }
 
 /// Out of a hundred faults. Those that cost seconds are few.
@@ -81,6 +84,7 @@ struct Weather {
     rng: Rng,
     rate: f64,
     cursed: Option<&'static str>,
+    lagging: Option<&'static str>,
     counts: Counts,
     taken_down: Option<Vec<(String, String)>>,
 }
@@ -102,8 +106,14 @@ impl Faults {
         listener.set_nonblocking(true).map_err(cannot)?;
         let address = format!("http://{}", listener.local_addr().map_err(cannot)?);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(cannot)?;
-        let weather =
-            Weather { rng: Rng::with_seed(seed), rate: 0.0, cursed: None, counts: Counts::default(), taken_down: None };
+        let weather = Weather {
+            rng: Rng::with_seed(seed),
+            rate: 0.0,
+            cursed: None,
+            lagging: None,
+            counts: Counts::default(),
+            taken_down: None,
+        };
         let inner = Arc::new(Inner {
             address,
             emulator: OnceLock::new(),
@@ -129,6 +139,11 @@ impl Faults {
     /// From now on every call with this text in it fails.
     pub fn curse(&self, text: &'static str) {
         lock(&self.0.weather).cursed = Some(text);
+    }
+
+    /// From now on nothing is in the tables of such a name yet, for who reads without asking for consistency.
+    pub fn lag(&self, table: &'static str) {
+        lock(&self.0.weather).lagging = Some(table);
     }
 
     /// From now on calls are taken down. They are kept in memory.
@@ -182,6 +197,11 @@ impl Inner {
         Some(fault)
     }
 
+    /// The tables that lag behind.
+    fn lagging(&self) -> Option<&'static str> {
+        lock(&self.weather).lagging
+    }
+
     /// A generator of its own for one call.
     fn rng(&self) -> Rng {
         lock(&self.weather).rng.fork()
@@ -193,9 +213,15 @@ impl Weather {
         if self.cursed.is_some_and(|text| call.has(text)) {
             return Some(Fault::Broken);
         }
+        if self.lagging.is_some() && call.may_lag() {
+            return Some(Fault::Lagging);
+        }
         let chance = if self.rate > 0.0 && call.is_repeated() { AGAIN } else { self.rate };
         if self.rng.f64() >= chance {
             return None;
+        }
+        if call.may_lag() && self.rng.bool() {
+            return Some(Fault::Lagging);
         }
         if call.is_batch() && self.rng.bool() {
             return Some(Fault::Partial);
@@ -222,6 +248,7 @@ impl fmt::Display for Fault {
             Self::Held => "timed out",
             Self::Late => "timed out, done later",
             Self::Partial => "done in part",
+            Self::Lagging => "read too early",
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use nano_webhooks::{
     delivery::{Delivery, DeliveryId, Message},
-    queue::{SqsEvent, SqsMessage},
+    queue::{self, SqsEvent, SqsMessage},
     retry::Verdict,
     store::{RecordError, StoreError},
     telemetry::trace::Step,
@@ -97,6 +97,12 @@ pub(crate) fn readable(event: &SqsEvent) -> (Vec<&SqsMessage>, Vec<Message>, Vec
         }
     }
     (records, messages, unreadable)
+}
+
+/// Whether fan-out has sent all of these messages and nobody has had one yet. A retry and a test follow on what somebody has
+/// just changed, and a message that comes again on what was recorded.
+pub(crate) fn are_new(records: &[&SqsMessage], messages: &[Message]) -> bool {
+    records.iter().all(|record| queue::is_new(record)) && messages.iter().all(|message| message.queued_at.is_some())
 }
 
 /// What two messages have in common that ask for the same attempts. An id alone is not enough: one account's message must

@@ -20,7 +20,7 @@ use nano_webhooks::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    batch::{Attempted, Unfinished, Work, Worked, readable},
+    batch::{Attempted, Unfinished, Work, Worked, are_new, readable},
     observed::{self, Observed},
     teller::Teller,
 };
@@ -62,7 +62,8 @@ impl Dispatcher {
         let observed = Observed::default();
         let (records, messages, mut given_back) = readable(event);
         observed.count(Metric::Faults, given_back.len());
-        let read = timeout_at(deadline, self.deliveries.read(&self.webhooks, &messages)).await;
+        let read = self.deliveries.read(&self.webhooks, &messages, are_new(&records, &messages));
+        let read = timeout_at(deadline, read).await;
         match read.map_err(|_| Unfinished::OutOfTime).and_then(|read| Ok(read?)) {
             Ok(stored) => {
                 let worked = records.into_iter().zip(messages).zip(stored).map(async |((record, message), stored)| {

@@ -45,6 +45,12 @@ pub struct Stored {
     pub webhook: Option<Webhook>,
 }
 
+impl Stored {
+    fn has_active_webhook(&self) -> bool {
+        self.webhook.as_ref().is_some_and(Webhook::is_active)
+    }
+}
+
 /// Why a delivery was not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -70,17 +76,38 @@ impl Deliveries {
         Self { client: Client::new(aws), table }
     }
 
-    /// Reads, in one call, what is stored of each message's delivery and webhook, as both are at this moment. The
-    /// result is in the order of the messages; an item that cannot be read fails its own message alone.
+    /// Reads, in one call, what is stored of each message's delivery and webhook. The result is in the order of the
+    /// messages; an item that cannot be read fails its own message alone.
+    ///
+    /// Both are as they are at this moment, except where all messages are `new`, which fan-out has sent and nobody has had
+    /// yet: then they may be as they were a moment ago, usually less than a second, which costs half. None of these is
+    /// told that its webhook is gone or disabled without a second look.
+    /// See `docs/decisions/0022-a-first-look-costs-half.md`.
     pub async fn read(
         &self,
         webhooks: &Webhooks,
         messages: &[Message],
+        new: bool,
     ) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
-        let items = self.read_all(self.requests(webhooks, messages)).await?;
+        if new {
+            let stored = self.read_once(webhooks, messages, false).await?;
+            if stored.iter().flatten().all(Stored::has_active_webhook) {
+                return Ok(stored);
+            }
+        }
+        self.read_once(webhooks, messages, true).await
+    }
+
+    async fn read_once(
+        &self,
+        webhooks: &Webhooks,
+        messages: &[Message],
+        consistent: bool,
+    ) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
+        let items = self.read_all(self.requests(webhooks, messages, consistent)).await?;
         let item = |table: &str, key: &Item| {
             let items = items.get(table)?;
             items.iter().find(|item| key.iter().all(|(name, value)| item.get(name) == Some(value))).cloned()
@@ -114,7 +141,7 @@ impl Deliveries {
     }
 
     /// One request for each thing, since DynamoDB refuses a batch that names one twice.
-    fn requests(&self, webhooks: &Webhooks, messages: &[Message]) -> Requests {
+    fn requests(&self, webhooks: &Webhooks, messages: &[Message], consistent: bool) -> Requests {
         let webhook_keys: HashSet<_> =
             messages.iter().map(|message| (&message.account_id, message.webhook_id)).collect();
         let delivery_keys: HashSet<_> =
@@ -122,8 +149,8 @@ impl Deliveries {
         let webhook_keys = webhook_keys.into_iter().map(|(account, id)| webhook_key(account, id));
         let delivery_keys = delivery_keys.into_iter().map(|(account, webhook, id)| key(account, webhook, id));
         HashMap::from([
-            (webhooks.table().to_owned(), consistent(webhook_keys.collect())),
-            (self.table.clone(), consistent(delivery_keys.collect())),
+            (webhooks.table().to_owned(), keys(webhook_keys.collect(), consistent)),
+            (self.table.clone(), keys(delivery_keys.collect(), consistent)),
         ])
     }
 
@@ -158,8 +185,8 @@ fn key(account: &AccountId, webhook: WebhookId, id: &DeliveryId) -> Item {
     ])
 }
 
-fn consistent(keys: Vec<Item>) -> KeysAndAttributes {
-    KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().expect("has its keys")
+fn keys(keys: Vec<Item>, consistent: bool) -> KeysAndAttributes {
+    KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build().expect("has its keys")
 }
 
 fn parsed<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {

@@ -52,6 +52,38 @@ impl Call {
         matches!(self.operation(), "SendMessageBatch" | "BatchGetItem" | "BatchExecuteStatement")
     }
 
+    /// Whether it reads, and need not see what was written a moment ago.
+    pub(super) fn may_lag(&self) -> bool {
+        !self.inconsistent_tables().is_empty()
+    }
+
+    /// The tables that a batch reads so.
+    fn inconsistent_tables(&self) -> Vec<String> {
+        if self.operation() != "BatchGetItem" {
+            return Vec::new();
+        }
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let tables = body["RequestItems"].as_object().into_iter().flatten();
+        tables.filter(|(_, table)| table["ConsistentRead"] != true).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// What such a read may not see yet: all that is in the tables of the name that is given, or some of each.
+    pub(super) fn lag(&self) -> impl FnOnce(&[u8], Option<&str>, &mut Rng) -> Bytes + use<> {
+        let tables = self.inconsistent_tables();
+        move |answer, lagging, rng| {
+            let mut answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+            for table in tables {
+                let Some(items) = answer["Responses"][&table].as_array_mut() else { continue };
+                match lagging {
+                    Some(name) if table.contains(name) => items.clear(),
+                    Some(_) => {}
+                    None => items.retain(|_| rng.bool()),
+                }
+            }
+            answer.to_string().into()
+        }
+    }
+
     pub(super) fn has(&self, text: &str) -> bool {
         self.body.windows(text.len()).any(|window| window == text.as_bytes())
     }

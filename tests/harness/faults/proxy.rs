@@ -54,6 +54,11 @@ async fn answer(proxy: &Arc<Inner>, request: Request<Incoming>) -> Answer {
             Err(dropped())
         }
         Some(Fault::Partial) => forward_in_part(proxy, call).await,
+        Some(Fault::Lagging) => {
+            let lag = call.lag();
+            let answer = forward(proxy, call, Duration::ZERO).await?;
+            changed(answer, |body| lag(body, proxy.lagging(), &mut proxy.rng())).await
+        }
     }
 }
 
@@ -76,9 +81,14 @@ async fn forward_in_part(proxy: &Arc<Inner>, mut call: Call) -> Answer {
     if call.is_empty() {
         return Ok(response(StatusCode::OK, HeaderMap::new(), left_out.confess(b"{}")));
     }
-    let (parts, body) = forward(proxy, call, Duration::ZERO).await?.into_parts();
+    changed(forward(proxy, call, Duration::ZERO).await?, |body| left_out.confess(body)).await
+}
+
+/// A success with another body.
+async fn changed(answer: Response<Body>, change: impl FnOnce(&[u8]) -> Bytes) -> Answer {
+    let (parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
-    let body = if parts.status.is_success() { left_out.confess(&body) } else { body };
+    let body = if parts.status.is_success() { change(&body) } else { body };
     Ok(response(parts.status, parts.headers, body))
 }
 

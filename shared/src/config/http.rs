@@ -46,3 +46,99 @@ impl SdkConnector for Connector {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Read as _, Write as _},
+        net::{TcpListener, TcpStream},
+        sync::mpsc,
+        thread,
+    };
+
+    use aws_sdk_dynamodb::{
+        Client as Table,
+        config::{BehaviorVersion, Config, Credentials, Region, retry::RetryConfig},
+        types::AttributeValue,
+    };
+
+    use super::*;
+    use crate::{config::AMAZON_ROOTS, tls};
+
+    /// Reads a request, headers and body.
+    fn read(stream: &mut BufReader<TcpStream>) -> Option<()> {
+        let mut length = 0;
+        for line in stream.lines() {
+            let line = line.ok()?.to_ascii_lowercase();
+            if line.is_empty() {
+                stream.read_exact(&mut vec![0; length]).ok()?;
+                return Some(());
+            }
+            length = line.strip_prefix("content-length: ").map_or(length, |value| value.parse().unwrap());
+        }
+        None
+    }
+
+    /// A table whose connections each answer so many requests and then end: at once, or as the next request comes.
+    fn table(answers: usize, waits: bool) -> (String, mpsc::Receiver<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (connected, connections) = mpsc::channel();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.unwrap());
+                if connected.send(()).is_err() {
+                    return;
+                }
+                for _ in 0..answers {
+                    if read(&mut stream).is_some() {
+                        let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 2\r\n\r\n{}";
+                        stream.get_mut().write_all(answer.as_bytes()).unwrap();
+                    }
+                }
+                if waits {
+                    read(&mut stream);
+                }
+            }
+        });
+        (url, connections)
+    }
+
+    fn client_of(url: String, retries: RetryConfig) -> Table {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+            .endpoint_url(url)
+            .retry_config(retries)
+            .http_client(client(tls::with_roots_of(AMAZON_ROOTS), Duration::from_secs(1)));
+        Table::from_conf(config.build())
+    }
+
+    async fn call(client: &Table) {
+        let key = AttributeValue::S("1".into());
+        client.get_item().table_name("t").key("id", key).send().await.unwrap();
+    }
+
+    /// Lambda stops a function between two events, and meanwhile the table has ended the connection.
+    #[tokio::test]
+    async fn a_connection_that_ended_while_the_function_stood_still_costs_no_try() {
+        let (url, connections) = table(1, false);
+        let client = client_of(url, RetryConfig::disabled());
+        for _ in 0..3 {
+            call(&client).await;
+            thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(connections.try_iter().count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_as_it_is_used_costs_one() {
+        let (url, connections) = table(2, true);
+        let client = client_of(url, RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)));
+        for _ in 0..5 {
+            call(&client).await;
+        }
+        assert_eq!(connections.try_iter().count(), 3, "each served two calls, and a third in vain");
+    }
+}

@@ -114,11 +114,13 @@ async fn a_table_that_lags_behind_loses_nothing_and_cancels_nothing() {
             "timestamp": "2024-12-23T10:00:00Z" })
     };
 
-    faults.lag("webhooks");
+    faults.lag("-webhooks");
     producer.send(completion("task_1")).await.unwrap();
     RECEIVER.wait_for("/lag", 1, Duration::from_secs(30)).await.unwrap();
 
-    faults.lag("deliveries");
+    let lagged = || faults.counts().faults.get(&Fault::Lagging).copied();
+    assert_eq!(lagged(), Some(1), "the webhook was not there at the first look");
+    faults.lag("-deliveries");
     RECEIVER.answer("/lag", [503, 200, 200, 200].map(Answer::status));
     producer.send(completion("task_2")).await.unwrap();
     let received = RECEIVER.wait_for("/lag", 3, Duration::from_secs(30)).await.unwrap();

@@ -49,7 +49,8 @@ pub enum Fault {
     Held,
     /// The same, but it does arrive: some time after its caller has given it up.
     Late,
-    /// Part of a batch is not done, and the answer says so. Half of a batch's faults are this one.
+    /// Part of a batch is not done, and the answer says so. Half of a batch's faults are this one,
+    /// of those that cannot be the next one.
     Partial,
     /// What was read without asking for consistency lacks some of what is there, as if it had only just been written. Half
     /// of what may happen to such a read is this.
@@ -141,7 +142,7 @@ impl Faults {
         lock(&self.0.weather).cursed = Some(text);
     }
 
-    /// From now on nothing is in the tables of such a name yet, for who reads without asking for consistency.
+    /// From now on nothing is in the tables whose names end so yet, for who reads without asking for consistency.
     pub fn lag(&self, table: &'static str) {
         lock(&self.0.weather).lagging = Some(table);
     }

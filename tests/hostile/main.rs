@@ -79,7 +79,7 @@ impl Attempted {
 
     /// What the history keeps of the body.
     fn response(&self) -> &str {
-        self.0["attempt"]["response"].as_str().unwrap_or_default()
+        self.0["attempt"]["response"].as_str().unwrap()
     }
 
     fn explanation(&self) -> &str {

@@ -43,8 +43,7 @@ pub enum Outcome {
     Http {
         /// The status.
         http_status: u16,
-        /// The beginning of the response's body, as safe text. Most have none, and then it is not stored.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
+        /// The beginning of the response's body, as safe text.
         response: String,
     },
 }

@@ -102,7 +102,7 @@ impl Recorder {
     }
 
     fn record(&self, metrics: Metrics, now: Timestamp) -> Value {
-        // Without their units, which would be a quarter of a small record: a log is paid for by its bytes.
+        // Without their units, which would be a fifth of a small record: a log is paid for by its bytes.
         let definitions: Vec<_> = metrics.0.keys().map(|metric| json!({ "Name": metric })).collect();
         let mut record = Map::new();
         record.insert(

@@ -26,7 +26,7 @@ const LONGEST_OVERLAP: u64 = 7 * 86_400;
 pub struct Rotation {
     /// The customer's own new secret; where it is missing the service makes one.
     pub secret: Option<Secret>,
-    /// For how long the old one goes on signing: 0 to 7 days. With 0 all older ones stop at once, as after a leak.
+    /// For how long the old one goes on signing: 0 to 7 days. With 0 all older ones stop within a second, as after a leak.
     pub overlap: Duration,
 }
 

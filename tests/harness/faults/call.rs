@@ -75,7 +75,7 @@ impl Call {
             for table in tables {
                 let Some(items) = answer["Responses"][&table].as_array_mut() else { continue };
                 match lagging {
-                    Some(name) if table.contains(name) => items.clear(),
+                    Some(name) if table.ends_with(name) => items.clear(),
                     Some(_) => {}
                     None => items.retain(|_| rng.bool()),
                 }

@@ -101,7 +101,6 @@ async fn a_table_that_lags_behind_loses_nothing_and_cancels_nothing() {
         folder: folder_of_this_run().join("lag"),
         faults: Some(faults.clone()),
         parameters: vec![("RetryScheduleSeconds", "1")],
-        properties: json!({ "DispatcherFunction": { "Timeout": 6 }, "DeliveriesQueue": { "VisibilityTimeout": 6 } }),
         ..Options::default()
     };
     let stack = Stack::start(&options, &|_| {}).unwrap();

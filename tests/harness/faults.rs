@@ -49,8 +49,8 @@ pub enum Fault {
     Held,
     /// The same, but it does arrive: some time after its caller has given it up.
     Late,
-    /// Part of a batch is not done, and the answer says so. Half of a batch's faults are this one,
-    /// of those that cannot be the next one.
+    /// Part of a batch is not done, and the answer says so. Half of a batch's faults are this one, or
+    /// what is left of them by the next one.
     Partial,
     /// What was read without asking for consistency lacks some of what is there, as if it had only just been written. Half
     /// of what may happen to such a read is this.

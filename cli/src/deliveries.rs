@@ -191,12 +191,17 @@ impl List {
 
 #[cfg(test)]
 mod tests {
+    use nano_webhooks::webhook::EventType;
+
     use super::*;
 
     fn page(ids: &[&str], next: Option<&str>) -> Page {
-        let listed = |id: &&str| {
-            serde_json::from_value(json!({ "id": id, "event": "job.failed", "state": "failed", "attempts": [] }))
-                .unwrap()
+        let listed = |id: &&str| Listed {
+            id: serde_json::from_value(json!(id)).unwrap(),
+            event: EventType::JobFailed,
+            state: State::Failed,
+            attempts: Vec::new(),
+            next_attempt_at: None,
         };
         let next = next.map(|id| serde_json::from_value(json!(id)).unwrap());
         Page { deliveries: ids.iter().map(listed).collect(), next }

@@ -12,13 +12,14 @@ pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::{
     Client,
     types::{
-        ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
-        MessageSystemAttributeNameForSends as SystemName, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+        MessageAttributeValue, MessageSystemAttributeNameForSends as SystemName, MessageSystemAttributeValue,
+        SendMessageBatchRequestEntry,
     },
 };
 pub use dead_letters::{Cause, DeadLetter, DeadLetters, Look};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     canonical_json,
@@ -32,8 +33,8 @@ const BATCH_MESSAGES: usize = 10;
 const BATCH_BYTES: usize = 1024 * 1024;
 /// How many batches are on their way at once; with [`BATCH_BYTES`] this bounds the memory that sending takes.
 const BATCHES_AT_ONCE: usize = 4;
-/// SQS hides a message for at most twelve hours from when it was received; a function's own time comes off that.
-const LONGEST_HIDE: Duration = Duration::from_mins(12 * 60 - 15);
+/// The longest `DelaySeconds` that SQS takes.
+pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 /// A queue that we send to.
 #[derive(Debug, Clone)]
@@ -56,13 +57,15 @@ impl Queue {
         Self { client: Client::new(aws), url }
     }
 
-    /// Sends delivery messages, each with a tag of the caller's and the trace that it is part of, and gives back the tag of
-    /// every message that the queue did not take. Messages are written out as they are sent, so memory holds a few batches
-    /// and not all of them.
-    pub async fn send<T: Copy>(&self, messages: impl Iterator<Item = (T, Message, Option<Trace>)>) -> Vec<T> {
-        let outgoing = messages.map(|(tag, message, trace)| (tag, Outgoing { trace, ..Outgoing::new(&message) }));
-        let refused: Vec<Vec<T>> = stream::iter(pack(outgoing))
-            .map(|batch| self.send_batch(batch))
+    /// Sends delivery messages, each with a tag of the caller's, and returns the tag of every message that the queue did not take.
+    /// The iterator is consumed as messages are sent, so memory holds a few batches and not all of them. What is not sent by
+    /// the deadline counts as not taken.
+    pub async fn send<T: Copy>(&self, messages: impl Iterator<Item = (T, Outgoing)>, deadline: Instant) -> Vec<T> {
+        let refused: Vec<Vec<T>> = stream::iter(pack(messages))
+            .map(async |batch| {
+                let tags: Vec<T> = batch.iter().map(|(tag, _)| *tag).collect();
+                timeout_at(deadline, self.send_batch(batch)).await.unwrap_or(tags)
+            })
             .buffer_unordered(BATCHES_AT_ONCE)
             .collect()
             .await;
@@ -118,44 +121,6 @@ impl Queue {
             .map_err(|err| QueueError { doing: "send a dead letter", source: err.into() })?;
         Ok(())
     }
-
-    /// Hides received messages, at most ten, each until it is due or for as long as SQS can; then it comes early and is
-    /// hidden again. One that is not hidden comes back after the queue's own timeout, which the log says.
-    pub async fn hide(&self, messages: &[(&SqsMessage, Duration)]) {
-        if messages.is_empty() {
-            return;
-        }
-        let entries = messages.iter().enumerate().map(|(at, (message, wait))| {
-            ChangeMessageVisibilityBatchRequestEntry::builder()
-                .id(at.to_string())
-                .receipt_handle(message.receipt_handle.as_deref().unwrap_or_default())
-                .visibility_timeout(seconds(*wait))
-                .build()
-                .expect("has its fields")
-        });
-        let hide = self.client.change_message_visibility_batch().queue_url(&self.url);
-        let early = |at: usize, cause: &str| {
-            let message_id = messages.get(at).and_then(|(message, _)| message.message_id.as_deref());
-            tracing::warn!(message_id, cause, "comes back too early");
-        };
-        match hide.set_entries(Some(entries.collect())).send().await {
-            Ok(answer) => answer.failed().iter().for_each(|failed| {
-                early(failed.id().parse().unwrap_or(usize::MAX), failed.message().unwrap_or(failed.code()));
-            }),
-            Err(err) => {
-                let cause = telemetry::chain(&err);
-                (0..messages.len()).for_each(|at| early(at, &cause));
-            }
-        }
-    }
-}
-
-/// Whole seconds, rounded up: a message that comes a moment late is better than one that comes in vain.
-fn seconds(wait: Duration) -> i32 {
-    let seconds = wait.min(LONGEST_HIDE).as_secs_f64().ceil();
-    #[expect(clippy::cast_possible_truncation, reason = "at most twelve hours")]
-    let seconds = seconds as i32;
-    seconds
 }
 
 /// When a message was sent, by the queue's clock. It is the same each time the message is received.
@@ -186,24 +151,59 @@ pub fn give_back<'a>(messages: impl IntoIterator<Item = &'a SqsMessage>) -> SqsB
     response
 }
 
-/// A message as it is sent: its text, and the account by which SQS shares out fairly between groups.
-struct Outgoing {
+/// A body as it stands in a message: a JSON string of ASCII.
+#[derive(Debug)]
+pub struct EncodedBody(String);
+
+impl EncodedBody {
+    pub fn new(body: &str) -> Self {
+        Self(canonical_json::to_ascii(&serde_json::to_string(body).expect("a string is valid JSON")))
+    }
+}
+
+/// A delivery message as it is sent: its text, and the account by which SQS shares out fairly between groups.
+#[derive(Debug)]
+pub struct Outgoing {
     account: String,
     text: String,
     trace: Option<Trace>,
+    delay: Duration,
 }
 
 impl Outgoing {
-    fn new(message: &Message) -> Self {
+    pub fn new(message: &Message) -> Self {
         let text = serde_json::to_string(message).expect("a message has only strings and numbers");
-        Self { account: message.account_id.to_string(), text: canonical_json::to_ascii(&text), trace: None }
+        let (account, text) = (message.account_id.to_string(), canonical_json::to_ascii(&text));
+        Self { account, text, trace: None, delay: Duration::ZERO }
+    }
+
+    /// A message whose body is sent to several webhooks, and encoded once.
+    pub fn with_body(message: &Message, body: &EncodedBody) -> Self {
+        let without = Self::new(&Message { body: None, ..message.clone() });
+        let open = without.text.strip_suffix('}').expect("a message is a JSON object");
+        Self { text: format!(r#"{open},"body":{}}}"#, body.0), ..without }
+    }
+
+    /// Makes the message part of a trace.
+    #[must_use]
+    pub fn traced(self, trace: Option<Trace>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// Has nobody receive the message for this long: whole seconds, rounded up, and 15 minutes at most, as SQS has it. A delayed
+    /// message is not in flight.
+    #[must_use]
+    pub fn delayed(self, delay: Duration) -> Self {
+        Self { delay, ..self }
     }
 
     fn entry(self, at: usize) -> SendMessageBatchRequestEntry {
+        let delay = delay_seconds(self.delay);
         SendMessageBatchRequestEntry::builder()
             .id(at.to_string())
             .message_group_id(self.account)
             .message_body(self.text)
+            .set_delay_seconds((delay > 0).then_some(delay))
             .set_message_system_attributes(self.trace.map(|trace| {
                 let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace.to_string());
                 HashMap::from([(SystemName::AwsTraceHeader, value.build().expect("has its data type"))])
@@ -211,6 +211,11 @@ impl Outgoing {
             .build()
             .expect("has its fields")
     }
+}
+
+fn delay_seconds(delay: Duration) -> i32 {
+    let seconds = delay.min(LONGEST_DELAY).as_millis().div_ceil(1000);
+    i32::try_from(seconds).expect("is 15 minutes at most")
 }
 
 /// Cuts messages into batches that SQS takes, in order. A single message always fits: see [`crate::event::MAX_BODY`].
@@ -237,13 +242,13 @@ mod tests {
 
     fn message(body: String) -> Message {
         let text =
-            r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"0","event":"job.failed","body":"","round":0}"#;
-        Message { body, ..serde_json::from_str(text).unwrap() }
+            r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"0","event":"job.failed","round":0,"attempt":1}"#;
+        Message { body: Some(body), ..serde_json::from_str(text).unwrap() }
     }
 
     fn batches(sizes: &[usize]) -> Vec<Vec<usize>> {
         let outgoing = |(tag, size): (usize, &usize)| {
-            (tag, Outgoing { account: String::new(), text: "x".repeat(*size), trace: None })
+            (tag, Outgoing { account: String::new(), text: "x".repeat(*size), trace: None, delay: Duration::ZERO })
         };
         pack(sizes.iter().enumerate().map(outgoing))
             .map(|batch| batch.into_iter().map(|(tag, _)| tag).collect())
@@ -274,8 +279,17 @@ mod tests {
     #[test]
     fn a_message_is_ascii_and_says_the_same() {
         let body = "{\"event\":\"é 😀 \u{FFFE}\u{FFFF}\u{2028}\\u0000\"}".to_owned();
-        let text = Outgoing::new(&message(body.clone())).text;
-        assert!(text.is_ascii());
-        assert_eq!(serde_json::from_str::<Message>(&text).unwrap().body, body);
+        let message = message(body.clone());
+        let with_body = Outgoing::with_body(&Message { body: None, ..message.clone() }, &EncodedBody::new(&body)).text;
+        for text in [Outgoing::new(&message).text, with_body] {
+            assert!(text.is_ascii());
+            assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn a_delay_is_whole_seconds_rounded_up_and_no_longer_than_sqs_takes() {
+        let delays = [0, 1, 1_000, 1_001, 900_000, 900_001].map(Duration::from_millis);
+        assert_eq!(delays.map(delay_seconds), [0, 1, 1, 2, 900, 900]);
     }
 }

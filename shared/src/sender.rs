@@ -29,7 +29,7 @@ use url::Position;
 
 use self::{connection::Connection, idle::Idle};
 use crate::{
-    delivery::{Attempt, Message, Outcome},
+    delivery::{Attempt, Delivery, Outcome},
     egress::{Policy, TargetUrl},
     signature::{self, Signatures},
     webhook::Webhook,
@@ -80,25 +80,25 @@ impl Sender {
 
     /// Makes one attempt, signed with the time at which it starts. Whatever the receiver does is an [`Outcome`]. `traceparent`
     /// is the header of that name, where the endpoint is to know which trace it is part of.
-    pub async fn attempt(&self, webhook: &Webhook, message: &Message, traceparent: Option<&str>) -> Exchange {
+    pub async fn attempt(&self, webhook: &Webhook, delivery: &Delivery, traceparent: Option<&str>) -> Exchange {
         let (started_at, clock) = (now(), Instant::now());
-        let Called { outcome, retry_after, sent } = self.call(webhook, message, started_at, traceparent).await;
+        let Called { outcome, retry_after, sent } = self.call(webhook, delivery, started_at, traceparent).await;
         let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         let outcome = outcome.shortened();
-        let attempt = Attempt { started_at, duration_ms, resent: sent.twice, outcome };
+        let attempt = Attempt { started_at, duration_ms, resent: sent.twice, outcome, answer: None };
         Exchange { attempt, retry_after, sent_at: sent.at }
     }
 
     async fn call(
         &self,
         webhook: &Webhook,
-        message: &Message,
+        delivery: &Delivery,
         started_at: Timestamp,
         traceparent: Option<&str>,
     ) -> Called {
         let deadline = tokio::time::Instant::now() + self.timeout;
         let mut called = Called { outcome: Outcome::Timeout, retry_after: None, sent: Sent::default() };
-        let (target, request) = match self.prepare(webhook, message, started_at, traceparent) {
+        let (target, request) = match self.prepare(webhook, delivery, started_at, traceparent) {
             Ok(prepared) => prepared,
             Err(detail) => return Called { outcome: Outcome::Blocked { detail }, ..called },
         };
@@ -124,15 +124,15 @@ impl Sender {
     fn prepare(
         &self,
         webhook: &Webhook,
-        message: &Message,
+        delivery: &Delivery,
         started_at: Timestamp,
         traceparent: Option<&str>,
     ) -> Result<(TargetUrl, Request<Full<Bytes>>), String> {
         let target = TargetUrl::parse(&webhook.url, &self.policy).map_err(|refusal| refusal.to_string())?;
         let url = target.url();
-        let Message { delivery_id, event, body, .. } = message;
+        let Delivery { id, event, body, .. } = delivery;
         let timestamp = started_at.as_second();
-        let Signatures { page, previous, standard } = signature::of(webhook, delivery_id.as_str(), started_at, body);
+        let Signatures { page, previous, standard } = signature::of(webhook, id.as_str(), started_at, body);
         let mut request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
             .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
             .header("accept", "*/*")
@@ -141,7 +141,7 @@ impl Sender {
             .header("x-nano-event", event.as_str())
             .header("x-nano-timestamp", timestamp)
             .header("x-nano-signature", page)
-            .header("webhook-id", delivery_id.as_str())
+            .header("webhook-id", id.as_str())
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", standard);
         if let Some(previous) = previous {

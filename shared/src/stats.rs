@@ -118,7 +118,7 @@ mod tests {
         let mut tally = Tally::default();
         for duration_ms in durations {
             let outcome = Outcome::Http { http_status: 200, response: String::new() };
-            tally.add(&Attempt { started_at: now(), duration_ms, resent: false, outcome });
+            tally.add(&Attempt { started_at: now(), duration_ms, resent: false, outcome, answer: None });
         }
         tally
     }
@@ -144,7 +144,13 @@ mod tests {
     #[test]
     fn a_failed_attempt_is_a_failure_and_no_delivery() {
         let mut tally = tally([10]);
-        tally.add(&Attempt { started_at: now(), duration_ms: 10, resent: false, outcome: Outcome::Timeout });
+        tally.add(&Attempt {
+            started_at: now(),
+            duration_ms: 10,
+            resent: false,
+            outcome: Outcome::Timeout,
+            answer: None,
+        });
         assert_eq!((tally.deliveries, tally.failures), (1, 1));
         assert_eq!(tally.durations.values().sum::<u64>(), 2);
     }

@@ -3,13 +3,15 @@
 mod api_keys;
 mod deliveries;
 mod usage;
+mod waiting;
 mod webhooks;
 
 use std::error::Error as StdError;
 
 pub use api_keys::{ApiKeys, KeyRecord};
-pub use deliveries::{Changes, Deliveries, Filter, Page, RecordError, Stored};
+pub use deliveries::{Changes, Deliveries, Filter, Page, Recorded, Stored};
 pub use usage::{Allowance, Limits, Usage};
+pub use waiting::{Cursor, Cursors, Due, Pass, Shard, Wait, Waiting};
 pub use webhooks::{Claim, CreateError, Created, HealthKept, Idempotency, Webhooks};
 
 /// The store did not do what it was asked. It is our fault, never the customer's.

@@ -124,6 +124,14 @@ pub enum Status {
     Disabled,
 }
 
+/// Whether an endpoint is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circuit {
+    Closed,
+    Open,
+    Recovering,
+}
+
 /// A registered webhook.
 #[derive(Debug, Clone)]
 pub struct Webhook {
@@ -141,6 +149,7 @@ pub struct Webhook {
     pub secret: Secret,
     /// Sign beside it until their overlaps end, the newest first; see [`Webhook::previous_secrets_at`].
     pub previous_secrets: Vec<PreviousSecret>,
+    pub epoch: u64,
     /// How its deliveries have fared.
     pub health: Health,
 }
@@ -149,7 +158,17 @@ impl Webhook {
     /// A webhook that has just been registered.
     pub fn new(account_id: AccountId, id: WebhookId, url: String, events: Vec<EventType>, secret: Secret) -> Self {
         let (status, previous_secrets, health) = (Status::Active, Vec::new(), Health::default());
-        Self { account_id, id, url, events, status, secret, previous_secrets, health }
+        Self { account_id, id, url, events, status, secret, previous_secrets, epoch: 0, health }
+    }
+
+    /// Whether deliveries are attempted, held or let go.
+    pub fn circuit(&self) -> Circuit {
+        Circuit::Closed
+    }
+
+    /// Whether a further success changes nothing of its health.
+    pub fn is_spotless(&self) -> bool {
+        self.health.failing_since.is_none() && self.health.told.is_none()
     }
 
     /// Whether it gets deliveries at present.

@@ -8,7 +8,7 @@ use std::{fmt::Debug, time::Duration};
 use jiff::Timestamp;
 use nano_webhooks::{
     api::ApiKey,
-    delivery::{self, Message},
+    delivery::{self, Look, Message},
     egress::Policy,
     event::Completion,
     signature,
@@ -45,7 +45,8 @@ fn nothing_that_holds_a_secret_shows_it() {
     assert_silent(&NewWebhook::parse(new.as_bytes(), &Policy::strict()).unwrap());
     assert_silent(&Rotation::parse(rotation.as_bytes()).unwrap());
     assert_silent(&signature::of(&webhook, "id", now, "{}"));
-    assert_silent(&delivery::step(message, None, Some(webhook.clone()), now));
+    let look = Look { received_before: false, consistent: true, now };
+    assert_silent(&delivery::step(&message, None, Some(webhook.clone()), look));
     assert_silent(&Stored { delivery: None, webhook: Some(webhook.clone()) });
     assert_silent(&Created { webhook, generated: true, replayed: false });
 }

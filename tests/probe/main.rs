@@ -12,7 +12,7 @@ use std::{
 
 use nano_webhooks::{
     config,
-    delivery::Message,
+    delivery::{Delivery, Message},
     sender::{Exchange, Sender},
     webhook::{AccountId, EventType, Secret, Webhook, WebhookId},
 };
@@ -32,7 +32,7 @@ fn main() -> Done {
 async fn make_attempts() -> Done {
     let mut arguments = env::args().skip(1);
     let body_bytes = arguments.next().unwrap_or_default().parse()?;
-    let message = message(body_bytes)?;
+    let delivery = delivery(body_bytes)?;
     let own_hosts = config::text("OWN_HOSTS")?;
     let policy = config::egress_policy()?.with_own_hosts(own_hosts.split(',').map(str::to_owned));
     let sender = Sender::new(policy, Duration::from_secs(10));
@@ -46,7 +46,7 @@ async fn make_attempts() -> Done {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
             continue;
         }
-        let Exchange { attempt, retry_after, .. } = sender.attempt(&webhook(argument)?, &message, None).await;
+        let Exchange { attempt, retry_after, .. } = sender.attempt(&webhook(argument)?, &delivery, None).await;
         let line = json!({
             "attempt": attempt,
             "phase": attempt.outcome.phase(),
@@ -66,15 +66,17 @@ fn webhook(url: String) -> Result<Webhook, Box<dyn std::error::Error>> {
     Ok(Webhook::new(account, WebhookId(1), url, events, Secret::parse("the-probes-own-secret")?))
 }
 
-fn message(body_bytes: usize) -> serde_json::Result<Message> {
-    serde_json::from_value(json!({
+fn delivery(body_bytes: usize) -> Result<Delivery, Box<dyn std::error::Error>> {
+    let message: Message = serde_json::from_value(json!({
         "account_id": "acct_probe",
         "webhook_id": 1,
         "delivery_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
         "event": "job.completed",
         "body": "x".repeat(body_bytes),
         "round": 0,
-    }))
+        "attempt": 1,
+    }))?;
+    Delivery::pending(&message).ok_or_else(|| "the message has no body".into())
 }
 
 /// A number of `/proc/self/status`, memory in KiB; nothing where there is no `/proc`, as on macOS.

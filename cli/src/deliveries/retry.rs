@@ -1,4 +1,4 @@
-//! Another try, as the API's retry gives it: a message of the delivery's next round, and nothing else.
+//! Another try, as the API's retry makes it: a message, and nothing else.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ Examples:
   nano-webhooks deliveries retry 01KDYAK3482WAV4DVEFM6KBDXQ --account acct_1
   nano-webhooks deliveries retry --failed --since 36h --account acct_1 --webhook 2
 
-What is still being tried is left alone; a disabled webhook has to be enabled first.";
+What waits for its next attempt gets it now; a disabled webhook has to be enabled first.";
 
 impl Retry {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
@@ -84,20 +84,17 @@ impl Retry {
 }
 
 impl Of {
-    /// Sends the next round's message, under the API's conditions.
+    /// Sends the message of a manual retry, under the API's conditions.
     async fn retry(&self, stack: &Stack, id: &DeliveryId) -> Result<(), Failure> {
         let delivery = self.find(stack, id).await?;
-        let (account, webhook) = (&self.account, delivery.message.webhook_id);
+        let (account, webhook) = (&self.account, delivery.webhook_id);
         let found = stack.webhooks()?.find(account, webhook).await?.ok_or_else(|| no_webhook(account, webhook))?;
         if !found.is_active() {
             return Err(Failure::Failed(format!(
                 "webhook {webhook} of {account} is disabled; `webhooks enable` it first, then retry {id}"
             )));
         }
-        if !delivery.can_be_retried(Timestamp::now()) {
-            return Err(Failure::Failed(format!("delivery {id} is still being tried; its next attempt will come")));
-        }
-        Ok(stack.deliveries_queue()?.send_one(&delivery.retried()).await?)
+        Ok(stack.deliveries_queue()?.send_one(&delivery.retried(found.circuit())).await?)
     }
 
     /// What failed, newest first, of tasks that ended since then.

@@ -11,21 +11,21 @@ use crate::{
 
 pub(super) fn json(delivery: &Delivery) -> Value {
     let mut shown = json!(View::from(delivery));
-    shown["account_id"] = json!(delivery.message.account_id);
-    shown["webhook_id"] = json!(delivery.message.webhook_id);
+    shown["account_id"] = json!(delivery.account_id);
+    shown["webhook_id"] = json!(delivery.webhook_id);
     shown
 }
 
 pub(super) fn print(delivery: &Delivery) -> Result<(), Failure> {
-    let Delivery { message, state, attempts, next_attempt_at, .. } = delivery;
+    let Delivery { account_id, webhook_id, id, event, body, state, attempts, next_attempt_at, .. } = delivery;
     for (name, value) in [
-        ("delivery", message.delivery_id.to_string()),
-        ("webhook", format!("{} of {}", message.webhook_id, message.account_id)),
-        ("event", message.event.as_str().to_owned()),
+        ("delivery", id.to_string()),
+        ("webhook", format!("{webhook_id} of {account_id}")),
+        ("event", event.as_str().to_owned()),
         ("status", state.as_str().to_owned()),
-        ("task ended", time(Some(message.delivery_id.ended_at()))),
+        ("task ended", time(Some(id.ended_at()))),
         ("next", time(*next_attempt_at)),
-        ("payload", message.body.clone()),
+        ("payload", body.clone()),
     ] {
         terminal::line(&format!("{name:<10} {value}"))?;
     }

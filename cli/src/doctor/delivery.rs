@@ -141,7 +141,7 @@ fn judge(
     );
     match target {
         Target::Ours(mut receiver) => match receiver.next() {
-            Some(arrived) if attempt.outcome.is_success() && arrived.id == delivery.message.delivery_id.as_str() => {
+            Some(arrived) if attempt.outcome.is_success() && arrived.id == delivery.id.as_str() => {
                 if arrived.is_signed_with(&webhook.secret) {
                     report.well(DELIVERY, &format!("{found}, and its signature is right"))
                 } else {

@@ -1,24 +1,24 @@
-//! Delivers: takes a batch of delivery messages, attempts those that are due, records each outcome, and gives back to
-//! the queue what is to be tried again, hidden until it is due.
+//! Delivers: takes a batch of delivery messages, makes the attempt that each asks for, records the outcomes, and arranges the
+//! next attempts. It does not judge endpoints: watch-webhooks does, from what is recorded here.
 
 mod batch;
 mod dispatcher;
 mod observed;
-mod teller;
+mod plan;
+mod settle;
 
 use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
-    bus::Bus,
     config::{self, ConfigError},
-    queue::{Queue, SqsEvent},
+    queue::{LONGEST_DELAY, Queue, SqsEvent},
     sender::Sender,
-    store::{Deliveries, Webhooks},
+    store::{Deliveries, Waiting, Webhooks},
     telemetry::{self, metrics::Recorder, trace::Tracer},
 };
 
-use crate::{dispatcher::Dispatcher, teller::Teller};
+use crate::dispatcher::Dispatcher;
 
 /// A delivery makes many short-lived allocations, in which this allocator is quicker than the C library's.
 #[global_allocator]
@@ -34,25 +34,18 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let own_hosts = config::text("OWN_HOSTS")?;
     let own_hosts = own_hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned);
     let policy = config::egress_policy()?.with_own_hosts(own_hosts);
-    let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
-    let bus = Some(config::text("NOTIFY_BUS_NAME")?).filter(|name| !name.is_empty());
     let dispatcher = Dispatcher {
+        webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
         deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
+        waiting: Waiting::new(&aws, config::text("WAITING_TABLE")?),
         queue: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
         sender: Sender::new(policy, attempt_timeout()?),
         schedule: config::parsed("RETRY_SCHEDULE_SECONDS")?,
-        patience: config::seconds("DISABLE_AFTER_SECONDS")?,
+        longest_delay: config::seconds("LONGEST_DELAY_SECONDS")?.min(LONGEST_DELAY),
         retention_days: config::parsed("HISTORY_RETENTION_DAYS")?,
         tracer: Tracer::from_env()?,
         send_traceparent: config::switch("SEND_TRACEPARENT")?,
         recorder: Recorder::from_env()?,
-        teller: Teller {
-            bus: bus.map(|name| Bus::new(&aws, name)),
-            webhooks: webhooks.clone(),
-            stack: config::text("STACK_NAME")?,
-            patience: config::seconds("NOTIFY_FAILING_AFTER_SECONDS")?,
-        },
-        webhooks,
     };
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let LambdaEvent { payload, context } = event;

@@ -4,7 +4,7 @@ use std::{cell::RefCell, ops::Not};
 
 use jiff::{Timestamp, Unit};
 use nano_webhooks::{
-    delivery::{Delivery, DeliveryId, State},
+    delivery::{DeliveryId, Made, State, Write},
     telemetry::{
         self,
         metrics::{Metric, Metrics},
@@ -28,8 +28,8 @@ impl Observed {
 
     /// An attempt, whether or not it can be recorded: it was made.
     pub(crate) fn attempted(&self, attempted: &Attempted) {
-        let Attempted { delivery, sent_at, queued_at, .. } = attempted;
-        let Some(attempt) = delivery.attempts.last() else { return };
+        let Attempted { made, sent_at, queued_at, .. } = attempted;
+        let attempt = &made.attempt;
         let mut metrics = self.0.borrow_mut();
         metrics.count(Metric::Attempts, 1);
         metrics.count(Metric::AttemptsFailed, usize::from(!attempt.outcome.is_success()));
@@ -39,17 +39,19 @@ impl Observed {
         }
     }
 
-    /// A delivery that was recorded as it is here.
-    pub(crate) fn recorded(&self, delivery: &Delivery) {
+    /// A write that was recorded.
+    pub(crate) fn recorded(&self, write: &Write) {
         let mut metrics = self.0.borrow_mut();
-        let ended = match delivery.state {
+        let ended = match write.delivery.state {
             State::Pending | State::Retrying => return,
+            State::Held if write.mark.is_some() => return,
+            State::Held => return metrics.count(Metric::Held, 1),
             State::Cancelled => return metrics.count(Metric::Cancelled, 1),
             State::Delivered => Metric::Delivered,
             State::Failed => Metric::Failed,
         };
         metrics.count(ended, 1);
-        metrics.measure(Metric::AttemptsPerDelivery, delivery.tries.into());
+        metrics.measure(Metric::AttemptsPerDelivery, write.delivery.tries.into());
     }
 
     pub(crate) fn into_metrics(self) -> Metrics {
@@ -82,15 +84,15 @@ struct Line<'a> {
 
 /// Writes a line for each attempt.
 pub(crate) fn log<'a>(attempted: impl Iterator<Item = &'a Attempted>) {
-    let lines = attempted.filter_map(|Attempted { delivery, ended_at, step, .. }| {
-        let attempt = delivery.attempts.last()?;
-        Some(Line {
+    let lines = attempted.map(|Attempted { made, delivery, ended_at, trace, .. }| {
+        let attempt = &made.attempt;
+        Line {
             timestamp: ended_at.round(Unit::Millisecond).unwrap_or(*ended_at),
             level: "INFO",
             message: "attempt",
-            delivery_id: &delivery.message.delivery_id,
-            account_id: &delivery.message.account_id,
-            webhook_id: delivery.message.webhook_id,
+            delivery_id: &delivery.id,
+            account_id: &delivery.account_id,
+            webhook_id: delivery.webhook_id,
             attempt: delivery.attempts.len(),
             outcome: attempt.outcome.phase(),
             http_status: attempt.outcome.http_status(),
@@ -98,16 +100,17 @@ pub(crate) fn log<'a>(attempted: impl Iterator<Item = &'a Attempted>) {
             resent: attempt.resent,
             state: delivery.state,
             next_attempt_at: delivery.next_attempt_at,
-            trace_id: step.as_ref().map(|step| step.trace().id()),
-        })
+            trace_id: trace.as_ref().map(|step| step.trace().id()),
+        }
     });
     telemetry::write(lines);
 }
 
 /// Writes an attempt's part of its trace: the dispatcher's, with the endpoint's in it.
 pub(crate) fn trace(tracer: &Tracer, attempted: &Attempted) {
-    let Attempted { delivery, webhook, ended_at, step: Some(step), .. } = attempted else { return };
-    let Some(attempt) = delivery.attempts.last() else { return };
+    let Attempted { made: Made { attempt, .. }, delivery, webhook, ended_at, trace: Some(step), .. } = attempted else {
+        return;
+    };
     // No more of the URL: whoever reads traces need not read what customers put into paths and queries.
     let Ok(url) = Url::parse(&webhook.url) else { return };
     let (host, origin) =
@@ -127,7 +130,7 @@ pub(crate) fn trace(tracer: &Tracer, attempted: &Attempted) {
     let annotations = json!({
         "account_id": webhook.account_id,
         "webhook_id": webhook.id,
-        "delivery_id": delivery.message.delivery_id,
+        "delivery_id": delivery.id,
         "outcome": attempt.outcome.phase(),
         "attempt": delivery.attempts.len(),
     });

@@ -1,7 +1,12 @@
 //! Turns each completion into one delivery message per webhook that subscribed to it. It writes nothing: the message is
 //! the delivery's only home until its first attempt.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cell::LazyCell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -10,7 +15,7 @@ use nano_webhooks::{
     config,
     delivery::Message,
     event::Completion,
-    queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
+    queue::{self, EncodedBody, Outgoing, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     store::Webhooks,
     telemetry::{
         self,
@@ -20,6 +25,7 @@ use nano_webhooks::{
     webhook::{AccountId, Webhook},
 };
 use serde_json::json;
+use tokio::time::{Instant, timeout_at};
 
 struct FanOut {
     webhooks: Webhooks,
@@ -28,6 +34,16 @@ struct FanOut {
     tracer: Tracer,
     recorder: Recorder,
 }
+
+/// A completion of the batch, and the record that it came in.
+struct Job<'a> {
+    record: &'a SqsMessage,
+    completion: Completion,
+    trace: Option<Step>,
+}
+
+/// What a function needs after its last message to answer.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -42,65 +58,92 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     };
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let LambdaEvent { payload, context } = event;
-        Ok::<_, lambda_runtime::Error>(fan_out.handle(&payload, context.xray_trace_id.as_deref()).await)
+        let response = fan_out.handle(&payload, context.deadline(), context.xray_trace_id.as_deref()).await;
+        Ok::<_, lambda_runtime::Error>(response)
     });
     lambda_runtime::run(handler).await
 }
 
 impl FanOut {
-    /// Works on a batch; `trace` is the invocation's trace header.
-    async fn handle(&self, event: &SqsEvent, trace: Option<&str>) -> SqsBatchResponse {
+    /// Works on a batch until shortly before `deadline`, the end of the function's time, and gives back the completions of which
+    /// a message could not be sent by then. `trace` is the invocation's trace header.
+    async fn handle(&self, event: &SqsEvent, deadline: SystemTime, trace: Option<&str>) -> SqsBatchResponse {
         let began = Timestamp::now();
-        let steps: Vec<Option<Step>> =
-            event.records.iter().map(|it| self.tracer.begin(queue::trace_header(it), trace, began)).collect();
-        let parsed = join_all(event.records.iter().map(|record| self.parse(record))).await;
-        let completions: Vec<(usize, &Completion)> =
-            parsed.iter().enumerate().filter_map(|(at, parsed)| Some((at, parsed.as_ref().ok()?.as_ref()?))).collect();
-        let webhooks = self.webhooks_of(completions.iter().map(|(_, completion)| &completion.account_id)).await;
-
-        let unread = completions.iter().filter(|(_, completion)| !webhooks.contains_key(&completion.account_id));
-        let mut failed: HashSet<usize> = unread.map(|(at, _)| *at).collect();
-        failed.extend(parsed.iter().enumerate().filter_map(|(at, parsed)| parsed.is_err().then_some(at)));
-
-        // A completion that stands twice in the batch makes one message; if that is refused, its first copy stays on
-        // the queue for it.
-        let mut made = HashSet::new();
-        let messages = completions.iter().flat_map(|(at, completion)| {
-            let webhooks = webhooks.get(&completion.account_id).into_iter().flatten();
-            let wanting = webhooks.filter(|webhook| webhook.wants(completion.event));
-            let (queued_at, step) = (queue::sent_at(&event.records[*at]), steps[*at].as_ref());
-            wanting.map(move |webhook| {
-                let message = Message { queued_at, ..Message::new(completion, webhook) };
-                (*at, message, step.map(Step::next))
-            })
-        });
-        let refused =
-            self.deliveries.send(messages.filter(|(_, message, _)| made.insert(message.delivery_id.clone()))).await;
-
+        let remaining = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        let deadline = Instant::now() + remaining.saturating_sub(TIME_TO_ANSWER);
         let mut metrics = Metrics::default();
-        metrics.count(Metric::DeliveriesQueued, made.len().saturating_sub(refused.len()));
-        failed.extend(refused);
-        metrics.count(Metric::Completions, completions.len());
-        metrics.count(Metric::DeadLetters, parsed.iter().filter(|parsed| matches!(parsed, Ok(None))).count());
-        metrics.count(Metric::Faults, failed.len());
-        let sent = completions.iter().filter_map(|(at, _)| queue::sent_at(&event.records[*at]));
+
+        let (jobs, mut given_back) = self.jobs(event, trace, &mut metrics).await;
+        metrics.count(Metric::Completions, jobs.len());
+        let sent = jobs.iter().filter_map(|job| queue::sent_at(job.record));
         sent.for_each(|sent_at| metrics.measure_since(Metric::AgeAtFanOut, sent_at, began));
+
+        let accounts = jobs.iter().map(|job| &job.completion.account_id);
+        let webhooks = timeout_at(deadline, self.webhooks_of(accounts)).await.unwrap_or_default();
+        let is_unread = |job: &&Job| !webhooks.contains_key(&job.completion.account_id);
+        given_back.extend(jobs.iter().filter(is_unread).map(|job| job.record));
+
+        // A completion that stands twice in the batch makes one message. If that is refused, its first copy goes back for it.
+        let (mut made, mut queued) = (HashSet::new(), 0);
+        let messages = jobs.iter().enumerate().flat_map(|(at, job)| {
+            let webhooks = webhooks.get(&job.completion.account_id).into_iter().flatten();
+            let wanting = webhooks.filter(|webhook| webhook.wants(job.completion.event));
+            let body = Rc::new(LazyCell::new(|| EncodedBody::new(&job.completion.body)));
+            wanting.map(move |webhook| (at, job.message(webhook), Rc::clone(&body)))
+        });
+        let messages = messages
+            .filter(|(_, message, _)| {
+                made.insert((message.account_id.clone(), message.webhook_id, message.delivery_id.clone()))
+            })
+            .map(|(at, message, body)| {
+                queued += 1;
+                (at, Outgoing::with_body(&message, &body).traced(jobs[at].trace.as_ref().map(Step::next)))
+            });
+        let refused = self.deliveries.send(messages, deadline).await;
+
+        metrics.count(Metric::DeliveriesQueued, queued - refused.len());
+        let refused: HashSet<_> = refused.into_iter().collect();
+        given_back.extend(refused.into_iter().map(|at| jobs[at].record));
+        metrics.count(Metric::Faults, given_back.len());
         self.recorder.write(metrics, Timestamp::now());
-        self.trace(&completions, &steps);
-        queue::give_back(failed.into_iter().map(|at| &event.records[at]))
+        self.trace(&jobs);
+        queue::give_back(given_back)
     }
 
-    fn trace(&self, completions: &[(usize, &Completion)], steps: &[Option<Step>]) {
+    /// The completions of a batch, and the records that go back because their dead letter could not be sent.
+    async fn jobs<'a>(
+        &self,
+        event: &'a SqsEvent,
+        trace: Option<&str>,
+        metrics: &mut Metrics,
+    ) -> (Vec<Job<'a>>, Vec<&'a SqsMessage>) {
+        let began = Timestamp::now();
+        let parsed = join_all(event.records.iter().map(|record| self.parse(record))).await;
+        let (mut jobs, mut given_back) = (Vec::new(), Vec::new());
+        for (record, parsed) in event.records.iter().zip(parsed) {
+            match parsed {
+                Ok(Some(completion)) => {
+                    let trace = self.tracer.begin(queue::trace_header(record), trace, began);
+                    jobs.push(Job { record, completion, trace });
+                }
+                Ok(None) => metrics.count(Metric::DeadLetters, 1),
+                Err(_) => given_back.push(record),
+            }
+        }
+        (jobs, given_back)
+    }
+
+    fn trace(&self, jobs: &[Job<'_>]) {
         let now = Timestamp::now();
-        for (at, completion) in completions {
-            let Some(step) = &steps[*at] else { continue };
+        for Job { completion, trace, .. } in jobs {
+            let Some(step) = trace else { continue };
             let about = json!({ "account_id": completion.account_id, "task_id": completion.task_id });
             self.tracer.end(step, "nano-webhooks fan-out", now, &about, None);
         }
     }
 
-    /// The completion in a message; none where the message is no completion and now is a dead letter. It fails when the
-    /// dead-letter queue does: the message is then given back, since nothing may be dropped.
+    /// The completion in a message. `None` if the message is no completion and now is a dead letter. Fails if the dead-letter
+    /// queue does: the message then goes back, since nothing may be dropped.
     async fn parse(&self, record: &SqsMessage) -> Result<Option<Completion>, queue::QueueError> {
         let sent_at = queue::sent_at(record).unwrap_or_default();
         let rejection = match Completion::parse(record.body.as_deref().unwrap_or_default(), sent_at) {
@@ -128,6 +171,13 @@ impl FanOut {
             }
         }));
         read.await.into_iter().flatten().collect()
+    }
+}
+
+impl Job<'_> {
+    /// The message to a webhook, without the body, which is encoded once for all of them.
+    fn message(&self, webhook: &Webhook) -> Message {
+        Message { body: None, queued_at: queue::sent_at(self.record), ..Message::new(&self.completion, webhook) }
     }
 }
 

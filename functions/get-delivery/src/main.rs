@@ -19,7 +19,7 @@ async fn main() -> Result<(), lambda_http::Error> {
 
 async fn handle(deliveries: &Deliveries, request: Request) -> Result<Reply, ApiError> {
     let (webhook, id) = (request.webhook_id()?, request.delivery_id()?);
-    let delivery = deliveries.find(&request.account, webhook, &id).await?;
+    let delivery = deliveries.find_with_answers(&request.account, webhook, &id).await?;
     let delivery = delivery.ok_or_else(|| ApiError::no_delivery(&id))?;
     Ok(Reply::ok(&View::from(&delivery)))
 }

@@ -1,9 +1,9 @@
-//! `POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/retry`: starts a finished delivery's schedule afresh.
+//! `POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/retry`: makes one attempt now. A finished delivery begins a new round of
+//! its schedule; one that waits makes its next attempt, and what was scheduled then finds it made.
 //!
-//! It writes nothing but a message. The dispatcher takes that for a new round of the delivery, so a retry is never lost
-//! between a table and a queue.
+//! It writes nothing but a message, so a retry is never lost between a table and a queue. The dispatcher decides what the
+//! message means when it comes.
 
-use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     config,
@@ -43,10 +43,7 @@ impl RetryDelivery {
         if !webhook.is_active() {
             return Err(ApiError::disabled(&webhook));
         }
-        if !delivery.can_be_retried(Timestamp::now()) {
-            return Err(ApiError::Conflict(format!("delivery {id} is still being tried; its next attempt will come")));
-        }
-        self.queue.send_one(&delivery.retried()).await?;
+        self.queue.send_one(&delivery.retried(webhook.circuit())).await?;
         Ok(Reply::accepted(&json!({ "id": id })))
     }
 }

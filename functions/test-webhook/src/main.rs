@@ -9,7 +9,7 @@ use nano_webhooks::{
     queue::Queue,
     store::Webhooks,
     telemetry,
-    webhook::SampleRequest,
+    webhook::{Circuit, SampleRequest},
 };
 use serde_json::json;
 
@@ -31,7 +31,9 @@ async fn handle(webhooks: &Webhooks, queue: &Queue, request: Request) -> Result<
         return Err(ApiError::disabled(&webhook));
     }
     let completion = Completion::sample(&request.account, sample.event_for(&webhook), Timestamp::now());
-    let message = Message::new(&completion, &webhook);
+    // A test is attempted although the circuit is open: its sender wants to see what the endpoint does now.
+    let probe = (webhook.circuit() == Circuit::Open).then_some(0);
+    let message = Message { probe, ..Message::new(&completion, &webhook) };
     queue.send_one(&message).await?;
     Ok(Reply::accepted(&json!({ "id": message.delivery_id })))
 }

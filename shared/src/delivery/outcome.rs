@@ -108,6 +108,10 @@ pub struct Attempt {
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// Names the receiver's answer if that is long and stored apart from the delivery. The outcome's `response` is then empty, unless
+    /// the answer was read with the delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
 }
 
 impl Attempt {

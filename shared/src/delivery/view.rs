@@ -1,14 +1,14 @@
 //! What a customer sees of a delivery.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Attempt, Delivery, DeliveryId, Outcome, State};
 use crate::webhook::EventType;
 
 /// A delivery as it stands in a list: without its body.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Listed {
     /// Its id.
     pub id: DeliveryId,
@@ -67,15 +67,15 @@ pub struct View<'a> {
 
 impl<'a> From<&'a Delivery> for View<'a> {
     fn from(delivery: &'a Delivery) -> Self {
-        let Delivery { message, state, attempts, next_attempt_at, .. } = delivery;
+        let Delivery { id, event, body, state, attempts, next_attempt_at, .. } = delivery;
         Self {
-            id: &message.delivery_id,
-            event: message.event,
+            id,
+            event: *event,
             status: *state,
-            timestamp: message.delivery_id.ended_at(),
+            timestamp: id.ended_at(),
             attempt_count: attempts.len(),
             next_attempt_at: *next_attempt_at,
-            payload: serde_json::from_str(&message.body).expect("the body was made by canonical_json"),
+            payload: serde_json::from_str(body).expect("the body was made by canonical_json"),
             attempts: attempts.iter().map(AttemptView::from).collect(),
         }
     }
@@ -98,6 +98,10 @@ struct AttemptView<'a> {
 impl<'a> From<&'a Attempt> for AttemptView<'a> {
     fn from(attempt: &'a Attempt) -> Self {
         let (http_status, response) = match &attempt.outcome {
+            // Stored apart, and not read.
+            Outcome::Http { http_status, response } if attempt.answer.is_some() && response.is_empty() => {
+                (Some(*http_status), None)
+            }
             Outcome::Http { http_status, response } => (Some(*http_status), Some(response.as_str())),
             _ => (None, None),
         };

@@ -1,22 +1,22 @@
-//! The deliveries table: `webhook` (`account#id`) and `id`, one item per delivery that had an attempt or was cancelled.
+//! The deliveries table: `webhook` (`account#id#shard`) and `id`, one item for each delivery of which something was recorded.
 
+mod attempt_item;
 mod history;
 mod hours;
 mod item;
 mod record;
 mod stream;
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet};
 
+use attempt_item::AnswerItem;
 use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, KeysAndAttributes},
 };
 pub use history::{Filter, Page};
-use item::{DeliveryItem, webhook_name};
+use item::{DeliveryItem, answers_of, partition};
+pub use record::Recorded;
 use serde::de::DeserializeOwned;
 pub use stream::Changes;
 
@@ -25,7 +25,7 @@ use super::{
     webhooks::{WebhookItem, Webhooks, key as webhook_key},
 };
 use crate::{
-    delivery::{Delivery, DeliveryId, Message},
+    delivery::{Delivery, DeliveryId, Message, Outcome},
     webhook::{AccountId, Webhook, WebhookId},
 };
 
@@ -45,26 +45,6 @@ pub struct Stored {
     pub webhook: Option<Webhook>,
 }
 
-impl Stored {
-    fn has_active_webhook(&self) -> bool {
-        self.webhook.as_ref().is_some_and(Webhook::is_active)
-    }
-}
-
-/// Why a delivery was not recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// Another dispatcher recorded the same delivery since this one read it.
-    #[error("the delivery was recorded by someone else meanwhile")]
-    Superseded,
-    /// The table failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// DynamoDB answers a batch in part when it is busy; it is asked again for the rest this often.
-const READ_ROUNDS: u32 = 5;
-
 const READING: &str = "read deliveries and their webhooks";
 
 type Item = HashMap<String, AttributeValue>;
@@ -76,51 +56,39 @@ impl Deliveries {
         Self { client: Client::new(aws), table }
     }
 
-    /// Reads, in one call, what is stored of each message's delivery and webhook. The result is in the order of the
-    /// messages; an item that cannot be read fails its own message alone.
+    /// Reads, in one call, what is stored of each message's delivery and webhook. The results are in the order of the messages.
+    /// An item that cannot be understood fails its own message alone; `Ok(None)` stands for a message that the table was too
+    /// busy for, and that is to be read again.
     ///
-    /// Both are as they are at this moment, except where all messages are `new`, which fan-out has sent and nobody has had
-    /// yet: then they may be as they were a moment ago, usually less than a second, which costs half. None of these is
-    /// told that its webhook is gone or disabled without a second look.
+    /// What is not read consistently costs half, and may be as it was a moment ago, usually less than a second.
     /// See `docs/decisions/0022-a-first-look-costs-half.md`.
     pub async fn read(
         &self,
         webhooks: &Webhooks,
-        messages: &[Message],
-        new: bool,
-    ) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
-        if messages.is_empty() {
-            return Ok(Vec::new());
-        }
-        if new {
-            let stored = self.read_once(webhooks, messages, false).await?;
-            if stored.iter().flatten().all(Stored::has_active_webhook) {
-                return Ok(stored);
-            }
-        }
-        self.read_once(webhooks, messages, true).await
-    }
-
-    async fn read_once(
-        &self,
-        webhooks: &Webhooks,
-        messages: &[Message],
+        messages: &[&Message],
         consistent: bool,
-    ) -> Result<Vec<Result<Stored, StoreError>>, StoreError> {
-        let items = self.read_all(self.requests(webhooks, messages, consistent)).await?;
+    ) -> Result<Vec<Result<Option<Stored>, StoreError>>, StoreError> {
+        let requests = self.requests(webhooks, messages, consistent);
+        let answer = self.client.batch_get_item().set_request_items(Some(requests)).send().await;
+        let answer = answer.map_err(StoreError::while_trying_to(READING))?;
+        let (items, unread) = (answer.responses.unwrap_or_default(), answer.unprocessed_keys.unwrap_or_default());
+        let is_unread = |table: &str, key: &Item| unread.get(table).is_some_and(|unread| unread.keys.contains(key));
         let item = |table: &str, key: &Item| {
             let items = items.get(table)?;
             items.iter().find(|item| key.iter().all(|(name, value)| item.get(name) == Some(value))).cloned()
         };
         let stored = messages.iter().map(|Message { account_id, webhook_id, delivery_id, .. }| {
-            let delivery = item(&self.table, &key(account_id, *webhook_id, delivery_id));
-            let delivery: Option<DeliveryItem> = delivery.map(parsed).transpose()?;
-            let webhook = item(webhooks.table(), &webhook_key(account_id, *webhook_id));
-            let webhook: Option<WebhookItem> = webhook.map(parsed).transpose()?;
-            Ok(Stored {
+            let delivery_key = key(account_id, *webhook_id, delivery_id);
+            let webhook_key = webhook_key(account_id, *webhook_id);
+            if is_unread(&self.table, &delivery_key) || is_unread(webhooks.table(), &webhook_key) {
+                return Ok(None);
+            }
+            let delivery: Option<DeliveryItem> = item(&self.table, &delivery_key).map(parsed).transpose()?;
+            let webhook: Option<WebhookItem> = item(webhooks.table(), &webhook_key).map(parsed).transpose()?;
+            Ok(Some(Stored {
                 delivery: delivery.map(|item| item.delivery(account_id, *webhook_id)),
                 webhook: webhook.map(Webhook::from),
-            })
+            }))
         });
         Ok(stored.collect())
     }
@@ -140,8 +108,42 @@ impl Deliveries {
         Ok(Some(item.delivery(account, webhook)))
     }
 
+    /// The same delivery, with the answers that are stored apart.
+    pub async fn find_with_answers(
+        &self,
+        account: &AccountId,
+        webhook: WebhookId,
+        id: &DeliveryId,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let Some(mut delivery) = self.find(account, webhook, id).await? else { return Ok(None) };
+        if delivery.attempts.iter().all(|attempt| attempt.answer.is_none()) {
+            return Ok(Some(delivery));
+        }
+        let doing = "read a receiver's answers";
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("webhook = :answers AND begins_with(id, :id)")
+            .expression_attribute_values(":answers", AttributeValue::S(answers_of(&partition(account, webhook, id))))
+            .expression_attribute_values(":id", AttributeValue::S(format!("{id}#")))
+            .into_paginator()
+            .items()
+            .send();
+        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
+        let answers: Vec<AnswerItem> = serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))?;
+        for attempt in &mut delivery.attempts {
+            let Outcome::Http { response, .. } = &mut attempt.outcome else { continue };
+            let named = |answer: &&AnswerItem| answer.id.split('#').nth(1) == attempt.answer.as_deref();
+            if let Some(answer) = answers.iter().find(named) {
+                *response = answer.text.to_string();
+            }
+        }
+        Ok(Some(delivery))
+    }
+
     /// One request for each thing, since DynamoDB refuses a batch that names one twice.
-    fn requests(&self, webhooks: &Webhooks, messages: &[Message], consistent: bool) -> Requests {
+    fn requests(&self, webhooks: &Webhooks, messages: &[&Message], consistent: bool) -> Requests {
         let webhook_keys: HashSet<_> =
             messages.iter().map(|message| (&message.account_id, message.webhook_id)).collect();
         let delivery_keys: HashSet<_> =
@@ -153,34 +155,11 @@ impl Deliveries {
             (self.table.clone(), keys(delivery_keys.collect(), consistent)),
         ])
     }
-
-    /// The items of each table by the table's name.
-    async fn read_all(&self, mut requests: Requests) -> Result<HashMap<String, Vec<Item>>, StoreError> {
-        let mut items: HashMap<String, Vec<Item>> = HashMap::new();
-        for round in 0..READ_ROUNDS {
-            let answer = self
-                .client
-                .batch_get_item()
-                .set_request_items(Some(requests))
-                .send()
-                .await
-                .map_err(StoreError::while_trying_to(READING))?;
-            for (table, part) in answer.responses.unwrap_or_default() {
-                items.entry(table).or_default().extend(part);
-            }
-            requests = answer.unprocessed_keys.unwrap_or_default();
-            if requests.is_empty() {
-                return Ok(items);
-            }
-            tokio::time::sleep(Duration::from_millis(50 << round)).await;
-        }
-        Err(StoreError::while_trying_to(READING)("the table left part of the batch unread, time and again"))
-    }
 }
 
 fn key(account: &AccountId, webhook: WebhookId, id: &DeliveryId) -> Item {
     HashMap::from([
-        ("webhook".to_owned(), AttributeValue::S(webhook_name(account, webhook))),
+        ("webhook".to_owned(), AttributeValue::S(partition(account, webhook, id))),
         ("id".to_owned(), AttributeValue::S(id.to_string())),
     ])
 }

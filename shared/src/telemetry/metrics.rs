@@ -44,7 +44,9 @@ pub enum Metric {
     Delivered,
     /// Deliveries whose schedule is used up, or that may not be made.
     Failed,
-    /// Deliveries whose webhook was deleted or disabled.
+    /// Deliveries that wait until their webhook's circuit closes or it is enabled.
+    Held,
+    /// Deliveries whose webhook was deleted.
     Cancelled,
     /// Attempts that a delivery took in its present round, when it ended.
     AttemptsPerDelivery,

@@ -146,7 +146,7 @@ mod tests {
 
     fn attempt(http_status: u16) -> Attempt {
         let outcome = Outcome::Http { http_status, response: String::new() };
-        Attempt { started_at: now(), duration_ms: 1, resent: false, outcome }
+        Attempt { started_at: now(), duration_ms: 1, resent: false, outcome, answer: None }
     }
 
     fn news(webhook: &Webhook, http_status: u16) -> Option<News> {

@@ -5,7 +5,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use nano_webhooks::{
-    delivery::{Message, Outcome},
+    delivery::{Delivery, Message, Outcome},
     egress::{Policy, TargetUrl, UrlError},
     sender::Sender,
     webhook::{AccountId, EventType, Secret, Webhook, WebhookId},
@@ -40,7 +40,7 @@ impl Caller {
     fn attempt(&self, url: &str) -> Outcome {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime without options");
-        runtime.block_on(self.sender.attempt(&webhook(url), &message(), None)).attempt.outcome
+        runtime.block_on(self.sender.attempt(&webhook(url), &delivery(), None)).attempt.outcome
     }
 }
 
@@ -50,8 +50,9 @@ fn webhook(url: &str) -> Webhook {
     Webhook::new(account, WebhookId(1), url.to_owned(), vec![EventType::JobCompleted], secret)
 }
 
-fn message() -> Message {
+fn delivery() -> Delivery {
     let message = json!({ "account_id": "acct_egress", "webhook_id": 1, "delivery_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
-        "event": "job.completed", "body": "{}", "round": 0 });
-    serde_json::from_value(message).expect("a message")
+        "event": "job.completed", "body": "{}", "round": 0, "attempt": 1 });
+    let message: Message = serde_json::from_value(message).expect("a message");
+    Delivery::pending(&message).expect("it has a body")
 }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
     Deliveries, Item, StoreError,
-    item::{index_key, webhook_name},
+    item::{ListedItem, index_key, webhook_name},
 };
 use crate::{
     delivery::{DeliveryId, Listed, State},
@@ -52,7 +52,8 @@ impl Deliveries {
             let (items, last) = self.query(&name, filter, page.next.as_ref()).await?;
             page.next = last;
             for item in items {
-                let listed: Listed = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(READING))?;
+                let listed: ListedItem = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(READING))?;
+                let listed = Listed::from(listed);
                 if page.deliveries.len() == filter.limit {
                     page.next = page.deliveries.last().map(|listed| listed.id.clone());
                     return Ok(page);

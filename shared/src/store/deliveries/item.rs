@@ -1,29 +1,53 @@
 //! A delivery as it is stored.
+//!
+//! A delivery's item should stay under 1 KB, because each record costs a write unit for each KB. So the names of an attempt's
+//! attributes are short, and an answer that is long is an item of its own: [`AnswerItem`].
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::attempt_item::{AttemptItem, attempt_items, attempts};
 use crate::{
-    delivery::{Attempt, Delivery, DeliveryId, Message, State},
+    delivery::{Delivery, DeliveryId, Listed, Mark, State, Write},
     webhook::{AccountId, EventType, WebhookId},
 };
+
+/// Over how many partitions the deliveries of one webhook are spread. DynamoDB takes 1,000 write units a second for one.
+pub(super) const SHARDS: u8 = 8;
 
 /// A webhook's name in the deliveries table. No account id can hold the `#`.
 pub(super) fn webhook_name(account: &AccountId, webhook: WebhookId) -> String {
     format!("{account}#{webhook}")
 }
 
-/// The webhook of such a name.
-pub(super) fn webhook_of(name: &str) -> Option<(AccountId, WebhookId)> {
-    let (account, webhook) = name.split_once('#')?;
-    Some((AccountId::parse(account).ok()?, WebhookId::parse(webhook)?))
+/// The partition of a delivery: its webhook's name and one of [`SHARDS`], by its id.
+pub(super) fn partition(account: &AccountId, webhook: WebhookId, id: &DeliveryId) -> String {
+    shard_name(account, webhook, id.shard(SHARDS))
 }
 
-/// The key of the index by state; none for the state that it leaves out.
-pub(super) fn index_key(webhook: &str, state: State) -> Option<String> {
-    (state != State::Delivered).then(|| format!("{webhook}#{}", state.as_str()))
+/// The name of one of a webhook's partitions.
+pub(super) fn shard_name(account: &AccountId, webhook: WebhookId, shard: u8) -> String {
+    format!("{account}#{webhook}#{shard}")
+}
+
+/// The webhook whose partition has this name.
+pub(super) fn webhook_of(partition: &str) -> Option<(AccountId, WebhookId)> {
+    let mut parts = partition.split('#');
+    let (account, webhook, shard) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_shard = shard.parse::<u8>().is_ok_and(|shard| shard < SHARDS) && parts.next().is_none();
+    if is_shard { Some((AccountId::parse(account).ok()?, WebhookId::parse(webhook)?)) } else { None }
+}
+
+/// The key of the index by state. `None` for the state that the index leaves out.
+pub(super) fn index_key(partition: &str, state: State) -> Option<String> {
+    (state != State::Delivered).then(|| format!("{partition}#{}", state.as_str()))
+}
+
+/// Where a partition's long answers are.
+pub(super) fn answers_of(partition: &str) -> String {
+    format!("{partition}#answers")
 }
 
 /// Borrowed where it is written, owned where it is read.
@@ -33,7 +57,7 @@ pub(super) struct DeliveryItem<'a> {
     pub(super) id: Cow<'a, DeliveryId>,
     event: EventType,
     state: State,
-    attempts: Cow<'a, [Attempt]>,
+    attempts: Vec<AttemptItem<'a>>,
     tries: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,
@@ -42,52 +66,108 @@ pub(super) struct DeliveryItem<'a> {
     version: u64,
     /// Unix seconds after which DynamoDB's time to live removes the item.
     expires_at: i64,
-    /// The key of the index by state: `account#id#state`, and missing where the state is `delivered`, so that the few
-    /// that were not delivered are found without reading the many that were.
+    /// The key of the index by state, missing if the state is `delivered`: so the few that were not delivered are found without
+    /// reading the many that were.
     #[serde(skip_serializing_if = "Option::is_none")]
     listed_as: Option<String>,
+    /// Which attempt the item was written for. Statistics and health look at no item without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempted: Option<MarkItem>,
+    /// Whether watch-webhooks has to see the item. Its event source passes over all others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    watch: bool,
+}
+
+/// What a list reads of a delivery.
+#[derive(Deserialize)]
+pub(super) struct ListedItem {
+    id: DeliveryId,
+    event: EventType,
+    state: State,
+    attempts: Vec<AttemptItem<'static>>,
+    next_attempt_at: Option<Timestamp>,
+}
+
+impl From<ListedItem> for Listed {
+    fn from(ListedItem { id, event, state, attempts: items, next_attempt_at }: ListedItem) -> Self {
+        Self { id, event, state, attempts: attempts(items), next_attempt_at }
+    }
+}
+
+/// A [`Mark`] as it is stored.
+#[derive(Serialize, Deserialize)]
+pub(super) struct MarkItem {
+    round: u32,
+    number: u64,
+    epoch: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    probe: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wait: Option<u64>,
+}
+
+impl From<Mark> for MarkItem {
+    fn from(Mark { round, number, epoch, probe, wait }: Mark) -> Self {
+        Self { round, number, epoch, probe, wait }
+    }
+}
+
+impl From<MarkItem> for Mark {
+    fn from(MarkItem { round, number, epoch, probe, wait }: MarkItem) -> Self {
+        Self { round, number, epoch, probe, wait }
+    }
 }
 
 impl<'a> DeliveryItem<'a> {
-    /// What is not there in every state.
-    pub(super) const OPTIONAL: [&'static str; 2] = ["next_attempt_at", "listed_as"];
-    /// What no attempt changes.
+    /// What is missing in some states.
+    pub(super) const OPTIONAL: [&'static str; 4] = ["next_attempt_at", "listed_as", "attempted", "watch"];
+    /// What no later write changes.
     pub(super) const UNCHANGING: [&'static str; 2] = ["event", "body"];
 
-    pub(super) fn new(delivery: &'a Delivery, expires_at: i64) -> Self {
-        let Delivery { message, state, attempts, tries, next_attempt_at, version } = delivery;
-        let webhook = webhook_name(&message.account_id, message.webhook_id);
+    pub(super) fn new(write: &'a Write, expires_at: i64) -> Self {
+        let Delivery {
+            account_id,
+            webhook_id,
+            id,
+            event,
+            body,
+            round,
+            state,
+            attempts,
+            tries,
+            next_attempt_at,
+            version,
+        } = &write.delivery;
+        let webhook = partition(account_id, *webhook_id, id);
         Self {
             listed_as: index_key(&webhook, *state),
             webhook,
-            id: Cow::Borrowed(&message.delivery_id),
-            event: message.event,
+            id: Cow::Borrowed(id),
+            event: *event,
             state: *state,
-            attempts: Cow::Borrowed(attempts),
+            attempts: attempt_items(attempts),
             tries: *tries,
             next_attempt_at: *next_attempt_at,
-            body: Cow::Borrowed(&message.body),
-            round: message.round,
+            body: Cow::Borrowed(body),
+            round: *round,
             version: version + 1,
             expires_at,
+            attempted: write.mark.map(MarkItem::from),
+            watch: write.watch,
         }
     }
 
-    /// The delivery, which a message or a request has named: the name is not read back from the key.
+    /// The delivery, which a message or a request has named: the names are not read back from the key.
     pub(super) fn delivery(self, account_id: &AccountId, webhook_id: WebhookId) -> Delivery {
-        let message = Message {
+        Delivery {
             account_id: account_id.clone(),
             webhook_id,
-            delivery_id: self.id.into_owned(),
+            id: self.id.into_owned(),
             event: self.event,
             body: self.body.into_owned(),
             round: self.round,
-            queued_at: None,
-        };
-        Delivery {
-            message,
             state: self.state,
-            attempts: self.attempts.into_owned(),
+            attempts: attempts(self.attempts),
             tries: self.tries,
             next_attempt_at: self.next_attempt_at,
             version: self.version,
@@ -102,31 +182,87 @@ mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
 
     use super::*;
-    use crate::delivery::Outcome;
+    use crate::delivery::{Attempt, Message, Outcome};
+
+    fn delivery() -> Delivery {
+        let message: Message = serde_json::from_str(
+            r#"{"account_id":"acct:a","webhook_id":3,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
+                "body":"{}","round":2,"attempt":1}"#,
+        )
+        .unwrap();
+        Delivery::pending(&message).unwrap()
+    }
+
+    fn stored(write: &Write) -> HashMap<String, AttributeValue> {
+        serde_dynamo::to_item(DeliveryItem::new(write, 1)).unwrap()
+    }
 
     #[test]
     fn an_item_gives_back_the_delivery_that_it_was_made_of() {
         let at: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
+        let answer = |response: &str| Outcome::Http { http_status: 503, response: response.into() };
         let outcomes = [
             Outcome::Blocked { detail: "no".into() },
             Outcome::Timeout,
-            Outcome::Http { http_status: 503, response: "busy \u{FFFE}".into() },
+            Outcome::Timeout,
+            Outcome::Connect { detail: "refused".into() },
+            Outcome::Connect { detail: "refused".into() },
+            answer("busy \u{FFFE}"),
+            answer("busy \u{FFFE}"),
+            answer(""),
         ];
-        let message: Message = serde_json::from_str(
-            r#"{"account_id":"a","webhook_id":3,"delivery_id":"01","event":"job.failed","body":"{}","round":2}"#,
-        )
-        .unwrap();
+        let attempt = |outcome| Attempt { started_at: at, duration_ms: 7, resent: true, outcome, answer: None };
         let delivery = Delivery {
             state: State::Retrying,
-            attempts: outcomes.map(|outcome| Attempt { started_at: at, duration_ms: 7, resent: true, outcome }).into(),
+            attempts: outcomes.map(attempt).into(),
             next_attempt_at: Some(at),
             tries: 3,
             version: 3,
-            ..Delivery::pending(message.clone())
+            ..delivery()
         };
-        let item: HashMap<String, AttributeValue> = serde_dynamo::to_item(DeliveryItem::new(&delivery, 1)).unwrap();
-        assert_eq!(item["webhook"], AttributeValue::S("a#3".into()));
+        let mark = Mark { round: 2, number: 4, epoch: 1, probe: true, wait: Some(60) };
+        let item = stored(&Write { delivery: delivery.clone(), mark: Some(mark), watch: true });
+        assert_eq!(item["webhook"], AttributeValue::S("acct:a#3#7".into()), "Q is 23, so the shard is 7");
+        assert_eq!(item["listed_as"], AttributeValue::S("acct:a#3#7#retrying".into()));
+        assert_eq!(item["watch"], AttributeValue::Bool(true));
         let read: DeliveryItem = serde_dynamo::from_item(item).unwrap();
-        assert_eq!(read.delivery(&message.account_id, message.webhook_id), Delivery { version: 4, ..delivery });
+        assert_eq!(read.attempted.as_ref().map(|mark| (mark.number, mark.probe, mark.wait)), Some((4, true, Some(60))));
+        let (account_id, webhook_id) = webhook_of(&read.webhook).unwrap();
+        assert_eq!(read.delivery(&account_id, webhook_id), Delivery { version: 4, ..delivery });
+    }
+
+    #[test]
+    fn only_a_partition_of_deliveries_names_a_webhook() {
+        for other in ["acct", "acct#1", "acct#1#hours", "acct#1#8", "acct#1#3#answers", "acct#01#3"] {
+            assert_eq!(webhook_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_that_failed_eight_times_stays_under_a_kilobyte_beside_its_body() {
+        let attempt = |minute: i64| Attempt {
+            started_at: Timestamp::from_second(1_767_322_800 + 60 * minute).unwrap(),
+            duration_ms: 10_001,
+            resent: false,
+            outcome: Outcome::Http { http_status: 500, response: String::new() },
+            answer: Some("AAAAAAAAAAA".into()),
+        };
+        let delivery = Delivery { attempts: (0_i64..8).map(attempt).collect(), state: State::Failed, ..delivery() };
+        let mark = Mark { round: 0, number: 8, epoch: 0, probe: false, wait: None };
+        let item = stored(&Write { delivery, mark: Some(mark), watch: true });
+        let bytes: usize = item.iter().map(|(name, value)| name.len() + size(value)).sum();
+        assert!(bytes + 300 < 1024, "{bytes}");
+    }
+
+    /// An attribute's size as DynamoDB counts it:
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
+    fn size(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(digits) => digits.len() / 2 + 2,
+            AttributeValue::L(items) => 3 + items.iter().map(|item| 1 + size(item)).sum::<usize>(),
+            AttributeValue::M(items) => 3 + items.iter().map(|(name, item)| 1 + name.len() + size(item)).sum::<usize>(),
+            _ => 1,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Keeps what became of a batch's deliveries, in one call.
+//! Records what became of a batch's deliveries, in one call.
 //!
 //! DynamoDB's batch of writes takes no conditions, and its transaction costs twice as much and fails as a whole. A batch of
 //! `PartiQL` statements is neither: each statement is a write of its own, under its own condition, for the price of that write.
@@ -7,16 +7,19 @@
 use std::{
     collections::{BTreeMap, HashSet},
     iter,
-    time::Duration,
 };
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementErrorCodeEnum as Code, BatchStatementRequest, BatchStatementResponse,
 };
 
-use super::{Deliveries, DeliveryItem, Item, RecordError, StoreError};
+use super::{
+    Deliveries, DeliveryItem, Item, StoreError,
+    attempt_item::{AnswerItem, digest, is_long},
+    item::{answers_of, partition},
+};
 use crate::{
-    delivery::{Delivery, Message},
+    delivery::{Delivery, Outcome, Write},
     telemetry,
 };
 
@@ -24,68 +27,59 @@ use crate::{
 const STATEMENTS: usize = 25;
 /// How many bytes of bodies are written at once: a batch of the largest ones goes in several calls.
 const BYTES: usize = 1024 * 1024;
-/// What DynamoDB was too busy for is asked again this often.
-const ROUNDS: u32 = 4;
 
 const RECORDING: &str = "record a delivery";
+
+/// What became of a write.
+#[derive(Debug)]
+pub enum Recorded {
+    Done,
+    /// Another dispatcher has stored the delivery since this one read it. It is as follows now; `None` if it is gone.
+    Superseded(Option<Delivery>),
+    /// The table is busy or has failed for a moment: try again.
+    Busy(StoreError),
+    /// The table will never take it.
+    Failed(StoreError),
+}
 
 /// What became of one statement.
 enum Written {
     Done,
     /// Its condition does not hold.
     Refused,
-    /// The table is busy, or has failed for a moment.
-    Later(String),
+    Busy(String),
     Failed(String),
 }
 
-impl Written {
-    fn unanswered() -> Self {
-        Self::Failed("there was no answer to it".into())
-    }
-}
-
 impl Deliveries {
-    /// Stores deliveries as they now are, each unless another dispatcher has stored it since it was read; the results are in
-    /// their order. DynamoDB forgets them some time after `expires_at`, in Unix seconds.
+    /// Stores deliveries, each unless it was stored since it was read. The results are in the order of the writes. DynamoDB removes
+    /// what is stored some time after `expires_at`, in Unix seconds. This makes one try: the caller knows how long it may go on.
     ///
-    /// Of two rounds of one delivery the first is stored, and the second is one that another has superseded.
-    pub async fn record(&self, deliveries: &[&Delivery], expires_at: i64) -> Vec<Result<(), RecordError>> {
-        let mut results: Vec<_> = first_of_each(deliveries).collect();
-        let mut rest: Vec<usize> = (0..deliveries.len()).filter(|at| results[*at].is_ok()).collect();
-        for round in 0..ROUNDS {
-            let mut later = Vec::new();
-            for part in pack(&rest, |at| deliveries[at].message.body.len()) {
-                let statements = part.iter().map(|at| self.statement(deliveries[*at], expires_at)).collect();
-                let answers = match self.execute(statements).await {
-                    Ok(answers) => answers,
-                    Err(err) => {
-                        // One failure, told for each delivery that it was about.
-                        let why = telemetry::chain(&err);
-                        for at in part {
-                            results[at] = Err(failed(why.clone()).into());
-                        }
-                        continue;
-                    }
-                };
-                let answers = answers.iter().map(written).chain(iter::repeat_with(Written::unanswered));
-                for (at, answer) in part.into_iter().zip(answers) {
-                    results[at] = match answer {
-                        Written::Done => Ok(()),
-                        Written::Refused => self.is_recorded(deliveries[at]).await,
-                        Written::Later(why) => {
-                            later.push(at);
-                            Err(failed(why).into())
-                        }
-                        Written::Failed(why) => Err(failed(why).into()),
-                    };
+    /// Two writes of one delivery never go together: the second one is [`Recorded::Busy`].
+    pub async fn record(&self, writes: &[&Write], expires_at: i64) -> Vec<Recorded> {
+        let mut results: Vec<_> = first_of_each(writes).collect();
+        let first: Vec<usize> = (0..writes.len()).filter(|at| matches!(results[*at], Recorded::Done)).collect();
+        for part in pack(&first, |at| writes[at].delivery.body.len()) {
+            let statements: Vec<Vec<_>> = part.iter().map(|at| self.statements(writes[*at], expires_at)).collect();
+            let counts: Vec<_> = statements.iter().map(Vec::len).collect();
+            let answers = match self.execute(statements.concat()).await {
+                Ok(answers) => answers,
+                Err(err) => {
+                    // One failure, reported for each delivery that it was about.
+                    let why = telemetry::chain(&err);
+                    part.into_iter().for_each(|at| results[at] = Recorded::Busy(failed(why.clone())));
+                    continue;
                 }
+            };
+            let mut answers = answers.iter().map(written).chain(iter::repeat_with(Written::unanswered));
+            for (at, count) in part.into_iter().zip(counts) {
+                results[at] = match worst(answers.by_ref().take(count)) {
+                    Written::Done => Recorded::Done,
+                    Written::Refused => self.what_is_recorded(&writes[at].delivery).await,
+                    Written::Busy(why) => Recorded::Busy(failed(why)),
+                    Written::Failed(why) => Recorded::Failed(failed(why)),
+                };
             }
-            if later.is_empty() {
-                break;
-            }
-            rest = later;
-            tokio::time::sleep(Duration::from_millis(50 << round)).await;
         }
         results
     }
@@ -96,22 +90,21 @@ impl Deliveries {
         Ok(answers)
     }
 
-    /// The first record of a delivery makes its item. A later one changes what attempts change; the body stays as it is.
-    fn statement(&self, delivery: &Delivery, expires_at: i64) -> BatchStatementRequest {
-        let item: Item =
-            serde_dynamo::to_item(DeliveryItem::new(delivery, expires_at)).expect("a delivery is a valid item");
-        // In order, so that deliveries in the same state make the same statement.
-        let item: BTreeMap<_, _> = item.into_iter().collect();
-        let (statement, parameters) =
-            if delivery.version == 0 { self.insert(item) } else { self.update(item, delivery.version) };
-        BatchStatementRequest::builder()
-            .statement(statement)
-            .set_parameters(Some(parameters))
-            .build()
-            .expect("has its statement")
+    /// The delivery's statement, and one for the last attempt's answer if that is to be stored apart. The first record of a
+    /// delivery makes its item. A later one changes what attempts change; the body stays as it is.
+    fn statements(&self, write: &Write, expires_at: i64) -> Vec<BatchStatementRequest> {
+        let item = attributes(serde_dynamo::to_item(DeliveryItem::new(write, expires_at)));
+        let delivery = match write.delivery.version {
+            0 => self.insert(item),
+            version => self.update(item, version),
+        };
+        let answer = new_answer(&write.delivery, expires_at)
+            .map(|answer| self.insert(attributes(serde_dynamo::to_item(answer))));
+        let statements = iter::once(delivery).chain(answer);
+        statements.map(|(text, parameters)| statement(text, parameters)).collect()
     }
 
-    /// `INSERT` refuses where there is an item.
+    /// `INSERT` refuses if the item is there already.
     fn insert(&self, item: BTreeMap<String, AttributeValue>) -> (String, Vec<AttributeValue>) {
         let names: Vec<_> = item.keys().map(|name| format!("'{name}': ?")).collect();
         let statement = format!(r#"INSERT INTO "{}" VALUE {{{}}}"#, self.table, names.join(", "));
@@ -135,23 +128,62 @@ impl Deliveries {
         (statement, parameters)
     }
 
-    /// Whether a record that was refused is there after all. The client repeats a call whose answer was lost, and then it is
-    /// our own first write that stands in the way.
-    async fn is_recorded(&self, delivery: &Delivery) -> Result<(), RecordError> {
-        let message = &delivery.message;
-        let stored = self.find(&message.account_id, message.webhook_id, &message.delivery_id).await?;
-        let ours = stored.is_some_and(|stored| {
-            stored.version == delivery.version + 1
-                && stored.state == delivery.state
-                && stored.tries == delivery.tries
-                && stored.attempts == delivery.attempts
+    /// Whether a write that was refused is there after all. The client repeats a call whose answer was lost, and so does our
+    /// caller if an answer could not be stored; then it is our own first write that stands in the way.
+    async fn what_is_recorded(&self, ours: &Delivery) -> Recorded {
+        let stored = match self.find(&ours.account_id, ours.webhook_id, &ours.id).await {
+            Ok(stored) => stored,
+            Err(err) => return Recorded::Busy(err),
+        };
+        let is_ours = stored.as_ref().is_some_and(|stored| {
+            let times =
+                |delivery: &Delivery| delivery.attempts.iter().map(|attempt| attempt.started_at).collect::<Vec<_>>();
+            stored.version == ours.version + 1
+                && (stored.state, stored.round, stored.tries) == (ours.state, ours.round, ours.tries)
+                && times(stored) == times(ours)
         });
-        if ours { Ok(()) } else { Err(RecordError::Superseded) }
+        if is_ours { Recorded::Done } else { Recorded::Superseded(stored) }
     }
+}
+
+fn statement(text: String, parameters: Vec<AttributeValue>) -> BatchStatementRequest {
+    let statement = BatchStatementRequest::builder().statement(text).set_parameters(Some(parameters));
+    statement.build().expect("has its statement")
+}
+
+/// In order, so that deliveries in the same state make the same statement.
+fn attributes(item: Result<Item, serde_dynamo::Error>) -> BTreeMap<String, AttributeValue> {
+    item.expect("its fields are valid attributes").into_iter().collect()
+}
+
+/// The last attempt's answer, if it is long and was not stored with an earlier attempt.
+fn new_answer(delivery: &Delivery, expires_at: i64) -> Option<AnswerItem<'_>> {
+    let (last, earlier) = delivery.attempts.split_last()?;
+    let Outcome::Http { response, .. } = &last.outcome else { return None };
+    if last.answer.is_some() || !is_long(response) {
+        return None;
+    }
+    let digest = digest(response);
+    if earlier.iter().any(|attempt| attempt.answer.as_ref() == Some(&digest)) {
+        return None;
+    }
+    let partition = partition(&delivery.account_id, delivery.webhook_id, &delivery.id);
+    Some(AnswerItem {
+        webhook: answers_of(&partition),
+        id: format!("{}#{digest}", delivery.id),
+        text: response.as_str().into(),
+        expires_at,
+    })
 }
 
 fn failed(why: String) -> StoreError {
     StoreError::while_trying_to(RECORDING)(why)
+}
+
+impl Written {
+    fn unanswered() -> Self {
+        Self::Busy("there was no answer to it".into())
+    }
 }
 
 fn written(answer: &BatchStatementResponse) -> Written {
@@ -165,28 +197,40 @@ fn written(answer: &BatchStatementResponse) -> Written {
             | Code::ThrottlingError
             | Code::TransactionConflict
             | Code::InternalServerError,
-        ) => Written::Later(why),
+        ) => Written::Busy(why),
         _ => Written::Failed(why),
     }
 }
 
-/// DynamoDB takes no batch that writes an item twice: of deliveries that are the same, the first alone is written.
-fn first_of_each(deliveries: &[&Delivery]) -> impl Iterator<Item = Result<(), RecordError>> {
+/// What became of a delivery's statement and, if there is one, of its answer's. An answer that is there already is stored.
+fn worst(mut answers: impl Iterator<Item = Written>) -> Written {
+    let delivery = answers.next().unwrap_or_else(Written::unanswered);
+    match answers.next() {
+        Some(problem @ (Written::Busy(_) | Written::Failed(_))) => problem,
+        _ => delivery,
+    }
+}
+
+/// DynamoDB takes no batch that writes an item twice: of the writes of one delivery, the first alone goes.
+fn first_of_each(writes: &[&Write]) -> impl Iterator<Item = Recorded> {
     let mut seen = HashSet::new();
-    deliveries.iter().map(move |delivery| {
-        let Message { account_id, webhook_id, delivery_id, .. } = &delivery.message;
-        if seen.insert((account_id, *webhook_id, delivery_id)) { Ok(()) } else { Err(RecordError::Superseded) }
+    writes.iter().map(move |Write { delivery, .. }| {
+        if seen.insert((&delivery.account_id, delivery.webhook_id, &delivery.id)) {
+            Recorded::Done
+        } else {
+            Recorded::Busy(failed("another write of the same delivery goes first".into()))
+        }
     })
 }
 
-/// Cuts a batch into parts that DynamoDB takes at once.
+/// Cuts a batch into parts that DynamoDB takes at once, if each delivery takes two statements.
 fn pack(batch: &[usize], size: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
     let mut bytes = 0;
     for at in batch.iter().copied() {
         bytes += size(at);
         match parts.last_mut() {
-            Some(part) if part.len() < STATEMENTS && bytes <= BYTES => part.push(at),
+            Some(part) if part.len() < STATEMENTS / 2 && bytes <= BYTES => part.push(at),
             _ => {
                 bytes = size(at);
                 parts.push(vec![at]);
@@ -206,7 +250,7 @@ mod tests {
             let all: Vec<_> = (0..sizes.len()).collect();
             pack(&all, |at| sizes[at]).iter().map(Vec::len).collect::<Vec<_>>()
         };
-        assert_eq!(sizes(&[1; 60]), [25, 25, 10]);
+        assert_eq!(sizes(&[1; 30]), [12, 12, 6]);
         assert_eq!(sizes(&[256 * 1024; 10]), [4, 4, 2]);
         assert_eq!(sizes(&[BYTES + 1, 1, 1]), [1, 2]);
         assert_eq!(sizes(&[]), [0; 0]);

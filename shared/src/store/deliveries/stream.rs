@@ -4,9 +4,13 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_dynamo::AttributeValue;
 
-use super::{StoreError, item::webhook_of};
+use super::{
+    StoreError,
+    attempt_item::{AttemptItem, attempts},
+    item::{MarkItem, webhook_of},
+};
 use crate::{
-    delivery::{Attempt, State},
+    delivery::Attempt,
     stats::{Hour, Tallies, hour_of},
     telemetry,
 };
@@ -36,8 +40,8 @@ struct Change {
 #[derive(Debug, Deserialize)]
 struct Written {
     webhook: AttributeValue,
-    state: Option<AttributeValue>,
     attempts: Option<AttributeValue>,
+    attempted: Option<AttributeValue>,
 }
 
 impl Changes {
@@ -59,17 +63,14 @@ impl Changes {
 }
 
 impl Written {
-    /// A delivery is written once for each attempt, and once more where it is cancelled.
+    /// The attempt that the item was written for, if it was.
     fn attempt(self) -> Result<Option<(Hour, Attempt)>, StoreError> {
-        let (Some(state), Some(AttributeValue::L(mut attempts))) = (self.state, self.attempts) else { return Ok(None) };
-        // No more of them than the last is read: an earlier one may be of a version that knew more.
-        let Some(attempt) = attempts.pop().filter(|_| state != AttributeValue::S(State::Cancelled.as_str().into()))
-        else {
-            return Ok(None);
-        };
-        let (attempt, name): (Attempt, String) = (read(attempt)?, read(self.webhook)?);
+        let (Some(mark), Some(list)) = (self.attempted, self.attempts) else { return Ok(None) };
+        let _: MarkItem = read(mark)?;
+        let Some(attempt) = attempts(read::<Vec<AttemptItem>>(list)?).pop() else { return Ok(None) };
+        let name: String = read(self.webhook)?;
         let (account_id, webhook_id) = webhook_of(&name)
-            .ok_or_else(|| StoreError::while_trying_to(READING)(format!("\"{name}\" is no webhook's name")))?;
+            .ok_or_else(|| StoreError::while_trying_to(READING)(format!("\"{name}\" is no partition of deliveries")))?;
         Ok(Some((Hour { account_id, webhook_id, begins: hour_of(attempt.started_at) }, attempt)))
     }
 }
@@ -89,22 +90,30 @@ mod tests {
         serde_json::from_value::<Changes>(json!({ "Records": records })).unwrap().tallies()
     }
 
-    fn item(webhook: &str, state: &str, attempts: &[(&str, &str)]) -> Value {
+    /// A delivery as it is written for the last of its attempts, each of which has an outcome and a minute of one day.
+    fn item(webhook: &str, attempts: &[(&str, &str)]) -> Value {
         let attempt = |(outcome, minute): &(&str, &str)| {
-            json!({ "M": { "outcome": { "S": outcome }, "http_status": { "N": "200" }, "response": { "S": "" },
-                "started_at": { "S": format!("2026-01-02T{minute}:05Z") }, "duration_ms": { "N": "7" } } })
+            let at: jiff::Timestamp = format!("2026-01-02T{minute}:05Z").parse().unwrap();
+            json!({ "M": { "how": { "S": outcome }, "status": { "N": "200" }, "text": { "S": "" },
+                "at": { "N": at.as_millisecond().to_string() }, "ms": { "N": "7" } } })
         };
         let attempts: Vec<_> = attempts.iter().map(attempt).collect();
-        json!({ "webhook": { "S": webhook }, "id": { "S": "01" }, "state": { "S": state }, "attempts": { "L": attempts } })
+        let mark = json!({ "round": { "N": "0" }, "number": { "N": "1" }, "epoch": { "N": "0" } });
+        json!({ "webhook": { "S": webhook }, "id": { "S": "01" }, "attempts": { "L": attempts }, "attempted": { "M": mark } })
+    }
+
+    fn unmarked(mut item: Value) -> Value {
+        item.as_object_mut().unwrap().remove("attempted");
+        item
     }
 
     #[test]
     fn each_change_counts_its_last_attempt() {
         let tallies = tallies([
-            item("acct#1", "delivered", &[("http", "03:04")]),
-            item("acct#1", "retrying", &[("teleported", "02:00"), ("timeout", "03:59")]),
-            item("acct#2", "failed", &[("timeout", "03:00")]),
-            item("acct:x#1", "delivered", &[("http", "04:00")]),
+            item("acct#1#0", &[("http", "03:04")]),
+            item("acct#1#7", &[("http", "02:00"), ("timeout", "03:59")]),
+            item("acct#2#0", &[("timeout", "03:00")]),
+            item("acct:x#1#0", &[("http", "04:00")]),
         ]);
         let mut counts: Vec<_> = tallies
             .iter()
@@ -125,19 +134,15 @@ mod tests {
     fn what_is_no_attempt_is_not_counted() {
         let hour = json!({ "webhook": { "S": "acct#1#hours" }, "id": { "S": "2026-01-02T03:00:00Z" },
             "deliveries": { "N": "1" } });
-        let cancelled = item("acct#1", "cancelled", &[("timeout", "03:00")]);
-        assert_eq!(tallies([cancelled, item("acct#1", "cancelled", &[]), hour]), Tallies::new());
+        let held = unmarked(item("acct#1#0", &[("timeout", "03:00")]));
+        assert_eq!(tallies([held, unmarked(item("acct#1#0", &[])), hour]), Tallies::new());
         let removed = json!({ "Records": [{ "eventName": "REMOVE", "dynamodb": { "Keys": {} } }] });
         assert_eq!(serde_json::from_value::<Changes>(removed).unwrap().tallies(), Tallies::new());
     }
 
     #[test]
     fn an_attempt_that_cannot_be_read_leaves_the_others() {
-        let tallies = tallies([
-            item("acct", "delivered", &[("http", "03:00")]),
-            item("acct#1", "delivered", &[("teleported", "03:00")]),
-            item("acct#1", "delivered", &[("http", "03:00")]),
-        ]);
+        let tallies = tallies([item("acct", &[("http", "03:00")]), item("acct#1#0", &[("http", "03:00")])]);
         assert_eq!(tallies.values().map(|tally| tally.deliveries).collect::<Vec<_>>(), [1]);
     }
 }

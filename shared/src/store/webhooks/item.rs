@@ -27,7 +27,7 @@ pub(super) struct PreviousSecretItem {
 
 impl From<&Webhook> for WebhookItem {
     fn from(webhook: &Webhook) -> Self {
-        let Webhook { account_id, id, url, events, status, secret, previous_secrets, health } = webhook.clone();
+        let Webhook { account_id, id, url, events, status, secret, previous_secrets, health, .. } = webhook.clone();
         let previous_secrets = previous_secrets.iter().map(PreviousSecretItem::from).collect();
         Self { account_id, id, url, events, status, secret: secret.reveal().to_owned(), previous_secrets, health }
     }
@@ -37,7 +37,7 @@ impl From<WebhookItem> for Webhook {
     fn from(item: WebhookItem) -> Self {
         let WebhookItem { account_id, id, url, events, status, secret, previous_secrets, health } = item;
         let previous_secrets = previous_secrets.into_iter().map(PreviousSecret::from).collect();
-        Self { account_id, id, url, events, status, secret: Secret::stored(secret), previous_secrets, health }
+        Self { account_id, id, url, events, status, secret: Secret::stored(secret), previous_secrets, epoch: 0, health }
     }
 }
 

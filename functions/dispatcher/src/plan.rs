@@ -1,0 +1,124 @@
+//! Before the attempts: what is stored is read, and what came before is claimed.
+
+use nano_webhooks::{
+    delivery::{self, Change, Step},
+    store::{Recorded, Stored},
+};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::{
+    batch::{Job, Unfinished, are_new},
+    dispatcher::{Deadlines, Dispatcher, GivenBack, Planned, pause, step},
+    settle::expires_at,
+};
+
+/// How often a claim is tried. While the table takes none there is no attempt, and the message comes again.
+const CLAIM_ROUNDS: u32 = 3;
+
+impl Dispatcher {
+    /// Reads what is stored until all of it is read or the time for attempts is over, and decides what each job means. Jobs
+    /// that fan-out has just sent are read eventually consistently, and read again where that decides against an attempt.
+    pub(crate) async fn plan<'a>(
+        &self,
+        mut jobs: Vec<Job<'a>>,
+        deadlines: Deadlines,
+    ) -> (Vec<Planned<'a>>, GivenBack<'a>) {
+        let (mut planned, mut unfinished) = (Vec::new(), GivenBack::new());
+        let (mut consistent, mut round) = (!are_new(&jobs), 0);
+        while !jobs.is_empty() {
+            let messages: Vec<_> = jobs.iter().map(|job| &job.message).collect();
+            let read =
+                timeout_at(deadlines.attempts, self.deliveries.read(&self.webhooks, &messages, consistent)).await;
+            let results = match read {
+                Err(_) => {
+                    unfinished.extend(jobs.into_iter().map(|job| (job.record, Unfinished::OutOfTime)));
+                    break;
+                }
+                Ok(Err(err)) => {
+                    tracing::warn!(cause = nano_webhooks::telemetry::chain(&err), "a batch is read again");
+                    pause_until(deadlines.attempts, &mut round).await;
+                    continue;
+                }
+                Ok(Ok(results)) => results,
+            };
+            let (mut unread, mut to_look_again) = (Vec::new(), Vec::new());
+            for (job, result) in jobs.into_iter().zip(results) {
+                match result {
+                    Err(err) => unfinished.push((job.record, Unfinished::NotRead(err))),
+                    Ok(None) => unread.push(job),
+                    Ok(Some(Stored { delivery, webhook })) => match step(&job, delivery, webhook, consistent) {
+                        Step::LookAgain => to_look_again.push(job),
+                        step => planned.push(Planned { job, step }),
+                    },
+                }
+            }
+            consistent |= !to_look_again.is_empty();
+            if !unread.is_empty() {
+                pause_until(deadlines.attempts, &mut round).await;
+            }
+            jobs = unread;
+            jobs.extend(to_look_again);
+        }
+        (planned, unfinished)
+    }
+
+    /// Claims the attempts that another dispatcher may have made. A job whose claim is not stored gets no attempt.
+    pub(crate) async fn claim<'a>(
+        &self,
+        planned: Vec<Planned<'a>>,
+        deadlines: Deadlines,
+    ) -> (Vec<Planned<'a>>, GivenBack<'a>) {
+        let is_claim = |planned: &Planned<'_>| matches!(planned.step, Step::Attempt { claim: true, .. });
+        let (mut claims, mut ready): (Vec<_>, Vec<_>) = planned.into_iter().partition(is_claim);
+        let mut unfinished = GivenBack::new();
+        for round in 0..CLAIM_ROUNDS {
+            if claims.is_empty() || Instant::now() >= deadlines.attempts {
+                break;
+            }
+            if round > 0 {
+                sleep(pause(round)).await;
+            }
+            let (again, lost) = self.claim_once(claims, &mut ready, deadlines).await;
+            claims = again;
+            unfinished.extend(lost);
+        }
+        unfinished.extend(claims.into_iter().map(|planned| (planned.job.record, Unfinished::NotClaimed)));
+        (ready, unfinished)
+    }
+
+    /// Returns the claims to try again, and the jobs that lost theirs.
+    async fn claim_once<'a>(
+        &self,
+        claims: Vec<Planned<'a>>,
+        ready: &mut Vec<Planned<'a>>,
+        deadlines: Deadlines,
+    ) -> (Vec<Planned<'a>>, GivenBack<'a>) {
+        let (mut again, mut lost) = (Vec::new(), GivenBack::new());
+        let mut writes = Vec::new();
+        for planned in &claims {
+            let Step::Attempt { delivery, .. } = &planned.step else { continue };
+            writes.extend(delivery::record(&planned.job.message, Some(delivery.clone()), &Change::Claimed));
+        }
+        let refs: Vec<_> = writes.iter().collect();
+        let recorded =
+            timeout_at(deadlines.attempts, self.deliveries.record(&refs, expires_at(self.retention_days))).await;
+        let Ok(recorded) = recorded else { return (claims, lost) };
+        for ((Planned { job, step }, write), recorded) in claims.into_iter().zip(writes).zip(recorded) {
+            match (step, recorded) {
+                (Step::Attempt { webhook, .. }, Recorded::Done) => {
+                    let delivery =
+                        nano_webhooks::delivery::Delivery { version: write.delivery.version + 1, ..write.delivery };
+                    ready.push(Planned { job, step: Step::Attempt { delivery, webhook, claim: false } });
+                }
+                (step, Recorded::Busy(_)) => again.push(Planned { job, step }),
+                _ => lost.push((job.record, Unfinished::NotClaimed)),
+            }
+        }
+        (again, lost)
+    }
+}
+
+async fn pause_until(deadline: Instant, round: &mut u32) {
+    let _ = timeout_at(deadline, sleep(pause(*round))).await;
+    *round += 1;
+}

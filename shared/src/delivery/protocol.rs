@@ -1,0 +1,217 @@
+//! What a message on the deliveries queue means, and what is recorded of it. Pure, so that the model in `tests/model` can walk
+//! through every order of crashes, repeats and late reads.
+//!
+//! The actors: fan-out, `release` and a customer's retry send messages. A **dispatcher** receives one, reads what is stored, and
+//! asks [`step`] what to do. When it has done that it asks [`record`] what to write. The table refuses a write that was made
+//! from an older version than the stored one; the dispatcher then asks [`record`] again, with what is stored now.
+//!
+//! A message asks for one attempt of one round, and the stored delivery says how many attempts its round has had. So a message
+//! that comes twice finds its attempt recorded and does nothing, and nothing is ever hidden on the queue to wait: the next
+//! attempt is another message. `docs/architecture.md` has the rules as a table.
+
+use std::cmp::Ordering;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Attempt, Delivery, Message, State};
+use crate::{
+    retry::Verdict,
+    webhook::{Circuit, Webhook},
+};
+
+/// An attempt that is overdue by this long has lost its message, and whoever notices sends it again.
+pub const LONG_OVERDUE: SignedDuration = SignedDuration::from_mins(15);
+
+/// How the dispatcher came to what it knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Whether the message was received before, so that another dispatcher may have acted on it.
+    pub received_before: bool,
+    /// Whether the delivery and the webhook were read consistently. What was not may be as it was a moment ago.
+    pub consistent: bool,
+    pub now: Timestamp,
+}
+
+/// What to do with a message.
+#[derive(Debug)]
+pub enum Step {
+    /// Make the attempt. With `claim`, record [`Change::Claimed`] first, and make none if that is refused.
+    Attempt { delivery: Delivery, webhook: Webhook, claim: bool },
+    /// Record this, without an attempt.
+    Record { delivery: Delivery, change: Change },
+    /// The attempt is recorded, but what follows it may never have been sent: send it again.
+    FollowUp(Delivery),
+    /// Only a consistent read can tell.
+    LookAgain,
+    /// Nothing: the message may leave the queue.
+    Done,
+}
+
+/// Decides what a message means, given what is stored of its delivery and its webhook. `None` means that nothing is stored.
+pub fn step(message: &Message, stored: Option<Delivery>, webhook: Option<Webhook>, look: Look) -> Step {
+    let if_consistent = |step| if look.consistent { step } else { Step::LookAgain };
+    let newer = stored.as_ref().is_some_and(|stored| stored.round > message.round);
+    let Some(delivery) = in_round(message, stored) else {
+        return if newer { Step::Done } else { if_consistent(Step::Done) };
+    };
+    if delivery.state.is_finished() {
+        return Step::Done;
+    }
+    if message.probe.is_some_and(|version| version != delivery.version) {
+        return if_consistent(Step::Done);
+    }
+    match message.attempt.cmp(&(delivery.tries + 1)) {
+        Ordering::Less if lacks_follow_up(message, &delivery, look) => return Step::FollowUp(delivery),
+        Ordering::Less => return Step::Done,
+        Ordering::Greater => return if_consistent(Step::Done),
+        Ordering::Equal => {}
+    }
+    match webhook {
+        None => if_consistent(Step::Record { delivery, change: Change::Cancelled }),
+        Some(webhook) if !may_be_attempted(message, &webhook) => if_consistent(match delivery.state {
+            State::Held => Step::Done,
+            _ => Step::Record { delivery, change: Change::Held },
+        }),
+        Some(webhook) => Step::Attempt { delivery, webhook, claim: look.received_before },
+    }
+}
+
+fn may_be_attempted(message: &Message, webhook: &Webhook) -> bool {
+    webhook.is_active() && (message.probe.is_some() || webhook.circuit() != Circuit::Open)
+}
+
+/// Whether the dispatcher that recorded the message's attempt may have died before it sent the next message. A redrive counts
+/// receives from 1 again, so a long overdue attempt counts too.
+fn lacks_follow_up(message: &Message, delivery: &Delivery, look: Look) -> bool {
+    let overdue = |due: Timestamp| look.now.duration_since(due) >= LONG_OVERDUE;
+    message.attempt == delivery.tries
+        && delivery.state == State::Retrying
+        && (look.received_before || delivery.next_attempt_at.is_some_and(overdue))
+}
+
+/// The delivery in the message's round: as it is stored, or at the beginning of a new round. `None` if a newer round has begun,
+/// and if neither the table nor the message has the body.
+fn in_round(message: &Message, stored: Option<Delivery>) -> Option<Delivery> {
+    let Some(stored) = stored else { return Delivery::pending(message) };
+    match message.round.cmp(&stored.round) {
+        Ordering::Less => None,
+        Ordering::Equal => Some(stored),
+        Ordering::Greater => {
+            Some(Delivery { round: message.round, state: State::Pending, tries: 0, next_attempt_at: None, ..stored })
+        }
+    }
+}
+
+/// What there is to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// An attempt was made.
+    Attempted(Made),
+    /// No attempt was made, because the webhook is disabled or its circuit is open.
+    Held,
+    /// No attempt was made, because the webhook was deleted.
+    Cancelled,
+    /// An attempt is about to be made, by a dispatcher whose message was received before. While the table takes no writes such
+    /// a message makes no request, so the endpoint gets at most two for each delivery.
+    Claimed,
+}
+
+/// An attempt, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    pub attempt: Attempt,
+    pub verdict: Verdict,
+    /// The webhook's epoch when the dispatcher read it.
+    pub epoch: u64,
+    /// How many seconds the receiver asked us to stay away, if it answered 429 or 503 and asked for a minute or more.
+    pub wait: Option<u64>,
+    /// Whether watch-webhooks has to see the record: not if a healthy webhook took the delivery.
+    pub watch: bool,
+}
+
+/// Says of a record that it was made for an attempt, and for which. Statistics and health look at no other record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub round: u32,
+    /// The delivery's version that the record makes, which is another one for each attempt.
+    pub number: u64,
+    pub epoch: u64,
+    pub probe: bool,
+    pub wait: Option<u64>,
+}
+
+/// A delivery as it is to be stored, unless its version in the table is another one than [`Delivery::version`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    pub delivery: Delivery,
+    /// `None` unless the record was made for an attempt.
+    pub mark: Option<Mark>,
+    pub watch: bool,
+}
+
+/// The write that records a change, given what is stored. `None` if there is nothing to write: what is stored says it
+/// already, or whoever has stored it goes on from there.
+///
+/// A success is never dropped. If another dispatcher has recorded the same attempt, or has finished the delivery otherwise, the
+/// delivery becomes `delivered`; if a newer round has begun, the attempt is added to the history and the round goes on.
+pub fn record(message: &Message, stored: Option<Delivery>, change: &Change) -> Option<Write> {
+    match change {
+        Change::Attempted(made) => attempted(message, stored, made),
+        Change::Held => {
+            let delivery = awaiting(message, stored).filter(|delivery| delivery.state != State::Held)?;
+            Some(Write { delivery: delivery.held(), mark: None, watch: true })
+        }
+        Change::Cancelled => {
+            let delivery = in_round(message, stored).filter(|delivery| !delivery.state.is_finished())?;
+            let delivery = Delivery { state: State::Cancelled, next_attempt_at: None, ..delivery };
+            Some(Write { delivery, mark: None, watch: false })
+        }
+        Change::Claimed => {
+            let delivery = awaiting(message, stored)?;
+            // A claimed probe is not sent again when its dispatcher dies, so the delivery must be where a drain finds it.
+            let probe = message.probe.is_some();
+            let delivery = if probe { delivery.held() } else { delivery };
+            Some(Write { delivery, mark: None, watch: probe })
+        }
+    }
+}
+
+/// The delivery, if the message's attempt is the one that it waits for.
+fn awaiting(message: &Message, stored: Option<Delivery>) -> Option<Delivery> {
+    let delivery = in_round(message, stored)?;
+    (!delivery.state.is_finished() && message.attempt == delivery.tries + 1).then_some(delivery)
+}
+
+fn attempted(message: &Message, stored: Option<Delivery>, made: &Made) -> Option<Write> {
+    let merge = |delivery| made.attempt.outcome.is_success().then_some(Write { delivery, mark: None, watch: false });
+    if let Some(stored) = stored.as_ref().filter(|stored| stored.round > message.round) {
+        return merge(stored.clone().with(made));
+    }
+    let delivery = in_round(message, stored)?;
+    if delivery.state.is_finished() || message.attempt != delivery.tries + 1 {
+        return merge(Delivery { state: State::Delivered, next_attempt_at: None, ..delivery.with(made) });
+    }
+    let probe = message.probe.is_some();
+    let number = delivery.version + 1;
+    let tries = delivery.tries + u32::from(!probe);
+    let delivery = Delivery { tries, ..delivery.with(made) };
+    let delivery = match made.verdict {
+        Verdict::Delivered => Delivery { state: State::Delivered, next_attempt_at: None, ..delivery },
+        _ if probe => delivery.held(),
+        Verdict::RetryAt(due) => Delivery { state: State::Retrying, next_attempt_at: Some(due), ..delivery },
+        Verdict::Failed => Delivery { state: State::Failed, next_attempt_at: None, ..delivery },
+    };
+    let mark = Mark { round: message.round, number, epoch: made.epoch, probe, wait: made.wait };
+    Some(Write { delivery, mark: Some(mark), watch: made.watch })
+}
+
+impl Delivery {
+    fn held(self) -> Self {
+        Self { state: State::Held, next_attempt_at: None, ..self }
+    }
+
+    fn with(mut self, made: &Made) -> Self {
+        self.push(made.attempt.clone());
+        self
+    }
+}

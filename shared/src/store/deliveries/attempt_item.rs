@@ -1,0 +1,120 @@
+//! An attempt as it is stored, with short names, and what two attempts in a row have in common stored once.
+
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::delivery::{Attempt, Outcome};
+
+/// A longer answer is stored apart, in bytes.
+const LONGEST_INLINE: usize = 256;
+
+/// An attempt, all of whose texts are in `text`: the answer of a receiver, or the detail of another outcome.
+#[derive(Serialize, Deserialize)]
+pub(super) struct AttemptItem<'a> {
+    /// When it began, in Unix milliseconds.
+    at: i64,
+    ms: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    resent: bool,
+    how: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    /// Missing if it is the same as the attempt's before, and if the answer is stored apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<Cow<'a, str>>,
+    /// Which answer it was, if that is stored apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<Cow<'a, str>>,
+}
+
+/// An answer that is stored apart from its delivery.
+#[derive(Serialize, Deserialize)]
+pub(super) struct AnswerItem<'a> {
+    /// The delivery's partition and `#answers`.
+    pub(super) webhook: String,
+    /// The delivery's id, `#` and [`digest`].
+    pub(super) id: String,
+    pub(super) text: Cow<'a, str>,
+    pub(super) expires_at: i64,
+}
+
+/// Names an answer within its delivery: 64 bits of its SHA-256.
+pub(super) fn digest(answer: &str) -> String {
+    let hash: [u8; 32] = Sha256::digest(answer).into();
+    URL_SAFE_NO_PAD.encode(&hash[..8])
+}
+
+/// Whether an answer is stored apart.
+pub(super) fn is_long(answer: &str) -> bool {
+    answer.len() > LONGEST_INLINE
+}
+
+pub(super) fn attempt_items(attempts: &[Attempt]) -> Vec<AttemptItem<'_>> {
+    let mut before = "";
+    let items = attempts.iter().map(|attempt| {
+        let text = text(&attempt.outcome);
+        let answer = match &attempt.answer {
+            Some(answer) => Some(Cow::Borrowed(answer.as_str())),
+            None => is_long(text).then(|| Cow::Owned(digest(text))),
+        };
+        let inline = if answer.is_some() { "" } else { text };
+        let same = std::mem::replace(&mut before, inline) == inline;
+        AttemptItem {
+            at: attempt.started_at.as_millisecond(),
+            ms: attempt.duration_ms,
+            resent: attempt.resent,
+            how: Cow::Borrowed(attempt.outcome.phase()),
+            status: attempt.outcome.http_status(),
+            text: (!same).then_some(Cow::Borrowed(inline)),
+            answer,
+        }
+    });
+    items.collect()
+}
+
+pub(super) fn attempts(items: Vec<AttemptItem<'_>>) -> Vec<Attempt> {
+    let mut before = String::new();
+    let attempts = items.into_iter().map(|item| {
+        if let Some(text) = item.text {
+            before = text.into_owned();
+        }
+        Attempt {
+            started_at: Timestamp::from_millisecond(item.at).unwrap_or_default(),
+            duration_ms: item.ms,
+            resent: item.resent,
+            outcome: outcome(&item.how, item.status, before.clone()),
+            answer: item.answer.map(Cow::into_owned),
+        }
+    });
+    attempts.collect()
+}
+
+/// What an attempt says beside its phase and its status.
+fn text(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Blocked { detail }
+        | Outcome::Dns { detail }
+        | Outcome::Connect { detail }
+        | Outcome::Tls { detail }
+        | Outcome::Interrupted { detail } => detail,
+        Outcome::Http { response, .. } => response,
+        Outcome::Timeout | Outcome::TooLarge => "",
+    }
+}
+
+fn outcome(how: &str, http_status: Option<u16>, text: String) -> Outcome {
+    match (how, http_status) {
+        ("http", Some(http_status)) => Outcome::Http { http_status, response: text },
+        ("blocked", _) => Outcome::Blocked { detail: text },
+        ("dns", _) => Outcome::Dns { detail: text },
+        ("connect", _) => Outcome::Connect { detail: text },
+        ("tls", _) => Outcome::Tls { detail: text },
+        ("timeout", _) => Outcome::Timeout,
+        ("too_large", _) => Outcome::TooLarge,
+        _ => Outcome::Interrupted { detail: text },
+    }
+}

@@ -1,0 +1,327 @@
+//! The waiting table: what is to be sent later, one item for each attempt that is due at a time.
+//!
+//! The dispatcher adds an entry for each attempt that is to follow a failed one, beside the record of the failure. The
+//! function `release` reads what has come due, shard by shard, and puts it on the queue. Nothing is changed or deleted on the
+//! way: DynamoDB's time to live removes entries, which costs nothing, and a [`Cursor`] for each shard says how far `release`
+//! has come. See `docs/decisions/0028-what-waits-is-an-item-of-its-own.md`.
+//!
+//! An entry may be there twice, and one that was sent may be sent again: the dispatcher makes each attempt once.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::SdkError,
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use crate::{
+    delivery::{DeliveryId, Message},
+    webhook::{AccountId, EventType, WebhookId},
+};
+
+/// The table of what waits.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    client: Client,
+    table: String,
+}
+
+/// An attempt that is to be made later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// When.
+    pub due: Timestamp,
+    /// What is sent to the dispatcher then. Its body is not stored: the delivery has it.
+    pub message: Message,
+    /// Whether a delayed message on the queue asks for the attempt already. Then the entry is there for the case that the
+    /// message gets lost, and is not released.
+    pub carried: bool,
+}
+
+/// One of the partitions over which entries are spread, so that the whole table takes more writes than a single key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shard(u8);
+
+impl Shard {
+    /// How many there are. Each takes some 1,000 writes a second.
+    pub const COUNT: u8 = 16;
+
+    /// Every shard.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    fn of(id: &DeliveryId) -> Self {
+        Self(id.shard(Self::COUNT))
+    }
+
+    fn key(self) -> AttributeValue {
+        AttributeValue::S(self.0.to_string())
+    }
+}
+
+/// What `release` does with a shard's entries. It has a [`Cursor`] for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// Sends what is due.
+    Release,
+    /// Looks for attempts that should have been made an hour ago, and sends those again that were not.
+    Sweep,
+}
+
+impl Pass {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Sweep => "sweep",
+        }
+    }
+}
+
+/// Up to where a shard's entries are done with: the sort key of the last one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor(String);
+
+/// Where each pass stands in each shard.
+#[derive(Debug, Clone, Default)]
+pub struct Cursors(HashMap<String, Cursor>);
+
+impl Cursors {
+    /// Where a pass stands; `None` if it has not found anything yet.
+    pub fn of(&self, shard: Shard, pass: Pass) -> Option<&Cursor> {
+        self.0.get(&cursor_id(shard, pass))
+    }
+}
+
+/// Entries of one shard, in the order in which they are due.
+#[derive(Debug)]
+pub struct Due {
+    /// Each with the cursor that stands behind it.
+    pub waits: Vec<(Wait, Cursor)>,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// How many items DynamoDB writes at once.
+const BATCH: usize = 25;
+/// How long an entry is kept after it was due.
+const KEPT: Duration = Duration::from_hours(48);
+/// An entry that is to be released is never stored under a time that is less than this ahead. `release` goes past the
+/// present, and what is written behind its cursor is found an hour later by the sweep. This is more than a write takes.
+const AHEAD: Duration = Duration::from_secs(5);
+/// The partition that holds the cursors.
+const CURSORS: &str = "cursors";
+
+const ADDING: &str = "add to what waits";
+const READING: &str = "read what waits";
+const MOVING: &str = "move a cursor of what waits";
+
+type Item = HashMap<String, AttributeValue>;
+
+/// An entry as it is stored: below 400 bytes, so that it is written for one unit.
+#[derive(Debug, Serialize, Deserialize)]
+struct WaitItem {
+    shard: String,
+    /// `<time>#account#webhook#delivery#round#attempt`: by time first, and no two attempts have the same.
+    due: String,
+    account_id: AccountId,
+    webhook_id: WebhookId,
+    delivery_id: DeliveryId,
+    event: EventType,
+    round: u32,
+    attempt: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    carried: bool,
+    /// Unix seconds after which DynamoDB's time to live removes the item.
+    expires_at: i64,
+}
+
+impl WaitItem {
+    fn new(wait: &Wait, now: Timestamp) -> Self {
+        let Wait { due, message, carried } = wait;
+        let due = if *carried { *due } else { (*due).max(now + AHEAD) };
+        let Message { account_id, webhook_id, delivery_id, event, round, attempt, .. } = message.clone();
+        Self {
+            shard: Shard::of(&delivery_id).0.to_string(),
+            due: format!("{}#{account_id}#{webhook_id}#{delivery_id}#{round}#{attempt}", time(due)),
+            account_id,
+            webhook_id,
+            delivery_id,
+            event,
+            round,
+            attempt,
+            carried: *carried,
+            expires_at: (due + KEPT).as_second(),
+        }
+    }
+
+    fn wait(self) -> Option<(Wait, Cursor)> {
+        let due = self.due.split('#').next()?.parse().ok()?;
+        let message = Message {
+            account_id: self.account_id,
+            webhook_id: self.webhook_id,
+            delivery_id: self.delivery_id,
+            event: self.event,
+            body: None,
+            round: self.round,
+            attempt: self.attempt,
+            probe: None,
+            queued_at: None,
+        };
+        Some((Wait { due, message, carried: self.carried }, Cursor(self.due)))
+    }
+}
+
+impl Waiting {
+    /// The table of this name.
+    pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
+    }
+
+    /// Stores entries, 25 in a call; the results are in their order. Adding the same entry again changes nothing. It does not
+    /// try again what the table is too busy for: the caller does, for as long as it has time.
+    pub async fn add(&self, waits: &[Wait]) -> Vec<Result<(), StoreError>> {
+        let now = Timestamp::now();
+        let items: Vec<_> = waits.iter().map(|wait| WaitItem::new(wait, now)).collect();
+        let mut results = Vec::with_capacity(items.len());
+        for part in items.chunks(BATCH) {
+            let (refused, why) = match self.put(part).await {
+                Ok(refused) => (refused, "the table was too busy".to_owned()),
+                Err(err) => (part.iter().map(|item| item.due.clone()).collect(), crate::telemetry::chain(&err)),
+            };
+            results.extend(part.iter().map(|item| {
+                if refused.contains(&item.due) { Err(StoreError::while_trying_to(ADDING)(why.clone())) } else { Ok(()) }
+            }));
+        }
+        results
+    }
+
+    /// One call; returns the sort keys of what was not stored.
+    async fn put(&self, items: &[WaitItem]) -> Result<HashSet<String>, StoreError> {
+        let mut seen = HashSet::new();
+        // DynamoDB refuses a batch that names an item twice.
+        let once = items.iter().filter(|item| seen.insert(&item.due));
+        let puts = once.map(|item| {
+            let item = serde_dynamo::to_item(item).expect("an entry is a valid item");
+            let put = PutRequest::builder().set_item(Some(item)).build().expect("has its item");
+            WriteRequest::builder().put_request(put).build()
+        });
+        let call = self.client.batch_write_item().request_items(&self.table, puts.collect());
+        let answer = call.send().await.map_err(StoreError::while_trying_to(ADDING))?;
+        let refused = answer.unprocessed_items.unwrap_or_default().into_values().flatten();
+        let refused = refused.filter_map(|write| match write.put_request?.item.remove("due")? {
+            AttributeValue::S(due) => Some(due),
+            _ => None,
+        });
+        Ok(refused.collect())
+    }
+
+    /// Where each pass stands in each shard.
+    pub async fn cursors(&self) -> Result<Cursors, StoreError> {
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("shard = :cursors")
+            .expression_attribute_values(":cursors", AttributeValue::S(CURSORS.into()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::while_trying_to(READING))?;
+        let cursor = |mut item: Item| match (item.remove("due")?, item.remove("position")?) {
+            (AttributeValue::S(id), AttributeValue::S(position)) => Some((id, Cursor(position))),
+            _ => None,
+        };
+        Ok(Cursors(items.items.unwrap_or_default().into_iter().filter_map(cursor).collect()))
+    }
+
+    /// A shard's entries behind a cursor that are due by a time, at most so many. One that cannot be read is passed over,
+    /// and logged.
+    pub async fn due(
+        &self,
+        shard: Shard,
+        after: Option<&Cursor>,
+        by: Timestamp,
+        limit: u16,
+    ) -> Result<Due, StoreError> {
+        // Sort keys end in a digit: with a space behind it a cursor is greater than itself and less than every other key.
+        let from = after.map_or_else(|| "0".to_owned(), |cursor| format!("{} ", cursor.0));
+        let until = format!("{}~", time(by));
+        if from > until {
+            return Ok(Due { waits: Vec::new(), more: false });
+        }
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("shard = :shard AND due BETWEEN :from AND :until")
+            .expression_attribute_values(":shard", shard.key())
+            .expression_attribute_values(":from", AttributeValue::S(from))
+            .expression_attribute_values(":until", AttributeValue::S(until))
+            .consistent_read(true)
+            .limit(limit.into())
+            .send()
+            .await
+            .map_err(StoreError::while_trying_to(READING))?;
+        let wait = |item: Item| {
+            let read = serde_dynamo::from_item(item).map(WaitItem::wait);
+            read.inspect_err(|err| tracing::error!(cause = %err, "an entry of what waits cannot be read"))
+                .ok()
+                .flatten()
+        };
+        let waits = answer.items.unwrap_or_default().into_iter().filter_map(wait).collect();
+        Ok(Due { waits, more: answer.last_evaluated_key.is_some() })
+    }
+
+    /// Moves a pass's cursor on. Returns `false`, changing nothing, if it is no longer where it was read: another run of
+    /// `release` is at work in this shard.
+    pub async fn advance(
+        &self,
+        shard: Shard,
+        pass: Pass,
+        from: Option<&Cursor>,
+        to: &Cursor,
+    ) -> Result<bool, StoreError> {
+        let condition = if from.is_some() { "#at = :from" } else { "attribute_not_exists(#at)" };
+        let mut values = HashMap::from([(":to".to_owned(), AttributeValue::S(to.0.clone()))]);
+        values.extend(from.map(|from| (":from".to_owned(), AttributeValue::S(from.0.clone()))));
+        let moved = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("shard", AttributeValue::S(CURSORS.into()))
+            .key("due", AttributeValue::S(cursor_id(shard, pass)))
+            .update_expression("SET #at = :to")
+            .expression_attribute_names("#at", "position")
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+            .send()
+            .await;
+        match moved {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(err))
+                if matches!(err.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(false)
+            }
+            Err(err) => Err(StoreError::while_trying_to(MOVING)(err)),
+        }
+    }
+}
+
+/// A time as text that sorts like the time.
+fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+fn cursor_id(shard: Shard, pass: Pass) -> String {
+    format!("{}#{}", pass.name(), shard.0)
+}

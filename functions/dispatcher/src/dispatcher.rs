@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     batch::{Attempted, Job, Recording, Unfinished, Work, readable},
     observed::{self, Observed},
+    successes::Successes,
 };
 
 /// What a function needs after its last attempt to record the outcomes and answer.
@@ -53,6 +54,7 @@ pub(crate) struct Dispatcher {
     pub(crate) tracer: Tracer,
     pub(crate) send_traceparent: bool,
     pub(crate) recorder: Recorder,
+    pub(crate) successes: Successes,
 }
 
 /// Until when a batch may make attempts, and until when it may write.
@@ -144,11 +146,13 @@ impl Dispatcher {
         let retry_after = retry_after.map_or(Duration::ZERO, |value| retry::retry_after(&value, now));
         let circumstances = Circumstances { earlier_tries: delivery.tries, now, jitter: jitter(), retry_after };
         let asks_to_wait = matches!(attempt.outcome.http_status(), Some(429 | 503)) && retry_after >= LONG_RETRY_AFTER;
+        let is_success = attempt.outcome.is_success();
         let made = Made {
             verdict: self.schedule.verdict(&attempt.outcome, circumstances),
             epoch: webhook.epoch,
             wait: asks_to_wait.then(|| retry_after.as_secs()),
-            watch: !attempt.outcome.is_success() || !webhook.is_spotless(),
+            last_success: self.successes.last(&webhook, is_success.then_some(now)),
+            watch: !is_success || !webhook.is_spotless(),
             attempt,
         };
         let queued_at = message.queued_at.filter(|_| delivery.version == 0);

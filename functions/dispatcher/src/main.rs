@@ -6,6 +6,7 @@ mod dispatcher;
 mod observed;
 mod plan;
 mod settle;
+mod successes;
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use nano_webhooks::{
     telemetry::{self, metrics::Recorder, trace::Tracer},
 };
 
-use crate::dispatcher::Dispatcher;
+use crate::{dispatcher::Dispatcher, successes::Successes};
 
 /// A delivery makes many short-lived allocations, in which this allocator is quicker than the C library's.
 #[global_allocator]
@@ -46,6 +47,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         tracer: Tracer::from_env()?,
         send_traceparent: config::switch("SEND_TRACEPARENT")?,
         recorder: Recorder::from_env()?,
+        successes: Successes::default(),
     };
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let LambdaEvent { payload, context } = event;

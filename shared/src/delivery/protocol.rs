@@ -125,6 +125,9 @@ pub struct Made {
     pub epoch: u64,
     /// How many seconds the receiver asked us to stay away, if it answered 429 or 503 and asked for a minute or more.
     pub wait: Option<u64>,
+    /// Of a failed attempt: when the last success ended that this dispatcher has seen of the same webhook and epoch. Successes of
+    /// a healthy webhook are not watched, so its failures carry the news of them.
+    pub last_success: Option<Timestamp>,
     /// Whether watch-webhooks has to see the record: not if a healthy webhook took the delivery.
     pub watch: bool,
 }
@@ -137,7 +140,10 @@ pub struct Mark {
     pub number: u64,
     pub epoch: u64,
     pub probe: bool,
+    /// See [`Made::wait`].
     pub wait: Option<u64>,
+    /// See [`Made::last_success`].
+    pub last_success: Option<Timestamp>,
 }
 
 /// A delivery as it is to be stored, unless its version in the table is another one than [`Delivery::version`].
@@ -201,7 +207,8 @@ fn attempted(message: &Message, stored: Option<Delivery>, made: &Made) -> Option
         Verdict::RetryAt(due) => Delivery { state: State::Retrying, next_attempt_at: Some(due), ..delivery },
         Verdict::Failed => Delivery { state: State::Failed, next_attempt_at: None, ..delivery },
     };
-    let mark = Mark { round: message.round, number, epoch: made.epoch, probe, wait: made.wait };
+    let Made { epoch, wait, last_success, .. } = *made;
+    let mark = Mark { round: message.round, number, epoch, probe, wait, last_success };
     Some(Write { delivery, mark: Some(mark), watch: made.watch })
 }
 

@@ -104,17 +104,19 @@ pub(super) struct MarkItem {
     probe: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wait: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_success: Option<Timestamp>,
 }
 
 impl From<Mark> for MarkItem {
-    fn from(Mark { round, number, epoch, probe, wait }: Mark) -> Self {
-        Self { round, number, epoch, probe, wait }
+    fn from(Mark { round, number, epoch, probe, wait, last_success }: Mark) -> Self {
+        Self { round, number, epoch, probe, wait, last_success }
     }
 }
 
 impl From<MarkItem> for Mark {
-    fn from(MarkItem { round, number, epoch, probe, wait }: MarkItem) -> Self {
-        Self { round, number, epoch, probe, wait }
+    fn from(MarkItem { round, number, epoch, probe, wait, last_success }: MarkItem) -> Self {
+        Self { round, number, epoch, probe, wait, last_success }
     }
 }
 
@@ -220,7 +222,7 @@ mod tests {
             version: 3,
             ..delivery()
         };
-        let mark = Mark { round: 2, number: 4, epoch: 1, probe: true, wait: Some(60) };
+        let mark = Mark { round: 2, number: 4, epoch: 1, probe: true, wait: Some(60), last_success: Some(at) };
         let item = stored(&Write { delivery: delivery.clone(), mark: Some(mark), watch: true });
         assert_eq!(item["webhook"], AttributeValue::S("acct:a#3#7".into()), "Q is 23, so the shard is 7");
         assert_eq!(item["listed_as"], AttributeValue::S("acct:a#3#7#retrying".into()));
@@ -248,7 +250,7 @@ mod tests {
             answer: Some("AAAAAAAAAAA".into()),
         };
         let delivery = Delivery { attempts: (0_i64..8).map(attempt).collect(), state: State::Failed, ..delivery() };
-        let mark = Mark { round: 0, number: 8, epoch: 0, probe: false, wait: None };
+        let mark = Mark { round: 0, number: 8, epoch: 0, probe: false, wait: None, last_success: None };
         let item = stored(&Write { delivery, mark: Some(mark), watch: true });
         let bytes: usize = item.iter().map(|(name, value)| name.len() + size(value)).sum();
         assert!(bytes + 300 < 1024, "{bytes}");

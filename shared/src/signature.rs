@@ -2,24 +2,14 @@
 //!
 //! Two schemes over the same key and bytes, so that a receiver may check whichever it knows: the published page's
 //! (`X-Nano-Timestamp`, `X-Nano-Signature`) and Standard Webhooks 1.0 (`webhook-id`, `webhook-timestamp`,
-//! `webhook-signature`). Each attempt is signed anew, with its own time, because receivers refuse old timestamps.
+//! `webhook-signature`). Each attempt has signatures of its own, with its own time, because receivers refuse old timestamps.
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
-};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
-use zeroize::Zeroizing;
 
 use crate::webhook::{Secret, Webhook};
-
-/// Reads a secret's base64 with its padding or without, as the specification's libraries do.
-const READER: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// The values of an attempt's signature headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +45,9 @@ pub fn page(secret: &Secret, timestamp: i64, body: &str) -> String {
 
 /// A signature of Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`.
 ///
-/// The key is what follows `whsec_`, base64-decoded; a secret that is not of that form keys with its UTF-8 bytes.
-/// See <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
+/// The key is [`Secret::standard_key`]. See <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 pub fn standard(secret: &Secret, id: &str, timestamp: i64, body: &str) -> String {
-    let decoded = secret.reveal().strip_prefix(Secret::PREFIX).and_then(|text| READER.decode(text).ok());
-    let decoded = decoded.map(Zeroizing::new);
-    let key = decoded.as_ref().map_or(secret.reveal().as_bytes(), |decoded| decoded.as_slice());
-    let mac = hmac(key, &[id.as_bytes(), timestamp.to_string().as_bytes(), body.as_bytes()]);
+    let mac = hmac(&secret.standard_key(), &[id.as_bytes(), timestamp.to_string().as_bytes(), body.as_bytes()]);
     format!("v1,{}", STANDARD.encode(mac))
 }
 

@@ -40,7 +40,7 @@ async fn the_pages_verifier_accepts_every_corner_of_json() {
     }
     let corners = fs::read_to_string(workspace().join("shared/tests/data/json-corners.json")).unwrap();
     let corners: Vec<String> = serde_json::from_str(&corners).unwrap();
-    let secret = "whsec_the page's verifier takes any text".replace(' ', "_");
+    let secret = "the page's verifier takes any text".replace(' ', "_");
     let webhook = json!({ "url": RECEIVER.url("/corners"), "events": ["job.completed"], "secret_key": secret });
     let customer = Customer::new(&STACK, &key_for("acct_corners"));
     assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);

@@ -1,14 +1,21 @@
-//! Our deliveries against the official Standard Webhooks libraries: of Rust, Python and Node, and Svix's own of Python.
+//! Our deliveries against the official Standard Webhooks libraries: of Rust, Python and Node, and Svix's own of Python and
+//! Node.
 
 use std::{
     collections::BTreeMap,
     fs,
     io::Write as _,
+    iter,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
+};
 use harness::{Customer, Producer, Received, node_modules, python_environment, skipped, workspace};
+use nano_webhooks::{signature, webhook::Secret};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
@@ -35,9 +42,9 @@ print(json.dumps({name: [accepts(library, each) for each in requests] for name, 
 "#;
 
 const NODE: &str = r"
-const { Webhook, WebhookVerificationError } = require('standardwebhooks');
+const requests = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 
-const verdicts = JSON.parse(require('fs').readFileSync(0, 'utf8')).map(({ secret, is_text, headers, body }) => {
+const verdicts = ({ Webhook, WebhookVerificationError }) => requests.map(({ secret, is_text, headers, body }) => {
   try {
     new Webhook(secret, is_text ? { format: 'raw' } : {}).verify(Buffer.from(body, 'hex'), headers);
     return true;
@@ -46,32 +53,42 @@ const verdicts = JSON.parse(require('fs').readFileSync(0, 'utf8')).map(({ secret
     throw error;
   }
 });
-console.log(JSON.stringify({ 'standardwebhooks in Node': verdicts }));
+console.log(JSON.stringify({
+  'standardwebhooks in Node': verdicts(require('standardwebhooks')),
+  'svix in Node': verdicts(require('svix')),
+}));
 ";
 
 /// What each library says of a delivery, once for each secret.
 fn verdicts(webhook: &Received, secrets: &[&str]) -> BTreeMap<String, Vec<bool>> {
     let headers: BTreeMap<&str, &str> =
         webhook.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
-    let requests = secrets.iter().map(|secret| {
-        json!({ "secret": secret, "is_text": is_text(secret), "headers": headers, "body": hex::encode(&webhook.body) })
-    });
-    let requests = Value::Array(requests.collect()).to_string();
-
-    let manifests = workspace().join("tests/receivers");
-    let target = workspace().join("target/receivers");
+    let requests = secrets.iter().map(|secret| request(secret, &headers, &webhook.body));
     let rust = |secret: &&str| {
         let library = if is_text(secret) { Webhook::from_bytes((*secret).into()) } else { Webhook::new(secret) };
         library.unwrap().verify(&webhook.body, &webhook.headers).is_ok()
     };
-    let mut verdicts = BTreeMap::from([("standardwebhooks in Rust".to_owned(), secrets.iter().map(rust).collect())]);
+    let mut verdicts = verdicts_in_python_and_node(&requests.collect());
+    verdicts.insert("standardwebhooks in Rust".to_owned(), secrets.iter().map(rust).collect());
+    verdicts
+}
+
+fn request(secret: &str, headers: &BTreeMap<&str, &str>, body: &[u8]) -> Value {
+    json!({ "secret": secret, "is_text": is_text(secret), "headers": headers, "body": hex::encode(body) })
+}
+
+/// What each library says of these requests.
+fn verdicts_in_python_and_node(requests: &Value) -> BTreeMap<String, Vec<bool>> {
+    let requests = requests.to_string();
+    let manifests = workspace().join("tests/receivers");
+    let target = workspace().join("target/receivers");
     let python = python_environment(&target.join("python"), &manifests.join("requirements.txt"), &|_| ()).unwrap();
-    verdicts.extend(run(Command::new(python).args(["-c", PYTHON]), &requests));
+    let mut verdicts = run(Command::new(python).args(["-c", PYTHON]), &requests);
     if Command::new("npm").arg("--version").stdout(Stdio::null()).status().is_ok() {
         let modules = node_modules(&target.join("node"), &manifests).unwrap();
         verdicts.extend(run(Command::new("node").args(["-e", NODE]).env("NODE_PATH", modules), &requests));
     } else {
-        skipped("Node's standardwebhooks, since npm is not installed");
+        skipped("Node's standardwebhooks and svix, since npm is not installed");
     }
     verdicts
 }
@@ -190,7 +207,63 @@ async fn every_library_accepts_deliveries_before_during_and_after_a_rotation() {
     expect(&endpoint.deliver("task_after").await, "after", &[(&newest, false), (&last, true)]);
 }
 
-/// What is no base64 is not for the library of Rust, which takes bytes for it.
+/// Kinds of secrets, each with a program that makes one at random, as the service or a customer would.
+const KINDS: &[(&str, fn(&mut fastrand::Rng) -> String)] = &[
+    ("made by the service", |_| Secret::generate().reveal().to_owned()),
+    ("base64 with its padding", |random| format!("whsec_{}", STANDARD.encode(bytes(random)))),
+    ("base64 without its padding", |random| format!("whsec_{}", STANDARD_NO_PAD.encode(bytes(random)))),
+    ("random letters, so that bits are left over", |random| {
+        // A library decodes no text that has one letter more than groups of four.
+        let length = 4 * random.usize(1..40) + [0, 2, 3][random.usize(..3)];
+        format!("whsec_{}", letters(random, length))
+    }),
+    ("random letters with padding", |random| {
+        let length = 4 * random.usize(1..40) + random.usize(2..4);
+        format!("whsec_{}{}", letters(random, length), "=".repeat(4 - length % 4))
+    }),
+    ("a text", |random| {
+        let length = random.usize(8..256);
+        iter::repeat_with(|| char::from(random.u8(b'!'..=b'~'))).take(length).collect()
+    }),
+];
+
+fn bytes(random: &mut fastrand::Rng) -> Vec<u8> {
+    let length = random.usize(4..64);
+    iter::repeat_with(|| random.u8(..)).take(length).collect()
+}
+
+fn letters(random: &mut fastrand::Rng, length: usize) -> String {
+    iter::repeat_with(|| random.alphanumeric()).take(length).collect()
+}
+
+/// The headers are made by the code that signs deliveries, without a stack: that they arrive as they are is for the tests
+/// above.
+#[test]
+fn every_library_decodes_50_random_secrets_of_each_kind_as_we_do() {
+    const EACH: usize = 50;
+    let (body, at) = (r#"{"event":"job.completed"}"#, jiff::Timestamp::now().as_second());
+    let mut random = fastrand::Rng::with_seed(14);
+    let secrets = KINDS.iter().flat_map(|(kind, make)| {
+        let secrets: Vec<_> = iter::repeat_with(|| (*kind, make(&mut random))).take(EACH).collect();
+        secrets
+    });
+    let secrets: Vec<(&str, String)> = secrets.collect();
+    let requests = secrets.iter().map(|(kind, secret)| {
+        let parsed = Secret::parse(secret).unwrap_or_else(|refusal| panic!("{kind}: {secret}: {refusal}"));
+        let (timestamp, signature) = (at.to_string(), signature::standard(&parsed, "msg_1", at, body));
+        let headers = [("webhook-id", "msg_1"), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)];
+        request(secret, &headers.into(), body.as_bytes())
+    });
+    for (library, verdicts) in verdicts_in_python_and_node(&requests.collect()) {
+        assert_eq!(verdicts.len(), EACH * KINDS.len());
+        for ((kind, secret), accepted) in secrets.iter().zip(verdicts) {
+            assert!(accepted, "{library}, {kind}: {secret}");
+        }
+    }
+}
+
+/// The library of Rust refuses bits that are left over, which those of Python and Node ignore: it gets
+/// the same bytes in their proper spelling.
 #[test]
 fn the_library_signs_the_vectors_as_they_are_published() {
     let vectors = fs::read_to_string(workspace().join("docs/signature-vectors.json")).unwrap();
@@ -201,8 +274,13 @@ fn the_library_signs_the_vectors_as_they_are_published() {
         let previous = vector["previous_secrets"].as_array().unwrap().iter();
         let secrets = [text("secret")].into_iter().chain(previous.map(|secret| secret.as_str().unwrap()));
         let sign = |secret: &str| {
-            let library = Webhook::new(secret).ok().filter(|_| !is_text(secret));
-            let library = library.or_else(|| Webhook::from_bytes(secret.into()).ok()).unwrap();
+            let library = match secret {
+                "whsec_aB3dE5fG7hJ9kL1mN3pQ5r" => Webhook::new("whsec_aB3dE5fG7hJ9kL1mN3pQ5g=="),
+                "whsec_QUJDREVGR0hJSktMTU5PUB==" => Webhook::new("whsec_QUJDREVGR0hJSktMTU5PUA=="),
+                text if is_text(text) => Webhook::from_bytes(text.into()),
+                encoded => Webhook::new(encoded),
+            };
+            let library = library.unwrap();
             library.sign(text("id"), vector["timestamp"].as_i64().unwrap(), text("body").as_bytes()).unwrap()
         };
         let signatures: Vec<String> = secrets.map(sign).collect();

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+};
 use zeroize::Zeroizing;
 
 use super::Invalid;
@@ -17,6 +20,14 @@ use super::Invalid;
 /// the text asks for it with [`Secret::reveal`], which is easy to search for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
+
+/// Decodes base64 without padding, and ignores bits that are left over at its end, as the libraries of Standard Webhooks do.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
 
 impl Secret {
     /// What a generated secret starts with, as Standard Webhooks 1.0 has it.
@@ -33,13 +44,18 @@ impl Secret {
         Self(Zeroizing::new(format!("{}{}", Self::PREFIX, encoded.as_str())))
     }
 
-    /// Takes a customer's own secret: 8 to 256 visible ASCII characters.
+    /// Takes a customer's own secret: 8 to 256 visible ASCII characters, and base64 after `whsec_`, since a receiver's
+    /// library would decode nothing else.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        if (8..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(Zeroizing::new(text.to_owned())))
-        } else {
-            Err(Invalid("secret_key must be 8 to 256 visible ASCII characters, without spaces".into()))
+        if !(8..=256).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Invalid("secret_key must be 8 to 256 visible ASCII characters, without spaces".into()));
         }
+        if text.strip_prefix(Self::PREFIX).is_some_and(|encoded| decode(encoded).is_none()) {
+            let problem = "secret_key begins with whsec_, and what follows whsec_ must be base64 (A-Z a-z 0-9 + /); for a \
+                text of your own leave whsec_ out";
+            return Err(Invalid(problem.into()));
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
     /// Takes a secret back from the store, where only valid ones are.
@@ -51,6 +67,19 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// The key of a Standard Webhooks signature: the decoded bytes of what follows `whsec_`; of any other secret its UTF-8
+    /// bytes.
+    pub fn standard_key(&self) -> Zeroizing<Vec<u8>> {
+        let decoded = self.0.strip_prefix(Self::PREFIX).and_then(decode);
+        decoded.unwrap_or_else(|| Zeroizing::new(self.0.as_bytes().to_vec()))
+    }
+}
+
+/// Returns the bytes of a base64 text, with its padding or without; `None` if it is no base64, or if there are no bytes.
+fn decode(encoded: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let bytes = LENIENT.decode(encoded.trim_end_matches('=')).ok().map(Zeroizing::new)?;
+    (!bytes.is_empty()).then_some(bytes)
 }
 
 impl fmt::Debug for Secret {
@@ -75,5 +104,33 @@ mod tests {
         assert_ne!(one, other);
         let encoded = one.reveal().strip_prefix("whsec_").unwrap();
         assert_eq!(STANDARD.decode(encoded).unwrap().len(), 32);
+    }
+
+    /// The keys are what Python's `base64.b64decode(text + "==")` gives, which is what its standardwebhooks does.
+    #[test]
+    fn what_follows_whsec_is_decoded_as_the_official_libraries_decode_it() {
+        let key = |text: &str| hex::encode(Secret::parse(text).expect(text).standard_key());
+        assert_eq!(key("whsec_QUJDREVGR0hJSktMTU5PUA=="), "4142434445464748494a4b4c4d4e4f50");
+        assert_eq!(key("whsec_QUJDREVGR0hJSktMTU5PUA"), "4142434445464748494a4b4c4d4e4f50");
+        assert_eq!(key("whsec_QUJDREVGR0hJSktMTU5PUA="), "4142434445464748494a4b4c4d4e4f50");
+        assert_eq!(key("whsec_QUJDREVGR0hJSktMTU5PUB=="), "4142434445464748494a4b4c4d4e4f50");
+        assert_eq!(key("whsec_aB3dE5fG7hJ9kL1mN3pQ5r"), "681ddd1397c6ee127d90bd66377a50e6");
+        assert_eq!(key("whsec_QUJD=="), "414243");
+    }
+
+    #[test]
+    fn a_secret_without_whsec_is_its_bytes() {
+        assert_eq!(*Secret::parse("your-secret-key").unwrap().standard_key(), *b"your-secret-key");
+        assert_eq!(*Secret::parse("QUJDREVGR0hJ").unwrap().standard_key(), *b"QUJDREVGR0hJ");
+    }
+
+    #[test]
+    fn what_follows_whsec_and_is_no_base64_is_refused() {
+        for text in
+            ["whsec_my-own-secret-text", "whsec_not-base64!", "whsec_QUJDR", "whsec_==", "whsec_QU=JD", "whsec_-_-_"]
+        {
+            let refusal = Secret::parse(text).expect_err(text).0;
+            assert!(refusal.contains("what follows whsec_ must be base64"), "{text}: {refusal}");
+        }
     }
 }

@@ -133,7 +133,7 @@ impl Sender {
         let Delivery { id, event, body, .. } = delivery;
         let timestamp = started_at.as_second();
         let Signatures { page, previous, standard } = signature::of(webhook, id.as_str(), started_at, body);
-        let mut request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
+        let mut request = Request::post(target.path_and_query())
             .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
             .header("accept", "*/*")
             .header("user-agent", USER_AGENT)

@@ -48,6 +48,18 @@ fn one_public_answer_is_called_and_asked_for_once() {
 }
 
 #[test]
+fn a_path_and_query_are_sent_to_the_byte() {
+    in_own_internet(|internet| {
+        internet.names.otherwise(&[PUBLIC]);
+        for asked in ["/odata/Hooks?$filter=name%20eq%20'x'", "/it's/a'(b)*;c=%7e?!$&'()*+,;=:@/?%41"] {
+            internet.receiver.on(asked, [answer("200 OK", "")]);
+            assert!(internet.attempt(&format!("https://hook.example.com{asked}")).is_success());
+            assert_eq!(internet.heard(asked), 1, "{asked}");
+        }
+    });
+}
+
+#[test]
 fn public_answers_of_both_families_are_called() {
     in_own_internet(|internet| assert_delivered(internet, &[PUBLIC, "93.184.215.15", PUBLIC_6]));
 }

@@ -70,6 +70,8 @@ fn is_within(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
+const METADATA: &str = "it is a metadata service";
+
 /// Domains without public hosts, with the reason that the customer reads. Each row covers the domain and everything
 /// below it.
 #[rustfmt::skip]
@@ -98,9 +100,23 @@ const NOT_PUBLIC: &[(&str, &str)] = &[
     ("localdomain", ".localdomain is for private networks"),
     ("svc", ".svc is for Kubernetes clusters"),
 
-    // Metadata services under public domains.
-    ("metadata.goog", "it is a metadata service"),
-    ("metadata.tencentyun.com", "it is a metadata service"),
+    // Metadata services under public domains, each as its provider documents it. Other providers document addresses alone
+    // (see `addresses.rs`), names without a dot (`metadata`, `instance-data`, CloudStack's `data-server`), or names under
+    // .internal (Google's and Yandex's metadata.google.internal, EC2's instance-data.ec2.internal, Rancher's).
+    // Google: https://docs.cloud.google.com/compute/docs/metadata/querying-metadata
+    ("metadata.goog", METADATA),
+    // Tencent Cloud: https://www.tencentcloud.com/document/product/213/4934
+    ("metadata.tencentyun.com", METADATA),
+    // Equinix Metal, on a public address: https://metal.equinix.com/developers/docs/server-metadata/metadata/
+    ("metadata.platformequinix.com", METADATA),
+    // Packet, which became Equinix Metal: https://github.com/packethost/packngo/tree/master/metadata
+    ("metadata.packet.net", METADATA),
+    // IBM Cloud VPC: https://cloud.ibm.com/apidocs/vpc-metadata
+    ("api.metadata.cloud.ibm.com", METADATA),
+    // IBM Cloud classic (SoftLayer): https://sldn.softlayer.com/reference/services/SoftLayer_Resource_Metadata/
+    ("api.service.softlayer.com", METADATA),
+    // Exoscale: https://community.exoscale.com/product/compute/instances/how-to/cloud-init-user-data/
+    ("metadata.exoscale.com", METADATA),
 
     // Wildcard DNS services: the name spells the address that it resolves to.
     ("1u.ms", "names under 1u.ms stand for any address"),

@@ -18,6 +18,7 @@ pub const MAX_URL_BYTES: usize = 2_048;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUrl {
     text: String,
+    path_and_query: String,
     url: Url,
 }
 
@@ -44,8 +45,8 @@ impl TargetUrl {
         if let Some(host) = dotted.map(str::to_owned) {
             url.set_host(Some(&host))?;
         }
-        let text = text.to_owned();
-        Ok(Self { text, url })
+        let path_and_query = written.path_and_query_to_send();
+        Ok(Self { text: text.to_owned(), path_and_query, url })
     }
 
     /// The URL as the customer wrote it.
@@ -53,7 +54,13 @@ impl TargetUrl {
         &self.text
     }
 
-    /// The URL to call: host in lower case, in ASCII and without a final dot.
+    /// The path and query to ask for, as the customer wrote them to the byte: [`TargetUrl::url`] escapes an apostrophe in
+    /// the query, which a receiver might not take for the same.
+    pub fn path_and_query(&self) -> &str {
+        &self.path_and_query
+    }
+
+    /// The URL to connect to: host in lower case, in ASCII and without a final dot.
     pub const fn url(&self) -> &Url {
         &self.url
     }
@@ -80,8 +87,9 @@ pub enum UrlError {
         /// Its length.
         bytes: usize,
     },
-    /// Parsers drop some of these silently and read others as slashes.
-    #[error("url contains {0:?}; white space, control characters and backslashes must be removed or percent-encoded")]
+    /// A character that RFC 3986 does not allow. Parsers drop some of these silently and read others as slashes, and
+    /// servers such as Tomcat refuse the rest.
+    #[error("url contains {0:?}, which may not stand in a URL; remove it, or write it as {escape}", escape = escaped(*.0))]
     Character(char),
     /// Fragments are never sent, so the customer expects something of it that will not happen.
     #[error("url must have no fragment (#…)")]
@@ -109,10 +117,8 @@ pub enum UrlError {
     /// A port that is empty or has leading zeros.
     #[error("url port must be written as a plain number, or left out with its colon")]
     PortSpelling,
-    /// A path or query that would be called otherwise than it is written.
-    #[error(
-        "url path and query must have no \".\" or \"..\" segments, and special characters in them must be percent-encoded"
-    )]
+    /// A path that would be called otherwise than it is written.
+    #[error("url path must have no \".\" or \"..\" segments")]
     PathSpelling,
     /// Not a host name.
     #[error("url host {host:?} is not a valid host name: {problem}")]
@@ -189,11 +195,20 @@ impl<'a> Written<'a> {
             Some(bracket) => &authority[..=bracket],
             None => until(authority, &[':']),
         };
-        Ok(Self { host, port: authority[host.len()..].strip_prefix(':'), path_and_query: &rest[authority.len()..] })
+        let path_and_query = &rest[authority.len()..];
+        match foreign(path_and_query) {
+            Some(found) => Err(UrlError::Character(found)),
+            None => Ok(Self { host, port: authority[host.len()..].strip_prefix(':'), path_and_query }),
+        }
     }
 
-    /// What is written must be what was understood, apart from the case of the host and a slash that an empty path
-    /// gets. Otherwise a host could pass here as one thing and be called, or shown, as another.
+    fn path_and_query_to_send(&self) -> String {
+        let slash = if self.path_and_query.starts_with('/') { "" } else { "/" };
+        format!("{slash}{}", self.path_and_query)
+    }
+
+    /// What is written must be what was understood, apart from the case of the host, a slash that an empty path gets, and an
+    /// apostrophe in the query, which RFC 3986 allows and the URL standard escapes. Otherwise a host could pass here as one thing and be called, or shown, as another.
     fn must_mean(&self, url: &Url) -> Result<(), UrlError> {
         let canonical = url.host_str().unwrap_or_default();
         let host_is_meant = match url.host() {
@@ -212,11 +227,11 @@ impl<'a> Written<'a> {
         if self.port.is_some_and(|written| written != port) {
             return Err(UrlError::PortSpelling);
         }
-        let path_and_query = &url[Position::BeforePath..];
-        if self.path_and_query != path_and_query && Some(self.path_and_query) != path_and_query.strip_prefix('/') {
-            return Err(UrlError::PathSpelling);
+        let mut meant = self.path_and_query_to_send();
+        if let Some((path, query)) = meant.split_once('?') {
+            meant = format!("{path}?{}", query.replace('\'', "%27"));
         }
-        Ok(())
+        if meant == url[Position::BeforePath..] { Ok(()) } else { Err(UrlError::PathSpelling) }
     }
 
     /// An international name may be written in Unicode when it is in its one normal form, so that full-width digits,
@@ -242,6 +257,26 @@ fn vet_host(url: &Url, policy: &Policy) -> Result<(), UrlError> {
     policy
         .vet_address(address)
         .map_err(|forbidden| UrlError::NotPublic { host: host.to_owned(), reason: forbidden.block().name })
+}
+
+/// Returns the first character of a path and query that RFC 3986 (section 3.3 and 3.4) does not allow there.
+fn foreign(path_and_query: &str) -> Option<char> {
+    let mut rest = path_and_query.chars();
+    while let Some(c) = rest.next() {
+        let allowed = match c {
+            '%' => rest.as_str().bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2,
+            _ => c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/?".contains(c),
+        };
+        if !allowed {
+            return Some(c);
+        }
+    }
+    None
+}
+
+/// A character as its UTF-8 bytes, each percent-encoded.
+fn escaped(c: char) -> String {
+    c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 fn is_dropped_or_turned(c: char) -> bool {

@@ -63,9 +63,9 @@ fn what_is_no_host_name_is_refused() {
 const NOT_PUBLIC: &[&str] = &[
     "alt", "arpa", "corp", "example", "home", "home.arpa", "internal", "intranet", "invalid",
     "lan", "local", "localdomain", "localhost", "mail", "onion", "private", "svc", "test",
-    "1u.ms", "backname.io", "ddev.site", "fuf.me", "lacolhost.com", "lndo.site", "local-ip.sh",
-    "localhost.direct", "localhst.co.uk", "localtest.me", "lvh.me", "metadata.goog",
-    "metadata.tencentyun.com", "nip.io", "rbndr.us", "sslip.io", "traefik.me", "vcap.me",
+    "1u.ms", "api.metadata.cloud.ibm.com", "api.service.softlayer.com", "backname.io", "ddev.site", "fuf.me", "lacolhost.com", "lndo.site", "local-ip.sh",
+    "localhost.direct", "localhst.co.uk", "localtest.me", "lvh.me", "metadata.exoscale.com", "metadata.goog",
+    "metadata.packet.net", "metadata.platformequinix.com", "metadata.tencentyun.com", "nip.io", "rbndr.us", "sslip.io", "traefik.me", "vcap.me",
     "xip.io",
 ];
 

@@ -60,7 +60,7 @@ impl Schedule {
         let wait = usize::try_from(earlier_tries).ok().and_then(|tries| self.0.get(tries));
         match wait.filter(|_| outcome.is_retryable()) {
             Some(wait) => {
-                let due = now + wait.mul_f64(1.0 + jitter / 5.0).max(retry_after);
+                let due = now + (*wait).max(retry_after).mul_f64(1.0 + jitter / 5.0);
                 Verdict::RetryAt(due.round(Unit::Millisecond).unwrap_or(due))
             }
             None => Verdict::Failed,
@@ -75,8 +75,8 @@ pub struct Circumstances {
     pub earlier_tries: u32,
     /// The time.
     pub now: Timestamp,
-    /// From 0 up to 1; adds up to a fifth of the wait, so that deliveries which failed together do not come back
-    /// together.
+    /// From 0 up to 1; adds up to a fifth of the wait, the schedule's or the receiver's, so that deliveries which failed
+    /// together do not come back together.
     pub jitter: f64,
     /// How long the receiver asked us to stay away, as [`retry_after`] reads it: it moves the next attempt later, never
     /// earlier.
@@ -87,11 +87,10 @@ pub struct Circumstances {
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(6);
 
 /// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or an HTTP date. What is neither, or lies in the
-/// past, asks for nothing.
+/// past, asks for nothing. The RFC has whole seconds only; a fraction, which some send, is rounded up.
 pub fn retry_after(value: &str, now: Timestamp) -> Duration {
     let value = value.trim();
-    let seconds = || value.parse().ok().filter(|_| value.bytes().all(|byte| byte.is_ascii_digit()));
-    let wait = match seconds() {
+    let wait = match seconds(value) {
         Some(seconds) => Duration::from_secs(seconds),
         None => httpdate::parse_http_date(value)
             .ok()
@@ -99,6 +98,15 @@ pub fn retry_after(value: &str, now: Timestamp) -> Duration {
             .unwrap_or_default(),
     };
     wait.min(LONGEST_RETRY_AFTER)
+}
+
+/// Digits, with a fraction or without, as whole seconds. More of them than fit are the most that fit.
+fn seconds(value: &str) -> Option<u64> {
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let more = fraction.bytes().any(|digit| digit != b'0');
+    let seconds = || whole.parse::<u64>().unwrap_or(u64::MAX).saturating_add(more.into());
+    (is_number(whole) && is_number(fraction)).then(seconds)
 }
 
 #[cfg(test)]
@@ -152,10 +160,24 @@ mod tests {
     }
 
     #[test]
+    fn jitter_adds_to_what_a_receiver_asked_for_too() {
+        let asked = Circumstances { retry_after: Duration::from_secs(1_000), jitter: 0.5, ..circumstances(1) };
+        let due = now() + Duration::from_secs(1_100);
+        assert_eq!(schedule().verdict(&http(503), asked), Verdict::RetryAt(due));
+    }
+
+    #[test]
     fn a_target_that_may_not_be_called_or_is_gone_is_not_tried_again() {
         assert_eq!(schedule().verdict(&http(410), circumstances(0)), Verdict::Failed);
-        let blocked = Outcome::Blocked { detail: String::new() };
+        let blocked = Outcome::Blocked { detail: String::new(), resolved: false };
         assert_eq!(schedule().verdict(&blocked, circumstances(0)), Verdict::Failed);
+    }
+
+    #[test]
+    fn a_name_whose_addresses_may_not_be_called_is_tried_again() {
+        let blocked = Outcome::Blocked { detail: String::new(), resolved: true };
+        let due = now() + Duration::from_secs(5);
+        assert_eq!(schedule().verdict(&blocked, circumstances(0)), Verdict::RetryAt(due));
     }
 
     #[test]
@@ -177,6 +199,11 @@ mod tests {
             ("Fri Jan  2 03:05:05 2026", 60),
             ("21601", 21_600),
             ("18446744073709551615", 21_600),
+            ("99999999999999999999", 21_600),
+            ("18446744073709551615.5", 21_600),
+            ("1.5", 2),
+            ("0.001", 1),
+            ("2.0", 2),
             ("Fri, 02 Jan 2026 23:05:05 GMT", 21_600),
         ] {
             assert_eq!(retry_after(value, now()), Duration::from_secs(seconds), "{value:?}");
@@ -190,9 +217,12 @@ mod tests {
             "soon",
             "-5",
             "+5",
-            "1.5",
+            "-1.5",
+            "1.",
+            ".5",
+            "1.5.2",
+            "1,5",
             "1e3",
-            "99999999999999999999",
             "Fri, 02 Jan 2026 03:04:04 GMT",
             "Thu, 01 Jan 1970 00:00:00 GMT",
             "2026-01-02T03:05:05Z",

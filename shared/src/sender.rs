@@ -100,7 +100,7 @@ impl Sender {
         let mut called = Called { outcome: Outcome::Timeout, retry_after: None, sent: Sent::default() };
         let (target, request) = match self.prepare(webhook, delivery, started_at, traceparent) {
             Ok(prepared) => prepared,
-            Err(detail) => return Called { outcome: Outcome::Blocked { detail }, ..called },
+            Err(detail) => return Called { outcome: Outcome::Blocked { detail, resolved: false }, ..called },
         };
         match timeout_at(deadline, self.send(&target, &request, &mut called.sent)).await {
             Err(_) => {}

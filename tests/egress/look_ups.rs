@@ -18,13 +18,13 @@ fn assert_delivered(internet: &Internet, records: &[&str]) {
     assert_eq!(internet.heard("/"), heard + 1, "{records:?}");
 }
 
-/// Refused for its addresses, before any connection is made, for good, and without a word about the addresses.
+/// Refused for its addresses, before any connection is made, until they are others, and without a word about them.
 fn assert_blocked(internet: &Internet, records: &[&str]) {
     let connections = internet.receiver.connections();
     let attempted = attempt(internet, records);
     assert_eq!(attempted.outcome(), ("blocked", None), "{records:?}: {}", attempted.explanation());
     assert_eq!(attempted.explanation(), "the URL cannot be called: the host has an address that is not public");
-    assert!(!attempted.is_retryable());
+    assert!(attempted.is_retryable(), "the name may have other addresses tomorrow");
     for address in records {
         assert!(!attempted.everything().contains(address), "{address}: {}", attempted.everything());
     }
@@ -203,6 +203,7 @@ fn a_name_that_spells_an_address_or_is_only_known_inside_is_not_even_looked_up()
             let attempted = internet.attempt(&format!("https://{host}/"));
             assert_eq!(attempted.outcome(), ("blocked", None), "{host}: {}", attempted.explanation());
             assert!(attempted.explanation().contains("it is not a public host"), "{}", attempted.explanation());
+            assert!(!attempted.is_retryable(), "{host}");
         }
         assert!(internet.names.asked().is_empty(), "{:?}", internet.names.asked());
         assert_eq!(internet.receiver.connections(), 0);
@@ -229,7 +230,8 @@ fn an_address_in_the_url_is_judged_like_one_from_a_name() {
         assert_eq!(internet.attempt("https://[2001:200::1]/literal").outcome(), ("http", Some(200)));
         let connections = internet.receiver.connections();
         for host in ["10.0.0.1", "169.254.169.254", "[::ffff:127.0.0.1]"] {
-            assert_eq!(internet.attempt(&format!("https://{host}/literal")).outcome(), ("blocked", None), "{host}");
+            let attempted = internet.attempt(&format!("https://{host}/literal"));
+            assert_eq!((attempted.outcome(), attempted.is_retryable()), (("blocked", None), false), "{host}");
         }
         assert_eq!(internet.receiver.connections(), connections);
     });

@@ -14,6 +14,10 @@ pub enum Outcome {
     Blocked {
         /// Why, without what an internal name resolved to.
         detail: String,
+        /// Whether the URL may be called and only what its host name resolved to may not. That can change: a name server
+        /// which answers with private addresses for a moment must not lose events.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        resolved: bool,
     },
     /// The host name did not resolve.
     Dns {
@@ -53,7 +57,7 @@ impl Outcome {
     /// certificate, and must not make an item too large to be stored.
     #[must_use]
     pub fn shortened(mut self) -> Self {
-        if let Self::Blocked { detail }
+        if let Self::Blocked { detail, .. }
         | Self::Dns { detail }
         | Self::Connect { detail }
         | Self::Tls { detail }
@@ -69,9 +73,9 @@ impl Outcome {
         matches!(self, Self::Http { http_status: 200..=299, .. })
     }
 
-    /// Whether a later attempt could end otherwise: not where the target may not be called, and not after `410 Gone`.
+    /// Whether a later attempt could end otherwise: not if the URL itself may not be called, and not after `410 Gone`.
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Blocked { .. } | Self::Http { http_status: 410, .. })
+        !matches!(self, Self::Blocked { resolved: false, .. } | Self::Http { http_status: 410, .. })
     }
 
     /// The status, where one arrived.
@@ -118,7 +122,7 @@ impl Attempt {
     /// What happened, in one line for the customer. It says nothing of what a name resolved to.
     pub fn explanation(&self) -> String {
         match &self.outcome {
-            Outcome::Blocked { detail } => format!("the URL cannot be called: {detail}"),
+            Outcome::Blocked { detail, .. } => format!("the URL cannot be called: {detail}"),
             Outcome::Dns { detail } => format!("the host name could not be resolved: {detail}"),
             Outcome::Connect { detail } => format!("no connection could be made: {detail}"),
             Outcome::Tls { detail } => format!("no TLS session could be made: {detail}"),

@@ -104,7 +104,8 @@ async fn resolve(url: &Url, policy: &Policy) -> Result<Vec<SocketAddr>, Outcome>
     if let Err(forbidden) = policy.vet_addresses(addresses.iter().map(SocketAddr::ip)) {
         let (host, address, block) = (url.host_str(), forbidden.address(), forbidden.block());
         tracing::warn!(host, %address, %block, "a target's name has a forbidden address");
-        return Err(Outcome::Blocked { detail: forbidden.to_string() });
+        let resolved = matches!(url.host(), Some(Host::Domain(_)));
+        return Err(Outcome::Blocked { detail: forbidden.to_string(), resolved });
     }
     Ok(addresses)
 }
@@ -175,7 +176,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_is_vetted_even_where_no_name_was_looked_up() {
         let refused = resolve(&url("https://169.254.169.254/"), &Policy::local()).await;
-        assert!(matches!(refused, Err(Outcome::Blocked { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Outcome::Blocked { resolved: false, .. })), "{refused:?}");
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@ impl Caller {
             Ok(target) => panic!("{url} was accepted: {target:?}"),
             Err(error) => error,
         };
-        let blocked = Outcome::Blocked { detail: error.to_string() }.shortened();
+        let blocked = Outcome::Blocked { detail: error.to_string(), resolved: false }.shortened();
         assert_eq!(self.attempt(url), blocked, "{url}");
         error
     }

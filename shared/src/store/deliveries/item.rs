@@ -204,7 +204,7 @@ mod tests {
         let at: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
         let answer = |response: &str| Outcome::Http { http_status: 503, response: response.into() };
         let outcomes = [
-            Outcome::Blocked { detail: "no".into() },
+            Outcome::Blocked { detail: "no".into(), resolved: true },
             Outcome::Timeout,
             Outcome::Timeout,
             Outcome::Connect { detail: "refused".into() },

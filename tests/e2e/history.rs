@@ -140,7 +140,7 @@ async fn wrong_parameters_are_told_what_is_right() {
         ("?limit=0", "limit is \"0\"; expected a whole number from 1 to 100"),
         ("?limit=101", "limit is \"101\"; expected a whole number from 1 to 100"),
         ("?limit=ten", "limit is \"ten\"; expected a whole number from 1 to 100"),
-        ("?status=done", "status is \"done\"; expected one of retrying, delivered, failed, cancelled"),
+        ("?status=done", "status is \"done\"; expected one of pending, retrying, held, delivered, failed, cancelled"),
         ("?cursor=AAAA", "cursor is not a next_cursor of this webhook's list; leave it out to start with the newest"),
     ];
     for (query, message) in cases {
@@ -182,14 +182,21 @@ async fn a_retry_starts_the_schedule_afresh() {
 }
 
 #[tokio::test]
-async fn what_is_still_being_tried_cannot_be_retried() {
+async fn a_retry_of_a_delivery_that_waits_makes_its_next_attempt_now_and_what_was_scheduled_makes_none() {
     let account = Account::with_webhook("acct_early").await;
-    RECEIVER.answer(&account.path, vec![Answer::status(500); 10]);
+    let later = Answer { headers: vec![("retry-after", "12".into())], ..Answer::status(500) };
+    RECEIVER.answer(&account.path, [later]);
     account.send(1..2).await;
     let id = ids(&account.wait_for("retrying", 1).await)[0].to_owned();
     let path = format!("/api/v1/webhooks/1/deliveries/{id}/retry");
     let reply = account.customer.send(Method::POST, &path, None).await.unwrap();
-    assert_eq!((reply.status, reply.json()["error"]["code"].as_str()), (409, Some("conflict")), "{}", reply.text);
+    assert_eq!(reply.status, 202, "{}", reply.text);
+    let received = RECEIVER.wait_for(&account.path, 2, SOON).await.unwrap();
+    let waited = received[1].at.duration_since(received[0].at).unwrap();
+    assert!(waited < Duration::from_secs(12), "{waited:?}");
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    let delivered = account.wait_for("delivered", 1).await;
+    assert_eq!((delivered[0]["attempt_count"].as_u64(), RECEIVER.received(&account.path).len()), (Some(2), 2));
 }
 
 #[tokio::test]
@@ -211,14 +218,14 @@ async fn another_accounts_history_looks_like_none() {
 }
 
 #[tokio::test]
-async fn a_410_disables_the_webhook_and_cancels_what_waits() {
+async fn a_410_disables_the_webhook_and_holds_what_waits_until_it_is_enabled() {
     let account = Account::with_webhook("acct_gone").await;
     RECEIVER.answer(&account.path, [Answer::status(500), Answer::status(410)]);
     account.send(1..2).await;
     account.wait_for("retrying", 1).await;
     account.send(2..3).await;
     account.wait_for("failed", 1).await;
-    account.wait_for("cancelled", 1).await;
+    account.wait_for("held", 1).await;
     let webhook = account.customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"].take();
     assert_eq!(webhook["status"], "disabled");
     assert_eq!(webhook["disabled_reason"], "the endpoint answered 410 Gone");
@@ -227,6 +234,9 @@ async fn a_410_disables_the_webhook_and_cancels_what_waits() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(RECEIVER.received(&account.path).len(), received, "a disabled webhook gets nothing");
     assert!(account.list("?status=delivered").await.0.is_empty());
+    let enable = Some(json!({ "status": "active" }).to_string());
+    assert_eq!(account.customer.send(Method::PATCH, "/api/v1/webhooks/1", enable).await.unwrap().status, 200);
+    account.wait_for("delivered", 1).await;
 }
 
 #[tokio::test]

@@ -29,6 +29,9 @@ pub(super) struct AttemptItem<'a> {
     /// Which answer it was, if that is stored apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     answer: Option<Cow<'a, str>>,
+    /// See [`Outcome::Blocked`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    resolved: bool,
 }
 
 /// An answer that is stored apart from its delivery.
@@ -71,6 +74,7 @@ pub(super) fn attempt_items(attempts: &[Attempt]) -> Vec<AttemptItem<'_>> {
             status: attempt.outcome.http_status(),
             text: (!same).then_some(Cow::Borrowed(inline)),
             answer,
+            resolved: matches!(attempt.outcome, Outcome::Blocked { resolved: true, .. }),
         }
     });
     items.collect()
@@ -86,7 +90,7 @@ pub(super) fn attempts(items: Vec<AttemptItem<'_>>) -> Vec<Attempt> {
             started_at: Timestamp::from_millisecond(item.at).unwrap_or_default(),
             duration_ms: item.ms,
             resent: item.resent,
-            outcome: outcome(&item.how, item.status, before.clone()),
+            outcome: outcome(&item.how, item.status, before.clone(), item.resolved),
             answer: item.answer.map(Cow::into_owned),
         }
     });
@@ -96,7 +100,7 @@ pub(super) fn attempts(items: Vec<AttemptItem<'_>>) -> Vec<Attempt> {
 /// What an attempt says beside its phase and its status.
 fn text(outcome: &Outcome) -> &str {
     match outcome {
-        Outcome::Blocked { detail }
+        Outcome::Blocked { detail, .. }
         | Outcome::Dns { detail }
         | Outcome::Connect { detail }
         | Outcome::Tls { detail }
@@ -106,10 +110,10 @@ fn text(outcome: &Outcome) -> &str {
     }
 }
 
-fn outcome(how: &str, http_status: Option<u16>, text: String) -> Outcome {
+fn outcome(how: &str, http_status: Option<u16>, text: String, resolved: bool) -> Outcome {
     match (how, http_status) {
         ("http", Some(http_status)) => Outcome::Http { http_status, response: text },
-        ("blocked", _) => Outcome::Blocked { detail: text },
+        ("blocked", _) => Outcome::Blocked { detail: text, resolved },
         ("dns", _) => Outcome::Dns { detail: text },
         ("connect", _) => Outcome::Connect { detail: text },
         ("tls", _) => Outcome::Tls { detail: text },

@@ -27,6 +27,7 @@ mod recovery;
 mod retry_after;
 mod runbook;
 mod secrets;
+mod slow_table;
 mod standard_webhooks;
 mod stats;
 mod throttling;

@@ -6,6 +6,7 @@
 //! trouble.
 
 mod call;
+mod limit;
 mod proxy;
 
 use std::{
@@ -23,7 +24,7 @@ use std::{
 use fastrand::Rng;
 use tokio::runtime::Builder;
 
-use self::call::Call;
+use self::{call::Call, limit::Limit};
 use crate::{Failure, Stack};
 
 /// The functions' clients give a call up after three seconds; what is held is held for longer than that.
@@ -52,6 +53,8 @@ pub enum Fault {
     /// Part of a batch is not done, and the answer says so. Half of a batch's faults are this one, or
     /// what is left of them by the next one.
     Partial,
+    /// Writes beyond what their partition takes are refused: see [`Faults::limit`].
+    Limited,
     /// What was read without asking for consistency lacks some of what is there, as if it had only just been written. Half
     /// of what may happen to such a read is this.
     Lagging,
@@ -86,6 +89,7 @@ struct Weather {
     rate: f64,
     cursed: Option<&'static str>,
     lagging: Option<&'static str>,
+    limit: Option<Limit>,
     counts: Counts,
     taken_down: Option<Vec<(String, String)>>,
 }
@@ -112,6 +116,7 @@ impl Faults {
             rate: 0.0,
             cursed: None,
             lagging: None,
+            limit: None,
             counts: Counts::default(),
             taken_down: None,
         };
@@ -145,6 +150,12 @@ impl Faults {
     /// From now on nothing is in the tables whose names end so yet, for who reads without asking for consistency.
     pub fn lag(&self, table: &'static str) {
         lock(&self.0.weather).lagging = Some(table);
+    }
+
+    /// From now on each partition of the table whose name ends so takes this many writes a second, with room for one second's
+    /// worth at once, and refuses the others, as DynamoDB does. `None` ends it.
+    pub fn limit(&self, table: &'static str, writes_per_second: Option<u32>) {
+        lock(&self.0.weather).limit = writes_per_second.map(|writes| Limit::new(table, writes));
     }
 
     /// From now on calls are taken down. They are kept in memory.
@@ -203,6 +214,11 @@ impl Inner {
         lock(&self.weather).lagging
     }
 
+    /// Which statements of a call the table's limit refuses.
+    fn refused(&self, call: &Call) -> Vec<usize> {
+        lock(&self.weather).limit.as_mut().map(|limit| limit.refused(call)).unwrap_or_default()
+    }
+
     /// A generator of its own for one call.
     fn rng(&self) -> Rng {
         lock(&self.weather).rng.fork()
@@ -213,6 +229,9 @@ impl Weather {
     fn choose(&mut self, call: &Call) -> Option<Fault> {
         if self.cursed.is_some_and(|text| call.has(text)) {
             return Some(Fault::Broken);
+        }
+        if self.limit.as_ref().is_some_and(|limit| limit.concerns(call)) {
+            return Some(Fault::Limited);
         }
         if self.lagging.is_some() && call.may_lag() {
             return Some(Fault::Lagging);
@@ -249,6 +268,7 @@ impl fmt::Display for Fault {
             Self::Held => "timed out",
             Self::Late => "timed out, done later",
             Self::Partial => "done in part",
+            Self::Limited => "beyond the table's limit",
             Self::Lagging => "read too early",
         })
     }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// A call that has not been passed on yet.
+#[derive(Clone)]
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) path: String,
@@ -27,6 +28,8 @@ pub(super) enum LeftOut {
     Keys(Map<String, Value>),
     /// Where the statements stood that were not executed.
     Statements(Vec<usize>),
+    /// The writes that were not done, by table.
+    Writes(Map<String, Value>),
 }
 
 impl Call {
@@ -49,7 +52,7 @@ impl Call {
     }
 
     pub(super) fn is_batch(&self) -> bool {
-        matches!(self.operation(), "SendMessageBatch" | "BatchGetItem" | "BatchExecuteStatement")
+        matches!(self.operation(), "SendMessageBatch" | "BatchGetItem" | "BatchExecuteStatement" | "BatchWriteItem")
     }
 
     /// Whether it reads, and need not see what was written a moment ago.
@@ -104,10 +107,32 @@ impl Call {
             "SendMessageBatch" => LeftOut::entries(body["Entries"].as_array_mut()?, rng),
             "BatchGetItem" => LeftOut::keys(body["RequestItems"].as_object_mut()?, rng),
             "BatchExecuteStatement" => LeftOut::statements(body["Statements"].as_array_mut()?, rng),
+            "BatchWriteItem" => LeftOut::writes(body["RequestItems"].as_object_mut()?, rng),
             _ => return None,
         };
         self.replace_body(&body);
         Some(left_out)
+    }
+
+    /// Takes these statements out of the call.
+    pub(super) fn leave_out_statements(&mut self, places: Vec<usize>) -> LeftOut {
+        let mut body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        if let Some(statements) = body["Statements"].as_array_mut() {
+            let mut at = 0..;
+            statements.retain(|_| !at.next().is_some_and(|at| places.contains(&at)));
+        }
+        self.replace_body(&body);
+        LeftOut::Statements(places)
+    }
+
+    /// The partition that each statement of a batch writes to, of the table whose name ends so.
+    pub(super) fn partitions(&self, table: &str) -> Vec<Option<String>> {
+        if self.operation() != "BatchExecuteStatement" {
+            return Vec::new();
+        }
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let statements = body["Statements"].as_array().cloned().unwrap_or_default();
+        statements.iter().map(|statement| partition(statement, table)).collect()
     }
 
     /// Whether everything was taken out of a batch.
@@ -155,6 +180,15 @@ impl LeftOut {
         Self::Keys(left_out)
     }
 
+    fn writes(tables: &mut Map<String, Value>, rng: &mut Rng) -> Self {
+        let writes = tables
+            .iter_mut()
+            .filter_map(|(name, writes)| Some((name.clone(), take_some(writes.as_array_mut()?, rng).into())));
+        let left_out = writes.collect();
+        tables.retain(|_, writes| *writes != json!([]));
+        Self::Writes(left_out)
+    }
+
     fn statements(statements: &mut Vec<Value>, rng: &mut Rng) -> Self {
         let mut numbered: Vec<Value> = (0..statements.len()).map(Value::from).collect();
         let taken = take_some(&mut numbered, rng);
@@ -176,6 +210,7 @@ impl LeftOut {
                 answer["Failed"] = before.into_iter().chain(failed).collect();
             }
             Self::Keys(tables) => answer["UnprocessedKeys"] = tables.into(),
+            Self::Writes(tables) => answer["UnprocessedItems"] = tables.into(),
             Self::Statements(places) => {
                 let mut responses = answer["Responses"].as_array().cloned().unwrap_or_default();
                 let error = json!({ "Error": { "Code": "ThrottlingError", "Message": "injected by the tests" } });
@@ -188,6 +223,22 @@ impl LeftOut {
         }
         answer.to_string().into()
     }
+}
+
+/// The partition key of a statement as the product writes it: an `INSERT` names its attributes in order, and the condition of an
+/// `UPDATE` ends in partition key, sort key and version.
+fn partition(statement: &Value, table: &str) -> Option<String> {
+    let text = statement["Statement"].as_str()?;
+    if !text.split('"').nth(1)?.ends_with(table) {
+        return None;
+    }
+    let parameters = statement["Parameters"].as_array()?;
+    let at = if text.starts_with("INSERT") {
+        text.split('\'').skip(1).step_by(2).position(|name| name == "webhook")?
+    } else {
+        parameters.len().checked_sub(3)?
+    };
+    parameters.get(at)?["S"].as_str().map(str::to_owned)
 }
 
 /// Takes a random part out of a list that is not empty, and at least one.

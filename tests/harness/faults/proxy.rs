@@ -17,7 +17,10 @@ use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, time::sleep};
 
-use super::{Fault, HELD, Inner, LATER, call::Call};
+use super::{
+    Fault, HELD, Inner, LATER,
+    call::{Call, LeftOut},
+};
 
 type Answer = io::Result<Response<Body>>;
 
@@ -53,7 +56,18 @@ async fn answer(proxy: &Arc<Inner>, request: Request<Incoming>) -> Answer {
             forward(proxy, call, HELD + later).await?;
             Err(dropped())
         }
-        Some(Fault::Partial) => forward_in_part(proxy, call).await,
+        Some(Fault::Partial) => {
+            let mut call = call;
+            match call.leave_out(&mut proxy.rng()) {
+                Some(left_out) => forward_in_part(proxy, call, left_out).await,
+                None => forward(proxy, call, Duration::ZERO).await,
+            }
+        }
+        Some(Fault::Limited) => {
+            let (mut call, refused) = (call.clone(), proxy.refused(&call));
+            let left_out = call.leave_out_statements(refused);
+            forward_in_part(proxy, call, left_out).await
+        }
         Some(Fault::Lagging) => {
             let lag = call.lag();
             let answer = forward(proxy, call, Duration::ZERO).await?;
@@ -76,8 +90,8 @@ async fn forward(proxy: &Arc<Inner>, call: Call, after: Duration) -> Answer {
     Ok(response(status, headers, body))
 }
 
-async fn forward_in_part(proxy: &Arc<Inner>, mut call: Call) -> Answer {
-    let Some(left_out) = call.leave_out(&mut proxy.rng()) else { return forward(proxy, call, Duration::ZERO).await };
+/// Passes on what is left of a batch, and tells the caller what was left out.
+async fn forward_in_part(proxy: &Arc<Inner>, call: Call, left_out: LeftOut) -> Answer {
     if call.is_empty() {
         return Ok(response(StatusCode::OK, HeaderMap::new(), left_out.confess(b"{}")));
     }

@@ -1,8 +1,9 @@
 //! Before the attempts: what is stored is read, and what came before is claimed.
 
 use nano_webhooks::{
-    delivery::{self, Change, Step},
+    delivery::{self, Change, Delivery, Step, Write},
     store::{Recorded, Stored},
+    telemetry,
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -35,7 +36,7 @@ impl Dispatcher {
                     break;
                 }
                 Ok(Err(err)) => {
-                    tracing::warn!(cause = nano_webhooks::telemetry::chain(&err), "a batch is read again");
+                    tracing::warn!(cause = telemetry::chain(&err), "a batch is read again");
                     pause_until(deadlines.attempts, &mut round).await;
                     continue;
                 }
@@ -93,21 +94,15 @@ impl Dispatcher {
         ready: &mut Vec<Planned<'a>>,
         deadlines: Deadlines,
     ) -> (Vec<Planned<'a>>, GivenBack<'a>) {
-        let (mut again, mut lost) = (Vec::new(), GivenBack::new());
-        let mut writes = Vec::new();
-        for planned in &claims {
-            let Step::Attempt { delivery, .. } = &planned.step else { continue };
-            writes.extend(delivery::record(&planned.job.message, Some(delivery.clone()), &Change::Claimed));
-        }
+        let writes: Vec<_> = claims.iter().filter_map(claim_of).collect();
         let refs: Vec<_> = writes.iter().collect();
-        let recorded =
-            timeout_at(deadlines.attempts, self.deliveries.record(&refs, expires_at(self.retention_days))).await;
-        let Ok(recorded) = recorded else { return (claims, lost) };
+        let recorded = self.deliveries.record(&refs, expires_at(self.retention_days));
+        let Ok(recorded) = timeout_at(deadlines.attempts, recorded).await else { return (claims, Vec::new()) };
+        let (mut again, mut lost) = (Vec::new(), GivenBack::new());
         for ((Planned { job, step }, write), recorded) in claims.into_iter().zip(writes).zip(recorded) {
             match (step, recorded) {
                 (Step::Attempt { webhook, .. }, Recorded::Done) => {
-                    let delivery =
-                        nano_webhooks::delivery::Delivery { version: write.delivery.version + 1, ..write.delivery };
+                    let delivery = Delivery { version: write.delivery.version + 1, ..write.delivery };
                     ready.push(Planned { job, step: Step::Attempt { delivery, webhook, claim: false } });
                 }
                 (step, Recorded::Busy(_)) => again.push(Planned { job, step }),
@@ -116,6 +111,12 @@ impl Dispatcher {
         }
         (again, lost)
     }
+}
+
+/// The write that claims an attempt. There is one for each that `delivery::step` wants claimed.
+fn claim_of(planned: &Planned<'_>) -> Option<Write> {
+    let Step::Attempt { delivery, .. } = &planned.step else { return None };
+    delivery::record(&planned.job.message, Some(delivery.clone()), &Change::Claimed)
 }
 
 async fn pause_until(deadline: Instant, round: &mut u32) {

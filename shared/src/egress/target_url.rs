@@ -276,7 +276,7 @@ fn foreign(path_and_query: &str) -> Option<char> {
 
 /// A character as its UTF-8 bytes, each percent-encoded.
 fn escaped(c: char) -> String {
-    c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()
+    c.to_string().bytes().fold(String::new(), |escaped, byte| escaped + &format!("%{byte:02X}"))
 }
 
 fn is_dropped_or_turned(c: char) -> bool {

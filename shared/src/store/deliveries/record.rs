@@ -67,7 +67,9 @@ impl Deliveries {
                 Err(err) => {
                     // One failure, reported for each delivery that it was about.
                     let why = telemetry::chain(&err);
-                    part.into_iter().for_each(|at| results[at] = Recorded::Busy(failed(why.clone())));
+                    for at in part {
+                        results[at] = Recorded::Busy(failed(why.clone()));
+                    }
                     continue;
                 }
             };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{Change, Delivery, DeliveryId, Made, Message, Write},
+    delivery::{Change, Delivery, DeliveryId, Message, Write},
     queue::{self, SqsEvent, SqsMessage},
     store::StoreError,
     telemetry::trace::Step as TraceStep,
@@ -43,7 +43,7 @@ impl Job<'_> {
 #[derive(Debug)]
 pub(crate) enum Work {
     Nothing,
-    Record(Recording),
+    Record(Box<Recording>),
     FollowUp(FollowUp),
 }
 
@@ -65,12 +65,9 @@ pub(crate) struct FollowUp {
     pub(crate) sent: bool,
 }
 
-/// An attempt as the logs, the metrics and the traces show it.
+/// What the logs, the metrics and the traces show of an attempt beside its record.
 #[derive(Debug)]
-pub(crate) struct Attempted {
-    pub(crate) made: Made,
-    /// The delivery as the attempt leaves it, unless another dispatcher has stored it meanwhile.
-    pub(crate) delivery: Delivery,
+pub(crate) struct Circumstances {
     pub(crate) webhook: Webhook,
     /// When the request went out, if it did.
     pub(crate) sent_at: Option<Timestamp>,

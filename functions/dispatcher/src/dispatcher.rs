@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use nano_webhooks::{
     delivery::{self, Change, Delivery, Look, Made, Message, Step},
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
-    retry::{self, Circumstances, Schedule},
+    retry::{self, Schedule},
     sender::{Exchange, Sender},
     store::{Deliveries, Waiting, Webhooks},
     telemetry::{
@@ -21,7 +21,7 @@ use nano_webhooks::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    batch::{Attempted, Job, Recording, Unfinished, Work, readable},
+    batch::{Circumstances, Job, Recording, Unfinished, Work, readable},
     observed::{self, Observed},
     successes::Successes,
 };
@@ -74,7 +74,8 @@ pub(crate) struct Planned<'a> {
 pub(crate) struct Worked<'a> {
     pub(crate) job: Job<'a>,
     pub(crate) work: Result<Work, Unfinished>,
-    pub(crate) attempted: Option<Box<Attempted>>,
+    /// Only of an attempt that was made.
+    pub(crate) circumstances: Option<Box<Circumstances>>,
 }
 
 pub(crate) type GivenBack<'a> = Vec<(&'a SqsMessage, Unfinished)>;
@@ -115,20 +116,22 @@ impl Dispatcher {
         observed: &Observed,
         deadline: Instant,
     ) -> Worked<'a> {
-        let (work, attempted) = match step {
+        let (work, circumstances) = match step {
             Step::Done | Step::LookAgain => (Ok(Work::Nothing), None),
             Step::FollowUp(delivery) => (Ok(self.follow_up(delivery)), None),
             Step::Record { delivery, change } => (Ok(recording(&job.message, delivery, change)), None),
             Step::Attempt { delivery, webhook, .. } => {
                 let trace = self.tracer.begin(queue::trace_header(job.record), trace, Timestamp::now());
-                let attempt = self.attempt(&job.message, delivery, webhook, trace, observed);
+                let attempt = self.attempt(&job.message, delivery, webhook, trace);
                 match timeout_at(deadline, attempt).await {
-                    Ok((work, attempted)) => (Ok(work), Some(Box::new(attempted))),
+                    Ok((work, circumstances)) => (Ok(work), Some(Box::new(circumstances))),
                     Err(_) => (Err(Unfinished::OutOfTime), None),
                 }
             }
         };
-        Worked { job, work, attempted }
+        let worked = Worked { job, work, circumstances };
+        observed::attempted(&worked, &self.tracer, observed);
+        worked
     }
 
     async fn attempt(
@@ -137,39 +140,33 @@ impl Dispatcher {
         delivery: Delivery,
         webhook: Webhook,
         trace: Option<trace::Step>,
-        observed: &Observed,
-    ) -> (Work, Attempted) {
+    ) -> (Work, Circumstances) {
         let traceparent = trace.as_ref().filter(|_| self.send_traceparent).map(trace::Step::traceparent);
         let exchange = self.sender.attempt(&webhook, &delivery, traceparent.as_deref()).await;
         let Exchange { attempt, retry_after, sent_at } = exchange;
         let now = Timestamp::now();
         let retry_after = retry_after.map_or(Duration::ZERO, |value| retry::retry_after(&value, now));
-        let circumstances = Circumstances { earlier_tries: delivery.tries, now, jitter: jitter(), retry_after };
+        let circumstances = retry::Circumstances { earlier_tries: delivery.tries, now, jitter: jitter(), retry_after };
         let asks_to_wait = matches!(attempt.outcome.http_status(), Some(429 | 503)) && retry_after >= LONG_RETRY_AFTER;
         let is_success = attempt.outcome.is_success();
         let made = Made {
             verdict: self.schedule.verdict(&attempt.outcome, circumstances),
             epoch: webhook.epoch,
-            wait: asks_to_wait.then(|| retry_after.as_secs()),
+            wait: asks_to_wait.then_some(retry_after.as_secs()),
             last_success: self.successes.last(&webhook, is_success.then_some(now)),
             watch: !is_success || !webhook.is_spotless(),
             attempt,
         };
         let queued_at = message.queued_at.filter(|_| delivery.version == 0);
-        let work = recording(message, delivery.clone(), Change::Attempted(made.clone()));
-        let delivery =
-            if let Work::Record(Recording { write, .. }) = &work { write.delivery.clone() } else { delivery };
-        let attempted = Attempted { made, delivery, webhook, sent_at, ended_at: now, queued_at, trace };
-        observed::trace(&self.tracer, &attempted);
-        observed.attempted(&attempted);
-        (work, attempted)
+        let work = recording(message, delivery, Change::Attempted(made));
+        (work, Circumstances { webhook, sent_at, ended_at: now, queued_at, trace })
     }
 }
 
 /// The work of recording a change to a delivery as it was read.
 pub(crate) fn recording(message: &Message, delivery: Delivery, change: Change) -> Work {
     match delivery::record(message, Some(delivery), &change) {
-        Some(write) => Work::Record(Recording { change, write }),
+        Some(write) => Work::Record(Box::new(Recording { change, write })),
         None => Work::Nothing,
     }
 }

@@ -4,7 +4,7 @@ use std::{cell::RefCell, ops::Not};
 
 use jiff::{Timestamp, Unit};
 use nano_webhooks::{
-    delivery::{DeliveryId, Made, State, Write},
+    delivery::{Change, Delivery, DeliveryId, Made, State, Write},
     telemetry::{
         self,
         metrics::{Metric, Metrics},
@@ -16,7 +16,10 @@ use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
-use crate::batch::Attempted;
+use crate::{
+    batch::{Circumstances, Work},
+    dispatcher::Worked,
+};
 
 #[derive(Default)]
 pub(crate) struct Observed(RefCell<Metrics>);
@@ -24,19 +27,6 @@ pub(crate) struct Observed(RefCell<Metrics>);
 impl Observed {
     pub(crate) fn count(&self, metric: Metric, by: usize) {
         self.0.borrow_mut().count(metric, by);
-    }
-
-    /// An attempt, whether or not it can be recorded: it was made.
-    pub(crate) fn attempted(&self, attempted: &Attempted) {
-        let Attempted { made, sent_at, queued_at, .. } = attempted;
-        let attempt = &made.attempt;
-        let mut metrics = self.0.borrow_mut();
-        metrics.count(Metric::Attempts, 1);
-        metrics.count(Metric::AttemptsFailed, usize::from(!attempt.outcome.is_success()));
-        metrics.measure(Metric::AttemptDuration, attempt.duration_ms);
-        if let Some((queued_at, sent_at)) = queued_at.zip(*sent_at) {
-            metrics.measure_since(Metric::TimeToFirstByte, queued_at, sent_at);
-        }
     }
 
     /// A write that was recorded.
@@ -56,6 +46,37 @@ impl Observed {
 
     pub(crate) fn into_metrics(self) -> Metrics {
         self.0.into_inner()
+    }
+}
+
+/// An attempt that was made, whether or not it can be recorded.
+struct Attempted<'a> {
+    made: &'a Made,
+    /// The delivery as the attempt leaves it, unless another dispatcher has stored it meanwhile.
+    delivery: &'a Delivery,
+    circumstances: &'a Circumstances,
+}
+
+impl<'a> Attempted<'a> {
+    fn of(worked: &'a Worked<'_>) -> Option<Self> {
+        let Ok(Work::Record(recording)) = &worked.work else { return None };
+        let Change::Attempted(made) = &recording.change else { return None };
+        Some(Self { made, delivery: &recording.write.delivery, circumstances: worked.circumstances.as_deref()? })
+    }
+}
+
+/// Measures an attempt, and writes its part of its trace.
+pub(crate) fn attempted(worked: &Worked<'_>, tracer: &Tracer, observed: &Observed) {
+    let Some(attempted) = Attempted::of(worked) else { return };
+    trace(tracer, &attempted);
+    let Attempted { made: Made { attempt, .. }, circumstances: Circumstances { sent_at, queued_at, .. }, .. } =
+        attempted;
+    let mut metrics = observed.0.borrow_mut();
+    metrics.count(Metric::Attempts, 1);
+    metrics.count(Metric::AttemptsFailed, usize::from(!attempt.outcome.is_success()));
+    metrics.measure(Metric::AttemptDuration, attempt.duration_ms);
+    if let Some((queued_at, sent_at)) = queued_at.zip(*sent_at) {
+        metrics.measure_since(Metric::TimeToFirstByte, queued_at, sent_at);
     }
 }
 
@@ -83,9 +104,9 @@ struct Line<'a> {
 }
 
 /// Writes a line for each attempt.
-pub(crate) fn log<'a>(attempted: impl Iterator<Item = &'a Attempted>) {
-    let lines = attempted.map(|Attempted { made, delivery, ended_at, trace, .. }| {
-        let attempt = &made.attempt;
+pub(crate) fn log(worked: &[Worked<'_>]) {
+    let lines = worked.iter().filter_map(Attempted::of).map(|Attempted { made, delivery, circumstances }| {
+        let (attempt, Circumstances { ended_at, trace, .. }) = (&made.attempt, circumstances);
         Line {
             timestamp: ended_at.round(Unit::Millisecond).unwrap_or(*ended_at),
             level: "INFO",
@@ -107,10 +128,9 @@ pub(crate) fn log<'a>(attempted: impl Iterator<Item = &'a Attempted>) {
 }
 
 /// Writes an attempt's part of its trace: the dispatcher's, with the endpoint's in it.
-pub(crate) fn trace(tracer: &Tracer, attempted: &Attempted) {
-    let Attempted { made: Made { attempt, .. }, delivery, webhook, ended_at, trace: Some(step), .. } = attempted else {
-        return;
-    };
+fn trace(tracer: &Tracer, Attempted { made, delivery, circumstances }: &Attempted<'_>) {
+    let Circumstances { webhook, ended_at, trace: Some(step), .. } = circumstances else { return };
+    let attempt = &made.attempt;
     // No more of the URL: whoever reads traces need not read what customers put into paths and queries.
     let Ok(url) = Url::parse(&webhook.url) else { return };
     let (host, origin) =

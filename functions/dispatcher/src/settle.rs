@@ -34,12 +34,12 @@ impl Dispatcher {
         observed: &Observed,
         deadline: Instant,
     ) -> GivenBack<'a> {
-        observed::log(worked.iter().filter_map(|worked| worked.attempted.as_deref()));
+        observed::log(&worked);
         let mut open = Open::default();
         for Worked { job, work, .. } in worked {
             match work {
                 Ok(Work::Nothing) => {}
-                Ok(Work::Record(recording)) => open.recordings.push((job, recording)),
+                Ok(Work::Record(recording)) => open.recordings.push((job, *recording)),
                 Ok(Work::FollowUp(follow_up)) => open.follow_ups.push((job.record, follow_up)),
                 Err(why) => open.unfinished.push((job.record, why)),
             }

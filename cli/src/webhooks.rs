@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use nano_webhooks::webhook::{AccountId, Status, Webhook, WebhookChange, WebhookId};
+use nano_webhooks::webhook::{AccountId, Circuit, Status, Webhook, WebhookChange, WebhookId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -29,7 +29,7 @@ pub(crate) enum Webhooks {
     },
     /// Shows one webhook: where it points, how it fares, why it was disabled
     Show(Named),
-    /// Disables a webhook: it gets nothing more, and what waits for it is cancelled when it comes due
+    /// Disables a webhook: it gets nothing more until it is enabled; what comes meanwhile is held
     Disable {
         #[command(flatten)]
         named: Named,
@@ -37,8 +37,7 @@ pub(crate) enum Webhooks {
         #[arg(long)]
         yes: bool,
     },
-    /// Enables a webhook that its owner or the service disabled; its health begins anew
-    #[command(after_help = "What was cancelled meanwhile can be retried: see `deliveries retry`.")]
+    /// Enables a webhook that its owner or the service disabled; what was held meanwhile is sent, at a pace that grows
     Enable(Named),
 }
 
@@ -77,18 +76,26 @@ impl Webhooks {
                     Some(account) => webhooks.list(account).await?,
                     None => webhooks.list_all().await?,
                 };
-                found.retain(|webhook| !failing || webhook.health.failing_since.is_some());
+                found.retain(|webhook| !failing || webhook.health().failing_since.is_some());
                 found.retain(|webhook| !disabled || !webhook.is_active());
-                if json { terminal::json(&found.iter().map(shown).collect()) } else { print_table(&found) }
+                if !json {
+                    return print_table(&found);
+                }
+                let mut all = Vec::new();
+                for webhook in &found {
+                    all.push(shown(webhook, stack.deliveries()?.held_of(webhook).await?));
+                }
+                terminal::json(&all.into())
             }
             Self::Show(Named { id, account }) => {
                 let webhook = stack.webhooks()?.find(&account, id).await?;
                 let webhook = webhook.ok_or_else(|| no_webhook(&account, id))?;
-                if json { terminal::json(&shown(&webhook)) } else { print(&webhook) }
+                let held = stack.deliveries()?.held_of(&webhook).await?;
+                if json { terminal::json(&shown(&webhook, held)) } else { print(&webhook, held) }
             }
             Self::Disable { named: Named { id, account }, yes } => {
                 let question = format!(
-                    "Disable webhook {id} of {account}? It hears of nothing meanwhile, and what waits for it is cancelled."
+                    "Disable webhook {id} of {account}? It hears of nothing meanwhile; its deliveries are held."
                 );
                 if stack.webhooks()?.find(&account, id).await?.is_none() {
                     return Err(no_webhook(&account, id));
@@ -104,10 +111,11 @@ impl Webhooks {
 /// The same change that `PATCH` makes.
 async fn change(stack: &Stack, account: &AccountId, id: WebhookId, status: Status, json: bool) -> Result<(), Failure> {
     let change = WebhookChange { url: None, events: None, status: Some(status) };
-    let changed = stack.webhooks()?.change(account, id, &change).await?;
+    let changed = stack.webhooks()?.change(account, id, &change, Timestamp::now()).await?;
     let changed = changed.ok_or_else(|| no_webhook(account, id))?;
     if json {
-        return terminal::json(&shown(&changed));
+        let held = stack.deliveries()?.held_of(&changed).await?;
+        return terminal::json(&shown(&changed, held));
     }
     let done = if changed.is_active() { "Enabled" } else { "Disabled" };
     terminal::note(&format!("{done} webhook {id} of {account}: {}", changed.url));
@@ -115,8 +123,8 @@ async fn change(stack: &Stack, account: &AccountId, id: WebhookId, status: Statu
 }
 
 /// What its owner sees of it, and who that is.
-fn shown(webhook: &Webhook) -> Value {
-    let mut shown = json!(webhook.details(Timestamp::now()));
+fn shown(webhook: &Webhook, held: usize) -> Value {
+    let mut shown = json!(webhook.details(held, Timestamp::now()));
     shown["account_id"] = json!(webhook.account_id);
     shown
 }
@@ -128,26 +136,34 @@ fn print_table(webhooks: &[Webhook]) -> Result<(), Failure> {
     }
     let mut table = Table::new(&["ACCOUNT", "ID", "STATUS", "EVENTS", "FAILING SINCE", "FAILURES", "URL"]);
     for webhook in webhooks {
+        let health = webhook.health();
         table.row([
             webhook.account_id.to_string(),
             webhook.id.to_string(),
             status(webhook).to_owned(),
             events(webhook),
-            time(webhook.health.failing_since),
-            webhook.health.consecutive_failures.to_string(),
+            time(health.failing_since),
+            health.consecutive_failures.to_string(),
             webhook.url.clone(),
         ]);
     }
     table.print()
 }
 
-fn print(webhook: &Webhook) -> Result<(), Failure> {
-    let Webhook { account_id, id, url, health, .. } = webhook;
+fn print(webhook: &Webhook, held: usize) -> Result<(), Failure> {
+    let Webhook { account_id, id, url, action_at, .. } = webhook;
+    let health = webhook.health();
     let previous = webhook.previous_secrets_at(Timestamp::now()).map(|previous| previous.expires_at).max();
-    let disabled = health.disabled_reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let disabled = health.disabled.map(|disabled| format!(": {}", disabled.reason)).unwrap_or_default();
     let failing = match health.failing_since {
         Some(since) => format!("{} failures in a row, since {since:.0}", health.consecutive_failures),
         None => "the last attempt succeeded, or there was none".to_owned(),
+    };
+    let circuit = match (health.circuit, action_at) {
+        (Circuit::Open, Some(next)) if webhook.is_active() => {
+            format!("open: deliveries are held; next probe {next:.0}")
+        }
+        (circuit, _) => circuit.as_str().to_owned(),
     };
     for (name, value) in [
         ("webhook", format!("{id} of {account_id}")),
@@ -155,6 +171,8 @@ fn print(webhook: &Webhook) -> Result<(), Failure> {
         ("events", events(webhook)),
         ("status", format!("{}{disabled}", status(webhook))),
         ("health", failing),
+        ("circuit", circuit),
+        ("held", if held < 1_000 { held.to_string() } else { "1,000 or more".to_owned() }),
     ] {
         terminal::line(&format!("{name:<8} {value}"))?;
     }

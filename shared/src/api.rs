@@ -74,7 +74,7 @@ impl ApiError {
 
     /// The reply for what only an active webhook can have.
     pub fn disabled(webhook: &Webhook) -> Self {
-        let reason = webhook.health.disabled_reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        let reason = webhook.health().disabled.map_or_else(String::new, |disabled| format!(" ({})", disabled.reason));
         Self::Conflict(format!("webhook {} is disabled{reason}; make it active first", webhook.id))
     }
 

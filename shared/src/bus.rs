@@ -1,5 +1,5 @@
-//! What the operator is told, and the only module that knows EventBridge: an event bus of theirs, from which rules lead to
-//! whatever writes their mails.
+//! The operator's event bus, to which notifications go, and from which rules lead to whatever writes their mails. The only
+//! module that knows EventBridge.
 
 use std::error::Error as StdError;
 
@@ -19,7 +19,7 @@ pub struct Bus {
 /// The bus did not take an event.
 #[derive(Debug, thiserror::Error)]
 #[error("the event bus did not take an event")]
-pub struct BusError(#[source] Box<dyn StdError + Send + Sync>);
+pub struct BusError(#[source] pub Box<dyn StdError + Send + Sync>);
 
 impl Bus {
     /// The bus of this name, in the stack's own account and region.

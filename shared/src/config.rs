@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::{
     retry::{ReconnectMode, RetryConfig},
 };
 
-use crate::{egress::Policy, tls};
+use crate::{egress::Policy, tls, webhook::Settings};
 
 /// A variable is missing or wrong. The function stops at once and says so: a deployment that is half configured must
 /// not take messages.
@@ -64,6 +64,20 @@ pub fn egress_policy() -> Result<Policy, ConfigError> {
         "local" => Ok(Policy::local()),
         value => Err(ConfigError::Invalid { name, value: value.into(), problem: "expected strict or local".into() }),
     }
+}
+
+/// The operator's settings for circuits: `CIRCUIT_FAILURES`, `CIRCUIT_EVENTS`, `DISABLE_AFTER_SECONDS`,
+/// `PROBE_WAITS_SECONDS`, `DRAIN_PER_MINUTE` and `DISPATCHER_TIMEOUT_SECONDS`.
+pub fn circuit_settings() -> Result<Settings, ConfigError> {
+    Ok(Settings {
+        failures: parsed("CIRCUIT_FAILURES")?,
+        events: parsed("CIRCUIT_EVENTS")?,
+        patience: seconds("DISABLE_AFTER_SECONDS")?,
+        probe_waits: parsed("PROBE_WAITS_SECONDS")?,
+        drain_per_minute: parsed("DRAIN_PER_MINUTE")?,
+        dispatcher_timeout: seconds("DISPATCHER_TIMEOUT_SECONDS")?,
+        ..Settings::default()
+    })
 }
 
 /// The root certificates below which AWS's endpoints have theirs.

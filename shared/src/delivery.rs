@@ -51,6 +51,12 @@ impl DeliveryId {
         (id.to_string() == text).then(|| Self(text.to_owned()))
     }
 
+    /// The least id of a delivery whose task ended at this time: where to begin to search.
+    pub fn first_at(time: Timestamp) -> Self {
+        let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or_default();
+        Self(Ulid::from_parts(milliseconds, 0).to_string())
+    }
+
     /// When the task ended, in milliseconds.
     pub fn ended_at(&self) -> Timestamp {
         let milliseconds = self.0.parse().map_or(0, |id: Ulid| id.timestamp_ms());

@@ -12,7 +12,7 @@ pub use api_keys::{ApiKeys, KeyRecord};
 pub use deliveries::{Changes, Deliveries, Filter, Page, Recorded, Stored};
 pub use usage::{Allowance, Limits, Usage};
 pub use waiting::{Cursor, Cursors, Due, Pass, Shard, Wait, Waiting};
-pub use webhooks::{Claim, CreateError, Created, HealthKept, Idempotency, Webhooks};
+pub use webhooks::{ACTION_SHARDS, CreateError, Created, Idempotency, Webhooks};
 
 /// The store did not do what it was asked. It is our fault, never the customer's.
 #[derive(Debug, thiserror::Error)]

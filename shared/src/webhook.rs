@@ -3,10 +3,13 @@
 //! Everything here is parsed once, at the edge: a [`NewWebhook`] that exists is valid, and nothing below asks again.
 
 mod change;
+mod circuit;
 mod fields;
 mod health;
 mod new;
-mod news;
+mod notification;
+mod pace;
+mod recorded;
 mod rotation;
 mod sample;
 mod secret;
@@ -14,11 +17,14 @@ mod secret;
 use std::fmt;
 
 pub use change::WebhookChange;
+pub use circuit::{Circuit, InvalidProbeWaits, ProbeWaits, Settings};
 pub use fields::Invalid;
-pub use health::{Health, HealthChange};
+pub use health::{Disabled, Failure, Health};
 use jiff::Timestamp;
 pub use new::NewWebhook;
-pub use news::{News, Notice, Told};
+pub use notification::{EXHAUSTED, Notice, Notification, Notifying};
+pub use pace::{Action, Drain, Drained, Pace, Search, Settled, between};
+pub use recorded::{Recorded, RecordedAttempt};
 pub use rotation::{PreviousSecret, Rotation, TooManyPrevious};
 pub use sample::SampleRequest;
 pub use secret::Secret;
@@ -124,14 +130,6 @@ pub enum Status {
     Disabled,
 }
 
-/// Whether an endpoint is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Circuit {
-    Closed,
-    Open,
-    Recovering,
-}
-
 /// A registered webhook.
 #[derive(Debug, Clone)]
 pub struct Webhook {
@@ -143,37 +141,51 @@ pub struct Webhook {
     pub url: String,
     /// What it subscribed to, in the customer's order.
     pub events: Vec<EventType>,
-    /// Whether it gets deliveries.
+    /// Whether its owner wants it to get deliveries. [`Webhook::status`] says whether it does.
     pub status: Status,
     /// Signs its deliveries.
     pub secret: Secret,
     /// Sign beside it until their overlaps end, the newest first; see [`Webhook::previous_secrets_at`].
     pub previous_secrets: Vec<PreviousSecret>,
+    /// Raised whenever its URL or status changes. What attempts of an earlier epoch say about an endpoint is void.
     pub epoch: u64,
-    /// How its deliveries have fared.
-    pub health: Health,
+    /// When its owner last asked for a probe.
+    pub probe_asked_at: Option<Timestamp>,
+    /// When release has to look at it next, as the index `by-action` has it.
+    pub action_at: Option<Timestamp>,
+    /// What watch-webhooks has stored last. [`Webhook::health`] is what it means.
+    pub stored_health: Health,
+    /// What release has stored last. [`Webhook::pace`] is what it means.
+    pub stored_pace: Pace,
 }
 
 impl Webhook {
     /// A webhook that has just been registered.
     pub fn new(account_id: AccountId, id: WebhookId, url: String, events: Vec<EventType>, secret: Secret) -> Self {
-        let (status, previous_secrets, health) = (Status::Active, Vec::new(), Health::default());
-        Self { account_id, id, url, events, status, secret, previous_secrets, epoch: 0, health }
+        Self {
+            account_id,
+            id,
+            url,
+            events,
+            status: Status::Active,
+            secret,
+            previous_secrets: Vec::new(),
+            epoch: 0,
+            probe_asked_at: None,
+            action_at: None,
+            stored_health: Health::default(),
+            stored_pace: Pace::default(),
+        }
     }
 
-    /// Whether deliveries are attempted, held or let go.
-    pub fn circuit(&self) -> Circuit {
-        Circuit::Closed
-    }
-
-    /// Whether a further success changes nothing of its health.
-    pub fn is_spotless(&self) -> bool {
-        self.health.failing_since.is_none() && self.health.told.is_none()
-    }
-
-    /// Whether it gets deliveries at present.
+    /// Whether it gets deliveries: its owner wants that, and the service has not disabled it.
     pub fn is_active(&self) -> bool {
-        self.status == Status::Active
+        self.status == Status::Active && self.health().disabled.is_none()
+    }
+
+    /// The status that is shown.
+    pub fn status(&self) -> Status {
+        if self.is_active() { Status::Active } else { Status::Disabled }
     }
 
     /// Whether it is to hear of an event.
@@ -183,17 +195,23 @@ impl Webhook {
 
     /// What a customer sees of it in a list: neither secrets nor what only its owner's attention needs.
     pub fn view(&self) -> View<'_> {
-        View { id: self.id, url: &self.url, events: &self.events, status: self.status, secret_key: None }
+        View { id: self.id, url: &self.url, events: &self.events, status: self.status(), secret_key: None }
     }
 
-    /// What a customer sees of it alone: how its deliveries have fared, and until when an old secret signs.
-    pub fn details(&self, now: Timestamp) -> Details<'_> {
-        let Health { failing_since, consecutive_failures, disabled_reason, .. } = &self.health;
+    /// What a customer sees of it alone: how its deliveries have fared, how many are `held`, and until when an old secret
+    /// signs.
+    pub fn details(&self, held: usize, now: Timestamp) -> Details<'_> {
+        let Health { failing_since, consecutive_failures, last_failed_at, disabled, circuit, .. } = self.health();
+        let is_probed = circuit == Circuit::Open && self.is_active();
         Details {
             view: self.view(),
-            failing_since: *failing_since,
-            consecutive_failures: *consecutive_failures,
-            disabled_reason: disabled_reason.as_deref(),
+            failing_since,
+            consecutive_failures,
+            last_failed_at,
+            disabled_reason: disabled.map(|disabled| disabled.reason),
+            circuit,
+            next_probe_at: self.action_at.filter(|_| is_probed),
+            held,
             previous_secret_expires_at: self.previous_secrets_at(now).map(|previous| previous.expires_at).max(),
         }
     }
@@ -225,7 +243,11 @@ pub struct Details<'a> {
     view: View<'a>,
     failing_since: Option<Timestamp>,
     consecutive_failures: u64,
-    disabled_reason: Option<&'a str>,
+    last_failed_at: Option<Timestamp>,
+    disabled_reason: Option<String>,
+    circuit: Circuit,
+    next_probe_at: Option<Timestamp>,
+    held: usize,
     /// When the last of the previous secrets stops signing.
     previous_secret_expires_at: Option<Timestamp>,
 }

@@ -1,10 +1,10 @@
-//! `GET /api/v1/webhooks/{id}`: one webhook, with its health and its rotation.
+//! `GET /api/v1/webhooks/{id}`: one webhook, with its health, how many deliveries are held, and its rotation.
 
 use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     config,
-    store::Webhooks,
+    store::{Deliveries, Webhooks},
     telemetry,
 };
 
@@ -14,11 +14,13 @@ async fn main() -> Result<(), lambda_http::Error> {
     let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
-    api::serve(&gate, |request| handle(&webhooks, request)).await
+    let deliveries = Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?);
+    api::serve(&gate, |request| handle(&webhooks, &deliveries, request)).await
 }
 
-async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {
+async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) -> Result<Reply, ApiError> {
     let id = request.webhook_id()?;
     let webhook = webhooks.find(&request.account, id).await?.ok_or_else(|| ApiError::no_webhook(id))?;
-    Ok(Reply::ok(&webhook.details(Timestamp::now())))
+    let held = deliveries.held_of(&webhook).await?;
+    Ok(Reply::ok(&webhook.details(held, Timestamp::now())))
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     config,
-    store::Webhooks,
+    store::{Deliveries, Webhooks},
     telemetry,
     webhook::{Rotation, Secret},
 };
@@ -15,10 +15,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
-    api::serve(&gate, |request| handle(&webhooks, request)).await
+    let deliveries = Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?);
+    api::serve(&gate, |request| handle(&webhooks, &deliveries, request)).await
 }
 
-async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {
+async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) -> Result<Reply, ApiError> {
     let (id, now) = (request.webhook_id()?, Timestamp::now());
     let Rotation { secret, overlap } = Rotation::parse(request.body())?;
     let webhook = webhooks.find(&request.account, id).await?.ok_or_else(|| ApiError::no_webhook(id))?;
@@ -31,5 +32,6 @@ async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError
             "the webhook was rotated or deleted by another request at this moment; look at it and try again";
         return Err(ApiError::Conflict(meanwhile.into()));
     }
-    Ok(Reply::ok(&rotated.details(now).once_with(generated.then_some(&rotated.secret))))
+    let held = deliveries.held_of(&rotated).await?;
+    Ok(Reply::ok(&rotated.details(held, now).once_with(generated.then_some(&rotated.secret))))
 }

@@ -5,7 +5,7 @@ use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     config,
     egress::Policy,
-    store::Webhooks,
+    store::{Deliveries, Webhooks},
     telemetry,
     webhook::WebhookChange,
 };
@@ -16,14 +16,21 @@ async fn main() -> Result<(), lambda_http::Error> {
     let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
+    let deliveries = Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?);
     let policy = config::egress_policy()?;
-    api::serve(&gate, |request| handle(&webhooks, &policy, request)).await
+    api::serve(&gate, |request| handle(&webhooks, &deliveries, &policy, request)).await
 }
 
-async fn handle(webhooks: &Webhooks, policy: &Policy, request: Request) -> Result<Reply, ApiError> {
-    let id = request.webhook_id()?;
+async fn handle(
+    webhooks: &Webhooks,
+    deliveries: &Deliveries,
+    policy: &Policy,
+    request: Request,
+) -> Result<Reply, ApiError> {
+    let (id, now) = (request.webhook_id()?, Timestamp::now());
     let change = WebhookChange::parse(request.body(), &request.policy(policy))?;
-    let changed = webhooks.change(&request.account, id, &change).await?;
+    let changed = webhooks.change(&request.account, id, &change, now).await?;
     let changed = changed.ok_or_else(|| ApiError::no_webhook(id))?;
-    Ok(Reply::ok(&changed.details(Timestamp::now())))
+    let held = deliveries.held_of(&changed).await?;
+    Ok(Reply::ok(&changed.details(held, now)))
 }

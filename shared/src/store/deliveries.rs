@@ -1,6 +1,7 @@
 //! The deliveries table: `webhook` (`account#id#shard`) and `id`, one item for each delivery of which something was recorded.
 
 mod attempt_item;
+mod held;
 mod history;
 mod hours;
 mod item;

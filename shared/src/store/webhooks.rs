@@ -1,18 +1,17 @@
 //! The webhooks table: `account_id` and `id`. Per account there is one counter item with the id 0, and a while one item for
 //! each request that came with an idempotency key.
 
+mod action;
 mod change;
 mod create;
 mod item;
-mod news;
 
 use std::collections::HashMap;
 
+pub use action::ACTION_SHARDS;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-pub use change::HealthKept;
 pub use create::{CreateError, Created, Idempotency};
 pub(super) use item::WebhookItem;
-pub use news::Claim;
 
 use super::StoreError;
 use crate::webhook::{AccountId, Webhook, WebhookId};

@@ -50,6 +50,8 @@ pub enum Metric {
     Cancelled,
     /// Attempts that a delivery took in its present round, when it ended.
     AttemptsPerDelivery,
+    /// Circuits that were opened: endpoints that are down.
+    CircuitsOpened,
     /// Webhooks that the service disabled.
     WebhooksDisabled,
     /// Messages that went back to their queue by a fault of ours.

@@ -1,79 +1,273 @@
-//! How a webhook fares, and when the service gives it up.
+//! A webhook's health: what its recorded attempts say about its endpoint. A pure fold.
+//!
+//! watch-webhooks reads records from the stream of the deliveries table, several shards at the same time, and Lambda gives
+//! it a batch again if anything in it failed. So the fold must not depend on the order of records, nor on how often one
+//! comes, nor on how they are cut into batches:
+//!
+//! - A *success* moves [`Health::succeeded_at`] forward, to the time at which its answer came. It undoes whatever attempts
+//!   that began before then have brought about, and later it makes their records count for nothing.
+//! - A *failure* that began later is added to a set, under its name (delivery, round, number). The set keeps what decides:
+//!   the newest failures, the newest failure of each of the newest deliveries, and the newest `Retry-After`. To leave out
+//!   the rest before or after a success, or before or after more failures, leaves the same set.
+//! - Whether the circuit is open follows from the set alone. Whether it is closed or recovering when it is not open is
+//!   history: recovering means that deliveries may be held, and only release, having searched, ends that.
+//!
+//! Attempts carry the epoch of the webhook that the dispatcher read. A change of the URL or the status raises it, and health
+//! of an older epoch reads as no failures, recovering.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Webhook, news::Told};
-use crate::delivery::Outcome;
+use super::{Circuit, Notification, Notifying, Recorded, RecordedAttempt, Settings, Status, Webhook};
+use crate::delivery::DeliveryId;
 
-/// How a webhook's deliveries have fared of late.
+/// What the recorded attempts say about a webhook's endpoint. watch-webhooks alone writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Health {
-    /// When the first attempt failed of those that have failed without a success between them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How often it was written: 0 means never. It is written on condition of the version that was read.
+    pub version: u64,
+    /// The webhook's epoch that it is about.
+    pub epoch: u64,
+    /// Whether deliveries are attempted.
+    pub circuit: Circuit,
+    /// Raised whenever the circuit changes, or the service disables the webhook, or undoes that.
+    pub generation: u64,
+    /// When the circuit was opened, while it is open: when the newest failure began that it was opened for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// When the last known success ended. Successes of a webhook that [`Webhook::is_spotless`] are not reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeded_at: Option<Timestamp>,
+    /// Failures that began until then do not open the circuit: release found nothing held to probe with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgiven_at: Option<Timestamp>,
+    /// The failures that decide, oldest first, each since `succeeded_at` and `forgiven_at`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
+    /// When the first attempt began of those that have failed since the last success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
-    /// How many attempts have failed since then.
+    /// How many attempts have failed since the last success. Exact as long as the set has room for all of them; after that
+    /// there can be more, since a failure that is older than the set is not counted: it could be one that was.
     #[serde(default)]
     pub consecutive_failures: u64,
-    /// Why the service disabled the webhook, if it did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disabled_reason: Option<String>,
-    /// What its operator was told last of it; nothing where there was no news, or that it works again.
+    /// When the last failed attempt began, whatever came after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<Told>,
+    pub last_failed_at: Option<Timestamp>,
+    /// Why the service disabled the webhook, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Disabled>,
+    /// What the operator was notified of last: failing or disabled; nothing after that it recovered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notified: Option<Notification>,
+    /// The notification that is being sent at present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifying: Option<Notifying>,
 }
 
-/// What an attempt changes in a webhook's health.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HealthChange {
-    /// A success after failures: all is forgotten.
-    Recovered,
-    /// One more failure.
-    Failed,
-    /// The endpoint said that it is gone: the webhook is disabled.
-    Gone {
-        /// What the customer is told.
-        reason: String,
-    },
-    /// Nothing but failures for too long: the webhook is disabled, unless it had a success meanwhile.
-    GivenUp {
-        /// What the customer is told.
-        reason: String,
-        /// When the failures began.
-        since: Timestamp,
-    },
+/// A failed attempt, as health keeps it. Ordered by time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Failure {
+    /// When it began.
+    pub began_at: Timestamp,
+    /// Which delivery it was an attempt of.
+    pub delivery_id: DeliveryId,
+    /// Which round of it.
+    pub round: u32,
+    /// Which attempt of the round.
+    pub number: u64,
+    /// Until when the receiver asked us to stay away, at most an hour after it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_until: Option<Timestamp>,
 }
 
-impl HealthChange {
-    /// Whether it disables the webhook.
-    pub fn disables(&self) -> bool {
-        matches!(self, Self::Gone { .. } | Self::GivenUp { .. })
+/// That the service has disabled a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// When the attempt began that it was disabled for.
+    pub began_at: Timestamp,
+    /// Why, for the customer.
+    pub reason: String,
+}
+
+/// The longest time for which `Retry-After` alone keeps a circuit from being probed.
+const LONGEST_ASKED: Duration = Duration::from_hours(1);
+
+impl Health {
+    /// Whether there is nothing that a success could mend.
+    fn is_spotless(&self) -> bool {
+        self.circuit == Circuit::Closed
+            && self.failures.is_empty()
+            && self.failing_since.is_none()
+            && self.disabled.is_none()
+            && self.notified.is_none()
+            && self.notifying.is_none()
+    }
+
+    /// Whether so many attempts have failed in a row that the endpoint counts as down.
+    pub(super) fn is_down(&self, settings: &Settings) -> bool {
+        let deliveries: HashSet<_> = self.failures.iter().map(|failure| &failure.delivery_id).collect();
+        self.failures.len() >= settings.failures && deliveries.len() >= settings.events
+    }
+
+    /// Until when the receiver asked us last to stay away.
+    pub(super) fn asked_until(&self) -> Option<Timestamp> {
+        self.failures.iter().rev().find_map(|failure| failure.asked_until)
+    }
+
+    /// Health after a batch of records.
+    fn after(&self, recorded: &Recorded, status: Status, settings: &Settings) -> Self {
+        let mut attempts: Vec<_> = recorded.attempts.iter().filter(|attempt| attempt.epoch == self.epoch).collect();
+        attempts.sort_by_key(|attempt| attempt.attempt.started_at);
+        let (successes, failures): (Vec<_>, Vec<_>) =
+            attempts.into_iter().partition(|attempt| attempt.attempt.outcome.is_success());
+
+        let mut after = self.clone();
+        let ends = successes.iter().map(|success| success.ended_at());
+        after.succeed(ends.chain(failures.iter().filter_map(|failure| failure.last_success)).max());
+        for failure in &failures {
+            after.fail(failure, settings);
+        }
+        after.open_or_end_that(settings);
+        after.disable(&failures, settings);
+        // What a disabled webhook was sent is held. So is what a dispatcher held just now, having read an older circuit.
+        let may_be_held = recorded.held || self.disabled.is_some();
+        if status == Status::Active && after.disabled.is_none() && after.circuit == Circuit::Closed && may_be_held {
+            after.circuit = Circuit::Recovering;
+        }
+        if (after.circuit, after.disabled.is_some()) != (self.circuit, self.disabled.is_some()) {
+            after.generation += 1;
+        }
+        after
+    }
+
+    /// Undoes what attempts that began until then have brought about.
+    fn succeed(&mut self, ended_at: Option<Timestamp>) {
+        if ended_at <= self.succeeded_at {
+            return;
+        }
+        self.succeeded_at = ended_at;
+        self.failures.retain(|failure| Some(failure.began_at) > ended_at);
+        self.disabled.take_if(|disabled| Some(disabled.began_at) <= ended_at);
+        if self.failing_since <= ended_at {
+            self.failing_since = self.failures.first().map(|failure| failure.began_at);
+            self.consecutive_failures = self.failures.len() as u64;
+        }
+    }
+
+    fn fail(&mut self, recorded: &RecordedAttempt, settings: &Settings) {
+        let began_at = recorded.attempt.started_at;
+        self.last_failed_at = self.last_failed_at.max(Some(began_at));
+        if Some(began_at) <= self.succeeded_at {
+            return;
+        }
+        self.failing_since = Some(self.failing_since.map_or(began_at, |since| since.min(began_at)));
+        let asked_until = recorded.wait.map(|wait| recorded.ended_at() + wait.min(LONGEST_ASKED));
+        let RecordedAttempt { delivery_id, round, number, .. } = recorded;
+        let failure =
+            Failure { began_at, delivery_id: delivery_id.clone(), round: *round, number: *number, asked_until };
+        if Some(began_at) <= self.forgiven_at || self.failures.contains(&failure) {
+            return;
+        }
+        let newest = self.failures.iter().rev().nth(settings.failures.saturating_sub(1));
+        if newest.is_none_or(|oldest| failure > *oldest) {
+            self.consecutive_failures += 1;
+        }
+        let place = self.failures.partition_point(|earlier| *earlier < failure);
+        self.failures.insert(place, failure);
+        self.prune(settings);
+    }
+
+    /// Keeps the failures that can decide anything, now or after a success that is reported late.
+    fn prune(&mut self, settings: &Settings) {
+        let (mut newest, mut deliveries, mut asked) = (0, HashSet::new(), 0);
+        let mut keep = Vec::new();
+        for failure in self.failures.iter().rev() {
+            newest += 1;
+            let is_of_another = deliveries.insert(&failure.delivery_id);
+            let asks = failure.asked_until.is_some();
+            asked += usize::from(asks);
+            keep.push(
+                newest <= settings.failures
+                    || (is_of_another && deliveries.len() <= settings.events)
+                    || (asks && asked == 1),
+            );
+        }
+        self.failures.retain(|_| keep.pop().unwrap_or(true));
+    }
+
+    fn open_or_end_that(&mut self, settings: &Settings) {
+        if self.is_down(settings) || self.asked_until().is_some() {
+            let newest = self.failures.last().map(|failure| failure.began_at);
+            self.opened_at = self.opened_at.filter(|_| self.circuit == Circuit::Open).or(newest);
+            self.circuit = Circuit::Open;
+        } else if self.circuit == Circuit::Open {
+            self.opened_at = None;
+            self.circuit = Circuit::Recovering;
+        }
+    }
+
+    /// Disables the webhook if one of the failures says that the endpoint is gone, or is a probe's after too long a time.
+    fn disable(&mut self, failures: &[&RecordedAttempt], settings: &Settings) {
+        for failure in failures {
+            let began_at = failure.attempt.started_at;
+            let is_too_long = |opened_at: Timestamp| {
+                Duration::try_from(began_at.duration_since(opened_at)).is_ok_and(|open| open >= settings.patience)
+            };
+            let reason = if failure.is_gone() {
+                "the endpoint answered 410 Gone".to_owned()
+            } else if failure.probe && self.opened_at.is_some_and(is_too_long) {
+                format!("every attempt failed for {}", in_words(settings.patience))
+            } else {
+                continue;
+            };
+            let is_newest = self.disabled.as_ref().is_none_or(|disabled| disabled.began_at < began_at);
+            if Some(began_at) > self.succeeded_at && is_newest {
+                self.disabled = Some(Disabled { began_at, reason });
+            }
+        }
     }
 }
 
 impl Webhook {
-    /// What an attempt means for the webhook's health; nothing for a success of a healthy one, so that the usual case
-    /// costs no write. `patience` is how long nothing but failures may last.
-    ///
-    /// An endpoint that takes one delivery now and then is never disabled: each success starts the time anew.
-    pub fn health_after(&self, outcome: &Outcome, now: Timestamp, patience: Duration) -> Option<HealthChange> {
-        if outcome.is_success() {
-            return self.health.failing_since.map(|_| HealthChange::Recovered);
+    /// Its health at present: as it is stored, unless a change of the URL or status has made that void, or release has found
+    /// nothing held.
+    pub fn health(&self) -> Health {
+        let stored = self.stored_health.clone();
+        if stored.epoch != self.epoch {
+            let Health { version, notified, notifying, .. } = stored;
+            let (epoch, circuit) = (self.epoch, Circuit::Recovering);
+            return Health { version, epoch, circuit, notified, notifying, ..Health::default() };
         }
-        if matches!(outcome, Outcome::Http { http_status: 410, .. }) {
-            return Some(HealthChange::Gone { reason: "the endpoint answered 410 Gone".into() });
+        match self.pace().settled {
+            Some(settled) if settled.generation == stored.generation => Health {
+                circuit: settled.circuit,
+                opened_at: None,
+                forgiven_at: stored.forgiven_at.max(Some(settled.at)),
+                failures: stored.failures.into_iter().filter(|failure| failure.began_at > settled.at).collect(),
+                ..stored
+            },
+            _ => stored,
         }
-        let too_long =
-            |since: &Timestamp| Duration::try_from(now.duration_since(*since)).is_ok_and(|failing| failing >= patience);
-        Some(match self.health.failing_since.filter(too_long) {
-            Some(since) => {
-                let reason = format!("every attempt failed for {}", in_words(patience));
-                HealthChange::GivenUp { reason, since }
-            }
-            None => HealthChange::Failed,
-        })
+    }
+
+    /// Its health after a batch of records, or `None` if that is what it is now.
+    pub fn health_after(&self, recorded: &Recorded, settings: &Settings) -> Option<Health> {
+        let before = self.health();
+        let after = before.after(recorded, self.status, settings);
+        (after != before).then(|| Health { version: before.version + 1, ..after })
+    }
+
+    /// Whether deliveries are attempted.
+    pub fn circuit(&self) -> Circuit {
+        self.health().circuit
+    }
+
+    /// Whether a success would change nothing about its health. Then successes need not be reported to watch-webhooks.
+    pub fn is_spotless(&self) -> bool {
+        self.health().is_spotless()
     }
 }
 
@@ -83,51 +277,4 @@ fn in_words(duration: Duration) -> String {
     let units = [(86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds")];
     let (unit, name) = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit)).unwrap_or((1, "seconds"));
     format!("{} {name}", seconds / unit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::webhook::{AccountId, EventType, Secret, WebhookId};
-
-    const PATIENCE: Duration = Duration::from_hours(120);
-
-    fn failing_since(failing_since: Option<Timestamp>) -> Webhook {
-        let account = AccountId::parse("acct_1").unwrap();
-        let (url, events) = ("https://a.example.com/".into(), vec![EventType::JobCompleted]);
-        let webhook = Webhook::new(account, WebhookId(1), url, events, Secret::generate());
-        Webhook { health: Health { failing_since, ..Health::default() }, ..webhook }
-    }
-
-    fn http(http_status: u16) -> Outcome {
-        Outcome::Http { http_status, response: String::new() }
-    }
-
-    fn now() -> Timestamp {
-        "2026-01-06T00:00:00Z".parse().unwrap()
-    }
-
-    #[test]
-    fn nothing_but_failures_for_five_days_disables_a_webhook() {
-        let five_days_ago = now() - PATIENCE;
-        let reason = "every attempt failed for 5 days".into();
-        let disabled = HealthChange::GivenUp { reason, since: five_days_ago };
-        let after = |since| failing_since(since).health_after(&http(500), now(), PATIENCE);
-        assert_eq!(after(Some(five_days_ago)), Some(disabled));
-        assert_eq!(after(Some(five_days_ago + Duration::from_secs(1))), Some(HealthChange::Failed));
-        assert_eq!(after(None), Some(HealthChange::Failed));
-    }
-
-    #[test]
-    fn one_success_forgets_the_failures_and_costs_a_healthy_webhook_nothing() {
-        let after = |since| failing_since(since).health_after(&http(204), now(), PATIENCE);
-        assert_eq!(after(Some(now() - PATIENCE)), Some(HealthChange::Recovered));
-        assert_eq!(after(None), None);
-    }
-
-    #[test]
-    fn a_410_disables_a_webhook_at_once() {
-        let after = failing_since(None).health_after(&http(410), now(), PATIENCE);
-        assert_eq!(after, Some(HealthChange::Gone { reason: "the endpoint answered 410 Gone".into() }));
-    }
 }

@@ -1,5 +1,10 @@
 //! The table's stream, as Lambda hands it to a function: items as a change has left them.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
+//!
+//! An item says what it was written for. The mark `attempted` stands on it if that was an attempt, the last of its attempts;
+//! every other write takes the mark away. Statistics and health look at nothing else, and health also at what is held.
+
+use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_dynamo::AttributeValue;
@@ -10,12 +15,13 @@ use super::{
     item::{MarkItem, webhook_of},
 };
 use crate::{
-    delivery::Attempt,
+    delivery::{Attempt, DeliveryId, Mark, State},
     stats::{Hour, Tallies, hour_of},
     telemetry,
+    webhook::{AccountId, Recorded, RecordedAttempt, WebhookId},
 };
 
-const READING: &str = "read what an attempt came to";
+const READING: &str = "read what was recorded of a delivery";
 
 /// A batch of changes.
 #[derive(Debug, Deserialize)]
@@ -31,48 +37,89 @@ struct Record {
 
 #[derive(Debug, Deserialize)]
 struct Change {
-    /// Nothing, where an item was removed.
+    /// `None` if an item was removed.
     #[serde(rename = "NewImage")]
     item: Option<Written>,
 }
 
-/// What says of an item which attempt it was written for. A webhook's hours have the first of it alone.
+/// What is read of an item. All but the first is missing in a webhook's hours.
 #[derive(Debug, Deserialize)]
 struct Written {
     webhook: AttributeValue,
+    id: AttributeValue,
+    state: Option<AttributeValue>,
     attempts: Option<AttributeValue>,
     attempted: Option<AttributeValue>,
 }
 
+/// Whose item it is.
+type Owner = (AccountId, WebhookId);
+
 impl Changes {
-    /// What the attempts came to for which these changes were made. One that cannot be read is left out, and logged.
+    /// The attempts for which these changes were made, by webhook and hour. One that cannot be read is left out, and logged.
     pub fn tallies(self) -> Tallies {
         let mut tallies = Tallies::new();
-        for item in self.records.into_iter().filter_map(|record| record.dynamodb.item) {
-            match item.attempt() {
-                Ok(Some((hour, attempt))) => tallies.entry(hour).or_default().add(&attempt),
-                Ok(None) => {}
-                Err(err) => {
-                    let cause = telemetry::chain(&err);
-                    tracing::error!(cause, "an attempt cannot be read, and is missing from the statistics");
-                }
+        for ((account_id, webhook_id), recorded) in self.recorded() {
+            for RecordedAttempt { attempt, .. } in recorded.attempts {
+                let (account_id, begins) = (account_id.clone(), hour_of(attempt.started_at));
+                tallies.entry(Hour { account_id, webhook_id, begins }).or_default().add(&attempt);
             }
         }
         tallies
     }
+
+    /// What these changes say about each webhook. One that cannot be read is left out, and logged.
+    pub fn recorded(self) -> HashMap<Owner, Recorded> {
+        let mut webhooks: HashMap<Owner, Recorded> = HashMap::new();
+        for item in self.records.into_iter().filter_map(|record| record.dynamodb.item) {
+            match item.read() {
+                Ok(None) => {}
+                Ok(Some((owner, attempt, held))) => {
+                    let recorded = webhooks.entry(owner).or_default();
+                    recorded.attempts.extend(attempt);
+                    recorded.held |= held;
+                }
+                Err(err) => {
+                    let cause = telemetry::chain(&err);
+                    tracing::error!(cause, "a record cannot be read, and is missing from statistics and health");
+                }
+            }
+        }
+        webhooks
+    }
 }
 
 impl Written {
-    /// The attempt that the item was written for, if it was.
-    fn attempt(self) -> Result<Option<(Hour, Attempt)>, StoreError> {
-        let (Some(mark), Some(list)) = (self.attempted, self.attempts) else { return Ok(None) };
-        let _: MarkItem = read(mark)?;
-        let Some(attempt) = attempts(read::<Vec<AttemptItem>>(list)?).pop() else { return Ok(None) };
-        let name: String = read(self.webhook)?;
-        let (account_id, webhook_id) = webhook_of(&name)
+    /// The attempt that the item was written for, and whether it is held.
+    fn read(self) -> Result<Option<(Owner, Option<RecordedAttempt>, bool)>, StoreError> {
+        let Some(state) = self.state else { return Ok(None) };
+        let (state, name): (State, String) = (read(state)?, read(self.webhook)?);
+        let owner = webhook_of(&name)
             .ok_or_else(|| StoreError::while_trying_to(READING)(format!("\"{name}\" is no partition of deliveries")))?;
-        Ok(Some((Hour { account_id, webhook_id, begins: hour_of(attempt.started_at) }, attempt)))
+        let attempt = match (self.attempted, self.attempts) {
+            (Some(mark), Some(attempts)) => last_attempt(attempts)?.map(|attempt| (mark, attempt)),
+            _ => None,
+        };
+        let Some((mark, attempt)) = attempt else { return Ok(Some((owner, None, state == State::Held))) };
+        let Mark { round, number, epoch, probe, wait, last_success } = read::<MarkItem>(mark)?.into();
+        let delivery_id: DeliveryId = read(self.id)?;
+        let recorded = RecordedAttempt {
+            delivery_id,
+            round,
+            number,
+            epoch,
+            probe,
+            wait: wait.map(Duration::from_secs),
+            last_success,
+            exhausted: state == State::Failed && attempt.outcome.is_retryable(),
+            attempt,
+        };
+        Ok(Some((owner, Some(recorded), state == State::Held)))
     }
+}
+
+fn last_attempt(list: AttributeValue) -> Result<Option<Attempt>, StoreError> {
+    Ok(attempts(read::<Vec<AttemptItem>>(list)?).pop())
 }
 
 fn read<T: DeserializeOwned>(value: AttributeValue) -> Result<T, StoreError> {
@@ -85,24 +132,31 @@ mod tests {
 
     use super::*;
 
-    fn tallies(items: impl IntoIterator<Item = Value>) -> Tallies {
+    const ID: &str = "01KDYAK3482WAV4DVEFM6KBDXQ";
+
+    fn changes(items: impl IntoIterator<Item = Value>) -> Changes {
         let records: Vec<_> = items.into_iter().map(|item| json!({ "dynamodb": { "NewImage": item } })).collect();
-        serde_json::from_value::<Changes>(json!({ "Records": records })).unwrap().tallies()
+        serde_json::from_value(json!({ "Records": records })).unwrap()
     }
 
-    /// A delivery as it is written for the last of its attempts, each of which has an outcome and a minute of one day.
-    fn item(webhook: &str, attempts: &[(&str, &str)]) -> Value {
+    fn tallies(items: impl IntoIterator<Item = Value>) -> Tallies {
+        changes(items).tallies()
+    }
+
+    /// An item that was written for the last of its attempts.
+    fn item(webhook: &str, state: &str, attempts: &[(&str, &str)]) -> Value {
         let attempt = |(outcome, minute): &(&str, &str)| {
             let at: jiff::Timestamp = format!("2026-01-02T{minute}:05Z").parse().unwrap();
             json!({ "M": { "how": { "S": outcome }, "status": { "N": "200" }, "text": { "S": "" },
                 "at": { "N": at.as_millisecond().to_string() }, "ms": { "N": "7" } } })
         };
         let attempts: Vec<_> = attempts.iter().map(attempt).collect();
-        let mark = json!({ "round": { "N": "0" }, "number": { "N": "1" }, "epoch": { "N": "0" } });
-        json!({ "webhook": { "S": webhook }, "id": { "S": "01" }, "attempts": { "L": attempts }, "attempted": { "M": mark } })
+        let mark = json!({ "round": { "N": "1" }, "number": { "N": "3" }, "epoch": { "N": "2" } });
+        json!({ "webhook": { "S": webhook }, "id": { "S": ID }, "state": { "S": state },
+            "attempts": { "L": attempts }, "attempted": { "M": mark } })
     }
 
-    fn unmarked(mut item: Value) -> Value {
+    fn without_mark(mut item: Value) -> Value {
         item.as_object_mut().unwrap().remove("attempted");
         item
     }
@@ -110,10 +164,10 @@ mod tests {
     #[test]
     fn each_change_counts_its_last_attempt() {
         let tallies = tallies([
-            item("acct#1#0", &[("http", "03:04")]),
-            item("acct#1#7", &[("http", "02:00"), ("timeout", "03:59")]),
-            item("acct#2#0", &[("timeout", "03:00")]),
-            item("acct:x#1#0", &[("http", "04:00")]),
+            item("acct#1#0", "delivered", &[("http", "03:04")]),
+            item("acct#1#0", "retrying", &[("http", "02:00"), ("timeout", "03:59")]),
+            item("acct#2#0", "failed", &[("timeout", "03:00")]),
+            item("acct:x#1#0", "delivered", &[("http", "04:00")]),
         ]);
         let mut counts: Vec<_> = tallies
             .iter()
@@ -131,18 +185,54 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_attempt_is_not_counted() {
+    fn what_was_not_written_for_an_attempt_is_not_counted() {
         let hour = json!({ "webhook": { "S": "acct#1#hours" }, "id": { "S": "2026-01-02T03:00:00Z" },
             "deliveries": { "N": "1" } });
-        let held = unmarked(item("acct#1#0", &[("timeout", "03:00")]));
-        assert_eq!(tallies([held, unmarked(item("acct#1#0", &[])), hour]), Tallies::new());
+        let states = ["pending", "retrying", "held", "delivered", "failed", "cancelled"];
+        let written = states.map(|state| without_mark(item("acct#1#0", state, &[("timeout", "03:00")])));
+        assert_eq!(tallies(written.into_iter().chain([hour])), Tallies::new());
         let removed = json!({ "Records": [{ "eventName": "REMOVE", "dynamodb": { "Keys": {} } }] });
         assert_eq!(serde_json::from_value::<Changes>(removed).unwrap().tallies(), Tallies::new());
     }
 
     #[test]
     fn an_attempt_that_cannot_be_read_leaves_the_others() {
-        let tallies = tallies([item("acct", &[("http", "03:00")]), item("acct#1#0", &[("http", "03:00")])]);
+        let tallies = tallies([
+            item("acct", "delivered", &[("http", "03:00")]),
+            item("acct#1#0", "delivered", &[("http", "03:00")]),
+        ]);
         assert_eq!(tallies.values().map(|tally| tally.deliveries).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn the_mark_names_the_attempt() {
+        let mut probe = item("acct#1#0", "held", &[("timeout", "03:00")]);
+        let mark = probe["attempted"]["M"].as_object_mut().unwrap();
+        mark.extend([("probe".to_owned(), json!({ "BOOL": true })), ("wait".to_owned(), json!({ "N": "90" }))]);
+        mark.insert("last_success".to_owned(), json!({ "S": "2026-01-02T02:59:00Z" }));
+        let recorded = changes([probe]).recorded().into_values().next().unwrap();
+        let [attempt] = &recorded.attempts[..] else { panic!("it is one") };
+        assert_eq!(attempt.delivery_id.as_str(), ID);
+        assert_eq!((attempt.round, attempt.number, attempt.epoch, attempt.probe), (1, 3, 2, true));
+        assert_eq!(attempt.wait, Some(Duration::from_secs(90)));
+        assert_eq!(attempt.last_success, Some("2026-01-02T02:59:00Z".parse().unwrap()));
+        assert!(recorded.held);
+    }
+
+    #[test]
+    fn a_delivery_whose_schedule_is_used_up_is_exhausted_and_one_that_is_gone_is_not() {
+        let mut ended = item("acct#1#0", "failed", &[("http", "03:00")]);
+        ended["attempts"]["L"][0]["M"]["status"]["N"] = json!("410");
+        let exhausted = |item| changes([item]).recorded().into_values().next().unwrap().attempts[0].exhausted;
+        assert!(exhausted(item("acct#1#0", "failed", &[("timeout", "03:00")])));
+        assert!(!exhausted(item("acct#1#0", "retrying", &[("timeout", "03:00")])));
+        assert!(!exhausted(ended));
+    }
+
+    #[test]
+    fn what_is_held_without_an_attempt_is_reported() {
+        let held = without_mark(item("acct#1#0", "held", &[]));
+        let recorded = changes([held]).recorded().into_values().next().unwrap();
+        assert_eq!(recorded, Recorded { attempts: Vec::new(), held: true });
     }
 }

@@ -1,4 +1,4 @@
-//! What is written of a webhook that exists: what its owner changes, and how its deliveries fare.
+//! What a webhook's owner changes about it.
 
 use std::collections::HashMap;
 
@@ -8,8 +8,13 @@ use aws_sdk_dynamodb::{
 };
 use jiff::Timestamp;
 
-use super::{Item, StoreError, Webhooks, item::PreviousSecretItem, key, webhook};
-use crate::webhook::{AccountId, HealthChange, Status, Told, Webhook, WebhookChange, WebhookId};
+use super::{
+    Item, StoreError, Webhooks,
+    action::{REMOVE_ACTION, SET_ACTION, action_values},
+    item::PreviousSecretItem,
+    key, webhook,
+};
+use crate::webhook::{AccountId, Status, Webhook, WebhookChange, WebhookId};
 
 /// An update of one item, under a condition.
 pub(super) struct Update {
@@ -19,9 +24,12 @@ pub(super) struct Update {
 }
 
 pub(super) const EXISTS: &str = "attribute_exists(id)";
-const SAME_URL: &str = "#url = :url";
-const TOLD_TO_BE_DISABLED: &str = "told = :told";
-const ANEW: &str = "failing_since, consecutive_failures";
+
+/// The status `active` changes something about a webhook that the service has disabled, too.
+const DISABLED_BY_SERVICE: &str = "(attribute_exists(health.disabled) AND health.epoch = epoch)";
+
+/// How often a change is tried if others change the same webhook at the same time.
+const ROUNDS: u32 = 5;
 
 /// What became of an update.
 pub(super) enum Updated {
@@ -32,35 +40,31 @@ pub(super) enum Updated {
 }
 
 impl Updated {
-    fn done(self) -> Option<Item> {
+    pub(super) fn done(self) -> Option<Item> {
         if let Self::Done(item) = self { Some(item) } else { None }
     }
 }
 
-/// A webhook whose health was changed.
-#[derive(Debug)]
-pub struct HealthKept {
-    /// As it is then.
-    pub webhook: Webhook,
-    /// Whether this change did it. Otherwise it was to be disabled, and was so already: perhaps by ourselves, where the
-    /// client has repeated a write whose answer was lost.
-    pub changed: bool,
-}
-
 impl Webhooks {
-    /// Changes a webhook; gives it as it is then, or nothing where there is none.
+    /// Changes a webhook and returns the updated one, or `None` if it does not exist.
+    ///
+    /// Another URL, another status, and the status `active` for a webhook that the service has disabled raise its epoch, and
+    /// have release look at it now. The same again does not: a client that sends all that it knows must not void the
+    /// webhook's health.
     pub async fn change(
         &self,
         account: &AccountId,
         id: WebhookId,
         change: &WebhookChange,
+        now: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
         let doing = "change a webhook";
         let WebhookChange { url, events, status } = change;
-        let (mut set, mut values) = (Vec::new(), Vec::new());
+        let (mut set, mut values, mut news) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(url) = url {
             set.push("#url = :url");
             values.push((":url", text(url.as_str())));
+            news.push("#url <> :url");
         }
         if let Some(events) = events {
             set.push("events = :events");
@@ -69,30 +73,33 @@ impl Webhooks {
         if let Some(status) = status {
             set.push("#status = :status");
             values.push((":status", serde_dynamo::to_attribute_value(status).expect("a name is a valid text")));
+            news.push("#status <> :status");
+            news.extend((*status == Status::Active).then_some(DISABLED_BY_SERVICE));
         }
-        let set = format!("SET {}", set.join(", "));
-        let mut tries = match (status, url) {
-            // Whoever was told that it is disabled is to hear when it works again.
-            (Some(Status::Active), _) => vec![
-                (format!("{set} REMOVE {ANEW}, disabled_reason"), EXISTS),
-                (format!("{set}, told = :enabled REMOVE {ANEW}, disabled_reason"), TOLD_TO_BE_DISABLED),
-            ],
-            // The same URL again changes nothing: whoever sends all that they know must not restart the webhook's clock.
-            (_, Some(_)) => vec![(format!("{set} REMOVE {ANEW}"), EXISTS), (set, SAME_URL)],
-            _ => vec![(set, EXISTS)],
+        let (set, news) = (set.join(", "), news.join(" OR "));
+        let one = (":one", AttributeValue::N("1".into()));
+        let raised = if *status == Some(Status::Disabled) {
+            let values = [values.clone(), vec![one]].concat();
+            (format!("SET {set} {REMOVE_ACTION} ADD epoch :one"), format!("{EXISTS} AND ({news})"), values)
+        } else {
+            let values = [values.clone(), vec![one], action_values(account, id, now)].concat();
+            (format!("SET {set}, {SET_ACTION} ADD epoch :one"), format!("{EXISTS} AND ({news})"), values)
         };
-        while let Some((expression, condition)) = tries.pop() {
-            let mut values = values.clone();
-            if condition == TOLD_TO_BE_DISABLED {
-                values.extend([(":enabled", told(Told::Enabled)), (":told", told(Told::Disabled))]);
-            }
-            let update = Update { expression, condition: condition.into(), values };
-            let changed = self.update(account, id, update).await.map_err(StoreError::while_trying_to(doing))?;
-            if let Some(item) = changed.done() {
-                return webhook(item, doing).map(Some);
+        let the_same = format!("{EXISTS} AND NOT ({news})");
+        let tries = if news.is_empty() {
+            vec![(format!("SET {set}"), EXISTS.to_owned(), values)]
+        } else {
+            vec![raised, (format!("SET {set}"), the_same, values)]
+        };
+        for (expression, condition, values) in (0..ROUNDS).flat_map(|_| tries.clone()) {
+            let update = Update { expression, condition, values };
+            match self.update(account, id, update).await.map_err(StoreError::while_trying_to(doing))? {
+                Updated::Done(item) => return webhook(item, doing).map(Some),
+                Updated::Refused(None) => return Ok(None),
+                Updated::Refused(Some(_)) => {}
             }
         }
-        Ok(None)
+        Err(StoreError::while_trying_to(doing)("other requests changed it at the same time"))
     }
 
     /// Keeps a rotated webhook's secrets, if it still has the secret that it was rotated from. Says whether it has them now.
@@ -114,44 +121,6 @@ impl Webhooks {
         // The client repeats a write whose answer was lost, and then it is our own that stands in the way.
         let now = self.find(&before.account_id, before.id).await?;
         Ok(now.is_some_and(|now| now.secret == rotated.secret))
-    }
-
-    /// Keeps what an attempt meant for a webhook's health, and gives the webhook as it is then. It changes nothing, and gives
-    /// none, where the webhook was deleted meanwhile or has another URL, which had no part in the attempt, and where it is to
-    /// be given up and had a success since it was read.
-    pub async fn change_health(
-        &self,
-        webhook: &Webhook,
-        change: &HealthChange,
-        now: Timestamp,
-    ) -> Result<Option<HealthKept>, StoreError> {
-        let doing = "keep a webhook's health";
-        let disable = "SET #status = :disabled, disabled_reason = :reason";
-        let disabled = |reason| vec![(":disabled", text("disabled")), (":reason", text(reason))];
-        let (expression, condition, mut values) = match change {
-            HealthChange::Recovered => (format!("REMOVE {ANEW}"), SAME_URL, vec![]),
-            HealthChange::Failed => (
-                "SET failing_since = if_not_exists(failing_since, :now) ADD consecutive_failures :one".into(),
-                SAME_URL,
-                vec![(":now", text(&now.to_string())), (":one", AttributeValue::N("1".into()))],
-            ),
-            HealthChange::Gone { reason } => (disable.into(), "#url = :url AND #status <> :disabled", disabled(reason)),
-            HealthChange::GivenUp { reason, since } => {
-                let since = (":since", text(&since.to_string()));
-                let condition = "#url = :url AND #status <> :disabled AND failing_since = :since";
-                (disable.into(), condition, [disabled(reason), vec![since]].concat())
-            }
-        };
-        values.push((":url", text(&webhook.url)));
-        let update = Update { expression, condition: condition.into(), values };
-        let kept = self.update(&webhook.account_id, webhook.id, update).await;
-        let (found, changed) = match kept.map_err(StoreError::while_trying_to(doing))? {
-            Updated::Done(item) => (Some(item), true),
-            Updated::Refused(item) => (item.filter(|_| change.disables()), false),
-        };
-        let Some(found) = found.map(|item| self::webhook(item, doing)).transpose()? else { return Ok(None) };
-        let applies = changed || (found.is_given_up() && found.url == webhook.url);
-        Ok(applies.then_some(HealthKept { webhook: found, changed }))
     }
 
     pub(super) async fn update(
@@ -186,10 +155,6 @@ impl Webhooks {
             },
         }
     }
-}
-
-pub(super) fn told(told: Told) -> AttributeValue {
-    serde_dynamo::to_attribute_value(told).expect("a name is a valid text")
 }
 
 pub(super) fn text(text: &str) -> AttributeValue {

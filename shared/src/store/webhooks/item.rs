@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::webhook::{AccountId, EventType, Health, PreviousSecret, Secret, Status, Webhook, WebhookId};
+use crate::webhook::{AccountId, EventType, Health, Pace, PreviousSecret, Secret, Status, Webhook, WebhookId};
 
 #[derive(Serialize, Deserialize)]
 pub(in crate::store) struct WebhookItem {
@@ -15,8 +15,20 @@ pub(in crate::store) struct WebhookItem {
     secret: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     previous_secrets: Vec<PreviousSecretItem>,
-    #[serde(flatten)]
-    health: Health,
+    /// Raised with each change of the URL or the status.
+    #[serde(default)]
+    epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probe_asked_at: Option<Timestamp>,
+    /// The sort key of the index `by-action`; its partition key, `action_shard`, is written beside it and never read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    action_at: Option<Timestamp>,
+    /// watch-webhooks alone writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    health: Option<Health>,
+    /// release alone writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pace: Option<Pace>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -26,18 +38,45 @@ pub(super) struct PreviousSecretItem {
 }
 
 impl From<&Webhook> for WebhookItem {
+    /// The item of a webhook that has just been registered. Nothing is known of its health, and nothing is to be done.
     fn from(webhook: &Webhook) -> Self {
-        let Webhook { account_id, id, url, events, status, secret, previous_secrets, health, .. } = webhook.clone();
+        let Webhook { account_id, id, url, events, status, secret, previous_secrets, epoch, .. } = webhook.clone();
         let previous_secrets = previous_secrets.iter().map(PreviousSecretItem::from).collect();
-        Self { account_id, id, url, events, status, secret: secret.reveal().to_owned(), previous_secrets, health }
+        let (secret, probe_asked_at, action_at) = (secret.reveal().to_owned(), None, None);
+        let (health, pace) = (None, None);
+        Self {
+            account_id,
+            id,
+            url,
+            events,
+            status,
+            secret,
+            previous_secrets,
+            epoch,
+            probe_asked_at,
+            action_at,
+            health,
+            pace,
+        }
     }
 }
 
 impl From<WebhookItem> for Webhook {
     fn from(item: WebhookItem) -> Self {
-        let WebhookItem { account_id, id, url, events, status, secret, previous_secrets, health } = item;
-        let previous_secrets = previous_secrets.into_iter().map(PreviousSecret::from).collect();
-        Self { account_id, id, url, events, status, secret: Secret::stored(secret), previous_secrets, epoch: 0, health }
+        Self {
+            account_id: item.account_id,
+            id: item.id,
+            url: item.url,
+            events: item.events,
+            status: item.status,
+            secret: Secret::stored(item.secret),
+            previous_secrets: item.previous_secrets.into_iter().map(PreviousSecret::from).collect(),
+            epoch: item.epoch,
+            probe_asked_at: item.probe_asked_at,
+            action_at: item.action_at,
+            stored_health: item.health.unwrap_or_default(),
+            stored_pace: item.pace.unwrap_or_default(),
+        }
     }
 }
 

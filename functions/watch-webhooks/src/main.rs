@@ -1,0 +1,45 @@
+//! Watches webhooks: reads from the deliveries table's stream what the dispatchers recorded, folds it into each webhook's
+//! health, and notifies the operator. It alone writes health, and the fold takes records in any order and any number of
+//! times: a batch of which anything fails comes again as a whole. See `docs/decisions/0027-the-circuit-is-a-fold.md`.
+
+mod notifier;
+mod watcher;
+
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use nano_webhooks::{
+    bus::Bus,
+    config,
+    store::{Changes, Deliveries, Webhooks},
+    telemetry::{self, metrics::Recorder},
+};
+
+use crate::{notifier::Notifier, watcher::Watcher};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let aws = config::aws()?;
+    let bus = Some(config::text("NOTIFY_BUS_NAME")?).filter(|name| !name.is_empty());
+    let watcher = Watcher {
+        webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
+        settings: config::circuit_settings()?,
+        notifier: bus
+            .map(|name| {
+                Ok::<_, config::ConfigError>(Notifier {
+                    bus: Bus::new(&aws, name),
+                    deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
+                    stack: config::text("STACK_NAME")?,
+                    patience: config::seconds("NOTIFY_FAILING_AFTER_SECONDS")?,
+                })
+            })
+            .transpose()?,
+    };
+    let recorder = Recorder::from_env()?;
+    let handler = service_fn(async |event: LambdaEvent<Changes>| {
+        let (metrics, watched) = watcher.handle(event.payload).await;
+        recorder.write(metrics, Timestamp::now());
+        watched
+    });
+    lambda_runtime::run(handler).await
+}

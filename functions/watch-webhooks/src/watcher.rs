@@ -1,0 +1,144 @@
+//! Folds what a batch says about each webhook into its health.
+
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use nano_webhooks::{
+    store::{Changes, Webhooks},
+    telemetry::{
+        self,
+        metrics::{Metric, Metrics},
+    },
+    webhook::{AccountId, Circuit, Health, Notification, Recorded, Settings, Webhook, WebhookId},
+};
+
+use crate::notifier::Notifier;
+
+type Error = lambda_runtime::Error;
+
+/// How many webhooks are worked on at the same time.
+const AT_ONCE: usize = 20;
+
+/// How often a webhook's health is folded again because another batch has changed it meanwhile.
+const ROUNDS: u32 = 10;
+
+pub(crate) struct Watcher {
+    pub(crate) webhooks: Webhooks,
+    pub(crate) settings: Settings,
+    /// `None` if nobody wants notifications.
+    pub(crate) notifier: Option<Notifier>,
+}
+
+/// A webhook whose health says what a batch has brought.
+struct Watched {
+    before: Webhook,
+    after: Webhook,
+    /// The notification that this invocation has to send.
+    due: Option<Notification>,
+}
+
+impl Watcher {
+    /// Works on a batch. Fails if the health of any webhook could not be stored: then the batch comes again.
+    pub(crate) async fn handle(&self, changes: Changes) -> (Metrics, Result<(), Error>) {
+        let watching = stream::iter(changes.recorded()).map(async |((account, id), recorded)| {
+            self.watch(&account, id, &recorded).await.inspect_err(|err| {
+                let (account_id, webhook_id, cause) = (account.as_str(), id.0, telemetry::chain(err.as_ref()));
+                tracing::error!(
+                    account_id,
+                    webhook_id,
+                    cause,
+                    "a webhook's health was not stored; the batch comes again"
+                );
+            })
+        });
+        let watched: Vec<_> = watching.buffer_unordered(AT_ONCE).collect().await;
+        let mut metrics = Metrics::default();
+        for watched in watched.iter().flatten().flatten() {
+            watched.count(&mut metrics);
+        }
+        let failed = watched.iter().filter(|watched| watched.is_err()).count();
+        metrics.count(Metric::Faults, failed);
+        let result = if failed == 0 { Ok(()) } else { Err("the health of some webhooks was not stored".into()) };
+        (metrics, result)
+    }
+
+    /// Folds what was recorded of one webhook. Returns `None` if the webhook was deleted.
+    async fn watch(&self, account: &AccountId, id: WebhookId, recorded: &Recorded) -> Result<Option<Watched>, Error> {
+        let Some(watched) = self.store(account, id, recorded).await? else { return Ok(None) };
+        watched.log();
+        if let Some(notifier) = &self.notifier {
+            notifier.exhausted(&watched.after, recorded).await;
+            if let Some(due) = watched.due
+                && notifier.notify(&watched.after, due, recorded).await
+            {
+                self.store_notified(account, id, due).await?;
+            }
+        }
+        Ok(Some(watched))
+    }
+
+    /// Stores the health that a batch makes of what is stored, and folds again if that has changed meanwhile.
+    async fn store(&self, account: &AccountId, id: WebhookId, recorded: &Recorded) -> Result<Option<Watched>, Error> {
+        let now = Timestamp::now();
+        for _ in 0..ROUNDS {
+            let Some(before) = self.webhooks.find(account, id).await? else { return Ok(None) };
+            let watched = self.fold(before, recorded, now);
+            let Watched { before, after, .. } = &watched;
+            let health = after.stored_health.clone();
+            if health == before.stored_health || self.webhooks.set_health(before, health, &self.settings, now).await? {
+                return Ok(Some(watched));
+            }
+        }
+        Err("other batches changed it each time".into())
+    }
+
+    fn fold(&self, before: Webhook, recorded: &Recorded, now: Timestamp) -> Watched {
+        let stored_health =
+            before.health_after(recorded, &self.settings).unwrap_or_else(|| before.stored_health.clone());
+        let mut after = Webhook { stored_health, ..before.clone() };
+        // The client repeats a write whose answer was lost, and finds that it has begun to send the notification itself.
+        let begun = after.health().notifying.filter(|begun| begun.since == now).map(|begun| begun.notification);
+        let due = begun.or_else(|| after.notification(self.notifier.as_ref()?.patience, now));
+        if let Some(due) = due.filter(|_| begun.is_none()) {
+            after.stored_health = after.health().notifying(due, now);
+        }
+        Watched { before, after, due }
+    }
+
+    /// Stores that a notification was sent.
+    async fn store_notified(&self, account: &AccountId, id: WebhookId, sent: Notification) -> Result<(), Error> {
+        for _ in 0..ROUNDS {
+            let Some(webhook) = self.webhooks.find(account, id).await? else { return Ok(()) };
+            let health = webhook.health().notified(sent);
+            if self.webhooks.set_health(&webhook, health, &self.settings, Timestamp::now()).await? {
+                return Ok(());
+            }
+        }
+        Err("other batches changed it each time".into())
+    }
+}
+
+impl Watched {
+    fn healths(&self) -> (Health, Health) {
+        (self.before.health(), self.after.health())
+    }
+
+    fn count(&self, metrics: &mut Metrics) {
+        let (before, after) = self.healths();
+        let opened = after.circuit == Circuit::Open && before.circuit != Circuit::Open;
+        let disabled = after.disabled.is_some() && before.disabled.is_none();
+        metrics.count(Metric::CircuitsOpened, usize::from(opened));
+        metrics.count(Metric::WebhooksDisabled, usize::from(disabled));
+    }
+
+    fn log(&self) {
+        let (before, after) = self.healths();
+        let (account_id, webhook_id) = (self.after.account_id.as_str(), self.after.id.0);
+        if after.circuit != before.circuit {
+            let (from, to) = (before.circuit.as_str(), after.circuit.as_str());
+            tracing::warn!(account_id, webhook_id, from, to, "a webhook's circuit has changed");
+        }
+        if let (None, Some(disabled)) = (before.disabled, after.disabled) {
+            tracing::warn!(account_id, webhook_id, reason = disabled.reason, "a webhook is disabled");
+        }
+    }
+}

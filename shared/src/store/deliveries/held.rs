@@ -1,0 +1,50 @@
+//! How many of a webhook's deliveries are held.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+
+use super::{
+    Deliveries, StoreError,
+    item::{SHARDS, index_key, shard_name},
+};
+use crate::{
+    delivery::State,
+    webhook::{AccountId, Circuit, Webhook, WebhookId},
+};
+
+/// Held deliveries are counted no further than this.
+const MOST_COUNTED: i32 = 1_000;
+
+impl Deliveries {
+    /// How many of a webhook's deliveries are held, counted to 1,000. It may be as it was a moment ago. Nothing is read if the
+    /// webhook gets its deliveries.
+    pub async fn held_of(&self, webhook: &Webhook) -> Result<usize, StoreError> {
+        if webhook.is_active() && webhook.circuit() == Circuit::Closed {
+            return Ok(0);
+        }
+        self.count_held(&webhook.account_id, webhook.id).await
+    }
+
+    async fn count_held(&self, account: &AccountId, webhook: WebhookId) -> Result<usize, StoreError> {
+        let mut held = 0;
+        for shard in 0..SHARDS {
+            let listed_as = index_key(&shard_name(account, webhook, shard), State::Held).unwrap_or_default();
+            let counted = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("by-state")
+                .select(Select::Count)
+                .key_condition_expression("listed_as = :name")
+                .expression_attribute_values(":name", AttributeValue::S(listed_as))
+                .limit(MOST_COUNTED - held)
+                .send()
+                .await
+                .map_err(StoreError::while_trying_to("count a webhook's held deliveries"))?;
+            held += counted.count;
+            if held >= MOST_COUNTED {
+                break;
+            }
+        }
+        Ok(usize::try_from(held).unwrap_or_default())
+    }
+}

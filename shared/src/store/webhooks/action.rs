@@ -1,0 +1,194 @@
+//! Whose turn it is: the sparse index `by-action` has the webhooks that release has to look at, by the time of that.
+//!
+//! It is a bell. Who changes a webhook so that release has to act sets the time in the same write: the owner's change of the
+//! URL or the status and the request for a probe, and watch-webhooks when the circuit changes. release sets the next time, or
+//! removes it, on condition that nobody has rung since it read the webhook.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    StoreError, Webhooks,
+    change::{EXISTS, Update, Updated},
+    webhook,
+};
+use crate::webhook::{AccountId, Health, Pace, Settings, Webhook, WebhookId};
+
+/// The index's name.
+const INDEX: &str = "by-action";
+
+/// Over how many keys the index is spread: [`Webhooks::due`] reads one of them.
+pub const ACTION_SHARDS: u8 = 8;
+
+pub(super) const SET_ACTION: &str = "action_shard = :shard, action_at = :action";
+pub(super) const REMOVE_ACTION: &str = "REMOVE action_shard, action_at";
+
+impl Webhooks {
+    /// The webhooks of a shard, below [`ACTION_SHARDS`], that release has to look at by now: first those that have waited
+    /// longest, and no more than `most`. The index lags behind, so read each of them before anything follows from it.
+    pub async fn due(&self, shard: u8, now: Timestamp, most: usize) -> Result<Vec<(AccountId, WebhookId)>, StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Key {
+            account_id: AccountId,
+            id: WebhookId,
+        }
+        let doing = "look for webhooks that are due";
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("action_shard = :shard AND action_at <= :now")
+            .expression_attribute_values(":shard", AttributeValue::N(shard.to_string()))
+            .expression_attribute_values(":now", time(now))
+            .limit(i32::try_from(most).unwrap_or(i32::MAX))
+            .into_paginator()
+            .items();
+        let mut items = pages.send();
+        let mut due = Vec::new();
+        while due.len() < most
+            && let Some(item) = items.next().await
+        {
+            let item = item.map_err(StoreError::while_trying_to(doing))?;
+            let Key { account_id, id } = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+            due.push((account_id, id));
+        }
+        Ok(due)
+    }
+
+    /// Stores a webhook's new health, if its health and epoch are still those that were `read`. Returns whether it was
+    /// stored. If its generation has changed, release will look at the webhook when it has to act.
+    pub async fn set_health(
+        &self,
+        read: &Webhook,
+        health: Health,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let is_news = health.generation != read.health().generation;
+        let after = Webhook { stored_health: health, ..read.clone() };
+        let mut update = Update {
+            expression: "SET health = :health".into(),
+            condition: format!("epoch = :epoch AND {}", unchanged("health", read.stored_health.version)),
+            values: vec![(":health", map(&after.stored_health)), (":epoch", number(read.epoch))],
+        };
+        update.values.extend(version(read.stored_health.version));
+        if is_news {
+            update.act_at(&after, after.next_action(settings, now));
+        }
+        let updated = self.update(&read.account_id, read.id, update).await;
+        Ok(updated.map_err(StoreError::while_trying_to("store a webhook's health"))?.done().is_some())
+    }
+
+    /// Stores release's new pace of a webhook, and when it has to look at it again. Returns whether it was stored: not if
+    /// another run was first, or if the circuit, the status, the URL or the wish for a probe is not what was `read`.
+    pub async fn set_pace(
+        &self,
+        read: &Webhook,
+        pace: Pace,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let doing = "store how far release has come with a webhook";
+        let after = Webhook { stored_pace: pace, ..read.clone() };
+        let mut update = Update {
+            expression: "SET pace = :pace".into(),
+            condition: format!("epoch = :epoch AND {}", unchanged("pace", read.stored_pace.version)),
+            values: vec![(":pace", map(&after.stored_pace)), (":epoch", number(read.epoch))],
+        };
+        update.values.extend(version(read.stored_pace.version));
+        update.unless_rung(read);
+        update.act_at(&after, after.next_action(settings, now));
+        let updated =
+            self.update(&read.account_id, read.id, update).await.map_err(StoreError::while_trying_to(doing))?;
+        match updated {
+            Updated::Done(_) => Ok(true),
+            // The client repeats a write whose answer was lost, and then it is our own that stands in the way.
+            Updated::Refused(Some(found)) => Ok(webhook(found, doing)?.stored_pace == after.stored_pace),
+            Updated::Refused(None) => Ok(false),
+        }
+    }
+
+    /// Asks for a probe of a webhook now. Returns false if the webhook does not exist.
+    pub async fn ask_for_probe(&self, account: &AccountId, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
+        let mut values = action_values(account, id, now);
+        values.push((":now", time(now)));
+        let expression = format!("SET probe_asked_at = :now, {SET_ACTION}");
+        let update = Update { expression, condition: EXISTS.into(), values };
+        let updated = self.update(account, id, update).await;
+        Ok(updated.map_err(StoreError::while_trying_to("ask for a probe"))?.done().is_some())
+    }
+}
+
+impl Update {
+    fn act_at(&mut self, webhook: &Webhook, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            self.expression = format!("{}, {SET_ACTION}", self.expression);
+            self.values.extend(action_values(&webhook.account_id, webhook.id, at));
+        } else {
+            self.expression = format!("{} {REMOVE_ACTION}", self.expression);
+        }
+    }
+
+    /// On condition that the circuit and the wish for a probe are those that were read.
+    fn unless_rung(&mut self, read: &Webhook) {
+        let Health { version, epoch, generation, .. } = &read.stored_health;
+        if *version == 0 {
+            self.condition += " AND attribute_not_exists(health)";
+        } else {
+            self.condition += " AND health.epoch = :of AND health.generation = :generation";
+            self.values.extend([(":of", number(*epoch)), (":generation", number(*generation))]);
+        }
+        if let Some(asked_at) = read.probe_asked_at {
+            self.condition += " AND probe_asked_at = :asked";
+            self.values.push((":asked", time(asked_at)));
+        } else {
+            self.condition += " AND attribute_not_exists(probe_asked_at)";
+        }
+    }
+}
+
+/// The condition that a map has the version that was read.
+fn unchanged(name: &str, version: u64) -> String {
+    if version == 0 { format!("attribute_not_exists({name})") } else { format!("{name}.version = :version") }
+}
+
+fn version(version: u64) -> Option<(&'static str, AttributeValue)> {
+    (version > 0).then(|| (":version", number(version)))
+}
+
+/// The values of [`SET_ACTION`].
+pub(super) fn action_values(account: &AccountId, id: WebhookId, at: Timestamp) -> Vec<(&'static str, AttributeValue)> {
+    let hash = Sha256::digest(format!("{account}#{id}"));
+    vec![(":shard", number((hash[0] % ACTION_SHARDS).into())), (":action", time(at))]
+}
+
+/// A time as a text of constant length, so that texts sort as times do.
+fn time(at: Timestamp) -> AttributeValue {
+    AttributeValue::S(format!("{at:.3}"))
+}
+
+fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn map(value: &impl Serialize) -> AttributeValue {
+    AttributeValue::M(serde_dynamo::to_item::<_, HashMap<_, _>>(value).expect("its fields are valid attributes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_sort_as_texts() {
+        let texts: Vec<_> = ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.1Z", "2026-01-02T03:04:05.123456789Z"]
+            .map(|at| time(at.parse().unwrap()).as_s().unwrap().clone())
+            .into();
+        assert_eq!(texts, ["2026-01-02T03:04:05.000Z", "2026-01-02T03:04:05.100Z", "2026-01-02T03:04:05.123Z"]);
+    }
+}

@@ -1,0 +1,251 @@
+//! What release does: probes and drains.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::Timestamp;
+use nano_webhooks::{
+    delivery::DeliveryId,
+    webhook::{Action, Circuit, Drained, Pace, Search, Settings, Status, Webhook, between},
+};
+
+use crate::records::{after, attempt, delivery, failures, open, second, success, webhook};
+
+fn settings() -> Settings {
+    Settings::default()
+}
+
+fn with(webhook: &Webhook, pace: Pace) -> Webhook {
+    assert!(pace.version > webhook.stored_pace.version);
+    Webhook { stored_pace: pace, ..webhook.clone() }
+}
+
+/// The webhook after a probe in this second, which has not been answered.
+fn probed(webhook: &Webhook, at: u64) -> Webhook {
+    assert_eq!(webhook.action(&settings(), second(at)), Action::Probe);
+    with(webhook, webhook.probing(&settings(), second(at)))
+}
+
+fn next(webhook: &Webhook) -> Option<Timestamp> {
+    webhook.next_action(&settings(), second(0))
+}
+
+fn recovering() -> Webhook {
+    after(&open(), vec![success(11, 11)])
+}
+
+/// A table of what is held, and what a run of release does with it.
+struct Table(BTreeSet<DeliveryId>);
+
+impl Table {
+    fn of(numbers: impl IntoIterator<Item = u64>) -> Self {
+        Self(numbers.into_iter().map(delivery).collect())
+    }
+
+    fn search(&self, search: &Search) -> (Vec<DeliveryId>, Vec<DeliveryId>) {
+        let inside = |id: &&DeliveryId| {
+            search.after.as_ref().is_none_or(|after| *id > after) && search.before.as_ref().is_none_or(|it| *id < it)
+        };
+        let oldest = self.0.iter().filter(inside).take(search.most).cloned().collect();
+        (oldest, self.0.iter().rev().filter(inside).take(search.most).cloned().collect())
+    }
+
+    /// One run at this second. What is sent is held no more; the webhook has its new pace.
+    fn run(&mut self, webhook: &mut Webhook, at: u64) -> Vec<(DeliveryId, Duration)> {
+        let Action::Drain(search) = webhook.action(&settings(), second(at)) else { return Vec::new() };
+        let (oldest, newest) = self.search(&search);
+        let Drained { pace, send } = webhook.drained(&oldest, &newest, 0, &settings(), second(at));
+        *webhook = with(webhook, pace);
+        self.0.retain(|id| send.iter().all(|(sent, _)| sent != id));
+        send
+    }
+}
+
+#[test]
+fn probes_come_after_1_2_5_10_30_and_then_every_60_minutes() {
+    let mut webhook = open();
+    let mut at = 10;
+    for minutes in [1, 2, 5, 10, 30, 60, 60, 60] {
+        assert_eq!(next(&webhook), Some(second(at + minutes * 60)), "{minutes}");
+        at += minutes * 60;
+        webhook = probed(&webhook, at);
+    }
+}
+
+#[test]
+fn a_probe_that_is_not_due_is_not_made_and_of_two_runs_at_the_same_time_one_makes_it() {
+    let webhook = open();
+    assert_eq!(webhook.action(&settings(), second(69)), Action::Wait);
+    let first = probed(&webhook, 70);
+    assert_eq!(first.action(&settings(), second(70)), Action::Wait);
+    assert_eq!(
+        webhook.probing(&settings(), second(70)).version,
+        first.stored_pace.version,
+        "the store takes one of them"
+    );
+}
+
+#[test]
+fn a_probe_that_is_asked_for_comes_now_and_makes_no_later_one_later() {
+    let webhook = probed(&probed(&open(), 70), 190);
+    let asked = Webhook { probe_asked_at: Some(second(200)), ..webhook };
+    assert_eq!(next(&asked), Some(second(200)));
+    let webhook = probed(&asked, 201);
+    assert_eq!(next(&webhook), Some(second(201 + 300)), "the third wait, from this one on");
+}
+
+#[test]
+fn a_failing_probe_that_asks_for_more_time_gets_it() {
+    let webhook = probed(&open(), 70);
+    let mut busy = attempt(1, 71, 503);
+    busy.wait = Some(Duration::from_mins(10));
+    assert_eq!(next(&after(&webhook, vec![busy])), Some(second(671)));
+}
+
+#[test]
+fn opening_again_keeps_the_step_and_closing_resets_it() {
+    let webhook = probed(&probed(&open(), 70), 190);
+    let again = after(&after(&webhook, vec![success(11, 200)]), failures(201..=210));
+    assert_eq!(next(&again), Some(second(210 + 300)));
+
+    let mut closed = after(&webhook, vec![success(11, 200)]);
+    let mut nothing = Table::of([]);
+    nothing.run(&mut closed, 201);
+    nothing.run(&mut closed, 291);
+    assert_eq!(closed.circuit(), Circuit::Closed);
+    assert_eq!(next(&after(&closed, failures(301..=310))), Some(second(310 + 60)));
+}
+
+#[test]
+fn nothing_held_to_probe_with_leads_to_a_drain() {
+    let webhook = open();
+    let settled = with(&webhook, webhook.settled(second(70)));
+    assert_eq!(settled.circuit(), Circuit::Recovering);
+    assert!(matches!(settled.action(&settings(), second(70)), Action::Drain(Search { begins: true, .. })));
+}
+
+#[test]
+fn a_webhook_that_gets_nothing_is_neither_probed_nor_drained() {
+    for webhook in [open(), recovering()] {
+        let by_its_owner = Webhook { status: Status::Disabled, ..webhook.clone() };
+        let by_the_service = after(&webhook, vec![attempt(12, 12, 410)]);
+        for webhook in [by_its_owner, by_the_service] {
+            assert_eq!((next(&webhook), webhook.action(&settings(), second(9_999))), (None, Action::Wait));
+        }
+    }
+    assert_eq!(next(&webhook()), None);
+}
+
+#[test]
+fn a_drain_takes_the_oldest_and_the_newest_in_turn_spread_over_the_minute() {
+    let (mut webhook, mut table) = (recovering(), Table::of(0..1_000));
+    let sent = table.run(&mut webhook, 20);
+    assert_eq!(sent.len(), 30);
+    let numbers = [0, 999, 1, 998, 2, 997].map(delivery);
+    assert_eq!(sent.iter().map(|(id, _)| id.clone()).take(6).collect::<Vec<_>>(), numbers);
+    let delays: Vec<_> = sent.iter().map(|(_, delay)| delay.as_secs()).collect();
+    assert_eq!(delays, (0..30).map(|number| number * 2).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_drain_doubles_each_minute_up_to_the_setting_and_not_while_the_endpoint_fails() {
+    let (mut webhook, mut table) = (recovering(), Table::of(0..30_000));
+    let mut sent = Vec::new();
+    for minute in 0..10 {
+        if minute == 2 {
+            webhook = after(&webhook, failures(140..=140));
+        } else if minute == 4 {
+            webhook = after(&webhook, vec![success(1, 240)]);
+        }
+        sent.push(table.run(&mut webhook, 20 + minute * 60).len());
+    }
+    assert_eq!(sent, [30, 60, 60, 60, 120, 240, 480, 960, 1_920, 3_840]);
+    assert_eq!(table.run(&mut webhook, 620).len(), 6_000);
+    assert_eq!(table.run(&mut webhook, 680).len(), 6_000);
+}
+
+#[test]
+fn a_webhook_that_had_more_traffic_drains_as_fast_as_it_had_it() {
+    let webhook = recovering();
+    let Drained { pace, .. } = webhook.drained(&[delivery(1)], &[delivery(1)], 60_000, &settings(), second(20));
+    assert_eq!(pace.drain.unwrap().most, 60_000);
+}
+
+#[test]
+fn two_runs_in_the_same_minute_send_one_minutes_worth() {
+    let (mut webhook, mut table) = (recovering(), Table::of(0..1_000));
+    assert_eq!(table.run(&mut webhook, 20).len(), 30);
+    assert_eq!(table.run(&mut webhook, 60).len(), 0);
+}
+
+#[test]
+fn everything_is_sent_once_and_then_the_circuit_closes() {
+    let (mut webhook, mut table) = (recovering(), Table::of(0..5_000));
+    let mut sent = BTreeSet::new();
+    let mut at = 20;
+    while webhook.circuit() == Circuit::Recovering {
+        for (id, delay) in table.run(&mut webhook, at) {
+            assert!(delay < Duration::from_mins(1));
+            assert!(sent.insert(id), "it was sent twice");
+        }
+        at += 60;
+        assert!(at < 20 + 20 * 60, "it does not end");
+    }
+    assert_eq!(sent.len(), 5_000);
+    assert_eq!(next(&webhook), None);
+}
+
+#[test]
+fn a_circuit_closes_after_two_empty_searches_further_apart_than_a_dispatcher_and_a_minute() {
+    let (mut webhook, mut table) = (recovering(), Table::of([]));
+    table.run(&mut webhook, 20);
+    table.run(&mut webhook, 109);
+    assert_eq!(webhook.circuit(), Circuit::Recovering);
+    table.run(&mut webhook, 110);
+    assert_eq!(webhook.circuit(), Circuit::Closed);
+}
+
+#[test]
+fn what_a_slow_dispatcher_holds_between_two_searches_is_sent() {
+    let (mut webhook, mut table) = (recovering(), Table::of([]));
+    table.run(&mut webhook, 20);
+    table.0.insert(delivery(5));
+    assert_eq!(table.run(&mut webhook, 110).len(), 1);
+    assert_eq!(webhook.circuit(), Circuit::Recovering);
+    table.run(&mut webhook, 260);
+    table.run(&mut webhook, 349);
+    assert_eq!(webhook.circuit(), Circuit::Recovering, "the count of empty searches begins afresh");
+    table.run(&mut webhook, 350);
+    assert_eq!(webhook.circuit(), Circuit::Closed);
+}
+
+#[test]
+fn what_is_held_behind_the_search_is_found_by_the_next_pass() {
+    let (mut webhook, mut table) = (recovering(), Table::of(100..200));
+    table.run(&mut webhook, 20);
+    table.0.insert(delivery(1));
+    let mut at = 80;
+    while !table.0.is_empty() {
+        table.run(&mut webhook, at);
+        at += 60;
+        assert!(at < 1_000, "it is stranded");
+    }
+}
+
+#[test]
+fn a_circuit_that_opens_again_begins_its_next_drain_slowly() {
+    let (mut webhook, mut table) = (recovering(), Table::of(0..10_000));
+    for minute in 0..4 {
+        table.run(&mut webhook, 20 + minute * 60);
+    }
+    let webhook = after(&webhook, failures(300..=309));
+    assert_eq!(webhook.circuit(), Circuit::Open);
+    let mut webhook = after(&webhook, vec![success(1, 400)]);
+    assert_eq!(table.run(&mut webhook, 401).len(), 30);
+}
+
+#[test]
+fn the_probe_between_is_between() {
+    assert_eq!(between(&delivery(0), &delivery(100), 0.5), Some(delivery(50)));
+    assert_eq!(between(&delivery(7), &delivery(7), 0.5), None);
+    assert_eq!(between(&delivery(0), &delivery(100), 0.0), None);
+}

@@ -52,9 +52,10 @@ impl Original {
         for other in &self.others {
             load(world, DELIVERIES_TABLE, other.replace(&self.webhook, webhook))?;
         }
-        let delivery = self.delivery.replace(&self.webhook, webhook);
-        for number in numbers {
-            load(world, DELIVERIES_TABLE, delivery.replace(&self.id, &id(number)))?;
+        let partition = |id: &str, webhook: &str| format!("{webhook}#{}", shard(id));
+        for id in numbers.map(id) {
+            let delivery = self.delivery.replace(&partition(&self.id, &self.webhook), &partition(&id, webhook));
+            load(world, DELIVERIES_TABLE, delivery.replace(&self.id, &id))?;
         }
         Ok(())
     }
@@ -64,6 +65,13 @@ impl Original {
 pub(crate) fn id(number: u64) -> String {
     // Digits are digits in Crockford's base32, too.
     format!("01KDYAK348{number:016}")
+}
+
+/// In which of the eight partitions of its webhook a delivery is: the last three bits of its id.
+fn shard(id: &str) -> usize {
+    let digit =
+        id.bytes().last().and_then(|last| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".iter().position(|digit| *digit == last));
+    digit.unwrap_or_default() % 8
 }
 
 /// An event with another id in place of the one that its sample has.

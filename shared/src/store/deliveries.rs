@@ -5,7 +5,9 @@ mod held;
 mod history;
 mod hours;
 mod item;
+mod merge;
 mod record;
+mod shards;
 mod stream;
 
 use std::collections::{HashMap, HashSet};
@@ -15,8 +17,9 @@ use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, KeysAndAttributes},
 };
-pub use history::{Filter, Page};
+pub use history::{DeliveryName, Filter, Page};
 use item::{DeliveryItem, answers_of, partition};
+pub use merge::End;
 pub use record::Recorded;
 use serde::de::DeserializeOwned;
 pub use stream::Changes;

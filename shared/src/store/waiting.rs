@@ -104,8 +104,10 @@ impl Cursors {
 /// Entries of one shard, in the order in which they are due.
 #[derive(Debug)]
 pub struct Due {
-    /// Each with the cursor that stands behind it.
-    pub waits: Vec<(Wait, Cursor)>,
+    /// At most as many as were asked for.
+    pub waits: Vec<Wait>,
+    /// Where the cursor stands when all of them are done with; `None` if there are none.
+    pub end: Option<Cursor>,
     /// Whether there may be more.
     pub more: bool,
 }
@@ -163,7 +165,7 @@ impl WaitItem {
         }
     }
 
-    fn wait(self) -> Option<(Wait, Cursor)> {
+    fn wait(self) -> Option<Wait> {
         let due = self.due.split('#').next()?.parse().ok()?;
         let message = Message {
             account_id: self.account_id,
@@ -176,7 +178,7 @@ impl WaitItem {
             probe: None,
             queued_at: None,
         };
-        Some((Wait { due, message, carried: self.carried }, Cursor(self.due)))
+        Some(Wait { due, message, carried: self.carried })
     }
 }
 
@@ -256,7 +258,7 @@ impl Waiting {
         let from = after.map_or_else(|| "0".to_owned(), |cursor| format!("{} ", cursor.0));
         let until = format!("{}~", time(by));
         if from > until {
-            return Ok(Due { waits: Vec::new(), more: false });
+            return Ok(Due { waits: Vec::new(), end: None, more: false });
         }
         let answer = self
             .client
@@ -271,14 +273,17 @@ impl Waiting {
             .send()
             .await
             .map_err(StoreError::while_trying_to(READING))?;
-        let wait = |item: Item| {
-            let read = serde_dynamo::from_item(item).map(WaitItem::wait);
-            read.inspect_err(|err| tracing::error!(cause = %err, "an entry of what waits cannot be read"))
-                .ok()
-                .flatten()
+        let items = answer.items.unwrap_or_default();
+        let end = items.last().and_then(|item| Some(Cursor(item.get("due")?.as_s().ok()?.clone())));
+        let wait = |item| {
+            let wait = serde_dynamo::from_item(item).ok().and_then(WaitItem::wait);
+            if wait.is_none() {
+                tracing::error!(shard = shard.0, "an entry of what waits cannot be read");
+            }
+            wait
         };
-        let waits = answer.items.unwrap_or_default().into_iter().filter_map(wait).collect();
-        Ok(Due { waits, more: answer.last_evaluated_key.is_some() })
+        let waits = items.into_iter().filter_map(wait).collect();
+        Ok(Due { waits, end, more: answer.last_evaluated_key.is_some() })
     }
 
     /// Moves a pass's cursor on. Returns `false`, changing nothing, if it is no longer where it was read: another run of
@@ -324,4 +329,56 @@ fn time(at: Timestamp) -> String {
 
 fn cursor_id(shard: Shard, pass: Pass) -> String {
     format!("{}#{}", pass.name(), shard.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
+    fn wait(due: Timestamp, attempt: u32) -> Wait {
+        let text = r#"{"account_id":"acct_1","webhook_id":7,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
+            "body":null,"round":2,"attempt":0}"#;
+        Wait { due, message: Message { attempt, ..serde_json::from_str(text).unwrap() }, carried: false }
+    }
+
+    fn stored(wait: &Wait) -> WaitItem {
+        let item: Item = serde_dynamo::to_item(WaitItem::new(wait, now())).unwrap();
+        serde_dynamo::from_item(item).unwrap()
+    }
+
+    #[test]
+    fn an_entry_gives_back_the_wait_that_it_was_made_of() {
+        let carried = Wait { carried: true, ..wait(now() + Duration::from_millis(1_500), 3) };
+        assert_eq!(stored(&carried).wait(), Some(carried));
+        let later = wait(now() + Duration::from_hours(1), 10);
+        assert_eq!(stored(&later).wait(), Some(later));
+    }
+
+    #[test]
+    fn entries_sort_by_the_time_at_which_they_are_due() {
+        let keys = [0, 1, 999, 1_000, 60_000].map(|ms| stored(&wait(now() + AHEAD + Duration::from_millis(ms), 1)).due);
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(keys[1], "2026-01-02T03:04:10.001Z#acct_1#7#01KDYAK3482WAV4DVEFM6KBDXQ#2#1");
+    }
+
+    #[test]
+    fn what_is_to_be_released_is_stored_ahead_of_the_cursor() {
+        for late in [now() - Duration::from_hours(1), now(), now() + AHEAD] {
+            assert_eq!(stored(&wait(late, 1)).wait().unwrap().due, now() + AHEAD, "{late}");
+        }
+    }
+
+    #[test]
+    fn an_entry_costs_one_unit() {
+        let mut longest = wait(now(), u32::MAX);
+        longest.message.account_id = AccountId::parse(&"a".repeat(64)).unwrap();
+        longest.message.webhook_id = WebhookId(u64::MAX);
+        let item: Item = serde_dynamo::to_item(WaitItem::new(&longest, now())).unwrap();
+        let size = |(name, value): (&String, &AttributeValue)| name.len() + value.as_s().map_or(21, String::len);
+        assert!(item.iter().map(size).sum::<usize>() <= 1024);
+    }
 }

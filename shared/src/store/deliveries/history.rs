@@ -1,24 +1,35 @@
-//! A webhook's deliveries, newest first, a page at a time.
+//! A webhook's deliveries, newest first, a page at a time; those of them that are held; and several by their ids.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::{
-    Deliveries, Item, StoreError,
-    item::{ListedItem, index_key, webhook_name},
+    Deliveries, DeliveryItem, Item, StoreError,
+    item::{ListedItem, SHARDS, partition},
+    key,
+    merge::End,
+    parsed,
+    shards::{ATTRIBUTES, Asked, Next, Shards},
 };
 use crate::{
-    delivery::{DeliveryId, Listed, State},
+    delivery::{Delivery, DeliveryId, Listed, State},
     webhook::{AccountId, WebhookId},
 };
 
-/// The index that holds the deliveries that are not `delivered`, by state.
-const BY_STATE: &str = "by-state";
-/// How many of the history are looked at in one query for those that were `delivered`.
-const LOOKED_AT: usize = 200;
-/// How many queries one page may take; then it ends early, and the next one goes on from there.
-const QUERIES: usize = 10;
+/// How many of a partition are looked at in one query for those that were `delivered`.
+const LOOKED_AT: usize = 50;
+/// How often each partition is asked for one page; then it ends early, and the next one goes on from there.
+const ROUNDS: usize = 5;
+/// How many items DynamoDB reads in one call.
+const BATCH: usize = 100;
+/// How often it is asked again for what it has left out because it was busy, or because that was more than 16 MB.
+const READ_ROUNDS: u32 = 5;
 
-const READING: &str = "read a webhook's history";
+const READING: &str = "read a webhook's deliveries";
 
 /// Which deliveries to list.
 #[derive(Debug, Clone)]
@@ -41,68 +52,155 @@ pub struct Page {
     pub next: Option<DeliveryId>,
 }
 
+/// What names a delivery.
+pub type DeliveryName<'a> = (&'a AccountId, WebhookId, &'a DeliveryId);
+
 impl Deliveries {
     /// Lists a webhook's deliveries. What it reads grows with the page and not with the history: the states other than
     /// `delivered` have an index that holds nothing else. Those that were delivered are most of a history, and are picked
     /// out of it.
     pub async fn list(&self, account: &AccountId, webhook: WebhookId, filter: &Filter) -> Result<Page, StoreError> {
-        let name = webhook_name(account, webhook);
-        let mut page = Page { deliveries: Vec::new(), next: filter.before.clone() };
-        for _ in 0..QUERIES {
-            let (items, last) = self.query(&name, filter, page.next.as_ref()).await?;
-            page.next = last;
-            for item in items {
-                let listed: ListedItem = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(READING))?;
-                let listed = Listed::from(listed);
-                if page.deliveries.len() == filter.limit {
-                    page.next = page.deliveries.last().map(|listed| listed.id.clone());
-                    return Ok(page);
+        let indexed = filter.state.filter(|state| *state != State::Delivered);
+        let picked = filter.state.filter(|_| indexed.is_none());
+        let at_once = if picked.is_some() { LOOKED_AT } else { at_once(filter.limit + 1) };
+        let before = filter.before.as_ref();
+        let asked = Asked { indexed, picked, above: None, below: before, from: End::Newest, at_once, rounds: ROUNDS };
+        let mut shards = Shards::new(self, account, webhook, asked);
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            match shards.next().await? {
+                // That there is one more says that there is a next page.
+                Next::One(..) if found.len() == filter.limit => {
+                    next = found.last().map(|(id, _): &(DeliveryId, Item)| id.clone());
+                    break;
                 }
-                page.deliveries.push(listed);
-            }
-            if page.next.is_none() {
-                break;
+                Next::One(id, item) => found.push((id, item)),
+                Next::End => break,
+                Next::Later(id) => {
+                    next = Some(id);
+                    break;
+                }
             }
         }
-        Ok(page)
+        let deliveries = match indexed {
+            Some(state) => self.listed(account, webhook, found.iter().map(|(id, _)| id), state).await?,
+            None => found.into_iter().map(|(_, item)| listed(item)).collect::<Result<_, _>>()?,
+        };
+        Ok(Page { deliveries, next })
     }
 
-    /// One query, and the id at which it stopped if there is more.
-    async fn query(
+    /// What a list shows of these deliveries, as far as they are in this state: the index is a moment behind.
+    async fn listed(
         &self,
-        webhook: &str,
-        filter: &Filter,
-        before: Option<&DeliveryId>,
-    ) -> Result<(Vec<Item>, Option<DeliveryId>), StoreError> {
-        let delivered = filter.state == Some(State::Delivered);
-        let indexed = filter.state.and_then(|state| index_key(webhook, state));
-        let hash = if indexed.is_some() { "listed_as" } else { "webhook" };
-        let condition = format!("{hash} = :name{}", if before.is_some() { " AND id < :before" } else { "" });
-        // One more than the page takes: whether it is there says whether there is a next page.
-        let limit = if delivered { LOOKED_AT } else { filter.limit + 1 };
-
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .set_index_name(indexed.is_some().then(|| BY_STATE.to_owned()))
-            .key_condition_expression(condition)
-            .projection_expression("id, event, #state, attempts, next_attempt_at")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":name", AttributeValue::S(indexed.unwrap_or_else(|| webhook.to_owned())))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        if let Some(before) = before {
-            query = query.expression_attribute_values(":before", AttributeValue::S(before.to_string()));
-        }
-        if delivered {
-            query = query
-                .filter_expression("#state = :state")
-                .expression_attribute_values(":state", AttributeValue::S(State::Delivered.as_str().into()));
-        }
-        let answer = query.send().await.map_err(StoreError::while_trying_to(READING))?;
-        let last = answer.last_evaluated_key.and_then(|mut key| key.remove("id"));
-        let last = last.map(serde_dynamo::from_attribute_value).transpose();
-        Ok((answer.items.unwrap_or_default(), last.map_err(StoreError::while_trying_to(READING))?))
+        account: &AccountId,
+        webhook: WebhookId,
+        ids: impl Iterator<Item = &DeliveryId>,
+        state: State,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let keys: Vec<_> = ids.map(|id| key(account, webhook, id)).collect();
+        let items = self.read_by_key(keys, Reading::ForAList).await?;
+        let mut listed = items.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
+        listed.retain(|listed| listed.state == state);
+        listed.sort_by(|one, other| other.id.cmp(&one.id));
+        Ok(listed)
     }
+
+    /// The ids of a webhook's held deliveries, at most so many, from either end, between two ids where they are given.
+    /// They may be as they were a moment ago.
+    pub async fn held(
+        &self,
+        account: &AccountId,
+        webhook: WebhookId,
+        from: End,
+        (above, below): (Option<&DeliveryId>, Option<&DeliveryId>),
+        limit: usize,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let indexed = Some(State::Held);
+        let asked = Asked { indexed, picked: None, above, below, from, at_once: at_once(limit), rounds: usize::MAX };
+        let mut shards = Shards::new(self, account, webhook, asked);
+        let mut ids = Vec::new();
+        while ids.len() < limit
+            && let Next::One(id, _) = shards.next().await?
+        {
+            ids.push(id);
+        }
+        Ok(ids)
+    }
+
+    /// How many of a webhook's deliveries are held, counted no further than to `most`. It may be as it was a moment ago.
+    pub async fn count_held(&self, account: &AccountId, webhook: WebhookId, most: usize) -> Result<usize, StoreError> {
+        Ok(self.held(account, webhook, End::Oldest, (None, None), most).await?.len())
+    }
+
+    /// Reads deliveries by their names. The result is in their order: `None` for those of which nothing is stored; one that
+    /// cannot be read fails alone. What is not read consistently costs half, and may be as it was a moment ago.
+    pub async fn find_all(
+        &self,
+        names: &[DeliveryName<'_>],
+        consistent: bool,
+    ) -> Result<Vec<Result<Option<Delivery>, StoreError>>, StoreError> {
+        let keys = names.iter().map(|(account, webhook, id)| key(account, *webhook, id)).collect();
+        let items = self.read_by_key(keys, Reading::Whole { consistent }).await?;
+        let items: HashMap<_, _> = items.into_iter().filter_map(|item| Some((name_of(&item)?, item))).collect();
+        let found = names.iter().map(|(account, webhook, id)| {
+            let item = items.get(&(partition(account, *webhook, id), id.to_string())).cloned();
+            let item: Option<DeliveryItem> = item.map(parsed).transpose()?;
+            Ok(item.map(|item| item.delivery(account, *webhook)))
+        });
+        Ok(found.collect())
+    }
+
+    /// Reads items by their keys, in any order.
+    async fn read_by_key(&self, mut keys: Vec<Item>, reading: Reading) -> Result<Vec<Item>, StoreError> {
+        // DynamoDB refuses a batch that names an item twice.
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(name_of(key)));
+        let mut items = Vec::with_capacity(keys.len());
+        for part in keys.chunks(BATCH) {
+            let request = KeysAndAttributes::builder().set_keys(Some(part.to_vec()));
+            let request = match reading {
+                Reading::Whole { consistent } => request.consistent_read(consistent),
+                Reading::ForAList => {
+                    request.projection_expression(ATTRIBUTES).expression_attribute_names("#state", "state")
+                }
+            };
+            let mut unread = HashMap::from([(self.table.clone(), request.build().expect("has its keys"))]);
+            for round in 0.. {
+                let answer = self.client.batch_get_item().set_request_items(Some(unread)).send().await;
+                let answer = answer.map_err(StoreError::while_trying_to(READING))?;
+                items.extend(answer.responses.unwrap_or_default().into_values().flatten());
+                unread = answer.unprocessed_keys.unwrap_or_default();
+                if unread.is_empty() {
+                    break;
+                }
+                if round == READ_ROUNDS {
+                    return Err(StoreError::while_trying_to(READING)("the table left part of the batch unread"));
+                }
+                tokio::time::sleep(Duration::from_millis(50 << round)).await;
+            }
+        }
+        Ok(items)
+    }
+}
+
+/// What is read of items, and how.
+#[derive(Clone, Copy)]
+enum Reading {
+    Whole { consistent: bool },
+    ForAList,
+}
+
+fn listed(item: Item) -> Result<Listed, StoreError> {
+    parsed::<ListedItem>(item).map(Listed::from)
+}
+
+/// The key of an item: partition and id.
+fn name_of(item: &Item) -> Option<(String, String)> {
+    Some((item.get("webhook")?.as_s().ok()?.clone(), item.get("id")?.as_s().ok()?.clone()))
+}
+
+/// How many of each partition are read first, so that it is seldom necessary to ask one again.
+fn at_once(limit: usize) -> usize {
+    let shards = usize::from(SHARDS);
+    limit / shards + limit / (2 * shards) + 3
 }

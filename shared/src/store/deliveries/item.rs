@@ -27,8 +27,13 @@ pub(super) fn partition(account: &AccountId, webhook: WebhookId, id: &DeliveryId
     shard_name(account, webhook, id.shard(SHARDS))
 }
 
+/// The partitions of a webhook's deliveries.
+pub(super) fn partitions(account: &AccountId, webhook: WebhookId) -> impl Iterator<Item = String> {
+    (0..SHARDS).map(move |shard| shard_name(account, webhook, shard))
+}
+
 /// The name of one of a webhook's partitions.
-pub(super) fn shard_name(account: &AccountId, webhook: WebhookId, shard: u8) -> String {
+fn shard_name(account: &AccountId, webhook: WebhookId, shard: u8) -> String {
     format!("{account}#{webhook}#{shard}")
 }
 

@@ -1,0 +1,207 @@
+//! Puts what several partitions hold into one order: pure, so that every arrangement is a case in a test.
+
+use std::{cmp::Ordering, collections::VecDeque};
+
+use crate::delivery::DeliveryId;
+
+/// From which end a webhook's deliveries are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Those whose tasks ended first.
+    Oldest,
+    /// Those whose tasks ended last.
+    Newest,
+}
+
+impl End {
+    fn order(self, one: &DeliveryId, other: &DeliveryId) -> Ordering {
+        match self {
+            Self::Oldest => one.cmp(other),
+            Self::Newest => other.cmp(one),
+        }
+    }
+}
+
+/// Partitions while they are read in the order of their ids: the next few of each.
+pub(super) struct Merge<T> {
+    from: End,
+    partitions: Vec<Partition<T>>,
+}
+
+struct Partition<T> {
+    /// What was read and not yet handed out.
+    read: VecDeque<(DeliveryId, T)>,
+    /// Up to where it was read.
+    position: Option<DeliveryId>,
+    /// Whether there may be more behind that.
+    more: bool,
+    /// How often it may still be asked.
+    rounds: usize,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step<T> {
+    /// This one is the next.
+    Give(DeliveryId, T),
+    /// These partitions have to be asked for more first.
+    Ask(Vec<usize>),
+    /// There is nothing left.
+    End,
+    /// They have been asked often enough. What is left comes behind this id.
+    Later(DeliveryId),
+}
+
+impl<T> Merge<T> {
+    /// So many partitions, none of them asked yet; each may be asked `rounds` times, and at least once.
+    pub(super) fn new(partitions: usize, from: End, rounds: usize) -> Self {
+        let partition = || Partition { read: VecDeque::new(), position: None, more: true, rounds };
+        Self { from, partitions: std::iter::repeat_with(partition).take(partitions).collect() }
+    }
+
+    /// Up to where a partition was read.
+    pub(super) fn position(&self, partition: usize) -> Option<&DeliveryId> {
+        self.partitions[partition].position.as_ref()
+    }
+
+    /// Takes what a partition has answered, and the id up to which it has looked if there may be more.
+    pub(super) fn answer(&mut self, partition: usize, found: Vec<(DeliveryId, T)>, last: Option<DeliveryId>) {
+        let partition = &mut self.partitions[partition];
+        partition.read.extend(found);
+        partition.rounds = partition.rounds.saturating_sub(1);
+        partition.more = last.is_some();
+        partition.position = last;
+    }
+
+    /// What comes next. After [`Step::Ask`] each of these partitions has to be answered for.
+    pub(super) fn step(&mut self) -> Step<T> {
+        let order = |one: &DeliveryId, other: &DeliveryId| self.from.order(one, other);
+        let heads =
+            self.partitions.iter().enumerate().filter_map(|(at, partition)| Some((partition.read.front()?, at)));
+        let head = heads.min_by(|((one, _), _), ((other, _), _)| order(one, other));
+        // A partition of which nothing is at hand may hold what comes first, unless it was read past that.
+        let is_past = |partition: &Partition<T>, id: &DeliveryId| {
+            partition.position.as_ref().is_some_and(|position| order(position, id).is_ge())
+        };
+        let blocking = |partition: &Partition<T>| {
+            partition.read.is_empty() && partition.more && !head.is_some_and(|((id, _), _)| is_past(partition, id))
+        };
+        let blocking: Vec<_> = (0..self.partitions.len()).filter(|at| blocking(&self.partitions[*at])).collect();
+        if blocking.is_empty() {
+            let next = head.map(|(_, at)| at).and_then(|at| self.partitions[at].read.pop_front());
+            return next.map_or(Step::End, |(id, found)| Step::Give(id, found));
+        }
+        let may_be_asked: Vec<_> = blocking.iter().copied().filter(|at| self.partitions[*at].rounds > 0).collect();
+        if !may_be_asked.is_empty() {
+            return Step::Ask(may_be_asked);
+        }
+        let positions = blocking.iter().filter_map(|at| self.partitions[*at].position.as_ref());
+        positions.min_by(|one, other| order(one, other)).map_or(Step::End, |id| Step::Later(id.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> DeliveryId {
+        DeliveryId::parse(&format!("01KDYAK348{number:016}")).unwrap()
+    }
+
+    /// Partitions that hold these numbers, of which those that are `shown` are found, `at_once` being looked at in one go.
+    /// Returns what was handed out, and where it stopped.
+    fn read(
+        held: &[Vec<u64>],
+        from: End,
+        at_once: usize,
+        rounds: usize,
+        shown: fn(u64) -> bool,
+    ) -> (Vec<u64>, Option<DeliveryId>) {
+        let mut merge = Merge::new(held.len(), from, rounds);
+        let mut given = Vec::new();
+        loop {
+            match merge.step() {
+                Step::Give(_, number) => given.push(number),
+                Step::End => return (given, None),
+                Step::Later(id) => return (given, Some(id)),
+                Step::Ask(partitions) => {
+                    for at in partitions {
+                        let mut numbers = held[at].clone();
+                        numbers.sort_unstable();
+                        if from == End::Newest {
+                            numbers.reverse();
+                        }
+                        let position = merge.position(at).cloned();
+                        let is_behind = |number: &u64| {
+                            position.as_ref().is_none_or(|position| from.order(position, &id(*number)).is_lt())
+                        };
+                        let left: Vec<_> = numbers.into_iter().filter(is_behind).collect();
+                        let looked_at = &left[..at_once.min(left.len())];
+                        // DynamoDB says so too where the last one that it looked at was the last that there is.
+                        let last = looked_at.last().filter(|_| looked_at.len() == at_once).map(|last| id(*last));
+                        let found =
+                            looked_at.iter().filter(|number| shown(**number)).map(|number| (id(*number), *number));
+                        merge.answer(at, found.collect(), last);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Numbers, thrown into partitions in many ways.
+    fn arrangements() -> impl Iterator<Item = Vec<Vec<u64>>> {
+        let mut random = 1_u64;
+        (0..300).map(move |round| {
+            let mut held = vec![Vec::new(); 1 + round % 5];
+            for number in 0..round as u64 % 23 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let partitions = held.len() as u64;
+                held[usize::try_from((random >> 33) % partitions).unwrap()].push(number);
+            }
+            held
+        })
+    }
+
+    fn in_order(held: &[Vec<u64>], from: End) -> Vec<u64> {
+        let mut all = held.concat();
+        all.sort_unstable();
+        if from == End::Newest {
+            all.reverse();
+        }
+        all
+    }
+
+    #[test]
+    fn everything_is_handed_out_once_and_in_order() {
+        for held in arrangements() {
+            for from in [End::Oldest, End::Newest] {
+                for at_once in [1, 2, 3, 50] {
+                    let expected = (in_order(&held, from), None);
+                    assert_eq!(read(&held, from, at_once, usize::MAX, |_| true), expected, "{held:?}");
+                }
+            }
+        }
+    }
+
+    /// Whoever goes on behind the id at which it stopped misses nothing and sees nothing twice.
+    #[test]
+    fn what_is_left_comes_behind_the_place_where_it_stops() {
+        let mut stopped = 0;
+        for held in arrangements() {
+            for (at_once, rounds) in [(1, 1), (2, 1), (1, 3), (2, 3)] {
+                let shown = |number| number % 3 == 0;
+                let (given, later) = read(&held, End::Newest, at_once, rounds, shown);
+                let expected: Vec<_> =
+                    in_order(&held, End::Newest).into_iter().filter(|number| shown(*number)).collect();
+                let Some(later) = later else {
+                    assert_eq!(given, expected, "{held:?}");
+                    continue;
+                };
+                stopped += 1;
+                let before: Vec<_> = expected.into_iter().filter(|number| id(*number) >= later).collect();
+                assert_eq!(given, before, "{held:?}, until {later}");
+            }
+        }
+        assert!(stopped > 100, "{stopped}");
+    }
+}

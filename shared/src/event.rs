@@ -3,8 +3,11 @@
 //! The pipeline's message is parsed once into a [`Completion`]; what cannot be parsed is a [`Rejection`], whose text
 //! travels with the message to the dead-letter queue and tells the operator what the producer must change.
 
+mod wrapping;
+
 use jiff::Timestamp;
 
+use self::wrapping::{Found, find_completion, rounded_integers};
 use crate::{
     canonical_json::{self, Object, Value},
     webhook::{AccountId, EventType},
@@ -27,6 +30,8 @@ pub struct Completion {
     pub ended_at: Timestamp,
     /// The webhook's body: exactly what `JSON.stringify(JSON.parse(body))` gives.
     pub body: String,
+    /// How many integers of `data` have other digits in the body, because JavaScript cannot hold them.
+    pub rounded_integers: usize,
 }
 
 /// Why a message is no completion, as a sentence that names the field.
@@ -36,8 +41,16 @@ pub enum Rejection {
     #[error("the message cannot be passed on as JSON: {0}")]
     Json(#[from] canonical_json::Error),
     /// Some other JSON value than an object.
-    #[error("the message must be a JSON object")]
-    NotAnObject,
+    #[error("the message is {0}; expected a JSON object, one completion in each message")]
+    NotAnObject(&'static str),
+    /// A string in which the object is.
+    #[error("{0} is a string that holds JSON: it was encoded twice; send the object itself")]
+    EncodedTwice(&'static str),
+    /// What an SNS topic makes of a completion that was published to it.
+    #[error(
+        "the message is an SNS envelope; switch on raw message delivery in the subscription of the completions queue to the topic"
+    )]
+    SnsEnvelope,
     /// A required field is not there.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -57,23 +70,23 @@ pub enum Rejection {
 }
 
 impl Completion {
-    /// Parses a message from the completions queue, bare or as the `detail` of an EventBridge event. `sent_at` stands in
-    /// for a missing (or `null`) timestamp.
+    /// Parses a message from the completions queue, bare or as the `detail` of an EventBridge event. For a missing (or
+    /// `null`) timestamp the EventBridge event's `time` stands in, and where there is none `sent_at`.
     pub fn parse(message: &str, sent_at: Timestamp) -> Result<Self, Rejection> {
-        let message = canonical_json::parse(message)?;
-        let fields = completion_fields(&message)?;
+        let parsed = canonical_json::parse(message)?;
+        let Found { fields, time, .. } = find_completion(&parsed)?;
 
         let account_id = text(fields, "account_id", ACCOUNT_ID, |text| AccountId::parse(text).ok())?;
-        let task_id = text(fields, "task_id", "1 to 256 characters", |text| sized(text, 256))?;
-        let task_type = text(fields, "task_type", "1 to 64 characters", |text| sized(text, 64))?;
-        let (event, status) = text(fields, "status", "completed or failed", |text| match text {
+        let task_id = text(fields, "task_id", "a string of 1 to 256 characters", |text| sized(text, 256))?;
+        let task_type = text(fields, "task_type", "a string of 1 to 64 characters", |text| sized(text, 64))?;
+        let (event, status) = text(fields, "status", r#""completed" or "failed""#, |text| match text {
             "completed" => Some((EventType::JobCompleted, "completed")),
             "failed" => Some((EventType::JobFailed, "failed")),
             _ => None,
         })?;
         let (timestamp, ended_at) = match present(fields, "timestamp") {
-            None => (sent_at.to_string(), sent_at),
-            Some(_) => text(fields, "timestamp", TIMESTAMP, |text| Some((text.to_owned(), rfc_3339(text)?)))?,
+            None => time.unwrap_or_else(|| (sent_at.to_string(), sent_at)),
+            Some(_) => text(fields, "timestamp", TIMESTAMP, rfc_3339)?,
         };
 
         let body = canonical_json::object(&[
@@ -87,7 +100,7 @@ impl Completion {
         if body.len() > MAX_BODY {
             return Err(Rejection::TooLarge(body.len()));
         }
-        Ok(Self { account_id, task_id, event, ended_at, body })
+        Ok(Self { account_id, task_id, event, ended_at, body, rounded_integers: rounded_integers(message) })
     }
 
     /// What a test event tells: the published page's example, as a task of its own whose name begins with `test_`.
@@ -101,21 +114,23 @@ impl Completion {
     }
 }
 
-const ACCOUNT_ID: &str = "1 to 64 of the characters A-Z a-z 0-9 _ - . :";
-const TIMESTAMP: &str = "an RFC 3339 time from 1970 on, such as 2024-12-23T10:00:00Z";
-
-/// EventBridge wraps what a producer puts on a bus; `detail-type` and `detail` are always there, and no completion has
-/// a field of the first name.
-fn completion_fields(message: &Value) -> Result<&Object, Rejection> {
-    let Value::Object(outer) = message else { return Err(Rejection::NotAnObject) };
-    match (outer.get("detail-type"), outer.get("detail")) {
-        (Some(_), Some(Value::Object(detail))) => Ok(detail),
-        (Some(_), Some(other)) => {
-            Err(Rejection::Field { field: "detail", found: shortened(other), expected: "an object: the completion" })
-        }
-        _ => Ok(outer),
+/// A completion that has no time of its own, as it must be sent again: with the time at which it was sent at first, so that
+/// it stays the same event. `None` for one that has a time, and for what is no completion.
+pub fn with_timestamp(message: &str, sent_at: Timestamp) -> Option<String> {
+    Completion::parse(message, sent_at).ok()?;
+    let parsed = canonical_json::parse(message).ok()?;
+    let Found { fields, time, is_event } = find_completion(&parsed).ok()?;
+    if present(fields, "timestamp").is_some() || time.is_some() {
+        return None;
     }
+    // Of a member that is there twice the last one counts, so at the end it takes the place of a null.
+    let name = if is_event { "time" } else { "timestamp" };
+    let members = message.trim_ascii_end().strip_suffix('}')?;
+    Some(format!(r#"{members},"{name}":"{sent_at}"}}"#))
 }
+
+const ACCOUNT_ID: &str = "a string of 1 to 64 of the characters A-Z a-z 0-9 _ - . :";
+const TIMESTAMP: &str = r#"an RFC 3339 time from 1970 on, such as "2024-12-23T10:00:00Z""#;
 
 fn present<'a>(fields: &'a Object, field: &str) -> Option<&'a Value> {
     fields.get(field).filter(|value| !matches!(value, Value::Null))
@@ -136,9 +151,11 @@ fn sized(text: &str, most: usize) -> Option<String> {
     (1..=most).contains(&text.chars().count()).then(|| text.to_owned())
 }
 
-/// The instant of an RFC 3339 text. jiff also takes what RFC 9557 adds (a time zone in brackets) and other forms of ISO
-/// 8601; a customer's parser may not, and gets the text as it is, so only RFC 3339 passes.
-fn rfc_3339(text: &str) -> Option<Timestamp> {
+/// The text of an RFC 3339 time as a customer gets it, and its instant. jiff also takes what RFC 9557 adds (a time zone in
+/// brackets) and other forms of ISO 8601; a customer's parser may not, so only RFC 3339 passes. The letters, of which it
+/// allows either case, become upper-case: some parsers know no other.
+fn rfc_3339(text: &str) -> Option<(String, Timestamp)> {
+    let text = text.to_ascii_uppercase();
     let (date_time, rest) = text.split_at_checked("2024-12-23T10:00:00".len())?;
     let offset = match rest.strip_prefix('.') {
         Some(fraction) => fraction.trim_start_matches(|char: char| char.is_ascii_digit()),
@@ -147,7 +164,7 @@ fn rfc_3339(text: &str) -> Option<Timestamp> {
     let shaped = has_shape(date_time, "0000-00-00T00:00:00")
         && (offset == "Z" || has_shape(offset, "+00:00") || has_shape(offset, "-00:00"));
     let instant: Timestamp = shaped.then(|| text.parse().ok())??;
-    (instant >= Timestamp::UNIX_EPOCH).then_some(instant)
+    (instant >= Timestamp::UNIX_EPOCH).then_some((text, instant))
 }
 
 /// Whether a text has digits where the shape has zeros, and elsewhere the shape's own characters.
@@ -159,8 +176,8 @@ fn has_shape(text: &str, shape: &str) -> bool {
 /// A value as it is quoted in a reason, which has to stay short.
 fn shortened(value: &Value) -> String {
     match value {
-        Value::Array(_) => "an array".into(),
-        Value::Object(_) => "an object".into(),
+        Value::Array(_) | Value::Object(_) => value.kind().into(),
+        Value::Number(number) => format!("the number {}", Value::Number(*number)),
         value => {
             let text = value.to_string();
             if text.chars().count() <= 80 { text } else { format!("{}…", text.chars().take(80).collect::<String>()) }
@@ -234,14 +251,14 @@ mod tests {
     #[test]
     fn each_rejection_names_the_field_and_what_would_be_right() {
         let cases = [
-            ("status", r#""done""#, r#"status is "done"; expected completed or failed"#),
+            ("status", r#""done""#, r#"status is "done"; expected "completed" or "failed""#),
             (
                 "account_id",
                 r#""a b""#,
-                r#"account_id is "a b"; expected 1 to 64 of the characters A-Z a-z 0-9 _ - . :"#,
+                r#"account_id is "a b"; expected a string of 1 to 64 of the characters A-Z a-z 0-9 _ - . :"#,
             ),
-            ("task_id", "7", "task_id is 7; expected 1 to 256 characters"),
-            ("task_type", r#""""#, r#"task_type is ""; expected 1 to 64 characters"#),
+            ("task_id", "7", "task_id is the number 7; expected a string of 1 to 256 characters"),
+            ("task_type", r#""""#, r#"task_type is ""; expected a string of 1 to 64 characters"#),
             ("task_id", "null", "task_id is missing"),
         ];
         for (field, value, message) in cases {
@@ -249,7 +266,7 @@ mod tests {
             fields.insert(field.into(), serde_json::from_str(value).unwrap());
             assert_eq!(reason(&serde_json::Value::Object(fields).to_string()), message);
         }
-        assert_eq!(reason("[]"), "the message must be a JSON object");
+        assert_eq!(reason("[]"), "the message is an array; expected a JSON object, one completion in each message");
         assert_eq!(
             reason(r#"{"detail-type":"x","detail":"y"}"#),
             r#"detail is "y"; expected an object: the completion"#
@@ -274,13 +291,19 @@ mod tests {
             "2024-12-23T10:00:00.Z",
             "2024-12-23T10:00:00+01:00:30",
             "2024-12-23T10:00:00+01",
-            "2024-12-23t10:00:00z",
             "2024-13-23T10:00:00Z",
             "1969-12-31T23:59:59Z",
             "1734949200",
         ] {
             assert!(with(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_time_with_small_letters_is_rfc_3339_and_goes_out_with_capital_ones() {
+        let completion = parse(&BARE.replace("2024-12-23T10:00:00Z", "2026-11-28t06:00:00.5z")).unwrap();
+        assert!(completion.body.contains(r#""timestamp":"2026-11-28T06:00:00.5Z""#), "{}", completion.body);
+        assert_eq!(completion.ended_at, "2026-11-28T06:00:00.5Z".parse().unwrap());
     }
 
     #[test]

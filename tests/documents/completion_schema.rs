@@ -66,8 +66,10 @@ fn the_schemas_own_examples_are_completions() {
 #[test]
 fn the_schema_accepts_what_the_service_accepts() {
     let mut accepted = vec![good(), without("data"), without("timestamp"), with("extra", 1), event(&good())];
-    accepted
-        .extend(["1970-01-01T00:00:00Z", "9999-12-30T00:00:00Z", "2024-02-29T23:59:59.123456789-23:59"].map(timestamp));
+    accepted.extend(
+        ["1970-01-01T00:00:00Z", "9999-12-30T00:00:00Z", "2024-02-29T23:59:59.123456789-23:59", "2026-11-28t06:00:00z"]
+            .map(timestamp),
+    );
     accepted.extend([Value::Null, json!(1.5), json!([]), json!("é 😀")].map(|data| with("data", data)));
     accepted.extend([64, 1].map(|length| with("account_id", "a".repeat(length))));
     accepted.extend([256, 1].map(|length| with("task_id", "😀".repeat(length))));
@@ -114,7 +116,6 @@ fn the_schema_refuses_what_the_service_refuses() {
             "2024-12-23T10:00:00.0123456789Z",
             "2024-12-23T10:00:00+01:00:30",
             "2024-12-23T10:00:00+01",
-            "2024-12-23t10:00:00z",
             "2024-13-23T10:00:00Z",
             "2024-00-23T10:00:00Z",
             "2024-12-32T10:00:00Z",
@@ -207,7 +208,7 @@ fn random_time(random: &mut fastrand::Rng) -> String {
         part(&["01", "02", "10", "12"], &["00", "13", "1", "٠١"]),
         part(&["-"], &["", "--"]),
         part(&["01", "09", "28"], &["00", "32", "1", "99"]),
-        part(&["T"], &["t", " ", ""]),
+        part(&["T", "t"], &["_", " ", ""]),
         part(&["00", "09", "19", "23"], &["24", "29", "1"]),
         part(&[":"], &["", "."]),
         part(&["00", "59"], &["60", "99", "5"]),
@@ -215,8 +216,8 @@ fn random_time(random: &mut fastrand::Rng) -> String {
         part(&["00", "59"], &["61", "99", "5"]),
         part(&["", ".1", ".123456789"], &[".", ",5", ".1234567890", "1"]),
         part(
-            &["Z", "+00:00", "-00:00", "+23:59", "-09:30"],
-            &["", "z", "+0100", "+01", "+01:60", "+99:00", "Z\n", "[UTC]"],
+            &["Z", "z", "+00:00", "-00:00", "+23:59", "-09:30"],
+            &["", "+0100", "+01", "+01:60", "+99:00", "Z\n", "[UTC]"],
         ),
     ]
     .concat()

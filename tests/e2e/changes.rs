@@ -104,7 +104,7 @@ async fn a_wrong_change_changes_nothing() {
         (json!({ "url": "https://169.254.169.254/" }), "url host"),
         (json!({ "status": "active", "events": ["job.done"] }), "events[0] is \"job.done\""),
         (json!({ "status": "paused" }), "status is \"paused\"; expected active or disabled"),
-        (json!({ "id": 7 }), "unknown field `id`"),
+        (json!({ "id": 7 }), "there is no field \"id\""),
     ];
     for (wrong, message) in cases {
         let reply = change(&customer, wrong).await;

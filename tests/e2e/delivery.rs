@@ -84,7 +84,7 @@ async fn of_two_completions_the_malformed_one_is_a_dead_letter_with_its_reason()
     let received = RECEIVER.wait_for("/half", 1, SOON).await.unwrap();
     assert_eq!(task_of(&received[0]), "task_good");
     let letter = producer.wait_for_dead_letter("task_malformed", SOON).await.unwrap();
-    assert_eq!(letter.reason.as_deref(), Some(r#"status is "done"; expected completed or failed"#));
+    assert_eq!(letter.reason.as_deref(), Some(r#"status is "done"; expected "completed" or "failed""#));
     assert_eq!(letter.body, malformed, "it is kept as it was sent");
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(RECEIVER.received("/half").len(), 1);

@@ -134,6 +134,10 @@ async fn run<F: Future<Output = (String, Result<u16, String>)>>(name: &str, case
 }
 
 /// The status of a reply that the API may give: never our fault, in the envelope, with a request id.
+/// What `serde` says, and no customer understands.
+const WORDS_OF_A_PARSER: &[&str] =
+    &[" at line ", " column ", "expected value", "invalid type", "unknown field `", "struct "];
+
 fn judge(answer: &Answer) -> Result<u16, String> {
     let wrong = |what: &str| Err(format!("{what}: {answer}"));
     if answer.header("x-request-id").is_none_or(str::is_empty) {
@@ -164,6 +168,9 @@ fn judge(answer: &Answer) -> Result<u16, String> {
     let in_envelope = body["success"] == false && fields == ["error", "success"] && body["error"]["code"] == code;
     if !in_envelope || message.is_empty() {
         return wrong("not in the envelope");
+    }
+    if let Some(word) = WORDS_OF_A_PARSER.iter().find(|word| message.contains(**word)) {
+        return wrong(&format!("{word:?} in a message"));
     }
     // What a stranger sends may be quoted, but a message must not grow with it.
     if message.len() > 20_000 { wrong("a long message") } else { Ok(answer.status) }

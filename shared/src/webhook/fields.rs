@@ -1,46 +1,97 @@
 //! The fields of a request's body, parsed one by one, so that each refusal names its field and the fix.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{EventType, Secret, Status};
-use crate::egress::{Policy, TargetUrl};
+use crate::{
+    canonical_json::{self, Error as JsonError},
+    egress::{Policy, TargetUrl},
+};
 
 /// What is wrong with a request: a sentence for the customer that names the field and the fix.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct Invalid(pub String);
 
-/// The fields of a body, untyped: serde reports unknown and repeated ones by name, and the types are looked at afterwards,
-/// where the message can name the field too. `expected` describes the body.
-pub(super) fn object<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Invalid> {
-    if body.trim_ascii().is_empty() {
-        return Err(Invalid(format!("the body is empty; send {expected}")));
-    }
-    let fields = serde_json::from_slice(body).map_err(|err| {
-        if err.is_data() {
-            let problem = err.to_string();
-            let problem = &problem[..problem.floor_char_boundary(200)];
-            Invalid(format!("the body must be {expected}: {problem}"))
-        } else {
-            Invalid(format!("the body is not valid JSON: {err}"))
+/// The fields of a body that is an object: each is there once, and they have known names. Their types are looked at when they
+/// are taken, where the message can name the field too.
+#[derive(Debug)]
+pub(super) struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    /// Parses a body that may have the fields `names`; `expected` describes it.
+    pub(super) fn parse(body: &[u8], names: &[&str], expected: &str) -> Result<Self, Invalid> {
+        let text = str::from_utf8(body).map_err(|_| Invalid("the body is not UTF-8".into()))?;
+        if text.trim_ascii().is_empty() {
+            return Err(Invalid(format!("the body is empty; send {expected}")));
         }
-    })?;
-    // serde takes an array for a struct, field by field.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Invalid(format!("the body must be {expected}")));
+        let value = canonical_json::parse(text).map_err(|err| match err {
+            JsonError::Syntax { .. } => Invalid(format!("the body is {err}")),
+            err => Invalid(format!("the body cannot be read: {err}")),
+        })?;
+        if value.is_encoded_twice() {
+            let problem = "the body is a string that holds JSON: it was encoded twice; send the object itself";
+            return Err(Invalid(problem.into()));
+        }
+        // Read again: the other parser has dropped fields that are there twice.
+        let Ok(Self(fields)) = serde_json::from_str(text) else {
+            return Err(Invalid(format!("the body must be {expected}, not {}", value.kind())));
+        };
+        for (at, (name, _)) in fields.iter().enumerate() {
+            let quoted = || shortened(&Value::String(name.clone()));
+            if !names.contains(&name.as_str()) {
+                return Err(Invalid(format!("there is no field {}; send {expected}", quoted())));
+            }
+            if fields[..at].iter().any(|(earlier, _)| earlier == name) {
+                return Err(Invalid(format!("the field {} is there twice; send it once", quoted())));
+            }
+        }
+        Ok(Self(fields))
     }
-    Ok(fields)
+
+    /// As [`Fields::parse`], for a body that may be left out.
+    pub(super) fn parse_optional(body: &[u8], names: &[&str], expected: &str) -> Result<Self, Invalid> {
+        Self::parse(if body.trim_ascii().is_empty() { b"{}" } else { body }, names, expected)
+    }
+
+    /// Takes a field out. One that is `null` counts as missing.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        let at = self.0.iter().position(|(field, _)| field == name)?;
+        Some(self.0.swap_remove(at).1).filter(|value| !value.is_null())
+    }
+
+    /// Takes out a field that must be there.
+    pub(super) fn take_required(&mut self, name: &str) -> Result<Value, Invalid> {
+        self.take(name).ok_or_else(|| Invalid(format!("{name} is required")))
+    }
 }
 
-/// As [`object`], for a body that may be left out.
-pub(super) fn optional_object<T: DeserializeOwned>(body: &[u8], expected: &str) -> Result<T, Invalid> {
-    object(if body.trim_ascii().is_empty() { b"{}" } else { body }, expected)
-}
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
 
-pub(super) fn required(field: &str, value: Option<Value>) -> Result<Value, Invalid> {
-    value.ok_or_else(|| Invalid(format!("{field} is required")))
+        impl<'de> Visitor<'de> for Members {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Fields(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
 }
 
 pub(super) fn url(value: &Value, policy: &Policy) -> Result<TargetUrl, Invalid> {

@@ -1,11 +1,8 @@
 //! A request to register a webhook.
 
-use serde::Deserialize;
-use serde_json::Value;
-
 use super::{
     EventType, Secret,
-    fields::{self, Invalid},
+    fields::{self, Fields, Invalid},
 };
 use crate::egress::{Policy, TargetUrl};
 
@@ -23,19 +20,12 @@ pub struct NewWebhook {
 impl NewWebhook {
     /// Parses the body of `POST /api/v1/webhooks`. A `null` counts as a missing field.
     pub fn parse(body: &[u8], policy: &Policy) -> Result<Self, Invalid> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Fields {
-            url: Option<Value>,
-            events: Option<Value>,
-            secret_key: Option<Value>,
-        }
         let expected = "a JSON object with url, events and, if you like, secret_key";
-        let Fields { url, events, secret_key } = fields::object(body, expected)?;
+        let mut fields = Fields::parse(body, &["url", "events", "secret_key"], expected)?;
         Ok(Self {
-            url: fields::url(&fields::required("url", url)?, policy)?,
-            events: fields::events(&fields::required("events", events)?)?,
-            secret: secret_key.map(fields::secret).transpose()?,
+            url: fields::url(&fields.take_required("url")?, policy)?,
+            events: fields::events(&fields.take_required("events")?)?,
+            secret: fields.take("secret_key").map(fields::secret).transpose()?,
         })
     }
 }
@@ -103,18 +93,41 @@ mod tests {
     #[test]
     fn unknown_and_repeated_fields_are_refused_by_name() {
         let unknown = refusal(r#"{"url":"https://a.example.com/","events":["job.failed"],"sekret":"x"}"#);
-        assert!(unknown.contains("unknown field `sekret`"), "{unknown}");
+        assert_eq!(
+            unknown,
+            r#"there is no field "sekret"; send a JSON object with url, events and, if you like, secret_key"#
+        );
         let repeated =
             refusal(r#"{"url":"https://a.example.com/","url":"https://b.example.com/","events":["job.failed"]}"#);
-        assert!(repeated.contains("duplicate field `url`"), "{repeated}");
+        assert_eq!(repeated, r#"the field "url" is there twice; send it once"#);
     }
 
     #[test]
-    fn broken_json_is_told_apart_from_the_wrong_json() {
-        assert!(refusal("{\"url\":").starts_with("the body is not valid JSON"));
-        assert!(refusal("[]").starts_with("the body must be a JSON object"));
-        assert!(
-            refusal(r#"["https://a.example.com/",["job.failed"],null]"#).starts_with("the body must be a JSON object")
-        );
+    fn what_is_no_object_is_refused_as_what_it_is() {
+        let good = r#"{"url":"https://a.example.com/","events":["job.failed"]}"#;
+        let expected = "a JSON object with url, events and, if you like, secret_key";
+        let twice = serde_json::to_string(good).unwrap();
+        for (body, message) in [
+            ("{\"url\":", "the body is not valid JSON: it ends too early, at character 7".to_owned()),
+            (
+                &good.replace("}", ",}"),
+                "the body is not valid JSON: no comma may stand before a ] or a }, at character 57".into(),
+            ),
+            (
+                &format!("\u{feff}{good}"),
+                "the body cannot be read: it begins with a byte order mark (U+FEFF): send it as UTF-8 without one"
+                    .into(),
+            ),
+            (&twice, "the body is a string that holds JSON: it was encoded twice; send the object itself".into()),
+            ("[]", format!("the body must be {expected}, not an array")),
+            (r#"["https://a.example.com/",["job.failed"],null]"#, format!("the body must be {expected}, not an array")),
+            ("null", format!("the body must be {expected}, not null")),
+            ("7", format!("the body must be {expected}, not a number")),
+            ("true", format!("the body must be {expected}, not a boolean")),
+            (r#""{""#, format!("the body must be {expected}, not a string")),
+        ] {
+            assert_eq!(refusal(body), message, "{body}");
+        }
+        assert_eq!(NewWebhook::parse(b"{\"url\":\"\xff\"}", &Policy::strict()).unwrap_err().0, "the body is not UTF-8");
     }
 }

@@ -6,12 +6,11 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Secret, Webhook,
-    fields::{self, Invalid},
+    fields::{self, Fields, Invalid},
 };
 
 /// How many previous secrets may sign at a time. Several do where a webhook is rotated again during an overlap: by a client
@@ -50,18 +49,11 @@ impl Rotation {
     /// Parses the body of `POST /api/v1/webhooks/{id}/rotate-secret`, which may be empty. A `null` counts as a missing
     /// field.
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Fields {
-            secret_key: Option<Value>,
-            overlap_seconds: Option<Value>,
-        }
-        let expected = "empty, or a JSON object with, if you like, secret_key and overlap_seconds";
-        let Fields { secret_key, overlap_seconds } = fields::optional_object(body, expected)?;
-        Ok(Self {
-            secret: secret_key.map(fields::secret).transpose()?,
-            overlap: Duration::from_secs(overlap_seconds.map_or(Ok(DEFAULT_OVERLAP), |value| overlap(&value))?),
-        })
+        let expected = "nothing, or a JSON object with, if you like, secret_key and overlap_seconds";
+        let mut fields = Fields::parse_optional(body, &["secret_key", "overlap_seconds"], expected)?;
+        let overlap = fields.take("overlap_seconds").map_or(Ok(DEFAULT_OVERLAP), |value| overlap(&value))?;
+        let secret = fields.take("secret_key").map(fields::secret).transpose()?;
+        Ok(Self { secret, overlap: Duration::from_secs(overlap) })
     }
 }
 

@@ -1,11 +1,8 @@
 //! A request for a test event.
 
-use serde::Deserialize;
-use serde_json::Value;
-
 use super::{
     EventType, Webhook,
-    fields::{self, Invalid},
+    fields::{self, Fields, Invalid},
 };
 
 /// A valid request for a test event.
@@ -18,13 +15,9 @@ pub struct SampleRequest {
 impl SampleRequest {
     /// Parses the body of `POST /api/v1/webhooks/{id}/test`, which may be empty. A `null` counts as a missing field.
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Fields {
-            event: Option<Value>,
-        }
-        let Fields { event } = fields::optional_object(body, "empty, or a JSON object with, if you like, event")?;
-        Ok(Self { event: event.map(|event| fields::event("event", &event)).transpose()? })
+        let expected = "nothing, or a JSON object with, if you like, event";
+        let mut fields = Fields::parse_optional(body, &["event"], expected)?;
+        Ok(Self { event: fields.take("event").map(|event| fields::event("event", &event)).transpose()? })
     }
 
     /// The event that a webhook is to be sent: by default the first that it subscribed to.

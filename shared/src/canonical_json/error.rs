@@ -1,0 +1,148 @@
+//! Why a text has no canonical form, in words for those who sent it: none of the parser's own, which speak of lines, columns
+//! and Rust's types.
+
+use std::fmt;
+
+/// Why a text has no canonical form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Invisible, and not JSON: some editors and languages put it in front of what they write.
+    #[error("it begins with a byte order mark (U+FEFF): send it as UTF-8 without one")]
+    ByteOrderMark,
+    /// The text breaks JSON's grammar.
+    #[error("not valid JSON: {problem}, at {place}")]
+    Syntax {
+        /// What is wrong, and what would be right.
+        problem: &'static str,
+        /// Where it was found.
+        place: Place,
+    },
+    /// JavaScript would read this number as infinity and write it back as `null`. The place is in the number or just
+    /// behind it.
+    #[error("the number at {0} does not fit a double (at most 1.8e308): send it as a string")]
+    NumberOutOfRange(Place),
+    /// No UTF-8 text can hold what this escape stands for. The place is just behind the escape.
+    #[error("the \\u escape at {0} is half of a surrogate pair: send the whole character, or U+FFFD")]
+    LoneSurrogate(Place),
+    /// The limit keeps a hostile payload from exhausting the stack, ours or the receiver's.
+    #[error("arrays and objects nest more than 127 deep at {0}: send a flatter payload")]
+    TooDeep(Place),
+}
+
+/// A place in a text: the number of the character, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(pub usize);
+
+/// How the parser's sentences begin, and ours instead.
+const PROBLEMS: &[(&str, &str)] = &[
+    ("EOF", "it ends too early"),
+    ("expected `:`", "a colon must stand between a name and its value"),
+    ("expected `,` or `]`", "a comma or a ] must come next"),
+    ("expected `,` or `}`", "a comma or a } must come next"),
+    ("key must be a string", "a name in double quotes must come next"),
+    (
+        "expected value",
+        "a value must come next: an object, an array, a string in double quotes, a number, true, false or null",
+    ),
+    ("expected ident", "the only words of JSON are true, false and null"),
+    ("invalid escape", "JSON has no such escape"),
+    ("invalid number", "JSON writes numbers like -12, 0.5 and 1e9"),
+    ("control character", "a control character in a string must be escaped, a tab as \\t"),
+    ("trailing comma", "no comma may stand before a ] or a }"),
+    ("trailing characters", "something follows after its end"),
+];
+
+impl Error {
+    /// `serde_json` tells its errors apart by their text alone, which it may change. The tests below pin each sentence; one
+    /// that we do not know gets a sentence that is always true.
+    pub(super) fn from_parser(text: &str, error: &serde_json::Error) -> Self {
+        let message = error.to_string();
+        let says = |sentence| message.starts_with(sentence);
+        let place = Place::new(text, error.line(), error.column());
+        if says("number out of range") {
+            Self::NumberOutOfRange(place)
+        } else if says("lone leading surrogate") || says("unexpected end of hex escape") {
+            Self::LoneSurrogate(place)
+        } else if says("recursion limit exceeded") {
+            Self::TooDeep(place)
+        } else {
+            let known = PROBLEMS.iter().find(|(sentence, _)| says(sentence));
+            Self::Syntax { problem: known.map_or("it breaks the rules of JSON", |(_, problem)| problem), place }
+        }
+    }
+}
+
+impl Place {
+    /// `line` is counted from 1; `column` is that of a byte in it, counted from 1.
+    fn new(text: &str, line: usize, column: usize) -> Self {
+        let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let end = text.ceil_char_boundary(start + column);
+        Self(text[..end].chars().count())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "character {}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::parse, *};
+
+    #[test]
+    fn a_number_beyond_the_doubles_is_out_of_range() {
+        for number in ["1e400", "-1e400", "1e99999999999"] {
+            let result = parse(number);
+            assert!(matches!(result, Err(Error::NumberOutOfRange(_))), "{number}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_named_as_such() {
+        for text in [r#""\ud83d""#, r#""\ud83d\n""#, r#""\ud83d\u0041""#, r#""\ude00""#] {
+            let result = parse(text);
+            assert!(matches!(result, Err(Error::LoneSurrogate(_))), "{text}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_ends_at_127() {
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(parse(&nested(127)).unwrap().to_string(), nested(127));
+        assert_eq!(parse(&nested(128)), Err(Error::TooDeep(Place(128))));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_named() {
+        assert_eq!(parse("\u{feff}{}"), Err(Error::ByteOrderMark));
+    }
+
+    #[test]
+    fn each_breach_of_the_grammar_is_named_with_its_place_and_in_our_words() {
+        for (text, told) in [
+            ("", "it ends too early, at character 0"),
+            ("[1,", "it ends too early, at character 3"),
+            ("{\"a\":", "it ends too early, at character 5"),
+            ("\"é", "it ends too early, at character 2"),
+            ("{\"a\" 1}", "a colon must stand between a name and its value, at character 6"),
+            ("[1 2]", "a comma or a ] must come next, at character 4"),
+            ("{\"a\":1 \"b\":2}", "a comma or a } must come next, at character 8"),
+            ("{a:1}", "a name in double quotes must come next, at character 2"),
+            ("{'a':1}", "a name in double quotes must come next, at character 2"),
+            ("[nil]", "the only words of JSON are true, false and null, at character 3"),
+            ("\"\\x\"", "JSON has no such escape, at character 3"),
+            ("[01]", "JSON writes numbers like -12, 0.5 and 1e9, at character 3"),
+            ("\"é\n\"", "a control character in a string must be escaped, a tab as \\t, at character 3"),
+            ("[\"é\",\r\n1,]", "no comma may stand before a ] or a }, at character 10"),
+            ("{}\n{}", "something follows after its end, at character 4"),
+        ] {
+            assert_eq!(parse(text).unwrap_err().to_string(), format!("not valid JSON: {told}"), "{text}");
+        }
+        for text in ["NaN", "undefined", "<p>", "acct=1"] {
+            let told = parse(text).unwrap_err().to_string();
+            assert!(told.starts_with("not valid JSON: a value must come next: an object, an array, "), "{told}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::{fs, io};
 
 use clap::Subcommand;
 use jiff::Timestamp;
-use nano_webhooks::event::Completion;
+use nano_webhooks::{canonical_json, event::Completion};
 use serde_json::json;
 
 use crate::{failure::Failure, stack::Stack, terminal};
@@ -13,7 +13,8 @@ use crate::{failure::Failure, stack::Stack, terminal};
 pub(crate) enum Completions {
     /// Puts one message on the completions queue, as the job pipeline does for a finished task
     ///
-    /// It prints the message's id. What is no completion is refused, with the reason that fan-out would give.
+    /// It prints the message's id. What is no completion is refused, with the reason that fan-out would give. Send integers
+    /// beyond 2^53, such as a model's seed, as strings: as numbers they are rounded, of which this command warns.
     #[command(after_help = SEND_HELP)]
     Send {
         /// The completion as JSON, bare or in an EventBridge event; `-` reads it from standard input, `@FILE` from a file
@@ -37,12 +38,22 @@ impl Completions {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
         let Self::Send { completion, unchecked } = self;
         let text = read(&completion)?;
-        if !unchecked {
-            Completion::parse(&text, Timestamp::now()).map_err(|rejection| {
-                Failure::Wrong(format!("this is no completion: {rejection}; --unchecked sends it all the same"))
-            })?;
+        let parsed = Completion::parse(&text, Timestamp::now());
+        if let (Err(rejection), false) = (&parsed, unchecked) {
+            return Err(Failure::Wrong(format!(
+                "this is no completion: {rejection}; --unchecked sends it all the same"
+            )));
         }
-        let id = stack.completions_queue()?.send_text(&text).await?;
+        let completion = parsed.ok();
+        // SQS refuses some characters that JSON allows. What is no JSON has no escapes.
+        let text = if canonical_json::parse(&text).is_ok() { canonical_json::to_ascii(&text) } else { text };
+        let account = completion.as_ref().map(|completion| &completion.account_id);
+        let id = stack.completions_queue()?.send_text(&text, account).await?;
+        if let Some(rounded @ 1..) = completion.map(|completion| completion.rounded_integers) {
+            terminal::note(&format!(
+                "warning: {rounded} of the integers in data are beyond 2^53 and reach the customer with other digits; send them as strings"
+            ));
+        }
         if json { terminal::json(&json!({ "message_id": id })) } else { terminal::line(&id) }
     }
 }

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use futures_util::future::join_all;
 use nano_webhooks::{
     delivery::Message,
+    event,
     queue::{Cause, DeadLetter, Look},
 };
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ pub(crate) enum DeadLetters {
     /// Sends dead letters back to the queue that they belong to, and then deletes them here
     ///
     /// A delivery goes to the deliveries queue: attempts that were made are not made again. A completion goes to the
-    /// completions queue; where it has no timestamp of its own, webhooks that had it already get it once more.
+    /// completions queue; if it has no timestamp, it gets the time at which it was first sent, so that it stays one event.
     #[command(after_help = REDRIVE_HELP)]
     Redrive(Chosen),
     /// Deletes dead letters for good
@@ -161,9 +162,11 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
                     Cause::Delivery(message) => {
                         deliveries.send_one(&Message { queued_at: None, ..message.clone() }).await?;
                     }
-                    Cause::NoDelivery => drop(deliveries.send_text(&letter.body).await?),
+                    Cause::NoDelivery => drop(deliveries.send_text(&letter.body, None).await?),
                     Cause::Completion { .. } | Cause::NoCompletion(_) => {
-                        drop(completions.send_text(&letter.body).await?);
+                        let timed = event::with_timestamp(&letter.body, letter.sent_at);
+                        let text = timed.as_deref().unwrap_or(&letter.body);
+                        drop(completions.send_text(text, words::account(letter)).await?);
                     }
                 }
                 Ok::<_, Failure>(letters.delete(letter).await?)

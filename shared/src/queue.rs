@@ -25,6 +25,7 @@ use crate::{
     canonical_json,
     delivery::Message,
     telemetry::{self, trace::Trace},
+    webhook::AccountId,
 };
 
 /// The most messages in one `SendMessageBatch`.
@@ -80,9 +81,12 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends a message as it is, to the completions queue, and gives the name that SQS gave it.
-    pub async fn send_text(&self, text: &str) -> Result<String, QueueError> {
-        let sent = self.client.send_message().queue_url(&self.url).message_body(text).send().await;
+    /// Sends a message as it is and returns its id in SQS. With the account that it is about, if that is known, SQS keeps one
+    /// account's backlog from delaying the others' messages.
+    pub async fn send_text(&self, text: &str, account: Option<&AccountId>) -> Result<String, QueueError> {
+        let send = self.client.send_message().queue_url(&self.url).message_body(text);
+        let group = account.map(|account| account.as_str().to_owned());
+        let sent = send.set_message_group_id(group).send().await;
         let sent = sent.map_err(|err| QueueError { doing: "send a message", source: err.into() })?;
         Ok(sent.message_id.unwrap_or_default())
     }

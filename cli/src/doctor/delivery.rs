@@ -84,7 +84,7 @@ async fn attempt(report: &mut Report, stack: &Stack, api: Option<&Api>, target: 
     .to_string();
     let id = DeliveryId::of(&Completion::parse(&completion, now)?, webhook.id);
     let start = Instant::now();
-    stack.completions_queue()?.send_text(&completion).await?;
+    stack.completions_queue()?.send_text(&completion, Some(&account())).await?;
     if let Some(delivery) = wait(&stack.deliveries()?, &webhook, &id).await? {
         return judge(report, &delivery, &webhook, target, start.elapsed());
     }

@@ -75,6 +75,7 @@ impl FanOut {
 
         let (jobs, mut given_back) = self.jobs(event, trace, &mut metrics).await;
         metrics.count(Metric::Completions, jobs.len());
+        metrics.count(Metric::RoundedNumbers, jobs.iter().map(|job| job.completion.rounded_integers).sum());
         let sent = jobs.iter().filter_map(|job| queue::sent_at(job.record));
         sent.for_each(|sent_at| metrics.measure_since(Metric::AgeAtFanOut, sent_at, began));
 

@@ -25,6 +25,8 @@ const DIMENSION: &str = "Stack";
 pub enum Metric {
     /// Completions that fan-out understood.
     Completions,
+    /// Integers in the data of completions that JavaScript cannot hold, so that they go out with other digits.
+    RoundedNumbers,
     /// Delivery messages that fan-out sent.
     DeliveriesQueued,
     /// Milliseconds from when a completion was sent to its queue until fan-out had it.

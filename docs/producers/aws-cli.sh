@@ -19,13 +19,14 @@ trap 'rm -rf "$work"' EXIT
 jq --compact-output --ascii-output '
   if .timestamp then . else error("this completion has no timestamp: \(tojson)") end' > "$work/messages"
 
-# What SQS takes in one call: ten messages, 1 MiB. One file for each call.
+# With a group for each account, so that one account's many completions do not delay the others'. What SQS takes in one
+# call: ten messages, 1 MiB. One file for each call.
 jq --raw-input --slurp --compact-output '
-  [splits("\n") | select(. != "")]
-  | reduce .[] as $text ([[]];
-      if (.[-1] | length) == 10 or (.[-1] + [$text] | map(length) | add) > 1048576 and .[-1] != []
-      then . + [[$text]] else .[-1] += [$text] end)
-  | .[] | to_entries | select(. != []) | map({ Id: (.key | tostring), MessageBody: .value })
+  [splits("\n") | select(. != "") | { MessageBody: ., MessageGroupId: (fromjson | .account_id) }]
+  | reduce .[] as $message ([[]];
+      if (.[-1] | length) == 10 or (.[-1] + [$message] | map(.MessageBody | length) | add) > 1048576 and .[-1] != []
+      then . + [[$message]] else .[-1] += [$message] end)
+  | .[] | to_entries | select(. != []) | map({ Id: (.key | tostring) } + .value)
   ' "$work/messages" | split -l 1 -a 6 - "$work/batch."
 
 send() {

@@ -18,33 +18,36 @@ const QueueUrl = process.env.COMPLETIONS_QUEUE_URL;
 // The SDK itself repeats a call that failed as a whole, or was throttled.
 const sqs = new SQSClient({ retryMode: "standard", maxAttempts: 5 });
 
-function message(line) {
+function entry(line) {
   const completion = JSON.parse(line);
   // When the task ended, and the same whenever this completion is sent. Without it each repetition would be news.
   if (!completion.timestamp) throw new Error(`this completion has no timestamp: ${line}`);
-  // As ASCII: SQS refuses some characters that JSON allows.
+  // As ASCII: SQS refuses some characters that JSON allows. With a group for each account, so that one account's many
+  // completions do not delay the others'.
   const escaped = (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
-  return JSON.stringify(completion).replace(/[\u007f-\uffff]/g, escaped);
+  const MessageBody = JSON.stringify(completion).replace(/[\u007f-\uffff]/g, escaped);
+  return { MessageBody, MessageGroupId: completion.account_id };
 }
 
-function* batches(messages) {
+function* batches(entries) {
   let batch = [];
   let size = 0;
-  for (const text of messages) {
-    if (batch.length === MOST_MESSAGES || (batch.length > 0 && size + text.length > MOST_BYTES)) {
+  for (const each of entries) {
+    const bytes = each.MessageBody.length;
+    if (batch.length === MOST_MESSAGES || (batch.length > 0 && size + bytes > MOST_BYTES)) {
       yield batch;
       batch = [];
       size = 0;
     }
-    batch.push(text);
-    size += text.length;
+    batch.push(each);
+    size += bytes;
   }
   if (batch.length > 0) yield batch;
 }
 
 // Sends a batch until SQS has taken all of it. A call that succeeds can still have failed for some of its messages.
 async function send(batch) {
-  let entries = batch.map((MessageBody, number) => ({ Id: String(number), MessageBody }));
+  let entries = batch.map((each, number) => ({ Id: String(number), ...each }));
   for (let attempt = 0; attempt < ROUNDS; attempt++) {
     const { Failed: failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries: entries }));
     // Our mistake, which it would be the next time, too.
@@ -59,8 +62,8 @@ async function send(batch) {
 
 async function main() {
   const lines = readFileSync(0, "utf8").split("\n");
-  const messages = lines.filter((line) => line.trim() !== "").map(message);
-  for (const batch of batches(messages)) await send(batch);
+  const entries = lines.filter((line) => line.trim() !== "").map(entry);
+  for (const batch of batches(entries)) await send(batch);
 }
 
 main().catch((error) => {

@@ -25,32 +25,34 @@ QUEUE_URL = os.environ["COMPLETIONS_QUEUE_URL"]
 SQS = boto3.client("sqs", config=Config(retries={"mode": "standard", "max_attempts": 5}))
 
 
-def message(line):
+def entry(line):
     completion = json.loads(line)
     # When the task ended, and the same whenever this completion is sent. Without it each repetition would be news.
     if not completion.get("timestamp"):
         sys.exit(f"this completion has no timestamp: {line}")
-    # As ASCII, which is what json.dumps writes: SQS refuses some characters that JSON allows.
-    return json.dumps(completion, allow_nan=False)
+    # As ASCII, which is what json.dumps writes: SQS refuses some characters that JSON allows. With a group for each
+    # account, so that one account's many completions do not delay the others'.
+    return {"MessageBody": json.dumps(completion, allow_nan=False), "MessageGroupId": completion["account_id"]}
 
 
-def batches(messages):
+def batches(entries):
     batch, size = [], 0
-    for text in messages:
-        if batch and (len(batch) == MOST_MESSAGES or size + len(text) > MOST_BYTES):
+    for each in entries:
+        bytes_of_it = len(each["MessageBody"])
+        if batch and (len(batch) == MOST_MESSAGES or size + bytes_of_it > MOST_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(text)
-        size += len(text)
+        batch.append(each)
+        size += bytes_of_it
     if batch:
         yield batch
 
 
 def send(batch):
     """Sends a batch until SQS has taken all of it. A call that succeeds can have failed for some of its messages."""
-    waiting = {str(number): text for number, text in enumerate(batch)}
+    waiting = {str(number): each for number, each in enumerate(batch)}
     for attempt in range(ROUNDS):
-        entries = [{"Id": number, "MessageBody": text} for number, text in waiting.items()]
+        entries = [{"Id": number, **each} for number, each in waiting.items()]
         failed = SQS.send_message_batch(QueueUrl=QUEUE_URL, Entries=entries).get("Failed", [])
         for failure in failed:
             # Our mistake, which it would be the next time, too.
@@ -64,7 +66,7 @@ def send(batch):
 
 
 def main():
-    for batch in batches([message(line) for line in sys.stdin if line.strip()]):
+    for batch in batches([entry(line) for line in sys.stdin if line.strip()]):
         send(batch)
 
 

@@ -32,42 +32,52 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await;
     let client = Client::new(&config);
     let lines: Vec<String> = io::stdin().lines().collect::<Result<_, _>>()?;
-    let messages = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| message(line));
+    let messages = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| Message::new(line));
     for batch in batches(messages.collect::<Result<_, _>>()?) {
         send(&client, &queue_url, batch).await?;
     }
     Ok(())
 }
 
-fn message(line: &str) -> Result<String, Box<dyn Error>> {
-    let completion: Value = serde_json::from_str(line)?;
-    // When the task ended, and the same whenever this completion is sent. Without it each repetition would be news.
-    if !completion["timestamp"].is_string() {
-        return Err(format!("this completion has no timestamp: {line}").into());
-    }
-    // As ASCII: SQS refuses some characters that JSON allows.
-    let ascii = |char: char| match char {
-        ' '..='~' => vec![char],
-        _ => char
-            .encode_utf16(&mut [0; 2])
-            .iter()
-            .flat_map(|unit| format!("\\u{unit:04x}").into_bytes())
-            .map(char::from)
-            .collect(),
-    };
-    Ok(completion.to_string().chars().flat_map(ascii).collect())
+struct Message {
+    body: String,
+    /// The account, so that one account's many completions do not delay the others'.
+    group: String,
 }
 
-fn batches(messages: Vec<String>) -> Vec<Vec<String>> {
-    let mut batches: Vec<Vec<String>> = Vec::new();
+impl Message {
+    fn new(line: &str) -> Result<Self, Box<dyn Error>> {
+        let completion: Value = serde_json::from_str(line)?;
+        // When the task ended, and the same whenever this completion is sent. Without it each repetition would be news.
+        if !completion["timestamp"].is_string() {
+            return Err(format!("this completion has no timestamp: {line}").into());
+        }
+        let group = completion["account_id"].as_str().unwrap_or_default().to_owned();
+        // As ASCII: SQS refuses some characters that JSON allows.
+        let ascii = |char: char| match char {
+            ' '..='~' => vec![char],
+            _ => char
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .flat_map(|unit| format!("\\u{unit:04x}").into_bytes())
+                .map(char::from)
+                .collect(),
+        };
+        Ok(Self { body: completion.to_string().chars().flat_map(ascii).collect(), group })
+    }
+}
+
+fn batches(messages: Vec<Message>) -> Vec<Vec<Message>> {
+    let mut batches: Vec<Vec<Message>> = Vec::new();
     let mut bytes = 0;
-    for text in messages {
-        bytes += text.len();
+    for message in messages {
+        let size = message.body.len();
+        bytes += size;
         match batches.last_mut() {
-            Some(batch) if batch.len() < MOST_MESSAGES && bytes <= MOST_BYTES => batch.push(text),
+            Some(batch) if batch.len() < MOST_MESSAGES && bytes <= MOST_BYTES => batch.push(message),
             _ => {
-                bytes = text.len();
-                batches.push(vec![text]);
+                bytes = size;
+                batches.push(vec![message]);
             }
         }
     }
@@ -75,9 +85,10 @@ fn batches(messages: Vec<String>) -> Vec<Vec<String>> {
 }
 
 /// Sends a batch until SQS has taken all of it. A call that succeeds can still have failed for some of its messages.
-async fn send(client: &Client, queue_url: &str, batch: Vec<String>) -> Result<(), Box<dyn Error>> {
-    let entry = |(number, text): (usize, String)| {
-        SendMessageBatchRequestEntry::builder().id(number.to_string()).message_body(text).build()
+async fn send(client: &Client, queue_url: &str, batch: Vec<Message>) -> Result<(), Box<dyn Error>> {
+    let entry = |(number, Message { body, group }): (usize, Message)| {
+        let entry = SendMessageBatchRequestEntry::builder().id(number.to_string());
+        entry.message_body(body).message_group_id(group).build()
     };
     let mut entries: Vec<_> = batch.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?;
     for attempt in 0..ROUNDS {

@@ -127,11 +127,6 @@ impl Deliveries {
         Ok(ids)
     }
 
-    /// How many of a webhook's deliveries are held, counted no further than to `most`. It may be as it was a moment ago.
-    pub async fn count_held(&self, account: &AccountId, webhook: WebhookId, most: usize) -> Result<usize, StoreError> {
-        Ok(self.held(account, webhook, End::Oldest, (None, None), most).await?.len())
-    }
-
     /// Reads deliveries by their names. The result is in their order: `None` for those of which nothing is stored; one that
     /// cannot be read fails alone. What is not read consistently costs half, and may be as it was a moment ago.
     pub async fn find_all(

@@ -33,7 +33,7 @@ pub(super) fn partitions(account: &AccountId, webhook: WebhookId) -> impl Iterat
 }
 
 /// The name of one of a webhook's partitions.
-fn shard_name(account: &AccountId, webhook: WebhookId, shard: u8) -> String {
+pub(super) fn shard_name(account: &AccountId, webhook: WebhookId, shard: u8) -> String {
     format!("{account}#{webhook}#{shard}")
 }
 

@@ -15,6 +15,8 @@ pub mod delivery;
 
 pub mod canonical_json;
 
+mod reply_time;
+
 pub mod signature;
 
 pub mod retry;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::{
     delivery::Attempt,
+    reply_time::ReplyTime,
     webhook::{AccountId, WebhookId},
 };
 
@@ -42,7 +43,7 @@ pub struct Tally {
 /// An hour as a reply shows it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    hour: Timestamp,
+    hour: ReplyTime,
     deliveries: u64,
     failures: u64,
     p50_ms: Option<u64>,
@@ -77,7 +78,7 @@ impl Tally {
 impl Summary {
     fn new(hour: Timestamp, tally: &Tally) -> Self {
         let Tally { deliveries, failures, .. } = *tally;
-        Self { hour, deliveries, failures, p50_ms: tally.percentile(50), p95_ms: tally.percentile(95) }
+        Self { hour: hour.into(), deliveries, failures, p50_ms: tally.percentile(50), p95_ms: tally.percentile(95) }
     }
 }
 
@@ -159,12 +160,13 @@ mod tests {
     fn hours_without_attempts_are_there_too_and_the_present_one_is_last() {
         let hour: Timestamp = "2026-01-02T02:00:00Z".parse().unwrap();
         let hours = hours(&BTreeMap::from([(hour, tally([10, 10]))]), 3, now());
-        let told: Vec<_> = hours.iter().map(|hour| (hour.hour.to_string(), hour.deliveries, hour.p50_ms)).collect();
+        let shown: Vec<_> =
+            hours.iter().map(|hour| (serde_json::to_value(hour.hour).unwrap(), hour.deliveries, hour.p50_ms)).collect();
         let expected = [
-            ("2026-01-02T01:00:00Z".into(), 0, None),
-            ("2026-01-02T02:00:00Z".into(), 2, Some(10)),
-            ("2026-01-02T03:00:00Z".into(), 0, None),
+            ("2026-01-02T01:00:00.000Z".into(), 0, None),
+            ("2026-01-02T02:00:00.000Z".into(), 2, Some(10)),
+            ("2026-01-02T03:00:00.000Z".into(), 0, None),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(shown, expected);
     }
 }

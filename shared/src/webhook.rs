@@ -30,6 +30,8 @@ pub use sample::SampleRequest;
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
 
+use crate::reply_time::ReplyTime;
+
 /// The account that owns a webhook: 1 to 64 of `A-Z a-z 0-9 _ - . :`, chosen by the platform.
 ///
 /// The alphabet is what SQS accepts in a message group id and leaves `#` free to separate it from a webhook's id in a
@@ -203,16 +205,17 @@ impl Webhook {
     pub fn details(&self, held: usize, now: Timestamp) -> Details<'_> {
         let Health { failing_since, consecutive_failures, last_failed_at, disabled, circuit, .. } = self.health();
         let is_probed = circuit == Circuit::Open && self.is_active();
+        let previous = self.previous_secrets_at(now).map(|previous| previous.expires_at);
         Details {
             view: self.view(),
-            failing_since,
+            failing_since: failing_since.map(ReplyTime::from),
             consecutive_failures,
-            last_failed_at,
+            last_failed_at: last_failed_at.map(ReplyTime::from),
             disabled_reason: disabled.map(|disabled| disabled.reason),
             circuit,
-            next_probe_at: self.action_at.filter(|_| is_probed),
+            next_probe_at: self.action_at.filter(|_| is_probed).map(ReplyTime::from),
             held,
-            previous_secret_expires_at: self.previous_secrets_at(now).map(|previous| previous.expires_at).max(),
+            previous_secret_expires_at: previous.max().map(ReplyTime::from),
         }
     }
 }
@@ -241,15 +244,15 @@ impl<'a> View<'a> {
 pub struct Details<'a> {
     #[serde(flatten)]
     view: View<'a>,
-    failing_since: Option<Timestamp>,
+    failing_since: Option<ReplyTime>,
     consecutive_failures: u64,
-    last_failed_at: Option<Timestamp>,
+    last_failed_at: Option<ReplyTime>,
     disabled_reason: Option<String>,
     circuit: Circuit,
-    next_probe_at: Option<Timestamp>,
+    next_probe_at: Option<ReplyTime>,
     held: usize,
     /// When the last of the previous secrets stops signing.
-    previous_secret_expires_at: Option<Timestamp>,
+    previous_secret_expires_at: Option<ReplyTime>,
 }
 
 impl<'a> Details<'a> {

@@ -91,7 +91,30 @@ impl Customer {
             self.used_secrets.add_from(body.as_deref().unwrap_or_default());
             self.used_secrets.add_from(&text);
         }
-        Ok(Reply { status: status.as_u16(), headers, text })
+        let reply = Reply { status: status.as_u16(), headers, text };
+        match oddly_written_time(&reply.json()) {
+            Some(time) => {
+                Err(Failure::new(format!("{time} is a time without milliseconds of three digits: {}", reply.text)))
+            }
+            None => Ok(reply),
+        }
+    }
+}
+
+/// Every time in a reply has one form. What we pass on, as a producer or a receiver wrote it, has their own.
+fn oddly_written_time(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => {
+            let is_time = text.parse::<jiff::Timestamp>().is_ok();
+            let has_its_form = text.len() == "2026-01-02T03:04:05.678Z".len() && text.get(19..20) == Some(".");
+            (is_time && !has_its_form).then_some(text)
+        }
+        Value::Array(elements) => elements.iter().find_map(oddly_written_time),
+        Value::Object(members) => {
+            let ours = members.iter().filter(|(name, _)| !["payload", "response"].contains(&name.as_str()));
+            ours.map(|(_, value)| value).find_map(oddly_written_time)
+        }
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Attempt, Delivery, DeliveryId, Outcome, State};
-use crate::webhook::EventType;
+use crate::{reply_time::ReplyTime, webhook::EventType};
 
 /// A delivery as it stands in a list: without its body.
 #[derive(Debug, Clone)]
@@ -29,10 +29,10 @@ pub struct Summary<'a> {
     event: EventType,
     status: State,
     /// When the task ended.
-    timestamp: Timestamp,
+    timestamp: ReplyTime,
     attempt_count: usize,
     last_attempt: Option<AttemptView<'a>>,
-    next_attempt_at: Option<Timestamp>,
+    next_attempt_at: Option<ReplyTime>,
 }
 
 impl<'a> From<&'a Listed> for Summary<'a> {
@@ -42,10 +42,10 @@ impl<'a> From<&'a Listed> for Summary<'a> {
             id,
             event: *event,
             status: *state,
-            timestamp: id.ended_at(),
+            timestamp: id.ended_at().into(),
             attempt_count: attempts.len(),
             last_attempt: attempts.last().map(AttemptView::from),
-            next_attempt_at: *next_attempt_at,
+            next_attempt_at: next_attempt_at.map(ReplyTime::from),
         }
     }
 }
@@ -57,9 +57,9 @@ pub struct View<'a> {
     event: EventType,
     status: State,
     /// When the task ended.
-    timestamp: Timestamp,
+    timestamp: ReplyTime,
     attempt_count: usize,
-    next_attempt_at: Option<Timestamp>,
+    next_attempt_at: Option<ReplyTime>,
     /// The body that was signed and sent, byte for byte.
     payload: &'a RawValue,
     attempts: Vec<AttemptView<'a>>,
@@ -72,9 +72,9 @@ impl<'a> From<&'a Delivery> for View<'a> {
             id,
             event: *event,
             status: *state,
-            timestamp: id.ended_at(),
+            timestamp: id.ended_at().into(),
             attempt_count: attempts.len(),
-            next_attempt_at: *next_attempt_at,
+            next_attempt_at: next_attempt_at.map(ReplyTime::from),
             payload: serde_json::from_str(body).expect("the body was made by canonical_json"),
             attempts: attempts.iter().map(AttemptView::from).collect(),
         }
@@ -83,7 +83,7 @@ impl<'a> From<&'a Delivery> for View<'a> {
 
 #[derive(Debug, Serialize)]
 struct AttemptView<'a> {
-    started_at: Timestamp,
+    started_at: ReplyTime,
     duration_ms: u64,
     outcome: &'static str,
     /// What happened, in a sentence.
@@ -106,7 +106,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
             _ => (None, None),
         };
         Self {
-            started_at: attempt.started_at,
+            started_at: attempt.started_at.into(),
             duration_ms: attempt.duration_ms,
             outcome: attempt.outcome.phase(),
             message: attempt.explanation(),

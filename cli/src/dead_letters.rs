@@ -3,12 +3,14 @@
 mod chosen;
 mod words;
 
+use std::collections::HashSet;
+
 use clap::Subcommand;
 use futures_util::future::join_all;
 use nano_webhooks::{
     delivery::Message,
     event,
-    queue::{Cause, DeadLetter, Look},
+    queue::{Cause, DeadLetter, DeadLetters as DeadLetterQueue, Look},
 };
 use serde_json::{Value, json};
 
@@ -38,6 +40,7 @@ pub(crate) enum DeadLetters {
     ///
     /// A delivery goes to the deliveries queue: attempts that were made are not made again. A completion goes to the
     /// completions queue; if it has no timestamp, it gets the time at which it was first sent, so that it stays one event.
+    /// What arrives while the command runs is left for the next time, also what comes back at once.
     #[command(after_help = REDRIVE_HELP)]
     Redrive(Chosen),
     /// Deletes dead letters for good
@@ -53,7 +56,9 @@ pub(crate) enum DeadLetters {
 
 const LIST_HELP: &str = "\
 SQS shows nobody a message without handing it out, so what is listed is hidden from others meanwhile: for the moment that
-it takes, or for a minute where it is cut short.";
+it takes, or, if it is cut short, for a minute and one second more for each 50 letters.
+
+Exit code 1 if not all were reached: SQS hides at most 120,000 at the same time, and what somebody else looks at.";
 
 const REDRIVE_HELP: &str = "\
 Examples:
@@ -82,7 +87,7 @@ impl DeadLetters {
 async fn list(stack: &Stack, limit: usize, json: bool) -> Result<(), Failure> {
     let (mut rows, mut kinds) = (Vec::new(), Vec::new());
     let mut table = Table::new(&["ID", "SENT", "KIND", "WHY"]);
-    stack
+    let unreached = stack
         .dead_letters()?
         .look_through(async |letters: Vec<DeadLetter>| {
             for letter in letters.iter().take(limit - rows.len()) {
@@ -98,11 +103,14 @@ async fn list(stack: &Stack, limit: usize, json: bool) -> Result<(), Failure> {
         })
         .await?;
     if json {
-        return terminal::json(&Value::Array(rows));
+        terminal::json(&Value::Array(rows))?;
+        return check_reached(unreached);
     }
     if rows.is_empty() {
-        terminal::note("No dead letters.");
-        return Ok(());
+        if unreached == 0 {
+            terminal::note("No dead letters.");
+        }
+        return check_reached(unreached);
     }
     table.print()?;
     for (kind, what_to_do) in kinds {
@@ -111,7 +119,7 @@ async fn list(stack: &Stack, limit: usize, json: bool) -> Result<(), Failure> {
     if rows.len() == limit {
         terminal::note(&format!("There are about {}; --limit shows more.", stack.dead_letters()?.count().await?));
     }
-    Ok(())
+    check_reached(unreached)
 }
 
 async fn show(stack: &Stack, id: &str, json: bool) -> Result<(), Failure> {
@@ -148,89 +156,121 @@ async fn show(stack: &Stack, id: &str, json: bool) -> Result<(), Failure> {
 }
 
 async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failure> {
-    let (completions, deliveries) = (stack.completions_queue()?, stack.deliveries_queue()?);
     let letters = stack.dead_letters()?;
-    let mut progress = Progress::new("redriven", letters.count().await?);
-    let (mut done, mut left) = (Vec::new(), 0);
-    let looked = letters
-        .look_through(async |batch: Vec<DeadLetter>| {
-            let (taken, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|letter| chosen.redrives(letter));
-            // Deleted only when it is on its queue: cut short in between, it is there twice, and delivered once.
-            let sent = join_all(taken.iter().map(async |letter| {
-                match &letter.cause {
-                    // Its way to the first attempt is measured no more: it would count the time that it lay here.
-                    Cause::Delivery(message) => {
-                        deliveries.send_one(&Message { queued_at: None, ..message.clone() }).await?;
-                    }
-                    Cause::NoDelivery => drop(deliveries.send_text(&letter.body, None).await?),
-                    Cause::Completion { .. } | Cause::NoCompletion(_) => {
-                        let timed = event::with_timestamp(&letter.body, letter.sent_at);
-                        let text = timed.as_deref().unwrap_or(&letter.body);
-                        drop(completions.send_text(text, words::account(letter)).await?);
-                    }
-                }
-                Ok::<_, Failure>(letters.delete(letter).await?)
-            }))
-            .await;
-            done.extend(taken.iter().zip(&sent).filter(|(_, sent)| sent.is_ok()).map(|(letter, _)| letter.id.clone()));
-            progress.add(taken.len());
-            sent.into_iter().collect::<Result<(), _>>()?;
-            left += kept.len();
-            Ok::<_, Failure>(Look { enough: chosen.is_complete(&done), kept })
-        })
-        .await;
-    drop(progress);
+    let found = find(&letters, chosen, |letter| chosen.redrives(letter)).await?;
+    chosen.check_found(&found.ids)?;
+    let (completions, deliveries) = (stack.completions_queue()?, stack.deliveries_queue()?);
+    let send = async |letter: &DeadLetter| match &letter.cause {
+        // The time to its first attempt is not measured any more: it would include the time that it lay here.
+        Cause::Delivery(message) => Ok(deliveries.send_one(&Message { queued_at: None, ..message.clone() }).await?),
+        Cause::NoDelivery => Ok(drop(deliveries.send_text(&letter.body, None).await?)),
+        Cause::Completion { .. } | Cause::NoCompletion(_) => {
+            let timed = event::with_timestamp(&letter.body, letter.sent_at);
+            let text = timed.as_deref().unwrap_or(&letter.body);
+            Ok(drop(completions.send_text(text, words::account(letter)).await?))
+        }
+        Cause::Notification(_) => Err(chosen::no_way_back(letter)),
+    };
+    // Deleted only when it is on its queue: cut short in between, it is there twice, and delivered once.
+    let (done, ended) = do_each("redriven", &letters, &found, send).await;
     if json {
         terminal::json(&json!({ "redriven": done }))?;
     } else {
         terminal::note(&format!("Sent {} back to their queues.", done.len()));
-        if left > 0 && chosen.all {
-            terminal::note(&format!("Left {left} that are malformed: `dead-letters list` says why."));
+        if found.others > 0 && chosen.all {
+            let left = found.others;
+            terminal::note(&format!("Left {left} that are malformed or notifications: `dead-letters list` says why."));
         }
     }
-    looked?;
-    chosen.check_found(&done)
+    ended?;
+    check_reached(found.unreached)
 }
 
 async fn purge(stack: &Stack, chosen: &Chosen, yes: bool, json: bool) -> Result<(), Failure> {
     let letters = stack.dead_letters()?;
-    let mut found = Vec::new();
-    letters
-        .look_through(async |batch: Vec<DeadLetter>| {
-            found.extend(batch.iter().filter(|letter| chosen.purges(letter)).map(|letter| letter.id.clone()));
-            Ok::<_, Failure>(Look { enough: chosen.is_complete(&found), kept: batch })
-        })
-        .await?;
-    chosen.check_found(&found)?;
-    if !found.is_empty() {
-        terminal::confirm(yes, &format!("Delete {} of the dead letters for good?", found.len()))?;
+    let found = find(&letters, chosen, |letter| chosen.purges(letter)).await?;
+    chosen.check_found(&found.ids)?;
+    if !found.ids.is_empty() {
+        terminal::confirm(yes, &format!("Delete {} of the dead letters for good?", found.ids.len()))?;
     }
-    let mut progress = Progress::new("deleted", found.len());
-    let mut done = Vec::new();
-    let looked = letters
-        .look_through(async |batch: Vec<DeadLetter>| {
-            let (taken, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|letter| found.contains(&letter.id));
-            let deleted = join_all(taken.iter().map(|letter| letters.delete(letter))).await;
-            done.extend(taken.iter().zip(&deleted).filter(|(_, it)| it.is_ok()).map(|(letter, _)| letter.id.clone()));
-            progress.add(taken.len());
-            deleted.into_iter().collect::<Result<(), _>>()?;
-            Ok::<_, Failure>(Look { enough: done.len() == found.len(), kept })
-        })
-        .await;
-    drop(progress);
+    let (done, ended) = do_each("deleted", &letters, &found, async |_| Ok(())).await;
     if json {
         terminal::json(&json!({ "deleted": done }))?;
     } else {
         terminal::note(&format!("Deleted {}.", done.len()));
     }
-    looked?;
-    if done.len() < found.len() {
-        let hidden = found.len() - done.len();
-        return Err(Failure::Failed(format!(
-            "{hidden} were not found again: somebody else looks at them; try again in a minute"
-        )));
+    ended?;
+    check_reached(found.unreached)
+}
+
+/// What a look through the queue found.
+struct Found {
+    /// The letters that were chosen.
+    ids: HashSet<String>,
+    /// How many were not.
+    others: usize,
+    /// About how many were not reached.
+    unreached: usize,
+}
+
+/// Finds what is chosen, before anything is done with it: what is sent back can be a dead letter again within a second,
+/// under another id, and must not be sent back a second time.
+async fn find(
+    letters: &DeadLetterQueue,
+    chosen: &Chosen,
+    is_chosen: impl Fn(&DeadLetter) -> bool,
+) -> Result<Found, Failure> {
+    let (mut ids, mut others) = (HashSet::new(), 0);
+    let look = letters.look_through(async |batch: Vec<DeadLetter>| {
+        let before = ids.len();
+        ids.extend(batch.iter().filter(|letter| is_chosen(letter)).map(|letter| letter.id.clone()));
+        others += batch.len() - (ids.len() - before);
+        Ok::<_, Failure>(Look { enough: chosen.is_complete(&ids), kept: batch })
+    });
+    let unreached = look.await?;
+    Ok(Found { ids, others, unreached })
+}
+
+/// Does something with each letter that was found, and deletes it when that is done. Returns the ids of those with which
+/// it was done, and what went wrong with the others.
+async fn do_each(
+    what: &'static str,
+    letters: &DeadLetterQueue,
+    found: &Found,
+    act: impl AsyncFn(&DeadLetter) -> Result<(), Failure>,
+) -> (Vec<String>, Result<(), Failure>) {
+    let mut progress = Progress::new(what, found.ids.len());
+    let mut done = Vec::new();
+    if found.ids.is_empty() {
+        return (done, Ok(()));
     }
-    Ok(())
+    let looked = letters
+        .look_through(async |batch: Vec<DeadLetter>| {
+            let (taken, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|letter| found.ids.contains(&letter.id));
+            let results = join_all(taken.iter().map(async |letter| {
+                act(letter).await?;
+                Ok::<_, Failure>(letters.delete(letter).await?)
+            }))
+            .await;
+            done.extend(taken.iter().zip(&results).filter(|(_, it)| it.is_ok()).map(|(letter, _)| letter.id.clone()));
+            progress.add(taken.len());
+            results.into_iter().collect::<Result<(), _>>()?;
+            Ok::<_, Failure>(Look { enough: done.len() == found.ids.len(), kept })
+        })
+        .await;
+    let missing = found.ids.len() - done.len();
+    let hidden = || Failure::Failed(format!("{missing} were not found again: {HIDDEN}"));
+    let ended = looked.and_then(|_| if missing == 0 { Ok(()) } else { Err(hidden()) });
+    (done, ended)
+}
+
+const HIDDEN: &str = "somebody else looks at them, or SQS hides as many as it can; try again in a minute";
+
+fn check_reached(unreached: usize) -> Result<(), Failure> {
+    match unreached {
+        0 => Ok(()),
+        some => Err(Failure::Failed(format!("about {some} were not reached: {HIDDEN}"))),
+    }
 }
 
 fn shown(letter: &DeadLetter, stack: &Stack) -> Value {

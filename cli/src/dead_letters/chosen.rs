@@ -1,5 +1,7 @@
 //! Which dead letters a command is about.
 
+use std::collections::HashSet;
+
 use clap::Args;
 use nano_webhooks::queue::{Cause, DeadLetter};
 
@@ -10,7 +12,7 @@ use crate::failure::Failure;
 pub(crate) struct Chosen {
     /// These, by their ids
     ids: Vec<String>,
-    /// All; of these, `redrive` leaves the malformed ones where they are
+    /// All; of these, `redrive` leaves malformed ones and notifications where they are
     #[arg(long)]
     pub(super) all: bool,
     /// Those that are malformed, and no others
@@ -26,10 +28,16 @@ pub(super) fn no_letters(ids: &[String]) -> Failure {
     ))
 }
 
+/// The failure to send this one back.
+pub(super) fn no_way_back(letter: &DeadLetter) -> Failure {
+    Failure::Failed(format!("{} is a notification, which has no queue to go back to: purge it", letter.id))
+}
+
 impl Chosen {
     pub(super) fn redrives(&self, letter: &DeadLetter) -> bool {
         let malformed = is_malformed(letter);
-        self.ids.contains(&letter.id) || (self.all && !malformed) || (self.malformed && malformed)
+        let has_way_back = !malformed && !matches!(letter.cause, Cause::Notification(_));
+        self.ids.contains(&letter.id) || (self.all && has_way_back) || (self.malformed && malformed)
     }
 
     pub(super) fn purges(&self, letter: &DeadLetter) -> bool {
@@ -37,13 +45,13 @@ impl Chosen {
     }
 
     /// Whether nothing else can be chosen.
-    pub(super) fn is_complete(&self, done: &[String]) -> bool {
+    pub(super) fn is_complete(&self, done: &HashSet<String>) -> bool {
         !self.ids.is_empty() && self.ids.iter().all(|id| done.contains(id))
     }
 
     /// Fails for those that were named and not found.
-    pub(super) fn check_found(&self, done: &[String]) -> Result<(), Failure> {
-        let missing: Vec<String> = self.ids.iter().filter(|id| !done.contains(id)).cloned().collect();
+    pub(super) fn check_found(&self, done: &HashSet<String>) -> Result<(), Failure> {
+        let missing: Vec<String> = self.ids.iter().filter(|id| !done.contains(*id)).cloned().collect();
         if missing.is_empty() { Ok(()) } else { Err(no_letters(&missing)) }
     }
 }

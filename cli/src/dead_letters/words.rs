@@ -12,6 +12,7 @@ pub(super) fn kind(letter: &DeadLetter) -> &'static str {
         Cause::NoCompletion(_) | Cause::NoDelivery => "malformed",
         Cause::Completion { .. } => "completion",
         Cause::Delivery(_) => "delivery",
+        Cause::Notification(_) => "notification",
     }
 }
 
@@ -19,7 +20,7 @@ pub(super) fn account(letter: &DeadLetter) -> Option<&AccountId> {
     match &letter.cause {
         Cause::Completion { completion, .. } => Some(&completion.account_id),
         Cause::Delivery(message) => Some(&message.account_id),
-        Cause::NoCompletion(_) | Cause::NoDelivery => None,
+        Cause::NoCompletion(_) | Cause::NoDelivery | Cause::Notification(_) => None,
     }
 }
 
@@ -31,12 +32,13 @@ pub(super) fn why(letter: &DeadLetter) -> String {
             let (task, account) = (&completion.task_id, &completion.account_id);
             match event_bus {
                 Some(words) => format!("EventBridge could not put task {task} of {account} on the queue: {words}"),
-                None => format!("fan-out failed on task {task} of {account}, time and again"),
+                None => format!("fan-out failed on task {task} of {account} repeatedly"),
             }
         }
+        Cause::Notification(words) => format!("EventBridge could not put it on your SNS topic: {words}"),
         Cause::Delivery(message) => {
             let (id, webhook, account) = (&message.delivery_id, message.webhook_id, &message.account_id);
-            format!("the dispatcher failed on delivery {id} to webhook {webhook} of {account}, time and again")
+            format!("the dispatcher failed on delivery {id} to webhook {webhook} of {account} repeatedly")
         }
     }
 }
@@ -48,6 +50,9 @@ pub(super) fn what_to_do(letter: &DeadLetter, stack: &Stack) -> String {
             "nothing was delivered; correct the producer, let it send the completion again, and purge this one".into()
         }
         Cause::NoDelivery => "purge it".into(),
+        Cause::Notification(_) => "see that the topic's policy lets events.amazonaws.com publish, then purge it: \
+                                   `webhooks list` shows how the webhooks are now"
+            .into(),
         Cause::Completion { event_bus: Some(_), .. } => {
             "see that the rule may send to the completions queue, then redrive it".into()
         }

@@ -1,9 +1,13 @@
 //! The dead-letter queue, for the operator's command: what lies there, why, and where it belongs.
 //!
 //! SQS lets nobody look at a message without receiving it. So looking hides what it has seen until all is seen, and then
-//! shows it to everyone again; where that is cut short, the messages come back by themselves after [`HIDDEN_FOR`].
+//! shows it to everyone again. If it is cut short, the messages come back by themselves, after a minute or, on a long
+//! queue, after as long as a slow look may take.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use aws_sdk_sqs::{
     Client,
@@ -11,17 +15,24 @@ use aws_sdk_sqs::{
         ChangeMessageVisibilityBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName, QueueAttributeName,
     },
 };
+use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
 
 use super::QueueError;
 use crate::{delivery::Message, event::Completion};
 
-/// How long what was received stays hidden, in seconds, if nobody shows it again.
-const HIDDEN_FOR: i32 = 60;
+/// How many letters a second a slow look gets through, to hide them for long enough.
+const SLOW_LOOK: usize = 50;
+/// The longest time that SQS hides a message: 12 hours.
+const LONGEST: usize = 12 * 3600;
 /// The queue's answer covers only some of its servers unless it may wait, in seconds.
 const WAIT: i32 = 1;
 /// The most that one call takes.
 const BATCH: usize = 10;
+/// How many calls are made at the same time.
+const CALLS: usize = 8;
+/// How often the queue may say that it is empty although its count says otherwise: the count can be a minute old.
+const EMPTY_ANSWERS: usize = 3;
 
 /// The queue.
 #[derive(Debug, Clone)]
@@ -49,7 +60,7 @@ pub struct DeadLetter {
 pub enum Cause {
     /// It is no completion, for this reason. Nothing was delivered.
     NoCompletion(String),
-    /// A completion that fan-out failed on, time and again; or one that EventBridge, in these words, could not put on the
+    /// A completion that fan-out failed on repeatedly; or one that EventBridge, in these words, could not put on the
     /// queue.
     Completion {
         /// The completion in it.
@@ -57,8 +68,10 @@ pub enum Cause {
         /// What EventBridge said.
         event_bus: Option<String>,
     },
-    /// A delivery that the dispatcher failed on, time and again.
+    /// A delivery that the dispatcher failed on repeatedly.
     Delivery(Message),
+    /// A notification that EventBridge, in these words, could not put on the operator's SNS topic.
+    Notification(String),
     /// It came from the deliveries queue and is no delivery: somebody put it there by hand.
     NoDelivery,
 }
@@ -69,6 +82,12 @@ impl Cause {
         if let Some(reason) = attributes.get("reason") {
             return Self::NoCompletion(reason.clone());
         }
+        // The attributes that EventBridge sets:
+        // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+        let error = attributes.get("ERROR_MESSAGE").cloned();
+        if attributes.get("TARGET_ARN").is_some_and(|target| target.split(':').nth(2) == Some("sns")) {
+            return Self::Notification(error.unwrap_or_default());
+        }
         if let Ok(message) = serde_json::from_str(body) {
             return Self::Delivery(message);
         }
@@ -76,7 +95,7 @@ impl Cause {
             return Self::NoDelivery;
         }
         match Completion::parse(body, sent_at) {
-            Ok(completion) => Self::Completion { completion, event_bus: attributes.get("ERROR_MESSAGE").cloned() },
+            Ok(completion) => Self::Completion { completion, event_bus: error },
             // So close to SQS's limit that its reason did not fit.
             Err(rejection) => Self::NoCompletion(rejection.to_string()),
         }
@@ -89,45 +108,76 @@ impl DeadLetters {
         Self { client: Client::new(aws), url }
     }
 
-    /// Looks through the queue, ten dead letters at a time, until `each` says that it has seen enough or everything was
-    /// seen once. `each` gives back those that it did not delete; they are shown to everyone again in the end.
+    /// Looks through the queue, until `each` says that it has seen enough or everything was seen once. `each` returns the
+    /// letters that it did not delete; they are shown to everyone again in the end. Returns about how many letters were
+    /// not reached: 0 if `each` has seen enough or everything.
     pub async fn look_through<E: From<QueueError>>(
         &self,
         mut each: impl AsyncFnMut(Vec<DeadLetter>) -> Result<Look, E>,
-    ) -> Result<(), E> {
-        let (mut seen, mut kept, mut done) = (HashSet::new(), Vec::new(), Ok(()));
-        loop {
-            let received = match self.receive().await {
-                Ok(received) => received,
-                Err(err) => break done = Err(err.into()),
-            };
-            let (fresh, again): (Vec<_>, Vec<_>) =
-                received.into_iter().partition(|letter| seen.insert(letter.id.clone()));
-            kept.extend(again.into_iter().map(|letter| letter.receipt));
-            if fresh.is_empty() {
-                break;
-            }
-            match each(fresh).await {
-                Ok(Look { kept: left, enough }) => {
-                    kept.extend(left.into_iter().map(|letter| letter.receipt));
-                    if enough {
-                        break;
-                    }
-                }
-                Err(err) => break done = Err(err),
-            }
-        }
-        self.show_again(kept).await;
-        done
+    ) -> Result<usize, E> {
+        let counted = self.counts().await?.all();
+        let mut look =
+            LookAt { calls: (counted / BATCH).clamp(1, CALLS), hidden_for: hidden_for(counted), held: vec![] };
+        let looked = self.look(&mut look, counted, &mut each).await;
+        self.show_again(look.held).await;
+        looked
     }
 
-    /// How many there are, about: what is looked at by somebody else at this moment is not among them.
+    async fn look<E: From<QueueError>>(
+        &self,
+        look: &mut LookAt,
+        counted: usize,
+        each: &mut impl AsyncFnMut(Vec<DeadLetter>) -> Result<Look, E>,
+    ) -> Result<usize, E> {
+        let (mut seen, mut empty, start) = (HashSet::new(), 0, Instant::now());
+        // After that time letters come back that were seen, and the look could go on for ever.
+        while start.elapsed() < look.hidden_for {
+            let received = try_join_all((0..look.calls).map(|_| self.receive(look.hidden_for))).await?;
+            let received: Vec<_> = received.into_iter().flatten().collect();
+            if received.is_empty() {
+                empty += 1;
+                if seen.len() >= counted || empty == EMPTY_ANSWERS || self.unseen(look).await? == 0 {
+                    break;
+                }
+                continue;
+            }
+            let (fresh, again): (Vec<_>, Vec<_>) =
+                received.into_iter().partition(|letter| seen.insert(letter.id.clone()));
+            look.held.extend(again.into_iter().map(|letter| letter.receipt));
+            if fresh.is_empty() {
+                continue;
+            }
+            let Look { kept, enough } = each(fresh).await?;
+            look.held.extend(kept.into_iter().map(|letter| letter.receipt));
+            if enough {
+                return Ok(0);
+            }
+        }
+        if seen.len() >= counted { Ok(0) } else { Ok(self.unseen(look).await?) }
+    }
+
+    /// How many there are, about: those that somebody else looks at at this moment are not among them.
     pub async fn count(&self) -> Result<usize, QueueError> {
-        let name = QueueAttributeName::ApproximateNumberOfMessages;
-        let asked = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        Ok(self.counts().await?.visible)
+    }
+
+    /// About how many are on the queue besides those that this look hides.
+    async fn unseen(&self, look: &LookAt) -> Result<usize, QueueError> {
+        Ok(self.counts().await?.all().saturating_sub(look.held.len()))
+    }
+
+    async fn counts(&self) -> Result<Counts, QueueError> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let asked = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
         let answer = asked.send().await;
         let answer = answer.map_err(|err| QueueError { doing: "count the dead letters", source: err.into() })?;
-        Ok(answer.attributes.and_then(|attributes| attributes.get(&name)?.parse().ok()).unwrap_or_default())
+        let attributes = answer.attributes.unwrap_or_default();
+        let [visible, hidden] =
+            names.map(|name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or_default());
+        Ok(Counts { visible, hidden })
     }
 
     /// Deletes one that was received, for good.
@@ -137,13 +187,14 @@ impl DeadLetters {
         Ok(())
     }
 
-    async fn receive(&self) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn receive(&self, hidden_for: Duration) -> Result<Vec<DeadLetter>, QueueError> {
+        let hidden_for = i32::try_from(hidden_for.as_secs()).unwrap_or(i32::MAX);
         let received = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(10)
-            .visibility_timeout(HIDDEN_FOR)
+            .visibility_timeout(hidden_for)
             .wait_time_seconds(WAIT)
             .message_attribute_names("All")
             .message_system_attribute_names(MessageSystemAttributeName::All)
@@ -153,16 +204,45 @@ impl DeadLetters {
         Ok(received.messages.unwrap_or_default().into_iter().map(DeadLetter::read).collect())
     }
 
-    /// Where this fails they come back by themselves, a little later.
+    /// If this fails they come back by themselves, a little later.
     async fn show_again(&self, receipts: Vec<String>) {
-        for receipts in receipts.chunks(BATCH) {
-            let entries = receipts.iter().enumerate().map(|(at, receipt)| {
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
-                entry.receipt_handle(receipt).visibility_timeout(0).build().expect("has its fields")
-            });
-            let show = self.client.change_message_visibility_batch().queue_url(&self.url);
-            let _ = show.set_entries(Some(entries.collect())).send().await;
+        for receipts in receipts.chunks(BATCH * CALLS) {
+            join_all(receipts.chunks(BATCH).map(async |receipts| {
+                let entries = receipts.iter().enumerate().map(|(at, receipt)| {
+                    let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
+                    entry.receipt_handle(receipt).visibility_timeout(0).build().expect("has its fields")
+                });
+                let show = self.client.change_message_visibility_batch().queue_url(&self.url);
+                let _ = show.set_entries(Some(entries.collect())).send().await;
+            }))
+            .await;
         }
+    }
+}
+
+/// How long a look hides what it has seen: a minute, and longer the more there is to see.
+fn hidden_for(letters: usize) -> Duration {
+    Duration::from_secs((60 + letters / SLOW_LOOK).min(LONGEST) as u64)
+}
+
+/// A look that is under way.
+struct LookAt {
+    /// How many calls are made at the same time.
+    calls: usize,
+    hidden_for: Duration,
+    /// The receipts of what it hides.
+    held: Vec<String>,
+}
+
+/// What SQS says of the queue's length.
+struct Counts {
+    visible: usize,
+    hidden: usize,
+}
+
+impl Counts {
+    fn all(&self) -> usize {
+        self.visible + self.hidden
     }
 }
 
@@ -228,6 +308,24 @@ mod tests {
             panic!("is a completion")
         };
         assert_eq!(event_bus.as_deref(), Some("no permission"));
+    }
+
+    #[test]
+    fn a_notification_that_its_topic_refused_is_no_completion_and_comes_with_event_bridges_words() {
+        let attributes = [
+            ("TARGET_ARN".into(), "arn:aws:sns:eu-west-1:000000000000:owners".into()),
+            ("ERROR_MESSAGE".into(), "no permission".into()),
+        ];
+        let cause = Cause::of(COMPLETION, Timestamp::UNIX_EPOCH, &attributes.into(), None);
+        assert!(matches!(cause, Cause::Notification(words) if words == "no permission"));
+    }
+
+    #[test]
+    fn what_is_seen_stays_hidden_until_a_slow_look_ends() {
+        assert_eq!(
+            [0, 1_000, 120_000, usize::MAX].map(|letters| hidden_for(letters).as_secs()),
+            [60, 80, 2_460, 43_200]
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `dead-letters`, on a stack of its own: its functions' calls fail on demand, and nobody else empties its queue.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::{Customer, Faults, Options, Producer, Stack};
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ const PATH: &str = "/acct_op_letters";
 const IN_FAN_OUT: &str = r#"{"S":"acct_op_letters"}"#;
 /// The webhook's name in the deliveries table.
 const IN_DISPATCHER: &str = r#"{"S":"acct_op_letters#1"}"#;
+/// More than a look hid before its first letters came back, when a look took ten at a time.
+const MANY: usize = 2_500;
 const IN_NO_CALL: &str = "nothing is cursed";
 
 struct Scene {
@@ -29,6 +31,9 @@ async fn every_kind_of_dead_letter_is_explained_and_redriven_or_purged() {
     scene.what_the_dispatcher_failed_on().await;
     scene.what_is_malformed().await;
     scene.what_is_purged().await;
+    scene.what_comes_back_at_once_is_sent_back_once().await;
+    scene.what_somebody_else_looks_at_is_missed_aloud().await;
+    scene.a_long_queue_is_seen_to_its_end().await;
 }
 
 impl Scene {
@@ -128,6 +133,72 @@ impl Scene {
         );
         self.assert_delivered(3, "malformed").await;
         self.assert_none();
+    }
+
+    async fn what_comes_back_at_once_is_sent_back_once(&self) {
+        for number in 0..3 {
+            self.producer
+                .forge_dead_letter(format!("never a completion {number}"), Some("it is no JSON"))
+                .await
+                .unwrap();
+        }
+        let before = self.ids();
+        let mut redriven = json_of(&self.stack, &["dead-letters", "redrive", "--malformed"])["redriven"].take();
+        redriven.as_array_mut().unwrap().sort_by_key(Value::to_string);
+        assert_eq!(redriven, json!(before));
+        let start = Instant::now();
+        while self.ids().len() < 3 {
+            assert!(start.elapsed() < SOON, "fan-out refuses them again");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(self.ids().iter().all(|id| !before.contains(id)), "they are there under other ids");
+        ask(&self.stack, &["dead-letters", "purge", "--all", "--yes"]);
+        self.assert_none();
+    }
+
+    /// SQS hides what it has handed out, and would let a look end early without a word.
+    async fn what_somebody_else_looks_at_is_missed_aloud(&self) {
+        for number in 0..4 {
+            self.producer.forge_dead_letter(format!("hidden {number}"), Some("it is no JSON")).await.unwrap();
+        }
+        let aws = self.stack.aws().unwrap();
+        let queue = &self.stack.dead_letter_queue_url;
+        let look = json!({ "QueueUrl": queue, "MaxNumberOfMessages": 3, "VisibilityTimeout": 600 });
+        let hidden = aws.call("sqs", "ReceiveMessage", &look).unwrap();
+        let hidden = hidden["Messages"].as_array().unwrap();
+        for command in [["list", "--json"].as_slice(), &["redrive", "--all"], &["purge", "--malformed", "--yes"]] {
+            let said = ask(&self.stack, &[&["dead-letters"], command].concat());
+            assert_eq!(said.code, Some(1), "{said:?}");
+            assert!(said.err.contains(&format!("about {} were not reached", hidden.len())), "{said:?}");
+        }
+        for message in hidden {
+            let show = json!({ "QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0 });
+            aws.call("sqs", "ChangeMessageVisibility", &show).unwrap();
+        }
+        assert_eq!(self.ids().len(), hidden.len(), "the fourth was purged");
+        ask(&self.stack, &["dead-letters", "purge", "--all", "--yes"]);
+    }
+
+    async fn a_long_queue_is_seen_to_its_end(&self) {
+        let bodies: Vec<_> = (0..MANY).map(|number| format!("malformed {number}")).collect();
+        for bodies in bodies.chunks(50) {
+            let sent = bodies.iter().map(|body| self.producer.forge_dead_letter(body, Some("it is no JSON")));
+            futures_util::future::try_join_all(sent).await.unwrap();
+        }
+        let list = json_of(&self.stack, &["dead-letters", "list", "--limit", "100000"]);
+        assert_eq!(list.as_array().unwrap().len(), MANY);
+        let purged = json_of(&self.stack, &["dead-letters", "purge", "--malformed", "--yes"]);
+        assert_eq!(purged["deleted"].as_array().unwrap().len(), MANY);
+        self.assert_none();
+    }
+
+    /// The ids of all dead letters, in order.
+    fn ids(&self) -> Vec<String> {
+        let list = json_of(&self.stack, &["dead-letters", "list"]);
+        let mut ids: Vec<_> =
+            list.as_array().unwrap().iter().map(|letter| letter["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
     }
 
     async fn what_is_purged(&self) {

@@ -57,8 +57,13 @@ pub(crate) struct Internet {
 /// Runs a test in a process that has a network and a few files in `/etc` to itself. Where the system does not allow that
 /// the test is skipped.
 pub(crate) fn in_own_internet(test: impl FnOnce(&Internet)) {
+    in_own_network(|| test(&Internet::build()));
+}
+
+/// The same, in a network that has nothing in it yet.
+pub(crate) fn in_own_network(test: impl FnOnce()) {
     if env::var_os(INSIDE).is_some() {
-        return test(&Internet::build());
+        return test();
     }
     if let Err(reason) = namespaces() {
         return skipped(&format!("the egress tests, which need a network of their own, and {reason}"));
@@ -89,9 +94,7 @@ impl Internet {
     fn build() -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("internet-{}", std::process::id()));
         let receiver = Hostile::start(&folder).unwrap_or_else(|failure| panic!("{failure}"));
-        let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
-        ip.stdin.take().unwrap().write_all(LINKS.as_bytes()).unwrap();
-        assert!(ip.wait().unwrap().success());
+        ip(LINKS);
 
         // The search list is there to find out who uses it.
         replace("/etc/resolv.conf", &folder, "nameserver 127.0.0.1\nsearch corp.example.com\n");
@@ -131,6 +134,13 @@ impl Drop for Internet {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Makes links, addresses and routes.
+pub(crate) fn ip(commands: &str) {
+    let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    ip.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
+    assert!(ip.wait().unwrap().success());
 }
 
 /// Puts another file in the place of one, for this process and those that it starts.

@@ -8,7 +8,11 @@
 //! segments: <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>, what an endpoint gets:
 //! <https://www.w3.org/TR/trace-context/#traceparent-header>.
 
-use std::{env, fmt, net::UdpSocket};
+use std::{
+    env, fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, ToSocketAddrs as _, UdpSocket},
+    sync::Once,
+};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -114,8 +118,45 @@ impl Step {
 pub enum Tracer {
     /// No trace is begun, gone on with, or written.
     Off,
-    /// Traces are gone on with, and written to the daemon that Lambda runs, where there is one.
-    On(Option<UdpSocket>),
+    /// Traces are gone on with, and written to the daemon that Lambda runs, if there is one.
+    On(Option<Daemon>),
+}
+
+/// X-Ray's daemon. On Lambda it has a link-local address, outside the function's own loopback network.
+#[derive(Debug)]
+pub struct Daemon {
+    socket: UdpSocket,
+    /// A daemon that cannot be reached is logged once, not for each segment.
+    failure: Once,
+}
+
+impl Daemon {
+    /// The daemon at an address such as `169.254.79.129:2000`. Nothing is sent yet.
+    pub fn at(address: &str) -> io::Result<Self> {
+        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "it is no address");
+        for address in address.to_socket_addrs()? {
+            // Any address of this machine: one that is bound to loopback reaches nothing beyond it.
+            let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            let socket = UdpSocket::bind::<(std::net::IpAddr, u16)>((any, 0))?;
+            socket.set_nonblocking(true)?;
+            match socket.connect(address) {
+                Ok(()) => return Ok(Self { socket, failure: Once::new() }),
+                Err(err) => last = err,
+            }
+        }
+        Err(last)
+    }
+
+    fn send(&self, segment: &Value) {
+        let datagram = format!("{{\"format\":\"json\",\"version\":1}}\n{segment}");
+        if let Err(err) = self.socket.send(datagram.as_bytes()) {
+            self.failure.call_once(|| log(&err));
+        }
+    }
+}
+
+fn log(cause: &io::Error) {
+    tracing::warn!(cause = cause.to_string(), "traces do not reach X-Ray");
 }
 
 impl Tracer {
@@ -124,12 +165,9 @@ impl Tracer {
         if !config::switch("TRACING")? {
             return Ok(Self::Off);
         }
-        let daemon = env::var("AWS_XRAY_DAEMON_ADDRESS").ok().and_then(|address| {
-            let socket = UdpSocket::bind(("127.0.0.1", 0)).or_else(|_| UdpSocket::bind(("0.0.0.0", 0))).ok()?;
-            socket.set_nonblocking(true).and_then(|()| socket.connect(&address)).ok()?;
-            Some(socket)
-        });
-        Ok(Self::On(daemon))
+        let address = env::var("AWS_XRAY_DAEMON_ADDRESS").ok();
+        let daemon = address.map(|address| Daemon::at(&address).inspect_err(log));
+        Ok(Self::On(daemon.and_then(Result::ok)))
     }
 
     /// Begins the step that handles a message: in the message's own trace, or in a new one where `invocation`, the trace
@@ -143,8 +181,8 @@ impl Tracer {
         Some(Step::begin(trace, now))
     }
 
-    /// Writes a step that has ended. X-Ray is told as far as it listens: a segment that does not arrive is missing from the
-    /// trace, and from nothing else. `annotations` are what traces can be searched by; `called` is when a call to somebody else
+    /// Writes a step that has ended. A segment that does not arrive is missing from the trace, and from nothing else; the
+    /// first failure is logged. `annotations` are what traces can be searched by; `called` is when a call to somebody else
     /// began, and the fields of its subsegment.
     pub fn end(
         &self,
@@ -156,8 +194,7 @@ impl Tracer {
     ) {
         let Self::On(Some(daemon)) = self else { return };
         if step.trace.sampled {
-            let segment = step.segment(name, now, annotations, called);
-            let _ = daemon.send(format!("{{\"format\":\"json\",\"version\":1}}\n{segment}").as_bytes());
+            daemon.send(&step.segment(name, now, annotations, called));
         }
     }
 }
@@ -185,7 +222,13 @@ fn is_hex(text: &str, digits: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
 
     use super::*;
 
@@ -248,6 +291,46 @@ mod tests {
         assert!(is_root(&step.trace.root) && step.trace.root != "1-5759e988-bd862e3fe1be46a994272793");
         assert!(!step.trace.sampled);
         assert!(Tracer::On(None).begin(None, None, now()).is_none());
+    }
+
+    #[test]
+    fn a_daemon_that_cannot_be_reached_is_logged_once() {
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let daemon = Daemon::at(&closed.to_string()).unwrap();
+        let log = Counted::default();
+        tracing::subscriber::with_default(log.clone(), || {
+            for _ in 0..10 {
+                daemon.send(&json!({}));
+            }
+        });
+        assert_eq!(log.0.load(Ordering::SeqCst), 1);
+        assert!(Daemon::at("nowhere").is_err());
+    }
+
+    /// Counts log lines.
+    #[derive(Clone, Default)]
+    struct Counted(Arc<AtomicUsize>);
+
+    impl tracing::Subscriber for Counted {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn enter(&self, _: &tracing::span::Id) {}
+
+        fn exit(&self, _: &tracing::span::Id) {}
     }
 
     #[test]

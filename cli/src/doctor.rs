@@ -113,5 +113,5 @@ fn account() -> AccountId {
 
 /// The keys that an earlier doctor left, or this one.
 async fn keys(stack: &Stack) -> Result<Vec<KeyRecord>, Failure> {
-    Ok(stack.api_keys()?.list(Some(&account())).await?)
+    Ok(stack.api_keys()?.list_of(&account()).await?)
 }

@@ -62,8 +62,15 @@ async fn create(stack: &Stack, account: AccountId, json: bool) -> Result<(), Fai
 }
 
 async fn list(stack: &Stack, account: Option<&AccountId>, json: bool) -> Result<(), Failure> {
-    let records = stack.api_keys()?.list(account).await?;
-    let last_used = stack.usage()?.last_used().await?;
+    let (records, last_used) = match account {
+        Some(account) => {
+            let records = stack.api_keys()?.list_of(account).await?;
+            let ids: Vec<_> = records.iter().map(|record| record.id.as_str()).collect();
+            let last_used = stack.usage()?.last_used_of(&ids).await?;
+            (records, last_used)
+        }
+        None => (stack.api_keys()?.list().await?, stack.usage()?.last_used().await?),
+    };
     let used = |record: &KeyRecord| last_used.get(&record.id).copied();
     if json {
         let shown = records.iter().map(|record| {
@@ -88,9 +95,8 @@ async fn list(stack: &Stack, account: Option<&AccountId>, json: bool) -> Result<
 
 async fn revoke(stack: &Stack, id: &str, yes: bool, json: bool) -> Result<(), Failure> {
     let keys = stack.api_keys()?;
-    let records = keys.list(None).await?;
-    let record = records.iter().find(|record| record.id == id);
-    let record = record.ok_or_else(|| Failure::NotFound(format!("there is no key {id}; `keys list` shows the ids")))?;
+    let missing = || Failure::NotFound(format!("there is no key {id}; `keys list` shows the ids"));
+    let record = &keys.find(id).await?.ok_or_else(missing)?;
     let already = || Failure::Failed(format!("{id} is revoked already"));
     if record.revoked_at.is_some() {
         return Err(already());

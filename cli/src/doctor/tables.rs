@@ -11,12 +11,12 @@ use nano_webhooks::telemetry;
 use super::report::Report;
 use crate::{failure::Failure, stack::Stack};
 
-/// As in the template: the output, the index that it must have, and whether its items expire.
-const TABLES: [(&str, Option<&str>, bool); 4] = [
-    ("WebhooksTableName", None, true),
-    ("DeliveriesTableName", Some("by-state"), true),
-    ("ApiKeysTableName", None, true),
-    ("UsageTableName", None, false),
+/// As in the template: the output, the indexes that it must have, and whether its items expire.
+const TABLES: [(&str, &[&str], bool); 4] = [
+    ("WebhooksTableName", &[], true),
+    ("DeliveriesTableName", &["by-state"], true),
+    ("ApiKeysTableName", &["by-account", "by-id"], true),
+    ("UsageTableName", &[], false),
 ];
 
 /// What DynamoDB says of a table.
@@ -28,7 +28,7 @@ struct Found {
 
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
     let client = Client::new(&stack.aws);
-    for (output, index, expires) in TABLES {
+    for (output, indexes, expires) in TABLES {
         // A missing output was reported already.
         let Ok(name) = stack.output(output) else { continue };
         let found = match find(&client, name).await {
@@ -38,7 +38,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
                 continue;
             }
         };
-        let problems = [found.unready(index), found.unkept(expires)].concat();
+        let problems = [found.unready(indexes), found.unkept(expires)].concat();
         if problems.is_empty() {
             report.well("table", &format!("{name} is as in the template"))?;
         } else {
@@ -70,14 +70,14 @@ async fn find(client: &Client, table: &str) -> Result<Found, (&'static str, Stri
 
 impl Found {
     /// Why requests fail, if they do.
-    fn unready(&self, index: Option<&str>) -> Vec<String> {
+    fn unready(&self, indexes: &[&str]) -> Vec<String> {
         let Some(table) = &self.table else { return vec!["is not there".into()] };
         let mut problems = Vec::new();
         let status = table.table_status().map_or("of no status", |status| status.as_str());
         if status != "ACTIVE" {
             problems.push(format!("is {status}"));
         }
-        if let Some(name) = index {
+        for &name in indexes {
             match table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(name)) {
                 // The emulator says no status of it.
                 Some(index) => match index.index_status().map_or("ACTIVE", IndexStatus::as_str) {
@@ -135,10 +135,10 @@ mod tests {
     fn a_table_as_in_the_template_has_no_problem_and_any_other_says_which() {
         let (on, off) = (TimeToLiveStatus::Enabled, TimeToLiveStatus::Disabled);
         let well = found(TableStatus::Active, on.clone(), PointInTimeRecoveryStatus::Enabled);
-        assert_eq!((well.unready(None), well.unkept(true)), (vec![], vec![]));
+        assert_eq!((well.unready(&[]), well.unkept(true)), (vec![], vec![]));
         let forgetful = found(TableStatus::Active, off, PointInTimeRecoveryStatus::Disabled);
         assert_eq!((forgetful.unkept(true).len(), forgetful.unkept(false).len()), (2, 1));
         let changing = found(TableStatus::Updating, on, PointInTimeRecoveryStatus::Enabled);
-        assert_eq!(changing.unready(Some("by-state")), ["is UPDATING", "its index by-state is not there"]);
+        assert_eq!(changing.unready(&["by-state"]), ["is UPDATING", "its index by-state is not there"]);
     }
 }

@@ -83,17 +83,41 @@ impl ApiKeys {
         Ok(record)
     }
 
-    /// Every key, or every key of one account, oldest first. It reads the whole table: it is for the operator's
-    /// command, not for a request.
-    pub async fn list(&self, account: Option<&AccountId>) -> Result<Vec<KeyRecord>, StoreError> {
+    /// Every key, oldest first. It reads the whole table: it is for the operator's command, not for a request.
+    pub async fn list(&self) -> Result<Vec<KeyRecord>, StoreError> {
         let doing = "list API keys";
         let items = self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
         let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
         let mut records: Vec<KeyRecord> =
             serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))?;
-        records.retain(|record| account.is_none_or(|account| record.account_id == *account));
         records.sort_by_key(|record| record.created_at);
         Ok(records)
+    }
+
+    /// Every key of one account, oldest first. A key that was made a moment ago may be missing: indexes lag behind.
+    pub async fn list_of(&self, account: &AccountId) -> Result<Vec<KeyRecord>, StoreError> {
+        self.query("by-account", "account_id", account.to_string(), "list an account's API keys").await
+    }
+
+    /// The key with this id, or `None`. A key that was made a moment ago may be missing: indexes lag behind.
+    pub async fn find(&self, id: &str) -> Result<Option<KeyRecord>, StoreError> {
+        Ok(self.query("by-id", "id", id.to_owned(), "look up an API key by its id").await?.pop())
+    }
+
+    async fn query(
+        &self,
+        index: &str,
+        attribute: &str,
+        value: String,
+        doing: &'static str,
+    ) -> Result<Vec<KeyRecord>, StoreError> {
+        let query = self.client.query().table_name(&self.table).index_name(index);
+        let query =
+            query.key_condition_expression("#attribute = :value").expression_attribute_names("#attribute", attribute);
+        let query =
+            query.expression_attribute_values(":value", AttributeValue::S(value)).into_paginator().items().send();
+        let items = query.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
+        serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))
     }
 
     /// Forgets a key at once, for whoever made it for a moment only; any other is revoked, and listed for a while.

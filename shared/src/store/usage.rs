@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,9 @@ struct Counters {
 const ROUNDS: u32 = 20;
 
 const COUNTING: &str = "count a request";
+const LAST_USED: &str = "read when keys were last used";
+/// The most that one call reads.
+const BATCH: usize = 100;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -108,16 +111,25 @@ impl Usage {
 
     /// When each key was last used, by the key's id. It reads the whole table: it is for the operator's command.
     pub async fn last_used(&self) -> Result<HashMap<String, Timestamp>, StoreError> {
-        #[derive(Deserialize)]
-        struct Used {
-            key_id: String,
-            last_used_at: Timestamp,
-        }
-        let fault = "read when keys were last used";
         let items = self.client.scan().table_name(&self.table).into_paginator().items().send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(fault))?;
-        let used: Vec<Used> = serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(fault))?;
-        Ok(used.into_iter().map(|Used { key_id, last_used_at }| (key_id, last_used_at)).collect())
+        last_used(items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(LAST_USED))?)
+    }
+
+    /// When each of these keys was last used, by the key's id; a key that never was is missing.
+    pub async fn last_used_of(&self, key_ids: &[&str]) -> Result<HashMap<String, Timestamp>, StoreError> {
+        let mut found = Vec::new();
+        for key_ids in key_ids.chunks(BATCH) {
+            let keys = key_ids.iter().map(|id| Item::from([("key_id".into(), AttributeValue::S((*id).to_owned()))]));
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys.collect())).build().expect("has its keys");
+            let mut asked = Some(HashMap::from([(self.table.clone(), keys)]));
+            while asked.as_ref().is_some_and(|asked| !asked.is_empty()) {
+                let answer = self.client.batch_get_item().set_request_items(asked).send().await;
+                let answer = answer.map_err(StoreError::while_trying_to(LAST_USED))?;
+                found.extend(answer.responses.unwrap_or_default().into_values().flatten());
+                asked = answer.unprocessed_keys;
+            }
+        }
+        last_used(found)
     }
 
     /// Adds one where the window's minute and day have begun and have room; otherwise gives what is there.
@@ -235,6 +247,16 @@ impl Counters {
         let day = of(DAY, self.in_day, limits.per_day, self.day_count);
         if day.remaining < minute.remaining || (day.remaining == 0 && minute.remaining == 0) { day } else { minute }
     }
+}
+
+fn last_used(items: Vec<Item>) -> Result<HashMap<String, Timestamp>, StoreError> {
+    #[derive(Deserialize)]
+    struct Used {
+        key_id: String,
+        last_used_at: Timestamp,
+    }
+    let used: Vec<Used> = serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(LAST_USED))?;
+    Ok(used.into_iter().map(|Used { key_id, last_used_at }| (key_id, last_used_at)).collect())
 }
 
 fn parsed(item: Item) -> Result<Counters, StoreError> {

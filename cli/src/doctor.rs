@@ -1,6 +1,7 @@
 //! `nano-webhooks doctor`: is a deployed stack well? One line for each thing that it looks at, and what to do where it is not.
 
 mod api;
+mod concurrency;
 mod delivery;
 mod logs;
 mod queues;
@@ -60,9 +61,16 @@ impl Doctor {
         check_stack(&mut report, &stack)?;
         tables::check(&mut report, &stack).await?;
         queues::check(&mut report, &stack).await?;
+        concurrency::check(&mut report, &stack).await?;
         logs::check(&mut report, &stack).await?;
         let api_url = self.api_url.as_deref().map_or_else(|| stack.api_url(), Ok);
+        let is_behind_cdn = stack.parameter("OriginVerifySecrets").is_some_and(|secrets| !secrets.is_empty());
         let api = match api_url {
+            Ok(_) if is_behind_cdn && self.api_url.is_none() => {
+                let advice = "--api-url https://… with the host name that your CDN answers to";
+                report.unknown("api", "it takes only requests that come through your CDN", Some(advice))?;
+                None
+            }
             Ok(url) => api::check(&mut report, url).await?,
             Err(_) => None,
         };

@@ -44,8 +44,17 @@ async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
     let stack = start("doctor", Vec::new());
     let said = ask(&stack, &["doctor"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    for line in ["✓ stack", "✓ table", "✓ queue", "✓ dead letters", "✓ api", "✓ clock", "✓ key", "✓ test delivery"]
-    {
+    for line in [
+        "✓ stack",
+        "✓ concurrency",
+        "✓ table",
+        "✓ queue",
+        "✓ dead letters",
+        "✓ api",
+        "✓ clock",
+        "✓ key",
+        "✓ test delivery",
+    ] {
         assert!(said.out.contains(line), "{line}: {}", said.out);
     }
     assert!(said.out.contains("its signature is right") && !said.out.contains('✗'), "{}", said.out);

@@ -1,0 +1,57 @@
+//! Lambda's concurrency: a new account has ten, which fan-out and the dispatcher use up between them.
+
+use aws_sdk_lambda::Client;
+use nano_webhooks::telemetry;
+
+use super::{report::Report, tables::permission};
+use crate::{failure::Failure, stack::Stack};
+
+/// The functions that work on a queue, by the beginnings of their parameters' names.
+const FUNCTIONS: [&str; 2] = ["FanOut", "Dispatcher"];
+/// What a function may use at most unless its parameter says otherwise: the template's default.
+const DEFAULT: i32 = 50;
+/// What the API's functions need besides, at the least.
+const FOR_THE_API: i32 = 10;
+
+pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
+    let limits = match Client::new(&stack.aws).get_account_settings().send().await {
+        Ok(settings) => settings.account_limit,
+        Err(err) => {
+            let advice = permission("lambda:GetAccountSettings");
+            return report.ill("concurrency", &telemetry::chain(&err), &advice);
+        }
+    };
+    let Some(free) = limits.and_then(|limits| limits.unreserved_concurrent_executions) else {
+        return report.unknown("concurrency", "Lambda does not say how much the account has", None);
+    };
+    let needed = needed(|name| stack.parameter(name));
+    let found = format!("{free} unreserved in the account; this stack's functions use up to {needed}");
+    if free >= needed {
+        return report.well("concurrency", &found);
+    }
+    let advice = "ask for more (Service Quotas, Lambda, \"Concurrent executions\"), or deploy with a lower \
+                  FanOutMaximumConcurrency and DispatcherMaximumConcurrency";
+    report.ill("concurrency", &found, advice)
+}
+
+/// How much unreserved concurrency the stack's functions may use at the same time.
+fn needed<'a>(parameter: impl Fn(&str) -> Option<&'a str>) -> i32 {
+    let shared = FUNCTIONS
+        .into_iter()
+        .filter(|function| parameter(&format!("{function}ReservedConcurrency")).is_none_or(str::is_empty));
+    let maximum = |function| parameter(&format!("{function}MaximumConcurrency"))?.parse().ok();
+    shared.map(|function| maximum(function).unwrap_or(DEFAULT)).sum::<i32>() + FOR_THE_API
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needed;
+
+    #[test]
+    fn what_a_function_has_reserved_is_not_taken_from_the_others() {
+        assert_eq!(needed(|_| None), 110);
+        assert_eq!(needed(|name| (name == "DispatcherMaximumConcurrency").then_some("300")), 360);
+        assert_eq!(needed(|name| (name == "DispatcherReservedConcurrency").then_some("50")), 60);
+        assert_eq!(needed(|name| name.ends_with("ReservedConcurrency").then_some("")), 110);
+    }
+}

@@ -6,6 +6,7 @@
 
 mod gate;
 mod key;
+mod origin;
 
 use std::{error::Error as StdError, panic::AssertUnwindSafe};
 
@@ -23,6 +24,7 @@ use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
+use self::origin::Origin;
 use crate::{
     delivery::DeliveryId,
     egress::Policy,
@@ -268,10 +270,13 @@ where
     F: Future<Output = Answer> + Send,
 {
     let answer = &answer;
+    let origin = &Origin::from_env()?;
     let service = service_fn(|request: lambda_http::Request| async move {
         let request_id = request.lambda_context().request_id;
+        let let_in = origin.lets_in(request.headers());
         // A panic must not cost the client the envelope: the gateway would answer in its own words.
-        let answered = AssertUnwindSafe(async { answer(request).await }).catch_unwind().await;
+        let answered = async { if let_in { answer(request).await } else { (Err(ApiError::Unauthorized), Vec::new()) } };
+        let answered = AssertUnwindSafe(answered).catch_unwind().await;
         let panicked = |_| (Err(ApiError::Internal("the handler panicked".into())), Vec::new());
         let (result, headers) = answered.unwrap_or_else(panicked);
         let reply = result.unwrap_or_else(|err| Reply::error(&err, &request_id));

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
 
 const SOON: Duration = Duration::from_secs(90);
+/// So many errors in five minutes are worth an alarm, if they are more than a few in a hundred; ten messages are a batch.
+const FLOOR: usize = 5;
 /// Every call of a function with this in it fails.
 const CURSED: &str = "acct_cursed";
 
@@ -120,22 +122,28 @@ impl Scene {
         assert_eq!(cursed.get("/api/v1/webhooks").await.unwrap().status, 200);
         self.is_quiet("ApiFaultsAlarm");
         self.faults.curse(CURSED);
-        assert_eq!(cursed.get("/api/v1/webhooks").await.unwrap().status, 500);
+        for _ in 0..FLOOR {
+            self.is_quiet("ApiFaultsAlarm");
+            assert_eq!(cursed.get("/api/v1/webhooks").await.unwrap().status, 500);
+        }
         self.sounds("ApiFaultsAlarm").await;
         self.is_quiet("FaultsAlarm");
-        self.finish(CURSED, "completed", 1).await;
+        self.finish(CURSED, "completed", FLOOR).await;
         self.sounds("FaultsAlarm").await;
     }
 
     async fn a_dispatcher_that_dies_in_a_batch_is_an_error(&self) {
         self.is_quiet("DispatcherErrorsAlarm");
-        let so_far = RECEIVER.received("/good_day").len();
-        RECEIVER.answer("/good_day", [Answer { delay: Duration::from_secs(6), ..Answer::status(200) }]);
-        self.finish("acct_alarms", "completed", 1).await;
-        RECEIVER.wait_for("/good_day", so_far + 1, SOON).await.unwrap();
-        assert!(self.stack.kill("Dispatcher", |_| 0), "there was a dispatcher to kill");
-        while self.stack.kill("Dispatcher", |_| 0) {}
+        RECEIVER.answer("/good_day", vec![Answer { delay: Duration::from_secs(6), ..Answer::status(200) }; 20]);
+        for _ in 0..FLOOR {
+            let so_far = RECEIVER.received("/good_day").len();
+            self.finish("acct_alarms", "completed", 1).await;
+            RECEIVER.wait_for("/good_day", so_far + 1, SOON).await.unwrap();
+            assert!(self.stack.kill("Dispatcher", |_| 0), "there was a dispatcher to kill");
+            while self.stack.kill("Dispatcher", |_| 0) {}
+        }
         self.sounds("DispatcherErrorsAlarm").await;
+        RECEIVER.answer("/good_day", []);
     }
 
     /// As after a deployment that went wrong.
@@ -149,7 +157,7 @@ impl Scene {
         wrong["Variables"].as_object_mut().unwrap().remove("WEBHOOKS_TABLE").unwrap();
         let with = |environment: &Value| json!({ "FunctionName": function, "Environment": environment });
         self.aws.call("lambda", "UpdateFunctionConfiguration", &with(&wrong)).unwrap();
-        self.finish("acct_alarms", "completed", 1).await;
+        self.finish("acct_alarms", "completed", 10 * FLOOR).await;
         self.sounds("FanOutErrorsAlarm").await;
         self.aws.call("lambda", "UpdateFunctionConfiguration", &with(&right)).unwrap();
     }
@@ -159,7 +167,7 @@ impl Scene {
         let function = self.physical("DispatcherFunction");
         let none = json!({ "FunctionName": function, "ReservedConcurrentExecutions": 0 });
         self.aws.call("lambda", "PutFunctionConcurrency", &none).unwrap();
-        self.finish("acct_alarms", "completed", 1).await;
+        self.finish("acct_alarms", "completed", 10 * FLOOR).await;
         self.sounds("DispatcherThrottlesAlarm").await;
         self.aws.call("lambda", "DeleteFunctionConcurrency", &json!({ "FunctionName": function })).unwrap();
     }

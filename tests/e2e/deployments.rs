@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Answer, Aws, Customer, Failure, Options, Producer, Stack, expand_template, http_client};
+use harness::{Answer, ApiKey, Aws, Customer, Failure, Options, Producer, Stack, expand_template, http_client};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, folder_of_this_run, mailbox::Mailbox};
@@ -13,6 +14,11 @@ use crate::{RECEIVER, STACK, folder_of_this_run, mailbox::Mailbox};
 const SOON: Duration = Duration::from_secs(90);
 const HOST: &str = "hooks.example.com";
 const ACCOUNT: &str = "000000000000";
+/// What the CDN sends, while its secret is being replaced.
+const OLD_AND_NEW: &str = "an-old-secret-of-the-cdns,the-new-secret-of-the-cdns";
+const OLD: &str = "an-old-secret-of-the-cdns";
+const NEW: &str = "the-new-secret-of-the-cdns";
+const VERIFY: &str = "x-origin-verify";
 
 /// What is the operator's own, and there before the stack: buses, topics, a VPC, a certificate, a key.
 fn before(aws: &Aws) -> Result<Vec<(&'static str, String)>, Failure> {
@@ -31,6 +37,7 @@ fn before(aws: &Aws) -> Result<Vec<(&'static str, String)>, Failure> {
     let key = aws.call("kms", "CreateKey", &json!({}))?;
     Ok(vec![
         ("AlarmTopicArn", Mailbox::subscribe(aws, "alarms", &[])?),
+        ("QuietAlarmTopicArn", Mailbox::subscribe(aws, "quiet-alarms", &[])?),
         ("NotificationsTopicArn", Mailbox::subscribe(aws, "owners", &["events.amazonaws.com"])?),
         ("SubnetIds", subnets.join(",")),
         ("SecurityGroupIds", id(aws.call("ec2", "CreateSecurityGroup", &group)?, "/GroupId")),
@@ -46,7 +53,10 @@ fn everything_on() -> Options {
         parameters: vec![
             ("NotificationsEventBusName", "owners"),
             ("NotifyFailingAfterSeconds", "1"),
+            ("ProducerPrincipals", "111122223333,arn:aws:iam::444455556666:role/pipeline"),
             ("CompletionsEventBusName", "pipeline"),
+            ("OriginVerifySecrets", OLD_AND_NEW),
+            ("ApiAccessLogs", "on"),
             ("DomainName", HOST),
             ("Tracing", "on"),
             ("SendTraceparent", "true"),
@@ -63,13 +73,15 @@ async fn with_every_option_on_the_stack_comes_up_and_each_option_does_what_it_sa
     let stack = Stack::start(&everything_on(), &|_| {}).unwrap();
     let aws = stack.aws().unwrap();
     every_option_is_on(&aws);
-    let customer = Customer::new(&stack, &stack.create_api_key("acct_events").unwrap());
+    let key = stack.create_api_key("acct_events").unwrap();
+    only_what_comes_through_the_cdn_reaches_the_api(&stack, &key).await;
+    let customer = Customer::new(&stack, &key).with_header(VERIFY, NEW);
     an_event_on_the_bus_becomes_a_webhook(&aws, &customer).await;
     what_the_rule_cannot_deliver_is_a_dead_letter(&aws);
     the_host_name_leads_to_the_api(&stack, &aws).await;
     the_owner_of_a_failing_webhook_is_told(&stack, &aws, &customer).await;
     what_an_option_needs_its_functions_may_do(&aws);
-    every_alarm_tells_the_topic(&aws);
+    every_alarm_tells_its_topic(&aws);
     what_has_data_outlives_the_stack(&stack, &aws).await;
 }
 
@@ -93,6 +105,8 @@ fn half_of_an_option_is_refused_before_anything_is_made() {
         ("SubnetIds", "subnet-1", "SubnetIds needs SecurityGroupIds"),
         ("SecurityGroupIds", "sg-1", "SecurityGroupIds needs SubnetIds"),
         ("AlarmTopicArn", "my-topic", "must be the ARN of an SNS topic"),
+        ("ProducerPrincipals", "*", "must be account ids"),
+        ("OriginVerifySecrets", "too-short", "must be one secret"),
     ];
     for (parameter, value, reason) in cases {
         let failure = aws.call(
@@ -120,6 +134,24 @@ fn every_option_is_on(aws: &Aws) {
         let as_by_default = json!({ "ParameterKey": name, "ParameterValue": default }).to_string();
         let is_off = ["", "off", "false"].contains(&default) && given.contains(&as_by_default);
         assert!(!is_off, "{name} is off");
+    }
+}
+
+/// The routes that need a key, and those that do not.
+async fn only_what_comes_through_the_cdn_reaches_the_api(stack: &Stack, key: &ApiKey) {
+    let customer = Customer::new(stack, key);
+    for path in ["/api/v1/webhooks", "/openapi.yaml", "/console"] {
+        for wrong in
+            [[].as_slice(), &[(VERIFY, "")], &[(VERIFY, OLD_AND_NEW)], &[(VERIFY, "the-new-secret-of-the-cdnz")]]
+        {
+            let reply = customer.send_with(Method::GET, path, None, wrong).await.unwrap();
+            let refusal = r#"{"success":false,"error":{"code":"unauthorized","message":"Invalid or missing API key"}}"#;
+            assert_eq!((reply.status, reply.text.as_str()), (401, refusal), "{path} {wrong:?}");
+        }
+        for secret in [OLD, NEW] {
+            let reply = customer.send_with(Method::GET, path, None, &[(VERIFY, secret)]).await.unwrap();
+            assert_eq!(reply.status, 200, "{path} {secret}");
+        }
     }
 }
 
@@ -154,9 +186,16 @@ fn what_the_rule_cannot_deliver_is_a_dead_letter(aws: &Aws) {
         let wanted = json!({ "QueueUrl": url["QueueUrl"], "AttributeNames": ["Policy"] });
         let attributes = aws.call("sqs", "GetQueueAttributes", &wanted).unwrap();
         let policy: Value = serde_json::from_str(attributes["Attributes"]["Policy"].as_str().unwrap()).unwrap();
-        let source = &policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"];
-        assert_eq!(source, &rules["Rules"][0]["Arn"], "{policy}");
+        let statements = policy["Statement"].as_array().unwrap();
+        let rule = &rules["Rules"][0]["Arn"];
+        assert!(statements.iter().any(|it| it["Condition"]["ArnEquals"]["aws:SourceArn"] == *rule), "{policy}");
+        let principals = json!({ "AWS": ["111122223333", "arn:aws:iam::444455556666:role/pipeline"] });
+        let producers = statements.iter().filter(|it| it["Principal"] == principals);
+        assert_eq!(producers.count(), usize::from(name == "completions"), "{policy}");
     }
+    let notifications = json!({ "EventBusName": "owners", "Rule": "nano-webhooks-notifications" });
+    let targets = aws.call("events", "ListTargetsByRule", &notifications).unwrap();
+    assert_eq!(targets["Targets"][0]["DeadLetterConfig"]["Arn"], queue("dead-letters"), "{targets}");
 }
 
 async fn the_host_name_leads_to_the_api(stack: &Stack, aws: &Aws) {
@@ -166,6 +205,7 @@ async fn the_host_name_leads_to_the_api(stack: &Stack, aws: &Aws) {
     assert_eq!((&mappings["Items"][0]["ApiId"], &mappings["Items"][0]["Stage"]), (&json!(api), &json!("$default")));
 
     let request = http_client().get(format!("{}/openapi.yaml", stack.endpoint())).header("host", HOST);
+    let request = request.header(VERIFY, NEW);
     let reply = request.send().await.unwrap();
     assert_eq!(reply.status().as_u16(), 200);
     assert!(reply.text().await.unwrap().starts_with("openapi: 3"));
@@ -210,14 +250,18 @@ fn what_an_option_needs_its_functions_may_do(aws: &Aws) {
     assert_eq!(attached, expected.iter().collect::<Vec<_>>());
 }
 
-fn every_alarm_tells_the_topic(aws: &Aws) {
+fn every_alarm_tells_its_topic(aws: &Aws) {
     let alarms = aws.call("cloudwatch", "DescribeAlarms", &json!({})).unwrap();
-    let topic = json!([format!("arn:aws:sns:us-east-1:{ACCOUNT}:alarms")]);
     let alarms = alarms["MetricAlarms"].as_array().unwrap();
-    assert!(alarms.len() >= 10, "{alarms:?}");
+    assert!(alarms.len() >= 12, "{alarms:?}");
+    let topic = |name: &str| json!([format!("arn:aws:sns:us-east-1:{ACCOUNT}:{name}")]);
+    let (mut paged, mut quiet) = (0, 0);
     for alarm in alarms {
-        assert_eq!((&alarm["AlarmActions"], &alarm["OKActions"]), (&topic, &topic), "{alarm}");
+        assert_eq!(alarm["AlarmActions"], alarm["OKActions"], "{alarm}");
+        paged += usize::from(alarm["AlarmActions"] == topic("alarms"));
+        quiet += usize::from(alarm["AlarmActions"] == topic("quiet-alarms"));
     }
+    assert_eq!((paged, quiet), (alarms.len() - 2, 2));
     let dashboard = aws.call("cloudwatch", "GetDashboard", &json!({ "DashboardName": Stack::NAME })).unwrap();
     let body: Value = serde_json::from_str(dashboard["DashboardBody"].as_str().unwrap()).unwrap();
     let shown = body["widgets"][0]["properties"]["alarms"].as_array().unwrap();

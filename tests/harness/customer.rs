@@ -10,6 +10,7 @@ pub struct Customer {
     client: reqwest::Client,
     base: String,
     authorization: Option<String>,
+    header: Option<(&'static str, &'static str)>,
     used_secrets: UsedSecrets,
 }
 
@@ -43,8 +44,15 @@ impl Customer {
             client: http_client(),
             base: stack.api_url.clone(),
             authorization: None,
+            header: None,
             used_secrets: stack.used_secrets.clone(),
         }
+    }
+
+    /// The same client, which sends one more header with each request, as a CDN would.
+    #[must_use]
+    pub fn with_header(self, name: &'static str, value: &'static str) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 
     /// `GET {path}`
@@ -77,7 +85,7 @@ impl Customer {
     ) -> Result<Reply, Failure> {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         let authorization = self.authorization.iter().map(|value| ("authorization", value.as_str()));
-        for (name, value) in authorization.chain(headers.iter().copied()) {
+        for (name, value) in authorization.chain(self.header).chain(headers.iter().copied()) {
             request = request.header(name, value);
         }
         if let Some(body) = &body {

@@ -106,8 +106,9 @@ fn every_function_has_a_role_of_its_own_that_nobody_else_can_take() {
 }
 
 #[test]
-fn every_function_writes_to_a_log_group_of_its_own_that_forgets() {
-    let groups: Vec<_> = of_kind(FUNCTION).map(|(_, function)| log_group_of(function)).collect();
+fn every_function_and_the_api_write_to_log_groups_of_their_own_that_forget() {
+    let mut groups: Vec<_> = of_kind(FUNCTION).map(|(_, function)| log_group_of(function)).collect();
+    groups.push("ApiLogs");
     assert_eq!(sorted(&groups), sorted(&of_kind(LOG_GROUP).map(|(name, _)| name).collect::<Vec<_>>()));
     for (name, group) in of_kind(LOG_GROUP) {
         assert_eq!(group["RetentionInDays"], json!({ "Ref": "LogRetentionDays" }), "{name}");
@@ -217,6 +218,34 @@ fn only_this_stacks_api_may_call_a_function() {
         assert!(source[0].as_str().unwrap().contains(":${__ApiId__}/"), "{name}");
         assert_eq!(source[1]["__ApiId__"], json!({ "Ref": "HttpApi" }), "{name}");
     }
+}
+
+/// The emulator applies none of this, so no other test would miss it.
+#[test]
+fn the_api_is_throttled_and_has_one_way_in_and_its_access_log_is_an_option() {
+    let (_, api) = of_kind("AWS::ApiGatewayV2::Api").next().unwrap();
+    let disabled = json!({ "Fn::If": ["HasDomain", true, false] });
+    let endpoint = &api["Body"]["servers"][0]["x-amazon-apigateway-endpoint-configuration"];
+    assert_eq!(endpoint["disableExecuteApiEndpoint"], disabled, "{endpoint}");
+    let (_, stage) = of_kind("AWS::ApiGatewayV2::Stage").next().unwrap();
+    let throttle = json!({ "ThrottlingRateLimit": { "Ref": "ApiRequestsPerSecond" },
+        "ThrottlingBurstLimit": { "Ref": "ApiBurst" } });
+    assert_eq!(stage["DefaultRouteSettings"], throttle);
+    let log = &stage["AccessLogSettings"]["Fn::If"];
+    assert_eq!((&log[0], &log[2]), (&json!("ApiIsLogged"), &json!({ "Ref": "AWS::NoValue" })));
+    assert_eq!(log[1]["DestinationArn"], json!({ "Fn::GetAtt": ["ApiLogs", "Arn"] }));
+    let line: Value = serde_json::from_str(log[1]["Format"].as_str().unwrap()).unwrap();
+    assert!(line.as_object().unwrap().values().all(|value| value.as_str().unwrap().starts_with("$context.")));
+}
+
+#[test]
+fn the_cdns_secret_is_shown_to_nobody_and_asked_for_by_every_function_of_the_api() {
+    assert_eq!(TEMPLATE["Parameters"]["OriginVerifySecrets"]["NoEcho"], true);
+    for name in routes() {
+        let variables = &TEMPLATE["Resources"][name]["Properties"]["Environment"]["Variables"];
+        assert_eq!(variables["ORIGIN_VERIFY_SECRETS"], json!({ "Ref": "OriginVerifySecrets" }), "{name}");
+    }
+    assert!(!TEMPLATE["Outputs"].to_string().contains("OriginVerifySecrets"));
 }
 
 /// The resources of a kind, with their properties.

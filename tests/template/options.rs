@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{MANAGED_POLICY, QUEUE, QUEUE_POLICY, ROLE, RULE, TABLE, TEMPLATE, kind, of_kind};
+use crate::{FUNCTION, MANAGED_POLICY, QUEUE, QUEUE_POLICY, ROLE, RULE, TABLE, TEMPLATE, kind, of_kind, role_of};
 
 #[test]
 fn what_can_open_a_door_is_there_only_under_its_option() {
@@ -10,19 +10,22 @@ fn what_can_open_a_door_is_there_only_under_its_option() {
     let conditional: Vec<_> =
         resources.iter().filter_map(|(name, it)| Some((name.as_str(), it["Condition"].as_str()?))).collect();
     let expected = [
+        ("ApiLogs", "ApiIsLogged"),
         ("CompletionsRule", "TakesEvents"),
-        ("CompletionsRulePolicy", "TakesEvents"),
+        ("CompletionsRuleAlarm", "TakesEvents"),
         ("CustomDomain", "HasDomain"),
         ("CustomDomainMapping", "HasDomain"),
         ("NotificationsPolicy", "OwnersAreTold"),
         ("NotificationsRule", "TopicIsTold"),
+        ("NotificationsRuleAlarm", "TopicIsTold"),
         ("TablesKeyPolicy", "KeyIsOurs"),
-        ("TracingPolicy", "IsTraced"),
         ("VpcPolicy", "IsInVpc"),
     ];
     assert_eq!(conditional, expected);
-    let doors = [MANAGED_POLICY, QUEUE_POLICY, RULE];
-    for (name, _) in resources.iter().filter(|(name, _)| doors.contains(&kind(name))) {
+    // Queues' policies have a test of their own, and so has what traces need while Tracing is off.
+    let doors = [MANAGED_POLICY, RULE];
+    let doors = resources.iter().filter(|(name, _)| doors.contains(&kind(name)) && *name != "TracingPolicy");
+    for (name, _) in doors {
         assert!(expected.iter().any(|(known, _)| known == name), "{name} has no condition");
     }
 }
@@ -43,7 +46,6 @@ fn an_option_allows_exactly_what_it_needs_to_the_roles_that_need_it() {
     let this_stacks_functions = json!({ "Fn::Sub":
         "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-*" });
     let dispatcher = json!([{ "Ref": "DispatcherRole" }]);
-    let both = json!([{ "Ref": "FanOutRole" }, { "Ref": "DispatcherRole" }]);
     let expected = [
         (
             "NotificationsPolicy",
@@ -53,7 +55,7 @@ fn an_option_allows_exactly_what_it_needs_to_the_roles_that_need_it() {
         ),
         (
             "TracingPolicy",
-            both,
+            Value::Null,
             json!([
             { "Effect": "Allow", "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "Resource": "*" }]),
         ),
@@ -71,9 +73,16 @@ fn an_option_allows_exactly_what_it_needs_to_the_roles_that_need_it() {
         others.map(|(name, it)| (name, it["Roles"].clone(), it["PolicyDocument"]["Statement"].clone())).collect();
     assert_eq!(others, expected);
 
-    let in_the_vpc = json!({ "Fn::If": ["IsInVpc", [{ "Ref": "VpcPolicy" }], { "Ref": "AWS::NoValue" }] });
+    // With the role and not with the policy, so that the function is made or changed after it.
+    let traced = json!([{ "Ref": "TracingPolicy" }]);
+    let in_the_vpc = json!({ "Fn::If": ["IsInVpc", [{ "Ref": "TracingPolicy" }, { "Ref": "VpcPolicy" }], traced] });
     for (name, role) in of_kind(ROLE) {
-        let expected = if name == "DispatcherRole" { &in_the_vpc } else { &Value::Null };
+        let function = of_kind(FUNCTION).find(|(_, function)| role_of(function) == name).unwrap().1;
+        let expected = match name {
+            "DispatcherRole" => &in_the_vpc,
+            _ if function["TracingConfig"].is_object() => &traced,
+            _ => &Value::Null,
+        };
         assert_eq!(&role["ManagedPolicyArns"], expected, "{name}");
     }
 }
@@ -87,24 +96,59 @@ fn a_rule_sends_only_to_our_queue_or_to_the_operators_topic() {
             json!([{ "Id": "completions", "Arn": queue("CompletionsQueue"),
             "DeadLetterConfig": { "Arn": queue("DeadLetterQueue") } }]),
         ),
-        ("NotificationsRule", json!([{ "Id": "topic", "Arn": { "Ref": "NotificationsTopicArn" } }])),
+        (
+            "NotificationsRule",
+            json!([{ "Id": "topic", "Arn": { "Ref": "NotificationsTopicArn" },
+            "DeadLetterConfig": { "Arn": queue("DeadLetterQueue") } }]),
+        ),
     ];
     let rules: Vec<_> = of_kind(RULE).map(|(name, rule)| (name, rule["Targets"].clone())).collect();
     assert_eq!(rules, expected);
 }
 
+/// One policy for each queue: a second one for the same queue would replace the first.
 #[test]
-fn nobody_but_that_rule_is_let_into_our_queues_by_them() {
-    let queues = json!([{ "Fn::GetAtt": ["CompletionsQueue", "Arn"] }, { "Fn::GetAtt": ["DeadLetterQueue", "Arn"] }]);
-    let statement = json!([{
-        "Effect": "Allow",
-        "Action": "sqs:SendMessage",
-        "Principal": { "Service": "events.amazonaws.com" },
-        "Resource": queues,
-        "Condition": { "ArnEquals": { "aws:SourceArn": { "Fn::GetAtt": ["CompletionsRule", "Arn"] } } },
-    }]);
-    let policies: Vec<_> = of_kind(QUEUE_POLICY).map(|(_, policy)| &policy["PolicyDocument"]["Statement"]).collect();
-    assert_eq!(policies, [&statement]);
+fn nobody_but_the_rules_and_the_operators_producers_is_let_into_a_queue_and_nobody_without_tls() {
+    let arn = |name: &str| json!({ "Fn::GetAtt": [name, "Arn"] });
+    let tls_only = |queue: &str| {
+        json!({ "Effect": "Deny", "Action": "sqs:*", "Principal": "*", "Resource": arn(queue),
+            "Condition": { "Bool": { "aws:SecureTransport": "false" } } })
+    };
+    let under =
+        |condition: &str, statement: Value| json!({ "Fn::If": [condition, statement, { "Ref": "AWS::NoValue" }] });
+    let rule = |condition: &str, rule: &str, queue: &str| {
+        under(
+            condition,
+            json!({ "Effect": "Allow", "Action": "sqs:SendMessage",
+            "Principal": { "Service": "events.amazonaws.com" }, "Resource": arn(queue),
+            "Condition": { "ArnEquals": { "aws:SourceArn": arn(rule) } } }),
+        )
+    };
+    let producers = under(
+        "HasForeignProducers",
+        json!({ "Effect": "Allow",
+        "Action": ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"],
+        "Principal": { "AWS": { "Fn::Split": [",", { "Ref": "ProducerPrincipals" }] } },
+        "Resource": arn("CompletionsQueue") }),
+    );
+    let (completions, dead_letters) = ("CompletionsQueue", "DeadLetterQueue");
+    let expected = [
+        (completions, json!([tls_only(completions), producers, rule("TakesEvents", "CompletionsRule", completions)])),
+        (
+            dead_letters,
+            json!([
+                tls_only(dead_letters),
+                rule("TakesEvents", "CompletionsRule", dead_letters),
+                rule("TopicIsTold", "NotificationsRule", dead_letters)
+            ]),
+        ),
+        ("DeliveriesQueue", json!([tls_only("DeliveriesQueue")])),
+    ];
+    let policies = of_kind(QUEUE_POLICY).map(|(_, policy)| {
+        let [queue] = policy["Queues"].as_array().unwrap().as_slice() else { panic!("one queue: {policy}") };
+        (queue["Ref"].as_str().unwrap(), policy["PolicyDocument"]["Statement"].clone())
+    });
+    assert_eq!(policies.collect::<Vec<_>>(), expected);
 }
 
 /// The emulator does not apply these, so no other test would miss them.

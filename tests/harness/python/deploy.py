@@ -1,11 +1,12 @@
 """Deploys template.yaml to the emulator and prints what it made, as JSON.
 
-The template that runs here is the one that runs on AWS, through the same SAM transform. Four things are made local, and
+The template that runs here is the one that runs on AWS, through the same SAM transform. Five things are made local, and
 nothing else but the properties that a test asks to have changed:
 
 - the functions' code is the binaries that cargo built, not what `sam build` makes;
 - the HTTP API's routes are spelled out as resources, because the emulator does not read them from an OpenAPI body;
 - an event source's maximum concurrency is written as a number, because the emulator compares it with one as it stands;
+- the queues' policies do not ask for TLS, because the emulator has none, and enforces them;
 - the tables' time to live and point-in-time recovery are set afterwards, because the emulator's CloudFormation does not.
 
 Standard input: {"endpoint", "stack", "template", "parameters": {name: value}, "properties": {resource: {name: value}},
@@ -122,6 +123,9 @@ def localise(template, parameters):
             if isinstance(limit, dict):
                 limit = parameters.get(limit["Ref"]) or template["Parameters"][limit["Ref"]]["Default"]
             properties["ScalingConfig"]["MaximumConcurrency"] = int(limit)
+        elif resource["Type"] == "AWS::SQS::QueuePolicy":
+            statements = properties["PolicyDocument"]["Statement"]
+            statements[:] = [it for it in statements if "aws:SecureTransport" not in json.dumps(it)]
     template["Resources"].update(routes)
     return template
 

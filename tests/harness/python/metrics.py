@@ -197,7 +197,8 @@ def calculate(expression, values):
         "IF": lambda condition, then, otherwise: then if condition else otherwise,
         "FILL": lambda value, instead: instead if value is None else value,
     }
+    expression = expression.replace(" OR ", " or ")
     try:
         return float(eval(expression, {"__builtins__": {}}, {**functions, **values}))
-    except TypeError:
+    except (TypeError, ZeroDivisionError):
         return None

@@ -65,6 +65,30 @@ async fn a_completion_comes_from_the_command_line_from_standard_input_or_from_a_
 }
 
 #[tokio::test]
+async fn a_completion_arrives_with_characters_that_sqs_refuses_and_the_command_warns_of_rounded_integers() {
+    register(&STACK, "acct_op_odd").await;
+    let plain = |data: &str| {
+        format!(
+            r#"{{"account_id":"acct_op_odd","task_id":"t","task_type":"image","status":"completed","data":{data}}}"#
+        )
+    };
+    let said = ask(&STACK, &["completions", "send", &plain("\"\u{fffe}\u{ffff} é 😀\"")]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+    let received = RECEIVER.wait_for("/acct_op_odd", 1, SOON).await.unwrap();
+    assert_eq!(received[0].json()["data"], "\u{fffe}\u{ffff} é 😀");
+
+    let seeds = plain(r#"{"seed":6687881544318117707,"other":9007199254740993,"kept":"6687881544318117707","n":7}"#);
+    let said = ask(&STACK, &["completions", "send", &seeds]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.starts_with("warning: 2 of the integers in data are beyond 2^53"), "{said:?}");
+    let received = RECEIVER.wait_for("/acct_op_odd", 2, SOON).await.unwrap();
+    assert!(String::from_utf8_lossy(&received[1].body).contains(r#""seed":6687881544318118000,"#));
+
+    // What is no JSON has no escapes: it goes as it is, or not at all.
+    assert_eq!(ask(&STACK, &["completions", "send", "--unchecked", "{\u{fffe}"]).code, Some(1));
+}
+
+#[tokio::test]
 async fn what_is_no_completion_is_sent_only_if_nobody_is_to_check_it() {
     let wrong = r#"{"account_id":"acct_op_unchecked","task_id":"op_unchecked"}"#;
     assert_refused(&ask(&STACK, &["completions", "send", wrong]), 2, "task_type is missing");

@@ -56,10 +56,8 @@ pub(super) fn what_to_do(letter: &DeadLetter, stack: &Stack) -> String {
         Cause::Completion { event_bus: Some(_), .. } => {
             "see that the rule may send to the completions queue, then redrive it".into()
         }
-        Cause::Completion { completion, event_bus: None } => {
-            let untimed = completion.ended_at == letter.sent_at;
-            let again = if untimed { "; it has no timestamp, so webhooks that had it get it once more" } else { "" };
-            format!("{}, then redrive it{again}", look("fan-out"))
+        Cause::Completion { event_bus: None, .. } => {
+            format!("{}, then redrive it; webhooks that had it do not get it again", look("fan-out"))
         }
         Cause::Delivery(_) => {
             format!("{}, then redrive it; attempts that were made are not made again", look("dispatcher"))

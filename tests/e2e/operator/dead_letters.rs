@@ -86,13 +86,16 @@ impl Scene {
         let letter = self.the_letter().await;
         assert_eq!((&letter["kind"], &letter["account_id"]), (&json!("completion"), &json!(ACCOUNT)), "{letter}");
         assert!(letter["why"].as_str().unwrap().contains("fan-out failed on task fan_out_failed"), "{letter}");
-        assert!(letter["what_to_do"].as_str().unwrap().contains("no timestamp"), "{letter}");
+        assert!(letter["what_to_do"].as_str().unwrap().contains("do not get it again"), "{letter}");
         assert_eq!(self.the_letter().await, letter, "to list it takes nothing away");
 
         self.faults.curse(IN_NO_CALL);
         let id = letter["id"].as_str().unwrap();
         assert_eq!(json_of(&self.stack, &["dead-letters", "redrive", id])["redriven"], json!([id]));
         self.assert_delivered(1, "fan_out_failed").await;
+        let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        let told = RECEIVER.received(PATH)[0].json();
+        assert_eq!(time(&told["timestamp"]), time(&letter["sent_at"]), "it has the time at which it was first sent");
         self.assert_none();
         assert_refused(&ask(&self.stack, &["dead-letters", "show", id]), 3, id);
     }

@@ -222,3 +222,6 @@ impl Delivery {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

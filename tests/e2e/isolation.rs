@@ -23,7 +23,7 @@ const UNAUTHORIZED: &str =
 
 /// Every route that needs a key, with the query and the body of a request that its owner could make. In this order, since
 /// strangers change what is theirs on the way: what deletes and creates comes last.
-pub(crate) const WITH_KEY: [(&str, &str, &str); 13] = [
+pub(crate) const WITH_KEY: [(&str, &str, &str); 14] = [
     ("GET /api/v1/webhooks", "", ""),
     ("GET /api/v1/webhooks/{id}", "", ""),
     ("GET /api/v1/webhooks/{id}/stats", "?hours=1", ""),
@@ -34,6 +34,7 @@ pub(crate) const WITH_KEY: [(&str, &str, &str); 13] = [
     ("PATCH /api/v1/webhooks/{id}", "", r#"{"events":["job.failed"]}"#),
     ("POST /api/v1/webhooks/{id}/rotate-secret", "", r#"{"secret_key":"a-strangers-secret","overlap_seconds":0}"#),
     ("POST /api/v1/webhooks/{id}/test", "", ""),
+    ("POST /api/v1/webhooks/{id}/probe", "", ""),
     ("DELETE /api/v1/webhooks/{id}", "", ""),
     ("POST /api/v1/webhooks", "", CREATE),
     ("$default", "", ""),

@@ -20,7 +20,7 @@ pub(super) struct Request {
     body: Vec<u8>,
 }
 
-const ROUTES: [(&str, &str, &str); 15] = [
+const ROUTES: [(&str, &str, &str); 16] = [
     ("GET", "/api/v1/webhooks", ""),
     ("POST", "/api/v1/webhooks", NEW),
     ("POST", "/api/v1/webhooks", NEW),
@@ -33,6 +33,7 @@ const ROUTES: [(&str, &str, &str); 15] = [
     ("DELETE", "/api/v1/webhooks/{id}", ""),
     ("POST", "/api/v1/webhooks/{id}/rotate-secret", r#"{"secret_key":"your-secret-key","overlap_seconds":0}"#),
     ("POST", "/api/v1/webhooks/{id}/test", r#"{"event":"job.failed"}"#),
+    ("POST", "/api/v1/webhooks/{id}/probe", ""),
     ("GET", "/api/v1/webhooks/{id}/stats", ""),
     ("GET", "/api/v1/webhooks/{id}/deliveries", ""),
     ("GET", "/api/v1/webhooks/{id}/deliveries/{delivery_id}", ""),

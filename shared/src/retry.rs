@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn http(status: u16) -> Outcome {
-        Outcome::Http { http_status: status, response: String::new() }
+        Outcome::Http { http_status: status, response: String::new(), redirect: None }
     }
 
     fn circumstances(earlier_tries: u32) -> Circumstances {

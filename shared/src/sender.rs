@@ -1,33 +1,44 @@
 //! The call: one signed POST to a customer's endpoint, bounded in time and size whatever the receiver does.
 //!
-//! It is built on hyper's connections and not on a general HTTP client. Such a client follows redirects, finds proxies
-//! in the environment, decompresses, keeps any number of idle connections, and hides what must be known here: in which
-//! phase a request failed, whether its connection had been used before, and whether anything had come back. What is
-//! absent need not be switched off, and each phase is a line of code that names its own [`Outcome`].
+//! It speaks HTTP/1.1 itself and is not built on an HTTP client. Such a client follows redirects, finds proxies in the
+//! environment, decompresses, keeps any number of idle connections, refuses answers for a header that is written badly, and
+//! hides what must be known here: in which phase a request failed, how much of it was sent, and what had come by then. What
+//! is absent need not be switched off, and each phase is a line of code that names its own [`Outcome`]. See
+//! `docs/decisions/0023-the-sender-speaks-http-itself.md`.
 //!
 //! - [`dial`] makes connections: look-up, vetting, TCP, TLS, each with its outcome,
-//! - [`connection`] speaks HTTP over one, and knows what came back,
-//! - [`idle`] keeps the good ones for the next attempt,
-//! - [`response`] reads an answer, no more of it than is needed, and makes it fit to be shown.
+//! - [`connection`] sends a [`request`] over one and reads the [`head`] and the [`body`] of its answer,
+//! - [`socket`] is what lies below it, and knows what the kernel has,
+//! - [`idle`] keeps the good ones for the next attempt, and [`gone`] knows those whose other end is no more,
+//! - [`response`] and [`tls_errors`] make what a customer reads.
 
+mod body;
 mod connection;
 mod dial;
+mod gone;
+mod head;
 mod idle;
+mod request;
 mod response;
+mod socket;
+mod tls_errors;
 
-use std::time::{Duration, Instant};
-
-use http_body_util::Full;
-use hyper::{
-    Request, Response,
-    body::{Bytes, Incoming},
-    header::HOST,
+use std::{
+    fmt::Display,
+    pin::pin,
+    time::{Duration, Instant},
 };
+
 use jiff::{Timestamp, Unit};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 use url::Position;
 
-use self::{connection::Connection, idle::Idle};
+use self::{
+    connection::{Connection, Failed},
+    head::Head,
+    idle::Idle,
+    request::Request,
+};
 use crate::{
     delivery::{Attempt, Delivery, Outcome},
     egress::{Policy, TargetUrl},
@@ -36,6 +47,13 @@ use crate::{
 };
 
 const USER_AGENT: &str = concat!("nano-webhooks/", env!("CARGO_PKG_VERSION"));
+
+/// How long the body of an answer is read after its status, which has decided. Deliveries of the same batch wait for it.
+const BODY_TIME: Duration = Duration::from_secs(1);
+
+/// When it is asked whether the other end of a used connection is still there, which may have died while it was idle. It
+/// leaves time to send once more over a new one.
+const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
 /// Calls endpoints. One per sandbox: it holds the connections that warm invocations use again.
 #[derive(Debug)]
@@ -56,15 +74,8 @@ pub struct Exchange {
     pub sent_at: Option<Timestamp>,
 }
 
-/// What a call comes to, but for the time it took.
-struct Called {
-    outcome: Outcome,
-    retry_after: Option<String>,
-    sent: Sent,
-}
-
 /// What is known of a request even where no answer came.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Sent {
     at: Option<Timestamp>,
     twice: bool,
@@ -78,110 +89,147 @@ impl Sender {
         Self { policy, timeout, idle: Idle::default() }
     }
 
-    /// Makes one attempt, signed with the time at which it starts. Whatever the receiver does is an [`Outcome`]. `traceparent`
-    /// is the header of that name, where the endpoint is to know which trace it is part of.
+    /// Makes one attempt, signed with the time at which it starts. Whatever the receiver does is an [`Outcome`], and how long
+    /// it took is measured up to the status. `traceparent` is the header of that name, if the endpoint is to know which trace
+    /// it is part of.
     pub async fn attempt(&self, webhook: &Webhook, delivery: &Delivery, traceparent: Option<&str>) -> Exchange {
         let (started_at, clock) = (now(), Instant::now());
-        let Called { outcome, retry_after, sent } = self.call(webhook, delivery, started_at, traceparent).await;
-        let duration_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let outcome = outcome.shortened();
-        let attempt = Attempt { started_at, duration_ms, resent: sent.twice, outcome, answer: None };
-        Exchange { attempt, retry_after, sent_at: sent.at }
-    }
-
-    async fn call(
-        &self,
-        webhook: &Webhook,
-        delivery: &Delivery,
-        started_at: Timestamp,
-        traceparent: Option<&str>,
-    ) -> Called {
         let deadline = tokio::time::Instant::now() + self.timeout;
-        let mut called = Called { outcome: Outcome::Timeout, retry_after: None, sent: Sent::default() };
+        let mut sent = Sent::default();
         let (target, request) = match self.prepare(webhook, delivery, started_at, traceparent) {
             Ok(prepared) => prepared,
-            Err(detail) => return Called { outcome: Outcome::Blocked { detail, resolved: false }, ..called },
-        };
-        match timeout_at(deadline, self.send(&target, &request, &mut called.sent)).await {
-            Err(_) => {}
-            Ok(Err(outcome)) => called.outcome = outcome,
-            Ok(Ok((connection, answer))) => {
-                let http_status = answer.status().as_u16();
-                called.retry_after = response::retry_after(answer.headers());
-                let mut body = Vec::new();
-                // The status has decided; a body that breaks off or never ends changes nothing but the record.
-                let read = timeout_at(deadline, response::read(answer.into_body(), &mut body)).await;
-                if read.is_ok_and(|whole| whole) {
-                    self.idle.keep(&target, connection, Instant::now());
-                }
-                called.outcome = Outcome::Http { http_status, response: response::safe_text(&body) };
+            Err(detail) => {
+                let outcome = Outcome::Blocked { detail, resolved: false };
+                return exchange(started_at, clock.elapsed(), sent, outcome, None);
             }
-        }
-        called
+        };
+        let answered = timeout_at(deadline, self.send(&target, &request, &mut sent)).await;
+        let took = clock.elapsed();
+        let (outcome, retry_after) = match answered {
+            Err(_) => (Outcome::Timeout, None),
+            Ok(Err(outcome)) => (outcome, None),
+            Ok(Ok((connection, mut head))) => {
+                let retry_after = head.retry_after.take();
+                (self.finish(&target, &request, connection, &head, deadline).await, retry_after)
+            }
+        };
+        exchange(started_at, took, sent, outcome, retry_after)
     }
 
     /// The request, or why there is none to make.
-    fn prepare(
+    fn prepare<'a>(
         &self,
         webhook: &Webhook,
-        delivery: &Delivery,
+        delivery: &'a Delivery,
         started_at: Timestamp,
         traceparent: Option<&str>,
-    ) -> Result<(TargetUrl, Request<Full<Bytes>>), String> {
+    ) -> Result<(TargetUrl, Request<'a>), String> {
         let target = TargetUrl::parse(&webhook.url, &self.policy).map_err(|refusal| refusal.to_string())?;
         let url = target.url();
         let Delivery { id, event, body, .. } = delivery;
         let timestamp = started_at.as_second();
         let Signatures { page, previous, standard } = signature::of(webhook, id.as_str(), started_at, body);
-        let mut request = Request::post(target.path_and_query())
-            .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
-            .header("accept", "*/*")
-            .header("user-agent", USER_AGENT)
-            .header("content-type", "application/json")
-            .header("x-nano-event", event.as_str())
-            .header("x-nano-timestamp", timestamp)
-            .header("x-nano-signature", page)
-            .header("webhook-id", id.as_str())
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", standard);
-        if let Some(previous) = previous {
-            request = request.header("x-nano-signature-previous", previous);
+        let (host, event) = (&url[Position::BeforeHost..Position::AfterPort], event.as_str());
+        // Spelled as the API's published page and Standard Webhooks spell them: some receivers compare them letter by letter.
+        let mut headers: Vec<(&str, &dyn Display)> = vec![
+            ("Host", &host),
+            ("Accept", &"*/*"),
+            ("Accept-Encoding", &"identity"),
+            ("User-Agent", &USER_AGENT),
+            ("Content-Type", &"application/json"),
+            ("X-Nano-Event", &event),
+            ("X-Nano-Timestamp", &timestamp),
+            ("X-Nano-Signature", &page),
+            ("webhook-id", id),
+            ("webhook-timestamp", &timestamp),
+            ("webhook-signature", &standard),
+        ];
+        if let Some(previous) = &previous {
+            headers.push(("X-Nano-Signature-Previous", previous));
         }
-        if let Some(traceparent) = traceparent {
-            request = request.header("traceparent", traceparent);
+        if let Some(traceparent) = &traceparent {
+            headers.push(("traceparent", traceparent));
         }
-        let request = request
-            .body(Full::from(body.clone()))
+        let request = Request::post(target.path_and_query(), &headers, body)
             .map_err(|problem| format!("no request can be made of it ({problem})"))?;
         Ok((target, request))
     }
 
-    /// Sends the request, over a connection that is open already where there is one.
+    /// Sends the request, over a connection that is open already if there is one.
     ///
-    /// While a sandbox is frozen its connections die and nobody tells it: receivers close what is idle, NAT gateways
-    /// forget. That is not the receiver's failure, so the request is sent again over a new connection: once, and only
-    /// if nothing had come back. On a new connection a failure is the receiver's.
+    /// While a sandbox is frozen its connections die and it does not notice: receivers close what is idle, NAT gateways
+    /// forget. That is not the receiver's failure, so the request is sent again over a new connection, once: if none of it was
+    /// sent, or if nothing had come back. On a new connection a failure is the receiver's.
     async fn send(
         &self,
         target: &TargetUrl,
-        request: &Request<Full<Bytes>>,
+        request: &Request<'_>,
         sent: &mut Sent,
-    ) -> Result<(Connection, Response<Incoming>), Outcome> {
+    ) -> Result<(Connection, Head), Outcome> {
         if let Some(mut used) = self.idle.take(target, Instant::now()) {
             sent.at = Some(now());
-            match used.send(request.clone()).await {
-                Ok(answer) => return Ok((used, answer)),
-                Err(failed) if used.has_heard_back() => return Err(failed.outcome),
-                Err(failed) => {
-                    *sent = Sent { at: sent.at.filter(|_| failed.was_sent), twice: failed.was_sent };
-                }
+            match send_over_used(&mut used, request).await {
+                Ok(head) => return Ok((used, head)),
+                Err(failed) if failed.was_sent && used.has_heard_back() => return Err(failed.outcome),
+                Err(failed) => *sent = Sent { at: sent.at.filter(|_| failed.was_sent), twice: failed.was_sent },
             }
         }
         let mut new = dial::dial(target.url(), &self.policy).await?;
         sent.at = Some(now());
-        let answer = new.send(request.clone()).await.map_err(|failed| failed.outcome)?;
-        Ok((new, answer))
+        let head = new.send(request).await.map_err(|failed| failed.outcome)?;
+        Ok((new, head))
     }
+
+    /// After the status, which has decided: reads the body for a moment, for the history, and keeps the connection if it can
+    /// take another request. After a 5xx it is not kept: it may lead to the one machine of several that is sick, and a new one
+    /// follows the name to another.
+    async fn finish(
+        &self,
+        target: &TargetUrl,
+        request: &Request<'_>,
+        mut connection: Connection,
+        head: &Head,
+        deadline: tokio::time::Instant,
+    ) -> Outcome {
+        let by = deadline.min(tokio::time::Instant::now() + BODY_TIME);
+        let is_whole = timeout_at(by, connection.finish(request, head)).await.unwrap_or(false);
+        let body = connection.take_body(head);
+        if is_whole && head.status < 500 {
+            self.idle.keep(target, connection, Instant::now());
+        }
+        let response = response::text(&body, &head.content_type, &head.content_encoding);
+        Outcome::Http { http_status: head.status, response, redirect: redirect(target, head) }
+    }
+}
+
+async fn send_over_used(used: &mut Connection, request: &Request<'_>) -> Result<Head, Failed> {
+    let ends = used.ends();
+    let mut sending = pin!(used.send(request));
+    if let Ok(answered) = timeout(LONGEST_SILENCE, &mut sending).await {
+        return answered;
+    }
+    if ends.is_ok_and(gone::is_gone) {
+        return Err(Failed { outcome: Outcome::Interrupted { detail: "timed out".into() }, was_sent: true });
+    }
+    sending.await
+}
+
+/// Where a redirect leads, as a whole URL if it can be made one.
+fn redirect(target: &TargetUrl, head: &Head) -> Option<String> {
+    let location = head.location.as_deref().filter(|_| matches!(head.status, 301 | 302 | 303 | 307 | 308))?;
+    Some(target.url().join(location).map_or_else(|_| location.to_owned(), String::from))
+}
+
+fn exchange(
+    started_at: Timestamp,
+    took: Duration,
+    sent: Sent,
+    outcome: Outcome,
+    retry_after: Option<String>,
+) -> Exchange {
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let attempt = Attempt { started_at, duration_ms, resent: sent.twice, outcome: outcome.shortened(), answer: None };
+    Exchange { attempt, retry_after, sent_at: sent.at }
 }
 
 /// The time, in the milliseconds that the history keeps.

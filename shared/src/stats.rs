@@ -118,7 +118,7 @@ mod tests {
     fn tally(durations: impl IntoIterator<Item = u64>) -> Tally {
         let mut tally = Tally::default();
         for duration_ms in durations {
-            let outcome = Outcome::Http { http_status: 200, response: String::new() };
+            let outcome = Outcome::Http { http_status: 200, response: String::new(), redirect: None };
             tally.add(&Attempt { started_at: now(), duration_ms, resent: false, outcome, answer: None });
         }
         tally

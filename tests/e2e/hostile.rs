@@ -157,7 +157,7 @@ async fn an_untrusted_certificate_is_explained_and_tried_again() {
     account.complete("task_1").await;
     let delivery = account.delivery(1, "retrying", 1).await;
     assert_eq!(attempts(&delivery)[0], ("tls", None));
-    let why = "no TLS session could be made: the certificate is self-signed, from an unknown authority, or an intermediate certificate is missing";
+    let why = "no TLS session could be made: the certificate is self-signed, from an unknown authority, or an intermediate certificate is missing: use one from a public authority, and send its intermediate certificates too";
     assert_eq!(delivery["attempts"][0]["message"], why);
     assert!(HOSTILE.heard("/untrusted").is_empty());
 }

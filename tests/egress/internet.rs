@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
     net::{Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
 };
 
@@ -17,12 +17,14 @@ use crate::name_server::NameServer;
 /// Set in the process that has the network.
 const INSIDE: &str = "EGRESS_TEST_INSIDE";
 
-/// Every address is on this machine, and a receiver of [`HOSTS`] is on port 443 of each.
+/// Every address is on this machine, and a receiver of [`HOSTS`] is on port 443 of each. One is called from another, so that
+/// it can be cut off: see [`Internet::cut_off`].
 const LINKS: &str = "\
     link set lo up\n\
     address add 2606:4700:4700::1111/128 dev lo nodad\n\
     route add local 0.0.0.0/0 dev lo\n\
-    route add local ::/0 dev lo\n";
+    route add local ::/0 dev lo\n\
+    route add local 93.184.215.14/32 dev lo src 93.184.215.99 table local\n";
 
 /// Where distributions keep the authorities that they trust.
 const TRUSTED: [&str; 3] =
@@ -110,13 +112,37 @@ impl Internet {
 
     /// Makes attempts with the real sender, under production's rules. A step is a URL, or a pause in milliseconds.
     pub(crate) fn attempts(&self, steps: &[&str]) -> Vec<Attempted> {
+        Self::finish(self.start(steps))
+    }
+
+    /// Begins to make such attempts.
+    pub(crate) fn start(&self, steps: &[&str]) -> Child {
         let mut probe = Command::new(env!("CARGO_BIN_EXE_probe"));
         probe.arg("100").args(steps).env("SSL_CERT_FILE", self.receiver.authority());
         probe.env("EGRESS_POLICY", "strict").env("OWN_HOSTS", "hooks.nano-webhooks.com,api.nano.example");
-        let output = probe.stderr(Stdio::inherit()).output().unwrap();
+        probe.stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Waits for attempts that were begun.
+    pub(crate) fn finish(probe: Child) -> Vec<Attempted> {
+        let output = probe.wait_with_output().unwrap();
         assert!(output.status.success());
         let lines = String::from_utf8(output.stdout).unwrap();
         lines.lines().map(|line| Attempted(serde_json::from_str(line).unwrap())).collect()
+    }
+
+    /// From now on nothing that is sent to 93.184.215.14 arrives, and nobody is told.
+    pub(crate) fn cut_off() {
+        let address = "93.184.215.14";
+        // A cable whose other end belongs to nobody.
+        ip(&format!(
+            "link add cable type veth peer name end\n\
+             link set cable up\n\
+             link set end up\n\
+             neigh add {address} lladdr 02:00:00:00:00:01 dev cable nud permanent\n\
+             route del local {address}/32 dev lo table local\n\
+             route add {address}/32 dev cable table local\n"
+        ));
     }
 
     /// Makes one attempt.

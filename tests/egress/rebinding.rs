@@ -1,5 +1,7 @@
 //! Names that are public while they are looked at and private while they are called.
 
+use std::{thread, time::Duration};
+
 use harness::Behaviour::Resets;
 
 use crate::internet::{Internet, answer, in_own_internet};
@@ -66,5 +68,25 @@ fn a_name_that_turns_public_is_called_again() {
         internet.names.on_in_turn("hook.example.com", &[&["10.0.0.5"], &["93.184.215.14"]]);
         internet.receiver.on("/", [answer("200 OK", "")]);
         assert_eq!(outcomes(internet, &[URL, URL]), ["blocked", "http"]);
+    });
+}
+
+/// A NAT gateway that forgets a connection, or a machine that is gone, drops what comes without a word.
+#[test]
+fn a_used_connection_whose_other_end_is_gone_costs_no_attempt() {
+    in_own_internet(|internet| {
+        internet.names.on_in_turn("hook.example.com", &[&["93.184.215.14"], &["93.184.215.15"]]);
+        internet.receiver.on("/", [answer("200 OK", "")]);
+        let probe = internet.start(&[URL, "2000", URL]);
+        while internet.heard("/") == 0 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        thread::sleep(Duration::from_millis(500));
+        Internet::cut_off();
+        let attempts = Internet::finish(probe);
+        assert_eq!(attempts[1].outcome(), ("http", Some(200)), "{}", attempts[1].everything());
+        assert!(attempts[1].everything().contains("\"resent\":true"), "{}", attempts[1].everything());
+        assert!((5_000..7_000).contains(&attempts[1].milliseconds()), "{}", attempts[1].everything());
+        assert_eq!(internet.receiver.connections(), 2);
     });
 }

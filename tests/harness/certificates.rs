@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Error, IsCa, KeyPair, date_time_ymd};
 use tokio_rustls::rustls::{
-    ServerConfig,
+    DEFAULT_VERSIONS, ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer},
+    version::TLS12,
 };
 
 /// A server's certificate: what is wrong with it, if anything.
@@ -20,10 +21,15 @@ pub enum Certificate {
     OfAnotherHost,
     /// No authority signed it.
     SelfSigned,
+    /// No authority signed it, and it says that it is one itself, as `openssl req -x509` makes it.
+    OfAnAuthority,
+    /// Nothing, but its server speaks TLS 1.2.
+    GoodOver12,
 }
 
 impl Certificate {
-    pub(crate) const ALL: [Self; 4] = [Self::Good, Self::Expired, Self::OfAnotherHost, Self::SelfSigned];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Good, Self::Expired, Self::OfAnotherHost, Self::SelfSigned, Self::OfAnAuthority, Self::GoodOver12];
 }
 
 /// An authority that a process under test can be told to trust.
@@ -49,13 +55,17 @@ impl Authority {
         if certificate == Certificate::Expired {
             params.not_after = date_time_ymd(2020, 1, 1);
         }
+        if certificate == Certificate::OfAnAuthority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let versions = if certificate == Certificate::GoodOver12 { &[&TLS12][..] } else { DEFAULT_VERSIONS };
         let key = KeyPair::generate()?;
         let certificate = match certificate {
-            Certificate::SelfSigned => params.self_signed(&key)?,
+            Certificate::SelfSigned | Certificate::OfAnAuthority => params.self_signed(&key)?,
             _ => params.signed_by(&key, &self.0)?,
         };
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .and_then(|config| {
                 let key = PrivateKeyDer::try_from(key.serialize_der()).expect("rcgen writes PKCS #8");
                 let chain = vec![CertificateDer::from(certificate.der().to_vec())];

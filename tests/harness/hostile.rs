@@ -14,11 +14,11 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpSocket, TcpStream},
     runtime::{Builder, Handle},
     time::sleep,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
     Failure,
@@ -38,6 +38,18 @@ pub enum Behaviour {
     Closes(Vec<u8>),
     /// Sends the request back, as the body of a 200.
     Echoes,
+    /// Reads no more than the request's head, sends these bytes, and neither reads nor closes from then on.
+    Leaves(Vec<u8>),
+    /// Reads the request's head, is busy for so long, then reads the rest and sends these bytes.
+    IsBusy(Duration, Vec<u8>),
+    /// Reads 1 KiB of the request a second, and never answers.
+    Sips,
+    /// Sends the first part, and after the pause the second, although nobody has asked for it.
+    Blurts(Vec<u8>, Duration, Vec<u8>),
+    /// Sends these bytes, and after the pause what TLS 1.3 sends for its own purposes.
+    ChangesKeys(Vec<u8>, Duration),
+    /// Sends these bytes past the TLS that stands.
+    SpeaksPlainly(Vec<u8>),
 }
 
 /// One request as it came.
@@ -116,6 +128,13 @@ impl Hostile {
         format!("https://{}/", self.dripping)
     }
 
+    /// The URL of a new port that answers whatever comes with these bytes, and closes.
+    pub fn url_that_answers(&self, scheme: &str, bytes: &[u8]) -> String {
+        let address =
+            listen((Ipv4Addr::LOCALHOST, 0).into(), &self.runtime, &self.memory, Behind::Answer(bytes.into()));
+        format!("{scheme}://{}/", address.expect("a port is free"))
+    }
+
     /// The authority that signed the certificates, for `SSL_CERT_FILE`.
     pub fn authority(&self) -> &Path {
         &self.authority_file
@@ -137,7 +156,11 @@ enum Behind {
     Plain,
     Tls(TlsAcceptor),
     Drip,
+    Answer(Vec<u8>),
 }
+
+/// How much the kernel takes of a request before the receiver reads it, in bytes (Linux doubles it).
+const ROOM: u32 = 16 * 1024;
 
 /// How a connection ends.
 enum End {
@@ -146,12 +169,16 @@ enum End {
 }
 
 fn listen(at: SocketAddr, runtime: &Handle, memory: &Arc<Mutex<Memory>>, behind: Behind) -> io::Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind(at)?;
-    listener.set_nonblocking(true)?;
+    let within = runtime.enter();
+    let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_recv_buffer_size(ROOM)?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    let listener = socket.listen(1024)?;
+    drop(within);
     let address = listener.local_addr()?;
     let (memory, behind) = (Arc::clone(memory), Arc::new(behind));
     runtime.spawn(async move {
-        let listener = TcpListener::from_std(listener).expect("the listener is not blocking");
         while let Ok((stream, _)) = listener.accept().await {
             lock(&memory).connections += 1;
             tokio::spawn(accept(stream, Arc::clone(&behind), Arc::clone(&memory)));
@@ -170,45 +197,120 @@ async fn accept(mut stream: TcpStream, behind: Arc<Behind>, memory: Arc<Mutex<Me
         Behind::Tls(acceptor) => {
             serve(&mut acceptor.accept(stream).await?, &memory).await?;
         }
+        Behind::Answer(bytes) => {
+            stream.read_buf(&mut Vec::new()).await?;
+            say_last(&mut stream, bytes).await?;
+        }
         // The header of a handshake record of 16 KiB, and then nothing but zeros.
         Behind::Drip => repeat(&mut stream, &[0x16, 3, 3, 0x40, 0], &[0], Duration::from_secs(1)).await?,
     }
     Ok(())
 }
 
-async fn serve(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), memory: &Mutex<Memory>) -> io::Result<End> {
+/// A connection, encrypted or not.
+trait Line: AsyncRead + AsyncWrite + Unpin + Send {
+    /// The connection below the encryption, if there is one.
+    fn below(&mut self) -> &mut TcpStream;
+    /// Begins to send with new keys.
+    fn change_keys(&mut self) {}
+}
+
+impl Line for TcpStream {
+    fn below(&mut self) -> &mut TcpStream {
+        self
+    }
+}
+
+impl Line for TlsStream<TcpStream> {
+    fn below(&mut self) -> &mut TcpStream {
+        self.get_mut().0
+    }
+
+    fn change_keys(&mut self) {
+        self.get_mut().1.refresh_traffic_keys().expect("this is TLS 1.3");
+    }
+}
+
+async fn serve(stream: &mut impl Line, memory: &Mutex<Memory>) -> io::Result<End> {
     let mut buffer = Vec::new();
     for earlier in 0.. {
         let Some(head) = read_head(stream, &mut buffer).await? else { break };
         let (path, behaviour) = next_behaviour(memory, &head);
         lock(memory).heard.push((path, Heard { on_used_connection: earlier > 0, head: head.clone() }));
-        match behaviour {
-            Behaviour::Resets(bytes) => {
-                say_last(stream, &bytes).await?;
-                return Ok(End::Reset);
-            }
-            Behaviour::Closes(bytes) => {
-                say_last(stream, &bytes).await?;
-                return Ok(End::Close);
-            }
-            Behaviour::Says(bytes) => {
-                read_body(stream, &mut buffer, &head).await?;
-                stream.write_all(&bytes).await?;
-            }
-            Behaviour::Repeats(first, then, pause) => {
-                read_body(stream, &mut buffer, &head).await?;
-                repeat(stream, &first, &then, pause).await?;
-            }
-            Behaviour::Echoes => {
-                let body = read_body(stream, &mut buffer, &head).await?;
-                let length = head.len() + body.len();
-                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{head}");
-                stream.write_all(&[answer.as_bytes(), &body].concat()).await?;
-            }
+        if let Some(end) = behave(stream, &mut buffer, &head, behaviour).await? {
+            return Ok(end);
         }
         stream.flush().await?;
     }
     Ok(End::Close)
+}
+
+/// Does what is to be done with a request whose head was read. Returns how the connection ends, if it does.
+async fn behave(
+    stream: &mut impl Line,
+    buffer: &mut Vec<u8>,
+    head: &str,
+    behaviour: Behaviour,
+) -> io::Result<Option<End>> {
+    match behaviour {
+        Behaviour::Resets(bytes) => {
+            say_last(stream, &bytes).await?;
+            return Ok(Some(End::Reset));
+        }
+        Behaviour::Closes(bytes) => {
+            say_last(stream, &bytes).await?;
+            return Ok(Some(End::Close));
+        }
+        Behaviour::Leaves(bytes) => {
+            say_last(stream, &bytes).await?;
+            std::future::pending::<()>().await;
+        }
+        Behaviour::Sips => loop {
+            let mut sip = [0; 1024];
+            if stream.read(&mut sip).await? == 0 {
+                return Ok(Some(End::Close));
+            }
+            sleep(Duration::from_secs(1)).await;
+        },
+        Behaviour::Says(bytes) => {
+            read_body(stream, buffer, head).await?;
+            stream.write_all(&bytes).await?;
+        }
+        Behaviour::IsBusy(time, bytes) => {
+            sleep(time).await;
+            read_body(stream, buffer, head).await?;
+            stream.write_all(&bytes).await?;
+        }
+        Behaviour::Blurts(first, pause, then) => {
+            read_body(stream, buffer, head).await?;
+            stream.write_all(&first).await?;
+            stream.flush().await?;
+            sleep(pause).await;
+            stream.write_all(&then).await?;
+        }
+        Behaviour::ChangesKeys(bytes, pause) => {
+            read_body(stream, buffer, head).await?;
+            stream.write_all(&bytes).await?;
+            stream.flush().await?;
+            sleep(pause).await;
+            stream.change_keys();
+        }
+        Behaviour::SpeaksPlainly(bytes) => {
+            read_body(stream, buffer, head).await?;
+            say_last(stream.below(), &bytes).await?;
+        }
+        Behaviour::Repeats(first, then, pause) => {
+            read_body(stream, buffer, head).await?;
+            repeat(stream, &first, &then, pause).await?;
+        }
+        Behaviour::Echoes => {
+            let body = read_body(stream, buffer, head).await?;
+            let length = head.len() + body.len();
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{head}");
+            stream.write_all(&[answer.as_bytes(), &body].concat()).await?;
+        }
+    }
+    Ok(None)
 }
 
 fn next_behaviour(memory: &Mutex<Memory>, head: &str) -> (String, Behaviour) {
@@ -237,7 +339,7 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) 
 }
 
 async fn read_body(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>, head: &str) -> io::Result<Vec<u8>> {
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok()).unwrap_or(0);
     while buffer.len() < length && stream.read_buf(buffer).await? > 0 {}
     Ok(buffer.drain(..length.min(buffer.len())).collect())
 }

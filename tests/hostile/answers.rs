@@ -2,7 +2,7 @@
 
 use harness::Behaviour::{Echoes, Says};
 
-use crate::{HOSTILE, PROXY, answer, attempt};
+use crate::{HOSTILE, PROXY, Probe, answer, attempt};
 
 /// What becomes of a delivery whose endpoint answers this, and what the history keeps of it.
 #[test]
@@ -38,7 +38,6 @@ fn what_is_not_http_is_no_answer() {
         ("/not-http/1000", answer("1000 ", "", "")),
         ("/not-http/099", answer("099 ", "", "")),
         ("/not-http/2", b"HTTP/2 200 OK\r\n\r\n".to_vec()),
-        ("/not-http/two-lengths", answer("200 OK", "content-length: 7\r\n", "")),
     ];
     for (path, bytes) in rows {
         let attempted = attempt(&HOSTILE.on(path, [Says(bytes)]));
@@ -46,6 +45,41 @@ fn what_is_not_http_is_no_answer() {
         let why = "the connection failed before a status arrived: what came is not HTTP/1.1";
         assert_eq!(attempted.explanation(), why, "{path}");
     }
+}
+
+/// curl and the libraries of Python, Node and Java take all of these for what their status says.
+#[test]
+fn what_stands_behind_the_status_does_not_hide_it() {
+    let oddities: [(&str, &[u8]); 11] = [
+        ("folded", b"x-a: a\r\n b\r\ncontent-length: 2\r\n"),
+        ("space", b"Content-Length : 2\r\n"),
+        ("no-colon", b"a line without a colon\r\ncontent-length: 2\r\n"),
+        ("spaces", b"X Powered By: x\r\ncontent-length: 2\r\n"),
+        ("no-name", b": x\r\ncontent-length: 2\r\n"),
+        ("not-ascii", b"x-\xc3\xa9: x\r\ncontent-length: 2\r\n"),
+        ("no-length", b"content-length:\r\n"),
+        ("two-lengths", b"content-length: 2\r\ncontent-length: 3\r\n"),
+        ("endless-length", b"content-length: 18446744073709551615\r\n"),
+        ("more-than-endless", b"content-length: 99999999999999999999\r\n"),
+        ("nul", b"x: \0\r\ncontent-length: 2\r\n"),
+    ];
+    for (name, headers) in oddities {
+        for (status, next) in [(200, "delivered"), (500, "retried"), (410, "failed")] {
+            let path = format!("/odd/{name}/{status}");
+            let says = [format!("HTTP/1.1 {status} X\r\n").as_bytes(), headers, b"\r\nok"].concat();
+            let attempted = attempt(&HOSTILE.on(&path, [Says(says)]));
+            assert_eq!((attempted.status(), attempted.next()), (Some(status), next), "{path}");
+            assert_eq!(attempted.response(), "ok", "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_is_not_used_again_after_an_answer_that_is_not_by_the_rules() {
+    let odd = answer("200 OK", "x-a: a\r\n b\r\n", "ok");
+    let url = HOSTILE.on("/odd-and-kept", [Says(odd), Says(answer("200 OK", "", "ok"))]);
+    Probe::start(100, &[&url, &url]).finish();
+    assert!(!HOSTILE.heard("/odd-and-kept")[1].on_used_connection);
 }
 
 #[test]
@@ -57,9 +91,57 @@ fn a_redirect_is_not_followed() {
         let attempted = attempt(&HOSTILE.on(&path, [Says(redirect)]));
         assert_eq!((attempted.outcome(), attempted.next()), ("http", "retried"), "{status}");
         assert_eq!(attempted.status(), status[..3].parse().ok());
+        let number = &status[..3];
+        let advice = match number {
+            "301" | "308" => "register that URL",
+            _ => "answer 2xx at the URL that is registered",
+        };
+        let said =
+            format!("the endpoint answered {number}, a redirect to {elsewhere}, which is not followed: {advice}");
+        assert_eq!(attempted.explanation(), said);
         assert_eq!(HOSTILE.heard(&path).len(), 1);
     }
     assert!(HOSTILE.heard("/elsewhere").is_empty(), "the other place hears nothing");
+}
+
+#[test]
+fn a_redirect_to_a_path_is_told_as_a_url_and_made_safe() {
+    let url = HOSTILE.on("/redirects/path", [Says(answer("301 X", "location: /to\x1b[2J?a=b\r\n", ""))]);
+    let attempted = attempt(&url);
+    let to = url.replace("/redirects/path", "/to%EF%BF%BD[2J?a=b");
+    assert!(attempted.explanation().contains(&format!("a redirect to {to}, which")), "{}", attempted.explanation());
+    let nowhere = attempt(&HOSTILE.on("/redirects/nowhere", [Says(answer("301 X", "", ""))]));
+    assert_eq!(nowhere.explanation(), "the endpoint answered 301");
+}
+
+#[test]
+fn header_names_are_spelled_as_the_published_page_and_standard_webhooks_spell_them() {
+    attempt(&HOSTILE.on("/spelling", [Says(answer("200 OK", "", "ok"))]));
+    let heard = HOSTILE.heard("/spelling");
+    let lines = heard[0].head.lines().skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<_> = lines.map(|line| line.split_once(": ").unwrap().0).collect();
+    let expected = [
+        "Host",
+        "Accept",
+        "Accept-Encoding",
+        "User-Agent",
+        "Content-Type",
+        "X-Nano-Event",
+        "X-Nano-Timestamp",
+        "X-Nano-Signature",
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+        "Content-Length",
+    ];
+    assert_eq!(names, expected);
+    assert!(heard[0].head.contains("\r\nAccept-Encoding: identity\r\n"), "{}", heard[0].head);
+}
+
+#[test]
+fn an_answer_in_another_charset_can_be_read_in_the_history() {
+    let latin = answer("400 X", "content-type: text/plain; charset=ISO-8859-1\r\n", b"payload refus\xe9");
+    assert_eq!(attempt(&HOSTILE.on("/latin", [Says(latin)])).response(), "payload refusé");
 }
 
 #[test]
@@ -93,7 +175,7 @@ fn an_endpoint_that_echoes_our_signatures_puts_no_secret_into_the_history() {
     let attempted = attempt(&HOSTILE.on("/echo", [Echoes]));
     assert_eq!((attempted.status(), attempted.next()), (Some(200), "delivered"));
     let echoed = attempted.response();
-    for header in ["x-nano-signature: v1=", "webhook-signature: v1,", "webhook-id: 01KDYAK3482WAV4DVEFM6KBDXQ"] {
+    for header in ["X-Nano-Signature: v1=", "webhook-signature: v1,", "webhook-id: 01KDYAK3482WAV4DVEFM6KBDXQ"] {
         assert!(echoed.contains(header), "it is shown as any other body: {echoed}");
     }
     assert!(!attempted.0.to_string().contains("the-probes-own-secret"));

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use harness::Behaviour::{Closes, Echoes, Repeats, Resets, Says};
+use harness::Behaviour::{Closes, Echoes, Leaves, Repeats, Resets, Says};
 
 use crate::{Attempted, HOSTILE, Probe, answer, attempt};
 
@@ -61,6 +61,33 @@ fn a_used_connection_that_was_closed_while_idle_is_not_used() {
     let attempts = Probe::start(100, &[&url, "300", &url]).finish();
     assert!(attempts.iter().all(|attempt| attempt.next() == "delivered" && !attempt.was_resent()));
     assert_eq!(HOSTILE.heard("/closed-idle").len(), 2);
+}
+
+#[test]
+fn a_connection_is_not_used_again_after_a_server_error() {
+    for (status, again) in [("404 X", true), ("429 X", true), ("500 X", false), ("503 X", false), ("599 X", false)] {
+        let path = format!("/after/{}", &status[..3]);
+        let url = HOSTILE.on(&path, [Says(answer(status, "", "busy"))]);
+        Probe::start(100, &[&url, A_MOMENT, &url]).finish();
+        assert_eq!(HOSTILE.heard(&path)[1].on_used_connection, again, "{status}");
+    }
+}
+
+/// What is left of one account's request must not be in front of another's.
+#[test]
+fn a_connection_whose_request_was_not_written_to_its_end_is_not_used_again() {
+    // What the receiver has no room for waits in our process, or in our kernel.
+    for kib in [50, 70, 90, 256] {
+        let path = format!("/left/{kib}");
+        let url = HOSTILE.on(&path, [Leaves(ok()), Says(ok())]);
+        let attempts = Probe::start(kib * 1024, &[&url, A_MOMENT, &url]).finish();
+        for attempted in &attempts {
+            assert_eq!((attempted.next(), attempted.was_resent()), ("delivered", false), "{kib} KiB");
+            assert!(attempted.took() < Duration::from_secs(3), "{kib} KiB: {:?}", attempted.took());
+        }
+        let used: Vec<bool> = HOSTILE.heard(&path).iter().map(|heard| heard.on_used_connection).collect();
+        assert_eq!(used, [false, false], "{kib} KiB");
+    }
 }
 
 #[test]

@@ -35,14 +35,9 @@ fn ten_thousand_headers_are_too_large() {
 }
 
 #[test]
-fn a_hundred_headers_are_not_too_many_and_a_hundred_and_one_are() {
-    let outcome = |path, headers: usize| {
-        // `content-length` is one more.
-        let url = HOSTILE.on(path, [Says(answer("200 OK", &"x: y\r\n".repeat(headers - 1), ""))]);
-        attempt(&url).outcome().to_owned()
-    };
-    assert_eq!(outcome("/100-headers", 100), "http");
-    assert_eq!(outcome("/101-headers", 101), "too_large");
+fn a_thousand_small_headers_are_not_too_many() {
+    let url = HOSTILE.on("/1000-headers", [Says(answer("200 OK", &"x: y\r\n".repeat(1_000), ""))]);
+    assert_eq!(attempt(&url).next(), "delivered");
 }
 
 #[test]
@@ -91,10 +86,10 @@ fn a_gzip_bomb_does_not_go_off() {
     let first = [b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n".as_slice(), &BOMB].concat();
     let attempted = attempt(&HOSTILE.on("/bomb", [Repeats(first, FUSE.repeat(5_000), Duration::ZERO)]));
     assert_eq!((attempted.status(), attempted.next()), (Some(200), "delivered"));
-    assert!(attempted.response().contains("b\u{FFFD}"), "it is kept as it came: {}", attempted.response());
+    assert_eq!(attempted.response(), "(not shown: it came with Content-Encoding gzip)");
     assert!(attempted.took() < Duration::from_secs(3));
     let request = &HOSTILE.heard("/bomb")[0].head;
-    assert!(!request.to_ascii_lowercase().contains("accept-encoding"), "nothing compressed was asked for");
+    assert!(request.contains("\r\nAccept-Encoding: identity\r\n"), "nothing compressed was asked for: {request}");
 }
 
 /// The header of a gzip file (RFC 1952) and the beginning of a block with fixed Huffman codes (RFC 1951) whose first

@@ -11,15 +11,19 @@ mod certificates;
 mod connections;
 mod limits;
 mod silence;
+mod unasked;
 
 use std::{
+    fs,
     path::Path,
     process::{Child, Command, Stdio},
     sync::LazyLock,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use harness::Hostile;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How much an attempt may add to the process, in KiB: more than any polite one needs, less than any hostile one sends.
@@ -34,7 +38,7 @@ static HOSTILE: LazyLock<Hostile> = LazyLock::new(|| {
 struct Probe(Child);
 
 impl Probe {
-    /// Starts attempts with a body of so many bytes. A step is a URL, or a pause in milliseconds.
+    /// Starts attempts with a body of so many bytes. A step is a URL, a pause in milliseconds, or `stop`.
     fn start(body_bytes: usize, steps: &[&str]) -> Self {
         let mut probe = Command::new(env!("CARGO_BIN_EXE_probe"));
         probe.arg(body_bytes.to_string()).args(steps).env("SSL_CERT_FILE", HOSTILE.authority());
@@ -44,6 +48,20 @@ impl Probe {
             probe.env(variable, PROXY.as_str());
         }
         Self(probe.env_remove("no_proxy").env_remove("NO_PROXY").stdout(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits until the process has stopped at its step `stop`, lets the receiver do what it does meanwhile, and lets the process
+    /// go on.
+    fn pass_stop(self, meanwhile: Duration) -> Self {
+        let status = format!("/proc/{}/status", self.0.id());
+        let start = Instant::now();
+        while !fs::read_to_string(&status).unwrap().contains("State:\tT") {
+            assert!(start.elapsed() < Duration::from_secs(30), "the probe does not stop");
+            thread::sleep(Duration::from_millis(10));
+        }
+        thread::sleep(meanwhile);
+        kill_process(Pid::from_child(&self.0), Signal::CONT).unwrap();
+        self
     }
 
     /// Waits for the attempts. Whatever the receiver does, the process must not have grown with it.

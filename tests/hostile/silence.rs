@@ -3,12 +3,12 @@
 use std::{
     collections::HashMap,
     sync::{LazyLock, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use harness::Behaviour::{Repeats, Says};
+use harness::Behaviour::{IsBusy, Repeats, Says, Sips};
 
-use crate::{Attempted, HOSTILE, Probe};
+use crate::{Attempted, HOSTILE, Probe, answer};
 
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
 /// What starting a process and a busy machine may add.
@@ -19,15 +19,27 @@ static ROWS: LazyLock<Mutex<HashMap<&str, Probe>>> = LazyLock::new(|| {
     let urls = [
         ("silent", HOSTILE.on("/silent", [Says(Vec::new())])),
         ("dripping head", drip("/dripping-head", b"HTTP/1.1 200 OK\r\nx: ")),
-        ("dripping body", drip("/dripping-body", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")),
         ("dripping TLS", HOSTILE.dripping_url()),
     ];
-    Mutex::new(urls.map(|(name, url)| (name, Probe::start(100, &[&url]))).into())
+    let ok = answer("200 OK", "", "ok");
+    let (at_once, sips) = (HOSTILE.on("/reads-at-once", [Says(ok.clone())]), HOSTILE.on("/sips", [Sips]));
+    let busy = HOSTILE.on("/busy", [IsBusy(Duration::from_secs(7), ok)]);
+    let mut rows: HashMap<_, _> = urls.map(|(name, url)| (name, Probe::start(100, &[&url]))).into();
+    rows.extend([
+        ("busy", Probe::start(LARGE, &[&busy])),
+        ("busy, over a used connection", Probe::start(LARGE, &[&at_once, &busy])),
+        ("sips", Probe::start(LARGE, &[&sips])),
+        ("sips, over a used connection", Probe::start(LARGE, &[&at_once, &sips])),
+    ]);
+    Mutex::new(rows)
 });
+
+/// More than a receiver's kernel takes before the receiver reads.
+const LARGE: usize = 256 * 1024;
 
 fn attempt(row: &str) -> Attempted {
     let probe = ROWS.lock().unwrap().remove(row).unwrap();
-    probe.finish().remove(0)
+    probe.finish().pop().unwrap()
 }
 
 fn assert_took(attempted: &Attempted, time: Duration) {
@@ -51,11 +63,35 @@ fn headers_at_a_byte_every_5_seconds_are_a_timeout_after_10_seconds() {
 }
 
 #[test]
-fn a_body_at_a_byte_every_5_seconds_does_not_change_what_the_status_said() {
-    let attempted = attempt("dripping body");
+fn a_body_that_drips_is_read_for_a_second_and_is_not_in_the_time_that_the_attempt_took() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n".to_vec();
+    let url = HOSTILE.on("/dripping-body", [Repeats(head, b"x".to_vec(), Duration::from_millis(300))]);
+    let start = Instant::now();
+    let attempted = crate::attempt(&url);
+    let all = start.elapsed();
     assert_eq!((attempted.status(), attempted.next()), (Some(200), "delivered"));
-    assert_eq!(attempted.response(), "x");
-    assert_took(&attempted, Duration::from_secs(10));
+    assert!((1..=3).contains(&attempted.response().len()), "{}", attempted.response());
+    assert!(attempted.took() < Duration::from_millis(900), "it took {:?}", attempted.took());
+    assert!((Duration::from_secs(1)..Duration::from_secs(1) + SLACK).contains(&all), "all of it took {all:?}");
+}
+
+#[test]
+fn a_receiver_that_is_busy_before_it_reads_gets_its_ten_seconds() {
+    for row in ["busy", "busy, over a used connection"] {
+        let attempted = attempt(row);
+        assert_eq!((attempted.status(), attempted.next()), (Some(200), "delivered"), "{row}");
+        assert!(!attempted.was_resent(), "{row}");
+        assert_took(&attempted, Duration::from_secs(7));
+    }
+}
+
+#[test]
+fn a_receiver_that_reads_a_kibibyte_a_second_is_a_timeout_after_10_seconds() {
+    for row in ["sips", "sips, over a used connection"] {
+        let attempted = attempt(row);
+        assert_eq!((attempted.outcome(), attempted.was_resent()), ("timeout", false), "{row}");
+        assert_took(&attempted, Duration::from_secs(10));
+    }
 }
 
 #[test]

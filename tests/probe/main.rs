@@ -1,8 +1,9 @@
 //! The product's own sender in a process of its own, which is there for two reasons: its environment can be chosen
 //! (trusted authorities, proxies), which a test cannot do for itself, and its memory is that of the sender alone.
 //!
-//! `probe <body bytes> <url or milliseconds> …` makes one attempt for each URL, with pauses where there are numbers, and
-//! prints a line of JSON for each. `EGRESS_POLICY` and `OWN_HOSTS` are the dispatcher's.
+//! `probe <body bytes> <url or milliseconds or stop> …` makes one attempt for each URL, with pauses where there are numbers,
+//! and prints a line of JSON for each. At `stop` the whole process stops until it gets a SIGCONT. `EGRESS_POLICY` and
+//! `OWN_HOSTS` are the dispatcher's.
 
 use std::{
     env, fs,
@@ -16,6 +17,7 @@ use nano_webhooks::{
     sender::{Exchange, Sender},
     webhook::{AccountId, EventType, Secret, Webhook, WebhookId},
 };
+use rustix::process::{Signal, getpid, kill_process};
 use serde_json::json;
 use tokio::runtime::Builder;
 
@@ -44,6 +46,10 @@ async fn make_attempts() -> Done {
     for argument in arguments {
         if let Ok(milliseconds) = argument.parse() {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            continue;
+        }
+        if argument == "stop" {
+            kill_process(getpid(), Signal::STOP)?;
             continue;
         }
         let Exchange { attempt, retry_after, .. } = sender.attempt(&webhook(argument)?, &delivery, None).await;

@@ -49,6 +49,9 @@ pub enum Outcome {
         http_status: u16,
         /// The beginning of the response's body, as safe text.
         response: String,
+        /// Where a redirect leads, as safe text. It is not followed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        redirect: Option<String>,
     },
 }
 
@@ -61,7 +64,8 @@ impl Outcome {
         | Self::Dns { detail }
         | Self::Connect { detail }
         | Self::Tls { detail }
-        | Self::Interrupted { detail } = &mut self
+        | Self::Interrupted { detail }
+        | Self::Http { redirect: Some(detail), .. } = &mut self
         {
             detail.truncate(detail.floor_char_boundary(LONGEST_DETAIL));
         }
@@ -129,7 +133,15 @@ impl Attempt {
             Outcome::Timeout => format!("no status arrived within {} s", self.duration_ms / 1000),
             Outcome::Interrupted { detail } => format!("the connection failed before a status arrived: {detail}"),
             Outcome::TooLarge => "the status and headers of the response are too large".to_owned(),
-            Outcome::Http { http_status, .. } => format!("the endpoint answered {http_status}"),
+            Outcome::Http { http_status, redirect: None, .. } => format!("the endpoint answered {http_status}"),
+            Outcome::Http { http_status, redirect: Some(url), .. } => {
+                let advice = match http_status {
+                    301 | 308 => "register that URL",
+                    // For now, or for another method: the registered URL stays the right one.
+                    _ => "answer 2xx at the URL that is registered",
+                };
+                format!("the endpoint answered {http_status}, a redirect to {url}, which is not followed: {advice}")
+            }
         }
     }
 }

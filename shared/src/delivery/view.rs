@@ -99,10 +99,10 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
     fn from(attempt: &'a Attempt) -> Self {
         let (http_status, response) = match &attempt.outcome {
             // Stored apart, and not read.
-            Outcome::Http { http_status, response } if attempt.answer.is_some() && response.is_empty() => {
+            Outcome::Http { http_status, response, .. } if attempt.answer.is_some() && response.is_empty() => {
                 (Some(*http_status), None)
             }
-            Outcome::Http { http_status, response } => (Some(*http_status), Some(response.as_str())),
+            Outcome::Http { http_status, response, .. } => (Some(*http_status), Some(response.as_str())),
             _ => (None, None),
         };
         Self {

@@ -10,15 +10,19 @@ use std::{
     time::Duration,
 };
 
-use rustls::{CertificateError, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use tokio::{
     net::{TcpStream, lookup_host},
     time::{Instant, timeout, timeout_at},
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use super::connection::Connection;
+use super::{
+    connection::Connection,
+    socket::{Socket, Stream},
+    tls_errors,
+};
 use crate::{delivery::Outcome, egress::Policy, tls};
 
 /// A connection, its DNS look-up and TLS handshake included, must stand after this time.
@@ -26,12 +30,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How many of a name's addresses are tried. They share the time, so that one dead address does not use up all of it.
 const MOST_ADDRESSES: usize = 4;
-
-/// A peer that acknowledges nothing for this long is gone: a NAT gateway that has forgotten a connection drops its
-/// packets without a word. It leaves time to send once more over a new connection. A live receiver's kernel
-/// acknowledges at once, however slow the receiver is.
-#[cfg(target_os = "linux")]
-const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
 static TLS: LazyLock<TlsConnector> = LazyLock::new(connector);
 
@@ -46,23 +44,21 @@ pub(super) async fn dial(url: &Url, policy: &Policy) -> Result<Connection, Outco
     let late = || format!("not within {} s", CONNECT_TIMEOUT.as_secs());
     let addresses =
         timeout_at(by, resolve(url, policy)).await.unwrap_or_else(|_| Err(Outcome::Dns { detail: late() }))?;
-    let stream = match timeout_at(by, connect(&addresses, by)).await {
-        Ok(Ok(stream)) => stream,
+    let socket = match timeout_at(by, connect(&addresses, by)).await {
+        Ok(Ok(socket)) => socket,
         Ok(Err(err)) if err.kind() != io::ErrorKind::TimedOut => {
             return Err(Outcome::Connect { detail: err.kind().to_string() });
         }
         Ok(Err(_)) | Err(_) => return Err(Outcome::Connect { detail: late() }),
     };
-    let opened = if url.scheme() == "https" {
-        let handshake = timeout_at(by, handshake(url, stream)).await;
-        Connection::open(handshake.unwrap_or_else(|_| Err(Outcome::Tls { detail: late() }))?).await
-    } else {
-        Connection::open(stream).await
-    };
-    opened.map_err(|err| Outcome::Interrupted { detail: err.to_string() })
+    if url.scheme() != "https" {
+        return Ok(Connection::new(Stream::Plain(socket)));
+    }
+    let handshake = timeout_at(by, handshake(url, socket)).await;
+    Ok(Connection::new(handshake.unwrap_or_else(|_| Err(Outcome::Tls { detail: late() }))?))
 }
 
-async fn handshake(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>, Outcome> {
+async fn handshake(url: &Url, socket: Socket) -> Result<Stream, Outcome> {
     let name = match url.host() {
         Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()),
         Some(Host::Ipv4(address)) => Ok(ServerName::from(IpAddr::from(address))),
@@ -70,13 +66,20 @@ async fn handshake(url: &Url, stream: TcpStream) -> Result<TlsStream<TcpStream>,
         None => ServerName::try_from(String::new()),
     };
     let name = name.map_err(|_| Outcome::Tls { detail: "no certificate can be for such a host name".into() })?;
-    TLS.connect(name, stream).await.map_err(|err| {
-        let detail = match err.get_ref().and_then(|cause| cause.downcast_ref()) {
-            Some(refusal) => explain(refusal),
-            None => err.kind().to_string(),
-        };
-        Outcome::Tls { detail }
-    })
+    match TLS.connect(name, socket).await {
+        Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+        Err(err) => Err(Outcome::Tls { detail: explain_handshake(&err) }),
+    }
+}
+
+fn explain_handshake(err: &io::Error) -> String {
+    match err.get_ref().and_then(|cause| cause.downcast_ref()) {
+        Some(refusal) => tls_errors::explain(refusal).to_owned(),
+        None if err.kind() == io::ErrorKind::UnexpectedEof => {
+            "the server closed the connection during the handshake: its log may say why".to_owned()
+        }
+        None => err.kind().to_string(),
+    }
 }
 
 fn connector() -> TlsConnector {
@@ -111,14 +114,14 @@ async fn resolve(url: &Url, policy: &Policy) -> Result<Vec<SocketAddr>, Outcome>
 }
 
 /// The first connection that comes about, in the system's order of addresses: it knows which of them it has routes to.
-async fn connect(addresses: &[SocketAddr], by: Instant) -> io::Result<TcpStream> {
+async fn connect(addresses: &[SocketAddr], by: Instant) -> io::Result<Socket> {
     let mut failure = io::ErrorKind::AddrNotAvailable.into();
     for (tried, address) in addresses.iter().take(MOST_ADDRESSES).enumerate() {
         let untried = u32::try_from(addresses.len().min(MOST_ADDRESSES) - tried).expect("a handful");
         let share = by.saturating_duration_since(Instant::now()) / untried;
         #[expect(clippy::disallowed_methods, reason = "this is where the sender dials")]
         match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return set_options(stream),
+            Ok(Ok(stream)) => return Socket::new(stream),
             Ok(Err(err)) => failure = err,
             Err(_) => failure = io::ErrorKind::TimedOut.into(),
         }
@@ -126,39 +129,10 @@ async fn connect(addresses: &[SocketAddr], by: Instant) -> io::Result<TcpStream>
     Err(failure)
 }
 
-fn set_options(stream: TcpStream) -> io::Result<TcpStream> {
-    stream.set_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(LONGEST_SILENCE))?;
-    Ok(stream)
-}
-
 /// What the system's resolver says, without the words that are the same for every failure.
 fn explain_lookup(err: &io::Error) -> String {
     let text = err.to_string();
     text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_lowercase()
-}
-
-/// What is wrong, for a customer who knows their server but not rustls.
-pub(super) fn explain(err: &rustls::Error) -> String {
-    use CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
-        UnknownIssuer,
-    };
-    match err {
-        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => "the certificate is expired".into(),
-        rustls::Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => {
-            "the certificate is not valid yet".into()
-        }
-        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
-            "the certificate is for another host".into()
-        }
-        rustls::Error::InvalidCertificate(UnknownIssuer) => {
-            "the certificate is self-signed, from an unknown authority, or an intermediate certificate is missing"
-                .into()
-        }
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -187,16 +161,5 @@ mod tests {
         assert!(connect(&[dead, alive], Instant::now() + CONNECT_TIMEOUT).await.is_ok());
         let failure = connect(&[dead], Instant::now() + CONNECT_TIMEOUT).await.unwrap_err();
         assert_eq!(failure.kind(), io::ErrorKind::ConnectionRefused);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn a_silent_peer_is_given_up_in_time_to_send_again() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stream = connect(&[address], Instant::now() + CONNECT_TIMEOUT).await.unwrap();
-        let given_up = socket2::SockRef::from(&stream).tcp_user_timeout().unwrap().unwrap();
-        let attempt = Duration::from_secs(10);
-        assert!(given_up + CONNECT_TIMEOUT < attempt, "by the template's default");
     }
 }

@@ -20,7 +20,7 @@ const MOST: usize = 64;
 
 /// How long one waits. Load balancers and NAT gateways forget an idle connection after a minute or more, and a busy
 /// endpoint is called again long before this. A sandbox that is frozen meanwhile may not see this time pass, which is
-/// why a request may be sent twice.
+/// why a connection that waited may be dead.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Idle connections, the oldest first.
@@ -36,13 +36,18 @@ struct Waiting {
 }
 
 impl Idle {
-    /// The connection to the target's origin that was used last, if it is still open as far as is known.
+    /// The connection to the target's origin that was used last, of those that can take another request.
     pub(super) fn take(&self, target: &TargetUrl, now: Instant) -> Option<Connection> {
         let origin = target.url().origin();
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|waiting| now < waiting.since + LONGEST && !waiting.connection.is_closed());
-        let found = waiting.iter().rposition(|waiting| waiting.origin == origin && waiting.connection.is_ready())?;
-        waiting.remove(found).map(|waiting| waiting.connection)
+        waiting.retain(|waiting| now < waiting.since + LONGEST);
+        while let Some(found) = waiting.iter().rposition(|waiting| waiting.origin == origin) {
+            let Waiting { mut connection, .. } = waiting.remove(found)?;
+            if connection.is_fit(now) {
+                return Some(connection);
+            }
+        }
+        None
     }
 
     /// Takes a connection whose last response was read to its end.
@@ -57,10 +62,10 @@ impl Idle {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{DuplexStream, duplex};
+    use std::io::Write as _;
 
     use super::*;
-    use crate::egress::Policy;
+    use crate::{egress::Policy, sender::connection::tests::connection};
 
     fn target(url: &str) -> TargetUrl {
         TargetUrl::parse(url, &Policy::local()).unwrap()
@@ -72,16 +77,6 @@ mod tests {
 
     fn take(idle: &Idle, url: &str) -> Option<Connection> {
         idle.take(&target(url), Instant::now())
-    }
-
-    /// A connection that takes requests, and the receiver's end of it.
-    async fn connection() -> (Connection, DuplexStream) {
-        let (ours, theirs) = duplex(1024);
-        let connection = Connection::open(ours).await.unwrap();
-        while !connection.is_ready() {
-            tokio::task::yield_now().await;
-        }
-        (connection, theirs)
     }
 
     #[tokio::test]
@@ -102,8 +97,32 @@ mod tests {
         let (connection, theirs) = connection().await;
         keep(&idle, "https://a.example.com/", connection);
         drop(theirs);
-        tokio::task::yield_now().await;
         assert!(take(&idle, "https://a.example.com/").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_something_came_is_not_used_again_and_an_older_one_is() {
+        let idle = Idle::default();
+        let (older, _silent) = connection().await;
+        let (younger, mut talks) = connection().await;
+        let older_ends = older.ends().unwrap();
+        keep(&idle, "https://a.example.com/", older);
+        keep(&idle, "https://a.example.com/", younger);
+        talks.write_all(b"H").unwrap();
+        let taken = take(&idle, "https://a.example.com/").unwrap();
+        assert_eq!(taken.ends().unwrap(), older_ends);
+    }
+
+    #[tokio::test]
+    async fn a_connection_gets_no_more_requests_when_it_is_a_minute_old() {
+        let idle = Idle::default();
+        let target = target("https://a.example.com/");
+        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+        for (seconds, is_used) in [(59, true), (61, false)] {
+            let (connection, _theirs) = connection().await;
+            idle.keep(&target, connection, later(seconds));
+            assert_eq!(idle.take(&target, later(seconds)).is_some(), is_used, "{seconds} s");
+        }
     }
 
     #[tokio::test]

@@ -1,48 +1,52 @@
-//! The answer: no more of it than is needed, and safe to show.
+//! What of an answer is shown: no more than is needed, and safe.
 
-use http_body_util::BodyExt as _;
-use hyper::{
-    body::Incoming,
-    header::{HeaderMap, RETRY_AFTER},
-};
+use encoding_rs::{Encoding, UTF_8};
 
-/// How much of a body is read, in bytes: enough to leave a polite receiver's connection fit for the next delivery.
-const READ: usize = 16 * 1024;
-/// How much of it is kept for the history, in bytes of safe text.
+/// How much of a body is kept for the history, in bytes of safe text.
 const KEPT: usize = 1024;
+/// How much of a header is kept, in bytes of safe text.
+const KEPT_OF_A_HEADER: usize = 300;
 
 /// The longest `Retry-After` that is looked at, in bytes; an HTTP date has 29.
 const LONGEST_RETRY_AFTER: usize = 64;
 
-/// Reads the beginning of a body. True if that was all of it, so that its connection can be used again.
-pub(super) async fn read(mut body: Incoming, read: &mut Vec<u8>) -> bool {
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return false };
-        let Some(data) = frame.data_ref() else { continue };
-        let room = READ - read.len();
-        read.extend_from_slice(&data[..data.len().min(room)]);
-        if data.len() >= room {
-            return false;
-        }
+/// The beginning of a body as text, decoded as its `Content-Type` declares it. What is compressed, although the request asks
+/// for nothing compressed, is only named: it could be anything's beginning, and of any size.
+pub(super) fn text(body: &[u8], content_type: &str, content_encoding: &str) -> String {
+    if !body.is_empty() && !matches!(&*content_encoding.to_ascii_lowercase(), "" | "identity") {
+        return safe_text(&format!("(not shown: it came with Content-Encoding {content_encoding})"), KEPT);
     }
-    true
+    let (text, _, _) = charset(content_type).unwrap_or(UTF_8).decode(body);
+    safe_text(&text, KEPT)
 }
 
-/// The `Retry-After` of a response, if it is short and nothing but visible ASCII and spaces.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    (value.len() <= LONGEST_RETRY_AFTER && !value.contains('\t')).then(|| value.to_owned())
+/// The encoding that a `Content-Type` declares, if it is known.
+fn charset(content_type: &str) -> Option<&'static Encoding> {
+    let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, label) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Encoding::for_label(label.trim().trim_matches('"').as_bytes())
 }
 
-/// A stranger's bytes as text that can be shown. Invalid UTF-8 is replaced, and so are control characters other than
-/// line feeds and tabs, and those that change the direction of text: nothing in it moves a terminal's cursor, or makes
-/// a page show it in another order.
-pub(super) fn safe_text(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
-    let mut safe = String::with_capacity(KEPT);
+/// A `Retry-After`, if it is short and nothing but visible ASCII and spaces.
+pub(super) fn retry_after(value: &[u8]) -> Option<String> {
+    let is_plain = value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
+    (value.len() <= LONGEST_RETRY_AFTER && is_plain).then(|| String::from_utf8_lossy(value).into_owned())
+}
+
+/// A header's value as text that can be shown, in one line.
+pub(super) fn one_line(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value).replace(['\n', '\t'], " ");
+    safe_text(&text, KEPT_OF_A_HEADER)
+}
+
+/// A stranger's text as it can be shown. Control characters other than line feeds and tabs are replaced, and those that
+/// change the direction of text: nothing in it moves a terminal's cursor, or makes a page show it in another order.
+fn safe_text(text: &str, most: usize) -> String {
+    let text = text.replace("\r\n", "\n");
+    let mut safe = String::with_capacity(most.min(text.len()));
     for char in text.chars() {
         let char = if is_safe(char) { char } else { char::REPLACEMENT_CHARACTER };
-        if safe.len() + char.len_utf8() > KEPT {
+        if safe.len() + char.len_utf8() > most {
             break;
         }
         safe.push(char);
@@ -61,42 +65,70 @@ fn is_safe(char: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
-    #[test]
-    fn safe_text_keeps_lines_and_replaces_what_could_move_a_cursor() {
-        assert_eq!(safe_text(b"ok\r\n\tyes"), "ok\n\tyes");
-        assert_eq!(safe_text(b"a\0b\x1b[2J\x7f\xff\rc"), "a\u{FFFD}b\u{FFFD}[2J\u{FFFD}\u{FFFD}\u{FFFD}c");
-        assert_eq!(safe_text("a\u{9b}b\u{202e}c\u{2069}".as_bytes()), "a\u{FFFD}b\u{FFFD}c\u{FFFD}");
+    const MUCH: usize = 16 * 1024;
+
+    fn plain(body: &[u8]) -> String {
+        text(body, "", "")
     }
 
     #[test]
-    fn safe_text_is_at_most_a_kibibyte_whatever_it_replaces() {
-        assert_eq!(safe_text(&[0; READ]), "\u{FFFD}".repeat(KEPT / 3));
-        assert_eq!(safe_text(&[0xFF; READ]), "\u{FFFD}".repeat(KEPT / 3));
-        assert_eq!(safe_text(&[b'x'; READ]), "x".repeat(KEPT));
+    fn text_keeps_lines_and_replaces_what_could_move_a_cursor() {
+        assert_eq!(plain(b"ok\r\n\tyes"), "ok\n\tyes");
+        assert_eq!(plain(b"a\0b\x1b[2J\x7f\xff\rc"), "a\u{FFFD}b\u{FFFD}[2J\u{FFFD}\u{FFFD}\u{FFFD}c");
+        assert_eq!(plain("a\u{9b}b\u{202e}c\u{2069}".as_bytes()), "a\u{FFFD}b\u{FFFD}c\u{FFFD}");
+    }
+
+    #[test]
+    fn text_is_at_most_a_kibibyte_whatever_it_replaces() {
+        assert_eq!(plain(&[0; MUCH]), "\u{FFFD}".repeat(KEPT / 3));
+        assert_eq!(plain(&[0xFF; MUCH]), "\u{FFFD}".repeat(KEPT / 3));
+        assert_eq!(plain(&[b'x'; MUCH]), "x".repeat(KEPT));
     }
 
     #[test]
     fn a_character_on_the_edge_is_kept_whole_or_not_at_all() {
-        let text = format!("x{}", "é".repeat(KEPT));
-        assert_eq!(safe_text(text.as_bytes()), format!("x{}", "é".repeat(511)));
+        let body = format!("x{}", "é".repeat(KEPT));
+        assert_eq!(plain(body.as_bytes()), format!("x{}", "é".repeat(511)));
+    }
+
+    #[test]
+    fn a_declared_charset_is_decoded() {
+        for (content_type, body) in [
+            ("text/plain; charset=iso-8859-1", &b"caf\xe9"[..]),
+            ("text/html;CHARSET=\"Windows-1252\"", b"caf\xe9"),
+            ("text/plain; format=flowed; charset = utf-16le ", b"c\0a\0f\0\xe9\0"),
+            ("text/plain; charset=utf-8", "café".as_bytes()),
+            ("text/plain; charset=no-such", "café".as_bytes()),
+            ("text/plain", "café".as_bytes()),
+        ] {
+            assert_eq!(text(body, content_type, ""), "café", "{content_type}");
+        }
+        assert_eq!(text(b"\x93\xfa\x96{", "text/plain; charset=Shift_JIS", ""), "日本");
+        assert_eq!(text(b"\x1b[2J\xe9", "text/plain; charset=latin1", ""), "\u{FFFD}[2Jé", "and made safe");
+    }
+
+    #[test]
+    fn what_is_compressed_is_named_and_not_shown() {
+        assert_eq!(text(b"\x1f\x8b", "text/plain", "gzip"), "(not shown: it came with Content-Encoding gzip)");
+        assert_eq!(text(b"ok", "text/plain", "Identity"), "ok");
+        assert_eq!(text(b"", "text/plain", "br"), "");
+    }
+
+    #[test]
+    fn a_header_is_one_short_line() {
+        assert_eq!(one_line(b"a\tb\x1b\xff"), "a b\u{FFFD}\u{FFFD}");
+        assert_eq!(one_line(&[b'x'; MUCH]), "x".repeat(KEPT_OF_A_HEADER));
     }
 
     #[test]
     fn a_retry_after_is_handed_on_when_it_is_short_plain_text() {
-        let handed_on = |value: &[u8]| {
-            let value = HeaderValue::from_bytes(value).unwrap();
-            retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value)]))
-        };
-        assert_eq!(handed_on(b"120").as_deref(), Some("120"));
-        assert_eq!(handed_on(b"Wed, 21 Oct 2026 07:28:00 GMT").as_deref(), Some("Wed, 21 Oct 2026 07:28:00 GMT"));
-        assert_eq!(handed_on(&[b'1'; 64]).as_deref(), Some(&*"1".repeat(64)));
-        assert_eq!(handed_on(&[b'1'; 65]), None);
-        assert_eq!(handed_on(b"1\t2"), None);
-        assert_eq!(handed_on(b"\xff"), None);
-        assert_eq!(retry_after(&HeaderMap::new()), None);
+        assert_eq!(retry_after(b"120").as_deref(), Some("120"));
+        assert_eq!(retry_after(b"Wed, 21 Oct 2026 07:28:00 GMT").as_deref(), Some("Wed, 21 Oct 2026 07:28:00 GMT"));
+        assert_eq!(retry_after(&[b'1'; 64]).as_deref(), Some(&*"1".repeat(64)));
+        assert_eq!(retry_after(&[b'1'; 65]), None);
+        assert_eq!(retry_after(b"1\t2"), None);
+        assert_eq!(retry_after(b"\xff"), None);
     }
 }

@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_notice_has_what_a_mail_to_the_owner_needs_and_no_secret() {
         let webhook = webhook(failing_for(HOUR, None));
-        let outcome = Outcome::Http { http_status: 503, response: String::new() };
+        let outcome = Outcome::Http { http_status: 503, response: String::new(), redirect: None };
         let last = RecordedAttempt {
             delivery_id: DeliveryId::parse("01KDYAK3482WAV4DVEFM6KBDXQ").unwrap(),
             round: 0,

@@ -28,7 +28,7 @@ pub(crate) fn webhook() -> Webhook {
 
 /// An attempt at a delivery that began at this second and was answered with this status at the same instant.
 pub(crate) fn attempt(of: u64, at: u64, http_status: u16) -> RecordedAttempt {
-    let outcome = Outcome::Http { http_status, response: String::new() };
+    let outcome = Outcome::Http { http_status, response: String::new(), redirect: None };
     RecordedAttempt {
         delivery_id: delivery(of),
         round: 0,

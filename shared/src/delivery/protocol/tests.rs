@@ -51,7 +51,7 @@ const LOOK: Look = Look { consistent: true, ..GLANCE };
 const LOOK_AGAIN: Look = Look { received_before: true, ..LOOK };
 
 fn attempt(http_status: u16) -> Attempt {
-    let outcome = Outcome::Http { http_status, response: String::new() };
+    let outcome = Outcome::Http { http_status, response: String::new(), redirect: None };
     Attempt { started_at: NOW, duration_ms: 5, resent: false, outcome, answer: None }
 }
 

@@ -32,6 +32,9 @@ pub(super) struct AttemptItem<'a> {
     /// See [`Outcome::Blocked`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     resolved: bool,
+    /// Where a redirect leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redirect: Option<Cow<'a, str>>,
 }
 
 /// An answer that is stored apart from its delivery.
@@ -75,6 +78,7 @@ pub(super) fn attempt_items(attempts: &[Attempt]) -> Vec<AttemptItem<'_>> {
             text: (!same).then_some(Cow::Borrowed(inline)),
             answer,
             resolved: matches!(attempt.outcome, Outcome::Blocked { resolved: true, .. }),
+            redirect: redirect(&attempt.outcome).map(Cow::Borrowed),
         }
     });
     items.collect()
@@ -90,7 +94,7 @@ pub(super) fn attempts(items: Vec<AttemptItem<'_>>) -> Vec<Attempt> {
             started_at: Timestamp::from_millisecond(item.at).unwrap_or_default(),
             duration_ms: item.ms,
             resent: item.resent,
-            outcome: outcome(&item.how, item.status, before.clone(), item.resolved),
+            outcome: outcome(&item.how, item.status, before.clone(), item.resolved, item.redirect),
             answer: item.answer.map(Cow::into_owned),
         }
     });
@@ -110,9 +114,21 @@ fn text(outcome: &Outcome) -> &str {
     }
 }
 
-fn outcome(how: &str, http_status: Option<u16>, text: String, resolved: bool) -> Outcome {
+fn redirect(outcome: &Outcome) -> Option<&str> {
+    if let Outcome::Http { redirect, .. } = outcome { redirect.as_deref() } else { None }
+}
+
+fn outcome(
+    how: &str,
+    http_status: Option<u16>,
+    text: String,
+    resolved: bool,
+    redirect: Option<Cow<'_, str>>,
+) -> Outcome {
     match (how, http_status) {
-        ("http", Some(http_status)) => Outcome::Http { http_status, response: text },
+        ("http", Some(http_status)) => {
+            Outcome::Http { http_status, response: text, redirect: redirect.map(Cow::into_owned) }
+        }
         ("blocked", _) => Outcome::Blocked { detail: text, resolved },
         ("dns", _) => Outcome::Dns { detail: text },
         ("connect", _) => Outcome::Connect { detail: text },

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn an_item_gives_back_the_delivery_that_it_was_made_of() {
         let at: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
-        let answer = |response: &str| Outcome::Http { http_status: 503, response: response.into() };
+        let answer = |response: &str| Outcome::Http { http_status: 503, response: response.into(), redirect: None };
         let outcomes = [
             Outcome::Blocked { detail: "no".into(), resolved: true },
             Outcome::Timeout,
@@ -217,6 +217,11 @@ mod tests {
             answer("busy \u{FFFE}"),
             answer("busy \u{FFFE}"),
             answer(""),
+            Outcome::Http {
+                http_status: 308,
+                response: "moved \u{FFFE}".into(),
+                redirect: Some("https://example.com/".into()),
+            },
         ];
         let attempt = |outcome| Attempt { started_at: at, duration_ms: 7, resent: true, outcome, answer: None };
         let delivery = Delivery {
@@ -251,7 +256,7 @@ mod tests {
             started_at: Timestamp::from_second(1_767_322_800 + 60 * minute).unwrap(),
             duration_ms: 10_001,
             resent: false,
-            outcome: Outcome::Http { http_status: 500, response: String::new() },
+            outcome: Outcome::Http { http_status: 500, response: String::new(), redirect: None },
             answer: Some("AAAAAAAAAAA".into()),
         };
         let delivery = Delivery { attempts: (0_i64..8).map(attempt).collect(), state: State::Failed, ..delivery() };

@@ -29,7 +29,7 @@ pub(crate) enum Webhooks {
     },
     /// Shows one webhook: where it points, how it fares, why it was disabled
     Show(Named),
-    /// Disables a webhook: it gets nothing more until it is enabled; what comes meanwhile is held
+    /// Disables a webhook: it hears of nothing more, and what waits for it is held until it is enabled
     Disable {
         #[command(flatten)]
         named: Named,
@@ -37,7 +37,7 @@ pub(crate) enum Webhooks {
         #[arg(long)]
         yes: bool,
     },
-    /// Enables a webhook that its owner or the service disabled; what was held meanwhile is sent, at a pace that grows
+    /// Enables a webhook that its owner or the service disabled; what was held is sent, at a pace that grows
     Enable(Named),
 }
 
@@ -95,7 +95,7 @@ impl Webhooks {
             }
             Self::Disable { named: Named { id, account }, yes } => {
                 let question = format!(
-                    "Disable webhook {id} of {account}? It hears of nothing meanwhile; its deliveries are held."
+                    "Disable webhook {id} of {account}? It hears of nothing meanwhile, and what waits for it is held."
                 );
                 if stack.webhooks()?.find(&account, id).await?.is_none() {
                     return Err(no_webhook(&account, id));

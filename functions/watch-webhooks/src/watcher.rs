@@ -67,10 +67,11 @@ impl Watcher {
         watched.log();
         if let Some(notifier) = &self.notifier {
             notifier.exhausted(&watched.after, recorded).await;
-            if let Some(due) = watched.due
-                && notifier.notify(&watched.after, due, recorded).await
-            {
-                self.store_notified(account, id, due).await?;
+            let mut due = watched.due.map(|due| (due, watched.after.clone()));
+            while let Some((notification, webhook)) = due.take() {
+                if notifier.notify(&webhook, notification, recorded).await {
+                    due = self.store_notified(notifier, &webhook, notification).await?;
+                }
             }
         }
         Ok(Some(watched))
@@ -104,13 +105,24 @@ impl Watcher {
         Watched { before, after, due }
     }
 
-    /// Stores that a notification was sent.
-    async fn store_notified(&self, account: &AccountId, id: WebhookId, sent: Notification) -> Result<(), Error> {
+    /// Stores that a notification was sent, and returns the next one if there is one by now: nobody else sends it while the
+    /// first is being sent.
+    async fn store_notified(
+        &self,
+        notifier: &Notifier,
+        webhook: &Webhook,
+        sent: Notification,
+    ) -> Result<Option<(Notification, Webhook)>, Error> {
         for _ in 0..ROUNDS {
-            let Some(webhook) = self.webhooks.find(account, id).await? else { return Ok(()) };
-            let health = webhook.health().notified(sent);
-            if self.webhooks.set_health(&webhook, health, &self.settings, Timestamp::now()).await? {
-                return Ok(());
+            let now = Timestamp::now();
+            let Some(before) = self.webhooks.find(&webhook.account_id, webhook.id).await? else { return Ok(None) };
+            let mut after = Webhook { stored_health: before.health().notified(sent), ..before.clone() };
+            let next = after.notification(notifier.patience, now);
+            if let Some(next) = next {
+                after.stored_health = after.stored_health.notifying(next, now);
+            }
+            if self.webhooks.set_health(&before, after.stored_health.clone(), &self.settings, now).await? {
+                return Ok(next.map(|next| (next, after)));
             }
         }
         Err("other batches changed it each time".into())

@@ -1,11 +1,14 @@
 // A webhook's deliveries as a list, and how one of them is watched on its way.
 
 import { keepLively, poll, request } from './api.js';
-import { capital, duration, fill, h, time } from './dom.js';
-import { label, succeeded } from './explain.js';
+import { capital, duration, fill, h, safely, time } from './dom.js';
+import { answered, label, succeeded } from './explain.js';
 
 const REFRESH_LIST = 15_000;
-const STATES = ['delivered', 'retrying', 'failed', 'cancelled'];
+/** What to narrow the list to. `pending` is over in a moment. */
+const STATES = ['delivered', 'retrying', 'held', 'failed', 'cancelled'];const ABOUT_HELD =
+  'A held delivery waits because your endpoint does not answer, or because the webhook is disabled. It is sent by itself ' +
+  'when your endpoint answers again or you enable the webhook.';
 
 /** The list as a section; `refresh` loads it once, `keepFresh` again and again. */
 export function deliveriesSection(path, signal, failed) {
@@ -73,7 +76,11 @@ export function deliveriesSection(path, signal, failed) {
     shown = text;
     keepLively();
     const focused = document.activeElement?.getAttribute('href');
-    fill(body, page.deliveries.length > 0 ? table(page.deliveries) : h('p', { class: 'none' }, nothing()));
+    fill(
+      body,
+      state === 'held' && h('p', { class: 'hint' }, ABOUT_HELD),
+      page.deliveries.length > 0 ? table(page.deliveries) : h('p', { class: 'none' }, nothing()),
+    );
     if (focused) body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -142,9 +149,7 @@ export function deliveriesSection(path, signal, failed) {
             h(
               'td',
               { class: row.last_attempt && !succeeded(row.last_attempt) ? 'bad' : '' },
-              row.last_attempt
-                ? [label(row.last_attempt), ' ', h('span', { class: 'hint' }, duration(row.last_attempt.duration_ms))]
-                : '–',
+              lastAnswer(row.last_attempt),
             ),
             h('td', {}, row.attempt_count),
             h('td', {}, time(row.timestamp)),
@@ -155,16 +160,27 @@ export function deliveriesSection(path, signal, failed) {
   }
 }
 
+function lastAnswer(attempt) {
+  if (!attempt) return '–';
+  const words = succeeded(attempt) ? null : answered(attempt);
+  return [
+    label(attempt),
+    words && h('span', { class: 'said', title: words }, safely(words)),
+    h('span', { class: 'hint' }, duration(attempt.duration_ms)),
+  ];
+}
+
 export function statePill(state) {
-  const colour = { delivered: 'green', retrying: 'amber', failed: 'red' }[state] ?? 'grey';
+  const colour = { delivered: 'green', retrying: 'amber', held: 'accent', failed: 'red' }[state] ?? 'grey';
   return h('span', { class: `pill ${colour}` }, capital(state));
 }
 
 /**
- * Looks at a delivery until it is finished, some fifteen times in the first minute, and gives up after three. While an
- * attempt is awaited whose time is known, it waits for that. Somebody waits for it: it may use all of the key's limit.
+ * Looks at a delivery until it is finished, some fifteen times in the first minute, and gives up after three. Where it has
+ * the time of its next attempt, and there was the news that is awaited, it waits for that. Somebody waits for it: it may use
+ * all of the key's limit.
  */
-export async function watch(signal, { look, show, isFinished }) {
+export async function watch(signal, { look, show, isFinished, isNews = () => true }) {
   const began = Date.now();
   const step = async () => {
     const waited = Date.now() - began;
@@ -173,7 +189,8 @@ export async function watch(signal, { look, show, isFinished }) {
     const gaveUp = !finished && waited > 180_000;
     show(delivery, gaveUp);
     if (finished || gaveUp) return null;
-    const due = delivery?.next_attempt_at ? Date.parse(delivery.next_attempt_at) - Date.now() + 1000 : 0;
+    const next = delivery && isNews(delivery) ? delivery.next_attempt_at : null;
+    const due = next ? Date.parse(next) - Date.now() + 1000 : 0;
     return Math.max(due, waited < 8000 ? 1500 : waited < 40_000 ? 5000 : 15_000);
   };
   await poll(signal, step, 0);

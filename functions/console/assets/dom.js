@@ -22,6 +22,39 @@ export function fill(element, ...children) {
   return element;
 }
 
+/**
+ * As `fill`, and the focus stays: on what then has the `data-name` of what had it, or else on the first heading, so that who
+ * uses the keyboard does not begin at the top of the page again.
+ */
+export function refill(element, ...children) {
+  const focused = element.contains(document.activeElement) && document.activeElement;
+  fill(element, ...children);
+  if (!focused || document.activeElement !== document.body) return element;
+  const same = focused.dataset.name && element.querySelector(`[data-name="${CSS.escape(focused.dataset.name)}"]`);
+  const heading = element.querySelector('h1, h2, h3');
+  if (!same) heading?.setAttribute('tabindex', -1);
+  (same || heading)?.focus({ preventScroll: true });
+  return element;
+}
+
+/**
+ * A button whose work takes a while. Meanwhile it cannot be pressed again, and it keeps the focus, which a disabled button
+ * would lose.
+ */
+export function workButton(properties, label, work) {
+  const button = h('button', { type: 'button', ...properties, onclick: press }, label);
+  async function press() {
+    if (button.ariaDisabled) return;
+    button.ariaDisabled = 'true';
+    try {
+      await work(button);
+    } finally {
+      button.ariaDisabled = null;
+    }
+  }
+  return button;
+}
+
 function flat(children) {
   return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }
@@ -79,6 +112,15 @@ export function time(text) {
     second: '2-digit',
     hourCycle: 'h23',
   };
+  return h('time', { datetime: text, title: text }, new Intl.DateTimeFormat(undefined, style).format(date));
+}
+
+/** A point in time in a sentence: hours and minutes, and the day if that is another one. */
+export function moment(text) {
+  const date = new Date(text);
+  const isToday = date.toDateString() === new Date().toDateString();
+  const day = isToday ? {} : { day: 'numeric', month: 'short' };
+  const style = { ...day, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
   return h('time', { datetime: text, title: text }, new Intl.DateTimeFormat(undefined, style).format(date));
 }
 

@@ -1,5 +1,8 @@
 // What an outcome means for the person whose endpoint it is, and what to do about it. No DOM in here.
 
+/** Of a receiver's own words, no more than a person takes in beside ours. */
+const LONGEST_WORDS = 160;
+
 /** Short, for a list: `500` or `timeout`. */
 export function label({ outcome, http_status: status }) {
   return outcome === 'http' ? String(status) : ({ dns: 'DNS', tls: 'TLS', too_large: 'too large' }[outcome] ?? outcome);
@@ -7,6 +10,34 @@ export function label({ outcome, http_status: status }) {
 
 export function succeeded({ outcome, http_status: status }) {
   return outcome === 'http' && status >= 200 && status < 300;
+}
+
+/** Whether no further attempt comes by itself. */
+export function isFinished({ status }) {
+  return ['delivered', 'failed', 'cancelled'].includes(status);
+}
+
+/** What a JSON answer says in words: its error's message, its message or its detail; `null` if it has none. */
+export function answered({ response }) {
+  let said;
+  try {
+    said = JSON.parse(response);
+  } catch {
+    return null;
+  }
+  const words = [said?.error?.message, said?.message, said?.detail, said?.error].find(
+    (text) => typeof text === 'string' && text.trim() !== '',
+  );
+  return words === undefined ? null : shortened(words.replace(/\s+/g, ' ').trim());
+}
+
+function shortened(text) {
+  return text.length > LONGEST_WORDS ? `${text.slice(0, LONGEST_WORDS)} …` : text;
+}
+
+/** Whether a wrong signature may be why, so that the signature checker can help. */
+export function isAboutSignature({ outcome, http_status: status }) {
+  return outcome === 'http' && [400, 401, 403].includes(status);
 }
 
 /** A sentence of advice about a failed attempt. */
@@ -40,14 +71,13 @@ function aboutStatus(status) {
   switch (status) {
     case 400:
       return (
-        'Your server did not like the request. If it checks the signature, try the signature checker with ' +
-        'this attempt.'
+        'Your server did not like the request. If it checks the signature, see below whether that is why.'
       );
     case 401:
     case 403:
       return (
-        'Your server wants other credentials. Deliveries carry a signature and no login: let this path ' +
-        'through, and check the signature instead.'
+        'If your server checks the signature, it found another one than ours: see below which mistake that is. If it ' +
+        'wants a login, let this path through: deliveries carry a signature and no login.'
       );
     case 404:
       return (

@@ -3,6 +3,7 @@
 import { poll, request } from './api.js';
 import { editWebhook } from './dialogs.js';
 import { fill, h, safely } from './dom.js';
+import { statusPill } from './health.js';
 
 /** How many webhooks are asked for their health at once, each with a request of its own; the others follow slowly. */
 const AT_ONCE = 8;
@@ -44,8 +45,8 @@ export async function webhooksPage(content, { signal, reload, failed }) {
     ),
   );
 
-  // The list says nothing of health, so they are looked at one by one. The disabled ones have nothing to tell.
-  const rest = rows.filter(({ webhook }) => webhook.status !== 'disabled');
+  // The list says nothing of health, so they are looked at one by one.
+  const rest = [...rows];
   const slowFrom = rest.length - AT_ONCE;
   poll(signal, async () => {
     const row = rest[0];
@@ -79,11 +80,4 @@ function empty(addButton) {
     ),
     addButton,
   );
-}
-
-export function statusPill({ status, failing_since: since }) {
-  if (status === 'disabled') return h('span', { class: 'pill grey' }, 'Disabled');
-  // A list has no health; `null` is a good one.
-  if (since === undefined) return h('span', { class: 'pill grey' }, 'Checking …');
-  return since ? h('span', { class: 'pill red' }, 'Failing') : h('span', { class: 'pill green' }, 'Active');
 }

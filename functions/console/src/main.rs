@@ -36,10 +36,12 @@ const VERSION: File = File {
     content: concat!("export const VERSION = '", env!("CARGO_PKG_VERSION"), "';\n"),
 };
 
-const FILES: [File; 20] = [
+const FILES: [File; 27] = [
     VERSION,
+    file!("activity.js", "text/javascript"),
     file!("api.js", "text/javascript"),
     file!("app.js", "text/javascript"),
+    file!("attempts.js", "text/javascript"),
     file!("charts.js", "text/javascript"),
     file!("checker.js", "text/javascript"),
     file!("console.css", "text/css"),
@@ -49,12 +51,17 @@ const FILES: [File; 20] = [
     file!("dom.js", "text/javascript"),
     file!("explain.js", "text/javascript"),
     file!("findings.js", "text/javascript"),
+    file!("health.js", "text/javascript"),
     file!("icon.svg", "image/svg+xml"),
+    file!("payload.js", "text/javascript"),
+    file!("rotate.js", "text/javascript"),
     file!("schemes.js", "text/javascript"),
     file!("signature.js", "text/javascript"),
+    file!("test-event.js", "text/javascript"),
     file!("uplot-1.6.32.css", "text/css"),
     file!("uplot-1.6.32.js", "text/javascript"),
     file!("uplot-license.txt", "text/plain; charset=utf-8"),
+    file!("webhook-tools.js", "text/javascript"),
     file!("webhook.js", "text/javascript"),
     file!("webhooks.js", "text/javascript"),
 ];

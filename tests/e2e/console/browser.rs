@@ -106,7 +106,7 @@ impl Browser {
     /// Clicks the button, link or label with this text; of several, the last one that can be clicked.
     pub(crate) async fn click(&self, text: &str) {
         let path = format!(
-            "//*[self::button or self::a or self::label or self::summary][normalize-space()='{text}'][not(@disabled)]"
+            "//*[self::button or self::a or self::label or self::summary][normalize-space()='{text}'][not(@disabled or @aria-disabled)]"
         );
         let start = Instant::now();
         loop {

@@ -1,0 +1,165 @@
+// The attempts of a delivery: what was sent with each, and what was answered.
+
+import { checkThis } from './checker.js';
+import { openDialog } from './dialogs.js';
+import { capital, duration, fill, h, refill, safely, time } from './dom.js';
+import { label, succeeded } from './explain.js';
+import { PAGE, STANDARD } from './schemes.js';
+import { sign } from './signature.js';
+import { VERSION } from './version.js';
+
+/** Outcomes of attempts that did not come as far as the request. */
+const NOT_SENT = ['blocked', 'dns', 'connect', 'tls'];
+
+/** The attempts as an element; `show` puts those of a delivery there, `check` takes one of them to the checker. */
+export function attemptsSection(id, body) {
+  const card = h('div', { class: 'card attempts' });
+  // The secret is for this page's headers, and is forgotten with the page.
+  const page = { id, body, secret: '', opened: new Map(), event: '', ask: () => askSecret(page, redraw) };
+  let delivery;
+  return { section: h('section', {}, h('h2', {}, 'Attempts'), card), show, check: (attempt) => check(page, attempt) };
+
+  function show(changed) {
+    delivery = changed;
+    page.event = delivery.event;
+    redraw();
+  }
+
+  function redraw() {
+    const { attempts } = delivery;
+    const rows = attempts.map((attempt, at) => attemptRow(page, attempt, at, at === attempts.length - 1)).reverse();
+    refill(card, attempts.length > 0 ? rows : h('p', { class: 'none' }, 'None was made.'));
+  }
+}
+
+function check({ id, body, secret }, attempt) {
+  checkThis({ id, body, timestamp: seconds(attempt), secret });
+}
+
+function seconds({ started_at: at }) {
+  return String(Math.floor(Date.parse(at) / 1000));
+}
+
+function attemptRow(page, attempt, at, isLast) {
+  const notSent = NOT_SENT.includes(attempt.outcome);
+  const row = h(
+    'details',
+    { class: 'attempt', open: page.opened.get(attempt.started_at) ?? isLast },
+    h(
+      'summary',
+      { 'data-name': attempt.started_at },
+      h('span', { class: `pill ${succeeded(attempt) ? 'green' : 'red'}` }, label(attempt)),
+      h('strong', {}, `Attempt ${at + 1}`),
+      h('span', { class: 'what' }, safely(capital(attempt.message))),
+      h('span', { class: 'hint' }, duration(attempt.duration_ms)),
+      h('span', { class: 'hint' }, time(attempt.started_at)),
+    ),
+    attempt.resent &&
+      h(
+        'p',
+        { class: 'hint' },
+        'The connection was an old one and had died, so the request was sent a second time. You may have ' +
+          'received it twice.',
+      ),
+    h(
+      'div',
+      { class: 'two' },
+      h('div', {}, h('h3', {}, 'Response'), response(attempt)),
+      h('div', {}, h('h3', {}, notSent ? 'Headers, had they been sent' : 'Headers'), headers(page, attempt)),
+    ),
+  );
+  // The click comes before the change. A toggle event would come for what the page itself opens, too.
+  row.firstChild.addEventListener('click', () => page.opened.set(attempt.started_at, !row.open));
+  return row;
+}
+
+function response({ response: text, http_status: status }) {
+  if (text === null) return h('p', { class: 'none' }, 'No answer came.');
+  if (text === '') return h('p', { class: 'none' }, `${status}, with an empty body.`);
+  return h('pre', { tabindex: 0, 'aria-label': 'Response body' }, safely(text));
+}
+
+function headers(page, attempt) {
+  const timestamp = seconds(attempt);
+  const row = (name, content) => h('tr', {}, h('th', { scope: 'row' }, name), h('td', {}, content));
+  const signature = (scheme, form) => signatureOf(page, scheme, form, timestamp);
+  return [
+    h(
+      'table',
+      { class: 'headers' },
+      h(
+        'tbody',
+        {},
+        row('Content-Type', 'application/json'),
+        row('User-Agent', `nano-webhooks/${VERSION}`),
+        row('X-Nano-Event', page.event),
+        row('X-Nano-Timestamp', timestamp),
+        row(PAGE, signature(PAGE, 'v1=…')),
+        row('webhook-id', page.id),
+        row('webhook-timestamp', timestamp),
+        row(STANDARD, signature(STANDARD, 'v1,…')),
+      ),
+    ),
+    h(
+      'p',
+      { class: 'hint' },
+      'During a rotation there is also X-Nano-Signature-Previous, and one more value in webhook-signature. The ' +
+        'history does not keep headers: User-Agent is the current version’s.',
+    ),
+    h(
+      'p',
+      { class: 'hint' },
+      h('a', { href: '#/signature', onclick: () => check(page, attempt) }, 'Check the signature'),
+      ' that your server computed for this attempt.',
+    ),
+  ];
+}
+
+/** The header's value, or how it begins and a button that computes it. */
+function signatureOf({ id, body, secret, ask }, scheme, form, timestamp) {
+  const name = `${scheme} ${timestamp}`;
+  if (!secret) {
+    const button = h('button', { type: 'button', class: 'link', 'data-name': name, onclick: ask }, 'compute it');
+    return h('span', {}, form, ' ', button);
+  }
+  const value = h('span', { 'data-name': name, tabindex: -1 }, form);
+  sign(scheme, { id, timestamp, body, secret }).then((text) => fill(value, text));
+  return value;
+}
+
+function askSecret(page, done) {
+  const input = h('input', {
+    id: 'sign-secret',
+    type: 'password',
+    autocomplete: 'off',
+    'aria-describedby': 'sign-hint',
+  });
+  const dialog = openDialog(
+    'Compute the signatures',
+    h(
+      'form',
+      { novalidate: true, onsubmit },
+      h('label', { for: 'sign-secret' }, 'Signing secret'),
+      input,
+      h(
+        'p',
+        { class: 'hint', id: 'sign-hint' },
+        'It cannot be read from here. Paste yours: the signatures are computed in this tab, and it is sent ' +
+          'nowhere and not kept.',
+      ),
+      h(
+        'div',
+        { class: 'actions' },
+        h('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel'),
+        h('button', { class: 'primary' }, 'Compute'),
+      ),
+    ),
+  );
+
+  function onsubmit(event) {
+    event.preventDefault();
+    page.secret = input.value.trim();
+    dialog.close();
+    done();
+  }
+}

@@ -1,0 +1,46 @@
+// What a delivery carries, to read and as it was sent.
+
+import { copyButton, fill, h, safely } from './dom.js';
+
+/** `body` has the bytes that were signed. */
+export function payloadSection(payload, body) {
+  const view = h('pre', { tabindex: 0, class: 'payload', 'aria-label': 'Payload' });
+  const readable = () => fill(view, safely(JSON.stringify(payload, null, 2)));
+  const asSent = () => fill(view, safely(body));
+  const choice = (text, show) =>
+    h(
+      'label',
+      {},
+      h('input', { type: 'radio', name: 'form', checked: show === readable, onchange: show }),
+      h('span', {}, text),
+    );
+  readable();
+  return h(
+    'section',
+    { class: 'card' },
+    h(
+      'div',
+      { class: 'head' },
+      h('h2', {}, 'Payload'),
+      h(
+        'div',
+        { class: 'inline' },
+        h(
+          'fieldset',
+          { class: 'segments' },
+          h('legend', { class: 'sr-only' }, 'Form'),
+          choice('Readable', readable),
+          choice('As sent', asSent),
+        ),
+        copyButton(body, 'Copy as sent'),
+      ),
+    ),
+    view,
+    h(
+      'p',
+      { class: 'hint after' },
+      `${new TextEncoder().encode(body).length.toLocaleString()} bytes. Signatures are over the payload as ` +
+        `sent, byte for byte.`,
+    ),
+  );
+}

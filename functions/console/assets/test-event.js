@@ -1,0 +1,112 @@
+// A test event, and how it is watched on its way.
+
+import { request } from './api.js';
+import { watch } from './deliveries.js';
+import { failureText } from './dialogs.js';
+import { duration, fill, h, safely, time, workButton } from './dom.js';
+import { answered, isFinished } from './explain.js';
+
+/**
+ * The section that sends one; `allow` says whether it may. `changed` is called for each news of what became of it.
+ */
+export function testSection({ id, events, signal, changed }) {
+  const path = `webhooks/${id}`;
+  const event = h(
+    'select',
+    { id: 'test-event' },
+    ['job.completed', 'job.failed'].map((name) => h('option', { selected: name === events[0] }, name)),
+  );
+  const result = h('div', { class: 'watch', role: 'status' });
+  const button = workButton({ class: 'primary', 'aria-describedby': 'test-hint' }, 'Send test event', send);
+  const hint = h('p', { class: 'hint', id: 'test-hint' });
+  let watching = new AbortController();
+  const section = h(
+    'section',
+    { class: 'card test' },
+    h('div', {}, h('h2', {}, 'Try it'), hint),
+    h('div', { class: 'inline' }, h('label', { for: 'test-event', class: 'sr-only' }, 'Event'), event, button),
+    result,
+  );
+  return { section, allow };
+
+  function allow(active) {
+    button.disabled = !active;
+    const sent = 'Sends an example to this webhook alone, signed like any other.';
+    fill(hint, active ? sent : 'Enable the webhook first: a disabled one gets no test events either.');
+  }
+
+  async function send() {
+    // The one before may wait for its retries; its line makes room for this one's.
+    watching.abort();
+    watching = new AbortController();
+    const mine = AbortSignal.any([signal, watching.signal]);
+    fill(result, h('p', {}, dot('wait'), 'Sending …'));
+    const news = Promise.withResolvers();
+    follow(mine, news.resolve)
+      .catch((failure) => mine.aborted || fill(result, h('p', {}, dot('bad'), safely(failureText(failure)))))
+      .finally(news.resolve);
+    // With the first news another one can be sent.
+    await news.promise;
+  }
+
+  async function follow(mine, arrived) {
+    let known = null;
+    const { id: delivery } = await request('POST', `${path}/test`, { body: { event: event.value } });
+    await watch(mine, {
+      look: () =>
+        request('GET', `${path}/deliveries/${delivery}`, { signal: mine }).catch((error) => {
+          // It is in the history from its first attempt on. Until then it is queued.
+          if (error.status !== 404) throw error;
+        }),
+      show: (state, gaveUp) => {
+        fill(result, watchLine(id, delivery, state, gaveUp));
+        if (!state || state.status === known) return;
+        known = state.status;
+        arrived();
+        changed();
+      },
+      isFinished,
+    });
+  }
+}
+
+function watchLine(webhookId, id, state, gaveUp) {
+  const open = h('a', { href: `#/webhooks/${webhookId}/deliveries/${id}` }, 'Open the delivery');
+  if (!state) {
+    const queued = gaveUp ? 'Still queued. Look at the deliveries below in a while.' : 'Queued …';
+    return h('p', {}, dot(gaveUp ? 'bad' : 'wait'), queued);
+  }
+  const [last, count] = [state.attempts.at(-1), state.attempts.length];
+  if (state.status === 'delivered') {
+    const times = count === 1 ? '' : `, at attempt ${count}`;
+    return h(
+      'p',
+      {},
+      dot('good'),
+      h('strong', {}, 'Delivered'),
+      ` in ${duration(last.duration_ms)}: your endpoint answered ${last.http_status}${times}. `,
+      open,
+    );
+  }
+  const words = last && answered(last);
+  return h(
+    'p',
+    {},
+    dot('bad'),
+    h('strong', {}, count > 0 ? `Attempt ${count} failed` : 'No attempt was made'),
+    last ? [': ', safely(last.message), words && [', “', safely(words), '”'], '. '] : '. ',
+    then(state),
+    open,
+  );
+}
+
+function then({ status, next_attempt_at: next }) {
+  if (status === 'retrying') return ['The next attempt comes at ', time(next), '. '];
+  if (status === 'held') return 'It waits until your endpoint answers. ';
+  if (status === 'pending') return 'It is being tried. ';
+  return status === 'cancelled' ? 'The delivery was cancelled. ' : 'There will be no further attempt. ';
+}
+
+function dot(kind) {
+  return h('span', { class: `dot ${kind}`, 'aria-hidden': 'true' });
+}

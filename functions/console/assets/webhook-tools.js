@@ -1,0 +1,100 @@
+// What can be done with a webhook. `page` has its path, its newest state as `webhook`, and `changed` for a newer one.
+
+import { request } from './api.js';
+import { watch } from './deliveries.js';
+import { confirmDialog, editWebhook, failureText } from './dialogs.js';
+import { fill, h, moment, safely, say, workButton } from './dom.js';
+import { rotateSecret } from './rotate.js';
+
+/** `buttons` makes those of the webhook's state, `probe` is one for a webhook that is down, `problem` what went wrong. */
+export function webhookTools(page, rotated) {
+  const problem = h('p', { class: 'error', role: 'alert' });
+  const probed = h('span', { class: 'hint', role: 'status' });
+  const probe = [workButton({ class: 'small', 'data-name': 'probe' }, 'Probe now', () => probeNow(page, probed)), probed];
+  // Each keeps its name whatever it says, so that the focus stays with it.
+  const act = (name, text, onclick, style = '') =>
+    h('button', { type: 'button', class: `small ${style}`, 'data-name': name, onclick }, text);
+  const buttons = () => [
+    act('edit', 'Edit', () => editWebhook(page.webhook, (webhook) => show(page, webhook, 'Saved'))),
+    act('rotate', 'Rotate secret', () =>
+      rotateSecret(page.path, (webhook) => {
+        page.changed(webhook);
+        rotated();
+      }),
+    ),
+    page.webhook.status === 'active'
+      ? act('status', 'Disable', () => disable(page))
+      : workButton({ class: 'small primary', 'data-name': 'status' }, 'Enable', () => enable(page, problem)),
+    act('delete', 'Delete', () => remove(page), 'danger'),
+  ];
+  return { problem, probe, buttons };
+}
+
+function show(page, webhook, text) {
+  page.changed(webhook);
+  say(text);
+}
+
+async function probeNow(page, note) {
+  const before = page.webhook.last_failed_at;
+  fill(note, 'Asked for. What comes of it is here within a minute or two.');
+  try {
+    await request('POST', `${page.path}/probe`);
+    await watch(page.signal, {
+      look: () => request('GET', page.path, { signal: page.signal }),
+      show: page.changed,
+      isFinished: (webhook) => webhook.circuit !== 'open' || webhook.last_failed_at !== before,
+    });
+    const { circuit, last_failed_at: last } = page.webhook;
+    const failed = last === before ? 'Nothing came of it so far.' : ['It failed, at ', moment(last), '.'];
+    fill(note, circuit === 'open' ? failed : null);
+  } catch (failure) {
+    if (!page.signal.aborted) fill(note, safely(failureText(failure)));
+  }
+}
+
+async function enable(page, problem) {
+  try {
+    const webhook = await request('PATCH', page.path, { body: { status: 'active' } });
+    fill(problem);
+    show(page, webhook, 'Enabled');
+  } catch (failure) {
+    fill(problem, safely(failureText(failure)));
+  }
+}
+
+function disable(page) {
+  const text =
+    'It gets no deliveries until you enable it again. Deliveries that wait are held, and sent when you enable it; ' +
+    'events of the time between are not sent.';
+  confirmDialog({
+    title: 'Disable this webhook?',
+    action: 'Disable',
+    danger: false,
+    text: h('p', {}, text),
+    act: async () => {
+      const webhook = await request('PATCH', page.path, { body: { status: 'disabled' } });
+      return () => show(page, webhook, 'Disabled');
+    },
+  });
+}
+
+function remove(page) {
+  confirmDialog({
+    title: 'Delete this webhook?',
+    action: 'Delete webhook',
+    text: h(
+      'p',
+      {},
+      h('span', { class: 'url' }, safely(page.webhook.url)),
+      ' gets no more deliveries, and its secret and history are gone. This cannot be undone.',
+    ),
+    act: async () => {
+      await request('DELETE', page.path);
+      return () => {
+        say('Deleted');
+        location.hash = '#/';
+      };
+    },
+  });
+}

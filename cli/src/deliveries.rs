@@ -1,5 +1,6 @@
 //! `nano-webhooks deliveries`: what became of deliveries, and another try for those that failed.
 
+mod flush;
 mod retry;
 mod show;
 
@@ -28,7 +29,7 @@ pub(crate) enum Deliveries {
     List {
         #[command(flatten)]
         of: Of,
-        /// Only those in this state: retrying, delivered, failed or cancelled
+        /// Only those in this state: pending, retrying, held, delivered, failed or cancelled
         #[arg(long, value_parser = state)]
         status: Option<State>,
         /// How many at most
@@ -49,6 +50,8 @@ pub(crate) enum Deliveries {
     },
     /// Starts finished deliveries afresh, under their ids
     Retry(retry::Retry),
+    /// Sends what is held of a webhook now, instead of at the growing pace at which it is sent by itself
+    Flush(flush::Flush),
     /// Shows every attempt as it happens, until Ctrl-C
     Tail(Tail),
 }
@@ -56,9 +59,10 @@ pub(crate) enum Deliveries {
 const LIST_HELP: &str = "\
 Examples:
   nano-webhooks deliveries list --account acct_1 --status failed
+  nano-webhooks deliveries list --account acct_1 --status held
   nano-webhooks deliveries list --account acct_1 --webhook 2 --limit 100
 
-A delivery appears with its first attempt.";
+A delivery appears with its first attempt, or when it is held.";
 
 /// Whose deliveries.
 #[derive(Debug, Args)]
@@ -92,6 +96,7 @@ impl Deliveries {
                 if json { terminal::json(&show::json(&delivery)) } else { show::print(&delivery) }
             }
             Self::Retry(retry) => retry.run(stack, json).await,
+            Self::Flush(flush) => flush.run(stack, json).await,
             Self::Tail(tail) => tail.run(stack, json).await,
         }
     }

@@ -12,6 +12,9 @@ use crate::{
     terminal,
 };
 
+/// Held deliveries are counted no further than this.
+pub(crate) const MOST_COUNTED: usize = 1000;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Webhooks {
     /// Lists an account's webhooks, or everybody's, and how they fare
@@ -23,6 +26,9 @@ pub(crate) enum Webhooks {
         /// Only those whose last attempt failed
         #[arg(long)]
         failing: bool,
+        /// Only those whose circuit is open: their endpoint is taken for down, and their deliveries are held
+        #[arg(long)]
+        open: bool,
         /// Only those that are disabled
         #[arg(long)]
         disabled: bool,
@@ -39,12 +45,20 @@ pub(crate) enum Webhooks {
     },
     /// Enables a webhook that its owner or the service disabled; what was held is sent, at a pace that grows
     Enable(Named),
+    /// Tries an endpoint that is taken for down now, instead of at its next probe
+    #[command(after_help = PROBE_HELP)]
+    Probe(Named),
 }
 
 const LIST_HELP: &str = "\
 Examples:
   nano-webhooks webhooks list --account acct_1
-  nano-webhooks webhooks list --failing          whose owners may want a word";
+  nano-webhooks webhooks list --failing          whose owners may want a word
+  nano-webhooks webhooks list --open             whose deliveries are held";
+
+const PROBE_HELP: &str = "\
+release, which runs each minute, then sends up to three of the held deliveries. If one of them is delivered, the others follow by
+themselves: 30 in the first minute, and twice as many in each minute without failures.";
 
 /// One webhook of an account.
 #[derive(Debug, Args)]
@@ -70,26 +84,28 @@ pub(crate) fn no_webhook(account: &AccountId, id: WebhookId) -> Failure {
 impl Webhooks {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
         match self {
-            Self::List { account, failing, disabled } => {
+            Self::List { account, failing, open, disabled } => {
                 let webhooks = stack.webhooks()?;
                 let mut found = match &account {
                     Some(account) => webhooks.list(account).await?,
                     None => webhooks.list_all().await?,
                 };
                 found.retain(|webhook| !failing || webhook.health().failing_since.is_some());
+                found.retain(|webhook| !open || is_open(webhook));
                 found.retain(|webhook| !disabled || !webhook.is_active());
-                if !json {
-                    return print_table(&found);
+                let deliveries = stack.deliveries()?;
+                let mut counted = Vec::new();
+                for webhook in found {
+                    let held = deliveries.held_of(&webhook).await?;
+                    counted.push((webhook, held));
                 }
-                let mut all = Vec::new();
-                for webhook in &found {
-                    all.push(shown(webhook, stack.deliveries()?.held_of(webhook).await?));
+                if json {
+                    return terminal::json(&counted.iter().map(|(webhook, held)| shown(webhook, *held)).collect());
                 }
-                terminal::json(&all.into())
+                print_table(&counted)
             }
             Self::Show(Named { id, account }) => {
-                let webhook = stack.webhooks()?.find(&account, id).await?;
-                let webhook = webhook.ok_or_else(|| no_webhook(&account, id))?;
+                let webhook = find(stack, &account, id).await?;
                 let held = stack.deliveries()?.held_of(&webhook).await?;
                 if json { terminal::json(&shown(&webhook, held)) } else { print(&webhook, held) }
             }
@@ -97,15 +113,60 @@ impl Webhooks {
                 let question = format!(
                     "Disable webhook {id} of {account}? It hears of nothing meanwhile, and what waits for it is held."
                 );
-                if stack.webhooks()?.find(&account, id).await?.is_none() {
-                    return Err(no_webhook(&account, id));
-                }
+                find(stack, &account, id).await?;
                 terminal::confirm(yes, &question)?;
                 change(stack, &account, id, Status::Disabled, json).await
             }
             Self::Enable(Named { id, account }) => change(stack, &account, id, Status::Active, json).await,
+            Self::Probe(Named { id, account }) => probe(stack, &account, id, json).await,
         }
     }
+}
+
+pub(crate) async fn find(stack: &Stack, account: &AccountId, id: WebhookId) -> Result<Webhook, Failure> {
+    stack.webhooks()?.find(account, id).await?.ok_or_else(|| no_webhook(account, id))
+}
+
+/// Whether its endpoint is taken for down, so that it is probed.
+fn is_open(webhook: &Webhook) -> bool {
+    webhook.is_active() && webhook.circuit() == Circuit::Open
+}
+
+/// When its endpoint is probed next.
+fn next_probe(webhook: &Webhook) -> Option<Timestamp> {
+    webhook.action_at.filter(|_| is_open(webhook))
+}
+
+/// The failure to do something with a webhook that is disabled.
+pub(crate) fn disabled(account: &AccountId, id: WebhookId) -> Failure {
+    Failure::Failed(format!(
+        "webhook {id} of {account} is disabled; `webhooks enable` it, and what is held is sent by itself"
+    ))
+}
+
+/// The same request that `POST …/probe` makes.
+async fn probe(stack: &Stack, account: &AccountId, id: WebhookId, json: bool) -> Result<(), Failure> {
+    let webhook = find(stack, account, id).await?;
+    if !webhook.is_active() {
+        return Err(disabled(account, id));
+    }
+    if !is_open(&webhook) {
+        let why = match webhook.circuit() {
+            Circuit::Recovering => "it answers again, and gets what was held",
+            _ => "it is not taken for down",
+        };
+        return Err(Failure::Failed(format!("there is nothing to probe at webhook {id} of {account}: {why}")));
+    }
+    if !stack.webhooks()?.ask_for_probe(account, id, Timestamp::now()).await? {
+        return Err(no_webhook(account, id));
+    }
+    if json {
+        return terminal::json(&json!({ "account_id": account, "id": id }));
+    }
+    terminal::note(&format!(
+        "Webhook {id} of {account} is probed within a minute: `webhooks show {id} --account {account}` says what came of it."
+    ));
+    Ok(())
 }
 
 /// The same change that `PATCH` makes.
@@ -129,19 +190,24 @@ fn shown(webhook: &Webhook, held: usize) -> Value {
     shown
 }
 
-fn print_table(webhooks: &[Webhook]) -> Result<(), Failure> {
+fn print_table(webhooks: &[(Webhook, usize)]) -> Result<(), Failure> {
     if webhooks.is_empty() {
         terminal::note("No webhooks.");
         return Ok(());
     }
-    let mut table = Table::new(&["ACCOUNT", "ID", "STATUS", "EVENTS", "FAILING SINCE", "FAILURES", "URL"]);
-    for webhook in webhooks {
+    let headings =
+        ["ACCOUNT", "ID", "STATUS", "EVENTS", "CIRCUIT", "HELD", "NEXT PROBE", "FAILING SINCE", "FAILURES", "URL"];
+    let mut table = Table::new(&headings);
+    for (webhook, held) in webhooks {
         let health = webhook.health();
         table.row([
             webhook.account_id.to_string(),
             webhook.id.to_string(),
             status(webhook).to_owned(),
             events(webhook),
+            webhook.circuit().as_str().to_owned(),
+            counted(*held),
+            time(next_probe(webhook)),
             time(health.failing_since),
             health.consecutive_failures.to_string(),
             webhook.url.clone(),
@@ -151,28 +217,22 @@ fn print_table(webhooks: &[Webhook]) -> Result<(), Failure> {
 }
 
 fn print(webhook: &Webhook, held: usize) -> Result<(), Failure> {
-    let Webhook { account_id, id, url, action_at, .. } = webhook;
+    let Webhook { account_id, id, url, .. } = webhook;
     let health = webhook.health();
     let previous = webhook.previous_secrets_at(Timestamp::now()).map(|previous| previous.expires_at).max();
-    let disabled = health.disabled.map(|disabled| format!(": {}", disabled.reason)).unwrap_or_default();
+    let reason = health.disabled.map(|disabled| format!(": {}", disabled.reason)).unwrap_or_default();
     let failing = match health.failing_since {
         Some(since) => format!("{} failures in a row, since {since:.0}", health.consecutive_failures),
         None => "the last attempt succeeded, or there was none".to_owned(),
-    };
-    let circuit = match (health.circuit, action_at) {
-        (Circuit::Open, Some(next)) if webhook.is_active() => {
-            format!("open: deliveries are held; next probe {next:.0}")
-        }
-        (circuit, _) => circuit.as_str().to_owned(),
     };
     for (name, value) in [
         ("webhook", format!("{id} of {account_id}")),
         ("url", url.clone()),
         ("events", events(webhook)),
-        ("status", format!("{}{disabled}", status(webhook))),
+        ("status", format!("{}{reason}", status(webhook))),
         ("health", failing),
-        ("circuit", circuit),
-        ("held", if held < 1_000 { held.to_string() } else { "1,000 or more".to_owned() }),
+        ("circuit", circuit(webhook)),
+        ("held", format!("{}{}", counted(held), if held > 0 { what_of_held(webhook) } else { "" })),
     ] {
         terminal::line(&format!("{name:<8} {value}"))?;
     }
@@ -180,6 +240,28 @@ fn print(webhook: &Webhook, held: usize) -> Result<(), Failure> {
         terminal::line(&format!("{:<8} an earlier secret signs, too, until {until:.0}", "secrets"))?;
     }
     Ok(())
+}
+
+/// Its circuit, and what that means.
+fn circuit(webhook: &Webhook) -> String {
+    match (webhook.circuit(), next_probe(webhook)) {
+        (Circuit::Open, Some(next)) => format!("open: the endpoint is taken for down; next probe {next:.0}"),
+        (Circuit::Recovering, _) if webhook.is_active() => "recovering: what is held is being sent".to_owned(),
+        (circuit, _) => circuit.as_str().to_owned(),
+    }
+}
+
+fn what_of_held(webhook: &Webhook) -> &'static str {
+    match webhook.circuit() {
+        _ if !webhook.is_active() => ", sent when the webhook is enabled",
+        Circuit::Open => ", sent when a probe succeeds",
+        _ => ", on their way at a growing pace; `deliveries flush` sends them now",
+    }
+}
+
+/// How many are held, as far as they are counted.
+pub(crate) fn counted(held: usize) -> String {
+    if held < MOST_COUNTED { held.to_string() } else { format!("{MOST_COUNTED} or more") }
 }
 
 fn status(webhook: &Webhook) -> &'static str {

@@ -15,7 +15,7 @@ use crate::{
     stack::Stack,
     tail,
     terminal::{self, Progress},
-    webhooks::no_webhook,
+    webhooks,
 };
 
 /// How many are looked up at a time.
@@ -45,7 +45,7 @@ Examples:
   nano-webhooks deliveries retry 01KDYAK3482WAV4DVEFM6KBDXQ --account acct_1
   nano-webhooks deliveries retry --failed --since 36h --account acct_1 --webhook 2
 
-What waits for its next attempt gets it now; a disabled webhook has to be enabled first.";
+What waits for its next attempt, or is held, gets an attempt now; a disabled webhook has to be enabled first.";
 
 impl Retry {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
@@ -88,7 +88,7 @@ impl Of {
     async fn retry(&self, stack: &Stack, id: &DeliveryId) -> Result<(), Failure> {
         let delivery = self.find(stack, id).await?;
         let (account, webhook) = (&self.account, delivery.webhook_id);
-        let found = stack.webhooks()?.find(account, webhook).await?.ok_or_else(|| no_webhook(account, webhook))?;
+        let found = webhooks::find(stack, account, webhook).await?;
         if !found.is_active() {
             return Err(Failure::Failed(format!(
                 "webhook {webhook} of {account} is disabled; `webhooks enable` it first, then retry {id}"

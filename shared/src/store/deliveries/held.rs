@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Held deliveries are counted no further than this.
-const MOST_COUNTED: i32 = 1_000;
+const MOST_COUNTED: usize = 1_000;
 
 impl Deliveries {
     /// How many of a webhook's deliveries are held, counted to 1,000. It may be as it was a moment ago. Nothing is read if the
@@ -21,10 +21,12 @@ impl Deliveries {
         if webhook.is_active() && webhook.circuit() == Circuit::Closed {
             return Ok(0);
         }
-        self.count_held(&webhook.account_id, webhook.id).await
+        self.count_held(&webhook.account_id, webhook.id, MOST_COUNTED).await
     }
 
-    async fn count_held(&self, account: &AccountId, webhook: WebhookId) -> Result<usize, StoreError> {
+    /// How many of a webhook's deliveries are held, counted to `most`. It may be as it was a moment ago.
+    pub async fn count_held(&self, account: &AccountId, webhook: WebhookId, most: usize) -> Result<usize, StoreError> {
+        let most = i32::try_from(most).unwrap_or(i32::MAX);
         let mut held = 0;
         for shard in 0..SHARDS {
             let listed_as = index_key(&shard_name(account, webhook, shard), State::Held).unwrap_or_default();
@@ -36,12 +38,12 @@ impl Deliveries {
                 .select(Select::Count)
                 .key_condition_expression("listed_as = :name")
                 .expression_attribute_values(":name", AttributeValue::S(listed_as))
-                .limit(MOST_COUNTED - held)
+                .limit(most - held)
                 .send()
                 .await
                 .map_err(StoreError::while_trying_to("count a webhook's held deliveries"))?;
             held += counted.count;
-            if held >= MOST_COUNTED {
+            if held >= most {
                 break;
             }
         }

@@ -7,6 +7,7 @@ mod logs;
 mod queues;
 mod receiver;
 mod report;
+mod sources;
 mod tables;
 
 use clap::Args;
@@ -62,6 +63,7 @@ impl Doctor {
         tables::check(&mut report, &stack).await?;
         queues::check(&mut report, &stack).await?;
         concurrency::check(&mut report, &stack).await?;
+        sources::check(&mut report, &stack).await?;
         logs::check(&mut report, &stack).await?;
         let api_url = self.api_url.as_deref().map_or_else(|| stack.api_url(), Ok);
         let is_behind_cdn = stack.parameter("OriginVerifySecrets").is_some_and(|secrets| !secrets.is_empty());
@@ -87,7 +89,7 @@ fn endpoint(stack: &Stack, url: &str) -> Result<TargetUrl, Failure> {
     TargetUrl::parse(url, &policy).map_err(|err| Failure::Wrong(format!("--endpoint may not be called: {err}")))
 }
 
-const OUTPUTS: [&str; 8] = [
+const OUTPUTS: [&str; 9] = [
     "ApiUrl",
     "CompletionsQueueUrl",
     "DeliveriesQueueUrl",
@@ -96,6 +98,7 @@ const OUTPUTS: [&str; 8] = [
     "DeliveriesTableName",
     "ApiKeysTableName",
     "UsageTableName",
+    "WaitingTableName",
 ];
 
 fn check_stack(report: &mut Report, stack: &Stack) -> Result<(), Failure> {

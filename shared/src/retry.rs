@@ -14,8 +14,8 @@ use crate::delivery::Outcome;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule(Vec<Duration>);
 
-/// A schedule has at most this many waits: with them, and one more receive for each wait that SQS cannot hide a message
-/// for at once, a delivery stays below the least `maxReceiveCount` that the template takes.
+/// A schedule has at most this many waits, so that a delivery keeps all attempts of two rounds; see
+/// [`crate::delivery::ATTEMPTS_KEPT`].
 const MOST_WAITS: usize = 20;
 /// In seconds: ten hours.
 const LONGEST_WAIT: u64 = 36_000;

@@ -31,7 +31,11 @@ async fn every_alarm_sounds_when_that_happens_which_it_watches() {
     scene.a_dispatcher_that_dies_in_a_batch_is_an_error().await;
     scene.a_fan_out_that_cannot_start_is_an_error().await;
     scene.dispatchers_that_may_not_start_are_throttled().await;
-    scene.an_endpoint_that_only_fails_lowers_the_success_rate_and_keeps_deliveries_in_flight().await;
+    scene.a_stopped_dispatcher_makes_deliveries_wait().await;
+    scene.an_attempt_that_release_finds_late_is_late().await;
+    scene.records_that_nobody_takes_make_health_late().await;
+    scene.a_release_that_cannot_start_does_not_run().await;
+    scene.an_endpoint_that_only_fails_lowers_the_success_rate().await;
     let sounded = scene.sounded.lock().unwrap();
     let all = scene.alarms().iter().map(|alarm| alarm["AlarmName"].to_string()).collect::<BTreeSet<_>>();
     assert_eq!(*sounded, all, "each alarm has its turn above");
@@ -63,10 +67,17 @@ impl Scene {
             faults: Some(faults.clone()),
             before: Some(before),
             metrics: true,
+            schedules_every_seconds: Some(2),
+            // So many failures that no circuit opens.
+            parameters: vec![("CircuitFailures", "100"), ("CircuitEvents", "100")],
             properties: json!({
                 "DeadLetterAlarm": { "Period": 5 },
                 "CompletionsAlarm": { "Threshold": 8, "EvaluationPeriods": 1 },
-                "DeliveriesAlarm": { "Threshold": 20 },
+                // More than a trickle of earlier deliveries in the last minute can make up for.
+                "DeliveriesAlarm": { "Threshold": 20, "EvaluationPeriods": 1, "DatapointsToAlarm": 1 },
+                "LateReleaseAlarm": { "EvaluationPeriods": 1 },
+                "ReleaseAlarm": at_once,
+                "WatchWebhooksAlarm": { "Threshold": 5000, "EvaluationPeriods": 1, "DatapointsToAlarm": 1 },
                 "FirstByteAlarm": { "Threshold": 10000, "EvaluationPeriods": 1, "DatapointsToAlarm": 1 },
                 "ApiFaultsAlarm": at_once,
                 "DispatcherErrorsAlarm": at_once,
@@ -92,20 +103,22 @@ impl Scene {
         self.finish("acct_alarms", "completed", 1).await;
         RECEIVER.wait_for("/good_day", 1, SOON).await.unwrap();
         self.moves("FirstByteAlarm").await;
+        let start = Instant::now();
+        // It has sounded until release had run for the first time, as it does after a first deployment.
+        while self.alarm("ReleaseAlarm")["StateValue"] == "ALARM" && start.elapsed() < SOON {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
         let sounding = self.alarms().into_iter().filter(|alarm| alarm["StateValue"] == "ALARM");
         assert_eq!(sounding.map(|alarm| alarm["AlarmName"].to_string()).collect::<Vec<_>>(), [""; 0]);
     }
 
     async fn a_stopped_fan_out_makes_completions_wait_and_webhooks_late(&self) {
-        let mappings = json!({ "FunctionName": self.physical("FanOutFunction") });
-        let mappings = self.aws.call("lambda", "ListEventSourceMappings", &mappings).unwrap();
-        let mapping = |enabled: bool| json!({ "UUID": mappings["EventSourceMappings"][0]["UUID"], "Enabled": enabled });
-        self.aws.call("lambda", "UpdateEventSourceMapping", &mapping(false)).unwrap();
+        self.switch("FanOutFunctionCompletions", false);
         self.finish("acct_alarms", "completed", 1).await;
         self.sounds("CompletionsAlarm").await;
         self.is_quiet("FirstByteAlarm");
         tokio::time::sleep(Duration::from_secs(4)).await;
-        self.aws.call("lambda", "UpdateEventSourceMapping", &mapping(true)).unwrap();
+        self.switch("FanOutFunctionCompletions", true);
         self.sounds("FirstByteAlarm").await;
     }
 
@@ -149,17 +162,11 @@ impl Scene {
     /// As after a deployment that went wrong.
     async fn a_fan_out_that_cannot_start_is_an_error(&self) {
         self.is_quiet("FanOutErrorsAlarm");
-        let function = self.physical("FanOutFunction");
-        let configuration = json!({ "FunctionName": function });
-        let configuration = self.aws.call("lambda", "GetFunctionConfiguration", &configuration).unwrap();
-        let right = configuration["Environment"].clone();
-        let mut wrong = right.clone();
-        wrong["Variables"].as_object_mut().unwrap().remove("WEBHOOKS_TABLE").unwrap();
-        let with = |environment: &Value| json!({ "FunctionName": function, "Environment": environment });
-        self.aws.call("lambda", "UpdateFunctionConfiguration", &with(&wrong)).unwrap();
+        let (right, wrong) = self.configurations("FanOutFunction");
+        self.aws.call("lambda", "UpdateFunctionConfiguration", &wrong).unwrap();
         self.finish("acct_alarms", "completed", 10 * FLOOR).await;
         self.sounds("FanOutErrorsAlarm").await;
-        self.aws.call("lambda", "UpdateFunctionConfiguration", &with(&right)).unwrap();
+        self.aws.call("lambda", "UpdateFunctionConfiguration", &right).unwrap();
     }
 
     async fn dispatchers_that_may_not_start_are_throttled(&self) {
@@ -172,15 +179,57 @@ impl Scene {
         self.aws.call("lambda", "DeleteFunctionConcurrency", &json!({ "FunctionName": function })).unwrap();
     }
 
-    async fn an_endpoint_that_only_fails_lowers_the_success_rate_and_keeps_deliveries_in_flight(&self) {
-        self.is_quiet("SuccessRateAlarm");
+    async fn a_stopped_dispatcher_makes_deliveries_wait(&self) {
         self.is_quiet("DeliveriesAlarm");
+        self.switch("DispatcherFunctionDeliveries", false);
+        self.finish("acct_alarms", "completed", 80).await;
+        self.sounds("DeliveriesAlarm").await;
+        self.switch("DispatcherFunctionDeliveries", true);
+        self.pages("DeliveriesAlarm", "OK").await;
+    }
+
+    /// The entry of an attempt that was due twenty minutes ago.
+    async fn an_attempt_that_release_finds_late_is_late(&self) {
+        self.is_quiet("LateReleaseAlarm");
+        let due = jiff::Timestamp::now() - Duration::from_mins(20);
+        let (text, id) = (|text: &str| json!({ "S": text }), "01KDYAK3482WAV4DVEFM6KBDXQ");
+        let name = format!("{due:.3}#acct_alarms#1#{id}#0#2");
+        let number = |number: i64| json!({ "N": number.to_string() });
+        let entry = json!({ "shard": text("7"), "due": text(&name), "account_id": text("acct_alarms"),
+            "webhook_id": number(1), "delivery_id": text(id), "event": text("job.completed"), "round": number(0),
+            "attempt": number(2), "expires_at": number(due.as_second() + 172_800) });
+        let put = json!({ "TableName": self.physical("WaitingTable"), "Item": entry });
+        self.aws.call("dynamodb", "PutItem", &put).unwrap();
+        self.sounds("LateReleaseAlarm").await;
+    }
+
+    async fn records_that_nobody_takes_make_health_late(&self) {
+        self.is_quiet("WatchWebhooksAlarm");
+        self.switch("WatchWebhooksFunctionRecords", false);
+        RECEIVER.answer("/good_day", [Answer::status(500)]);
+        self.finish("acct_alarms", "completed", 1).await;
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        self.switch("WatchWebhooksFunctionRecords", true);
+        self.sounds("WatchWebhooksAlarm").await;
+    }
+
+    async fn a_release_that_cannot_start_does_not_run(&self) {
+        self.is_quiet("ReleaseAlarm");
+        let (right, wrong) = self.configurations("ReleaseFunction");
+        self.aws.call("lambda", "UpdateFunctionConfiguration", &wrong).unwrap();
+        while self.stack.kill("Release", |_| 0) {}
+        self.sounds("ReleaseAlarm").await;
+        self.aws.call("lambda", "UpdateFunctionConfiguration", &right).unwrap();
+        self.pages("ReleaseAlarm", "OK").await;
+    }
+
+    async fn an_endpoint_that_only_fails_lowers_the_success_rate(&self) {
+        self.is_quiet("SuccessRateAlarm");
         self.register("/bad_day", "job.failed").await;
         let much_later = Answer { headers: vec![("retry-after", "600".into())], ..Answer::status(500) };
         RECEIVER.answer("/bad_day", vec![much_later; 40]);
         self.finish("acct_alarms", "failed", 40).await;
         self.sounds("SuccessRateAlarm").await;
-        self.sounds("DeliveriesAlarm").await;
     }
 
     async fn register(&self, path: &str, event: &str) {
@@ -197,6 +246,22 @@ impl Scene {
         };
         let completions: Vec<_> = (0..tasks).map(|task| completion(task).to_string()).collect();
         self.producer.send_all(&completions).await.unwrap();
+    }
+
+    /// A function's configuration as it is, and one with which it cannot start.
+    fn configurations(&self, function: &str) -> (Value, Value) {
+        let function = self.physical(function);
+        let found = self.aws.call("lambda", "GetFunctionConfiguration", &json!({ "FunctionName": function })).unwrap();
+        let right = json!({ "FunctionName": function, "Environment": found["Environment"] });
+        let mut wrong = right.clone();
+        wrong["Environment"]["Variables"].as_object_mut().unwrap().remove("WEBHOOKS_TABLE").unwrap();
+        (right, wrong)
+    }
+
+    /// Switches an event source on or off.
+    fn switch(&self, source: &str, enabled: bool) {
+        let mapping = json!({ "UUID": self.physical(source), "Enabled": enabled });
+        self.aws.call("lambda", "UpdateEventSourceMapping", &mapping).unwrap();
     }
 
     fn physical(&self, resource: &str) -> &str {

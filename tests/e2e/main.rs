@@ -24,6 +24,7 @@ mod operator;
 mod producers;
 mod receivers;
 mod recovery;
+mod release;
 mod retry_after;
 mod runbook;
 mod secrets;
@@ -40,7 +41,7 @@ use rustix::process::{Pid, test_kill_process};
 
 /// The stack under test. It comes up with the first test that needs it and ends with the process.
 static STACK: LazyLock<Stack> = LazyLock::new(|| {
-    let options = Options { folder: folder_of_this_run(), ..Options::default() };
+    let options = Options { folder: folder_of_this_run(), schedules_every_seconds: Some(2), ..Options::default() };
     Stack::start(&options, &|step| eprintln!("{step} …")).unwrap_or_else(|failure| panic!("{failure}"))
 });
 

@@ -68,6 +68,9 @@ impl Emulator {
         if *metrics {
             command.env("PUBLISH_METRICS", "true");
         }
+        if let Some(seconds) = options.schedules_every_seconds {
+            command.env("SCHEDULES_EVERY_SECONDS", seconds.to_string());
+        }
         if let Some(address) = trace_daemon {
             command.env("AWS_XRAY_DAEMON_ADDRESS", address.to_string());
         }

@@ -56,6 +56,8 @@ pub struct Options {
     pub before: Option<Before>,
     /// Whether the emulator publishes metrics and evaluates alarms as CloudWatch does.
     pub metrics: bool,
+    /// How often rules with a schedule run, instead of as often as the template says: every minute for release.
+    pub schedules_every_seconds: Option<u32>,
     /// Where the functions write their traces: on AWS, X-Ray's daemon beside each of them.
     pub trace_daemon: Option<SocketAddr>,
     /// Properties of resources that are to be different from the template's: `{resource: {property: value}}`.

@@ -52,10 +52,11 @@ const STREAM: &str = "AWS::DynamoDB::Stream";
 
 /// Everything that a role may be allowed to do, and to what. Not among it, on purpose: a scan, and whatever changes or
 /// deletes the thing itself.
-const ACTIONS: [(&str, &str); 19] = [
+const ACTIONS: [(&str, &str); 20] = [
     (LOG_GROUP, "logs:CreateLogStream"),
     (LOG_GROUP, "logs:PutLogEvents"),
     (TABLE, "dynamodb:BatchGetItem"),
+    (TABLE, "dynamodb:BatchWriteItem"),
     (TABLE, "dynamodb:DeleteItem"),
     (TABLE, "dynamodb:GetItem"),
     (TABLE, "dynamodb:PartiQLInsert"),
@@ -161,7 +162,10 @@ fn a_role_reaches_only_what_its_function_is_told_of() {
 #[test]
 fn every_table_can_be_restored_and_takes_the_operators_key() {
     for (name, table) in of_kind(TABLE) {
-        assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
+        // What waits is worth nothing when its time is past; the template says more.
+        let is_restorable = name != "WaitingTable";
+        let recovery = &table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
+        assert_eq!(*recovery == true, is_restorable, "{name}");
         let with_key = json!({ "SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": { "Ref": "KmsKeyArn" } });
         let encryption = json!({ "Fn::If": ["KeyIsOurs", with_key, { "SSEEnabled": false }] });
         assert_eq!(table["SSESpecification"], encryption, "{name}");
@@ -198,21 +202,32 @@ fn every_queue_is_encrypted() {
 }
 
 #[test]
-fn every_function_of_the_workspace_is_deployed_and_has_a_route_or_a_source() {
+fn every_function_of_the_workspace_is_deployed_and_has_a_route_a_source_or_a_schedule() {
     let folders = fs::read_dir(workspace().join("functions")).unwrap();
     let folders: Vec<_> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
     let binary = |name| TEMPLATE["Resources"][name]["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
     let deployed: Vec<_> = of_kind(FUNCTION).map(|(name, _)| binary(name)).collect();
     assert_eq!(sorted(&deployed), sorted(&folders));
 
-    let called: BTreeSet<_> = routes().into_iter().chain(event_sources().map(|(function, _)| function)).collect();
+    let sources = event_sources().map(|(function, _)| function);
+    let called: BTreeSet<_> =
+        routes().into_iter().chain(sources).chain(schedules().map(|(function, _)| function)).collect();
     assert_eq!(called, of_kind(FUNCTION).map(|(name, _)| name).collect());
 }
 
 #[test]
-fn only_this_stacks_api_may_call_a_function() {
+fn only_this_stacks_api_and_its_schedule_may_call_a_function() {
     for (name, permission) in of_kind(PERMISSION) {
         assert_eq!(permission["Action"], "lambda:InvokeFunction", "{name}");
+        if permission["Principal"] == "events.amazonaws.com" {
+            let rule = own(&permission["SourceArn"]).unwrap();
+            assert_eq!(
+                schedules().collect::<Vec<_>>(),
+                [(reference(&permission["FunctionName"]).unwrap(), rule)],
+                "{name}"
+            );
+            continue;
+        }
         assert_eq!(permission["Principal"], "apigateway.amazonaws.com", "{name}");
         let source = &permission["SourceArn"]["Fn::Sub"];
         assert!(source[0].as_str().unwrap().contains(":${__ApiId__}/"), "{name}");
@@ -285,6 +300,12 @@ fn routes() -> Vec<&'static str> {
 /// The functions that queues and streams call, each with its queue or its table.
 fn event_sources() -> impl Iterator<Item = (&'static str, &'static str)> {
     of_kind(EVENT_SOURCE).map(|(_, it)| (reference(&it["FunctionName"]).unwrap(), own(&it["EventSourceArn"]).unwrap()))
+}
+
+/// The functions that a rule calls at times, each with its rule.
+fn schedules() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let scheduled = of_kind(RULE).filter(|(_, rule)| rule.get("ScheduleExpression").is_some());
+    scheduled.flat_map(|(name, rule)| list(&rule["Targets"]).map(move |it| (own(&it["Arn"]).unwrap(), name)))
 }
 
 /// The resource of this stack whose ARN this is, or an index or the stream of which. Nothing for a pattern and for what is

@@ -1,4 +1,4 @@
-//! The queues: there, with a way out for what cannot be processed, and not filling up.
+//! The queues: there, with a way out for what cannot be processed, and being worked off.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,14 +14,12 @@ use serde_json::Value;
 use super::{report::Report, tables::permission};
 use crate::{failure::Failure, stack::Stack};
 
-/// SQS hands out nothing more at 120,000; the template's alarm rings here.
-const MANY_IN_FLIGHT: u64 = 80_000;
 /// In seconds; where the template's alarm rings.
 const TOO_OLD: f64 = 900.0;
 /// Of a completion; what the template has.
 const COMPLETION_RECEIVES: u64 = 20;
 /// Of a delivery; the least that the template takes.
-const LEAST_DELIVERY_RECEIVES: u64 = 45;
+const LEAST_DELIVERY_RECEIVES: u64 = 20;
 /// How far back the metric is looked at: SQS reports it some minutes late.
 const LOOK_BACK: Duration = Duration::from_mins(15);
 
@@ -32,6 +30,7 @@ struct Queue {
     redrive: Option<Value>,
     visible: u64,
     in_flight: u64,
+    delayed: u64,
 }
 
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
@@ -54,7 +53,9 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     check_redrive(report, deliveries, dead_letters, receives.unwrap_or(LEAST_DELIVERY_RECEIVES))?;
     check_dead_letters(report, stack, &client, dead_letters).await?;
     for queue in [completions, deliveries] {
-        check_in_flight(report, queue)?;
+        let Queue { name, visible, in_flight, delayed, .. } = queue;
+        let found = format!("{name}: {visible} due, {in_flight} being worked on, {delayed} due within 15 minutes");
+        report.well("messages", &found)?;
     }
     check_age(report, stack, completions).await
 }
@@ -97,17 +98,6 @@ async fn check_dead_letters(report: &mut Report, stack: &Stack, client: &Client,
         Ok(_) => Ok(()),
         Err(err) => report.ill("dead letters", &telemetry::chain(&err), &permission("sqs:ReceiveMessage")),
     }
-}
-
-fn check_in_flight(report: &mut Report, queue: &Queue) -> Result<(), Failure> {
-    let Queue { name, visible, in_flight, .. } = queue;
-    let found = format!("{name}: {visible} due, {in_flight} being worked on or hidden until later");
-    if *in_flight > MANY_IN_FLIGHT {
-        let advice =
-            "at 120,000 SQS hands out nothing more: disable the webhooks that fail most (`webhooks list --failing`)";
-        return report.ill("in flight", &found, advice);
-    }
-    report.well("in flight", &found)
 }
 
 async fn check_age(report: &mut Report, stack: &Stack, queue: &Queue) -> Result<(), Failure> {
@@ -153,6 +143,7 @@ async fn read(client: &Client, url: &str) -> Result<Queue, String> {
         redrive: text(QueueAttributeName::RedrivePolicy).and_then(|policy| serde_json::from_str(policy).ok()),
         visible: number(QueueAttributeName::ApproximateNumberOfMessages),
         in_flight: number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+        delayed: number(QueueAttributeName::ApproximateNumberOfMessagesDelayed),
     })
 }
 

@@ -11,12 +11,23 @@ use nano_webhooks::telemetry;
 use super::report::Report;
 use crate::{failure::Failure, stack::Stack};
 
-/// As in the template: the output, the indexes that it must have, and whether its items expire.
-const TABLES: [(&str, &[&str], bool); 4] = [
-    ("WebhooksTableName", &[], true),
-    ("DeliveriesTableName", &["by-state"], true),
-    ("ApiKeysTableName", &["by-account", "by-id"], true),
-    ("UsageTableName", &[], false),
+/// What the template says of a table.
+struct Table {
+    /// The output that names it.
+    output: &'static str,
+    indexes: &'static [&'static str],
+    /// Whether its items expire.
+    expires: bool,
+    /// Whether it can be restored to a time that is past.
+    restores: bool,
+}
+
+const TABLES: [Table; 5] = [
+    Table { output: "WebhooksTableName", indexes: &["by-action"], expires: true, restores: true },
+    Table { output: "DeliveriesTableName", indexes: &["by-state"], expires: true, restores: true },
+    Table { output: "WaitingTableName", indexes: &[], expires: true, restores: false },
+    Table { output: "ApiKeysTableName", indexes: &["by-account", "by-id"], expires: true, restores: true },
+    Table { output: "UsageTableName", indexes: &[], expires: false, restores: true },
 ];
 
 /// What DynamoDB says of a table.
@@ -28,7 +39,7 @@ struct Found {
 
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
     let client = Client::new(&stack.aws);
-    for (output, indexes, expires) in TABLES {
+    for Table { output, indexes, expires, restores } in TABLES {
         // A missing output was reported already.
         let Ok(name) = stack.output(output) else { continue };
         let found = match find(&client, name).await {
@@ -38,7 +49,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
                 continue;
             }
         };
-        let problems = [found.unready(indexes), found.unkept(expires)].concat();
+        let problems = [found.unready(indexes), found.unkept(expires, restores)].concat();
         if problems.is_empty() {
             report.well("table", &format!("{name} is as in the template"))?;
         } else {
@@ -91,14 +102,14 @@ impl Found {
     }
 
     /// Why items stay too long, or could not be brought back.
-    fn unkept(&self, expires: bool) -> Vec<String> {
+    fn unkept(&self, expires: bool, restores: bool) -> Vec<String> {
         let mut problems = Vec::new();
         if expires && !self.ttl.as_ref().is_some_and(is_on) {
             problems.push("time to live is off: what has expired is kept, and paid for".into());
         }
         let recovery = self.backups.as_ref().and_then(|backups| backups.point_in_time_recovery_description());
         let recovery = recovery.and_then(|recovery| recovery.point_in_time_recovery_status());
-        if recovery != Some(&PointInTimeRecoveryStatus::Enabled) {
+        if restores && recovery != Some(&PointInTimeRecoveryStatus::Enabled) {
             problems.push("point-in-time recovery is off: what is deleted by mistake is gone".into());
         }
         problems
@@ -135,9 +146,10 @@ mod tests {
     fn a_table_as_in_the_template_has_no_problem_and_any_other_says_which() {
         let (on, off) = (TimeToLiveStatus::Enabled, TimeToLiveStatus::Disabled);
         let well = found(TableStatus::Active, on.clone(), PointInTimeRecoveryStatus::Enabled);
-        assert_eq!((well.unready(&[]), well.unkept(true)), (vec![], vec![]));
+        assert_eq!((well.unready(&[]), well.unkept(true, true)), (vec![], vec![]));
         let forgetful = found(TableStatus::Active, off, PointInTimeRecoveryStatus::Disabled);
-        assert_eq!((forgetful.unkept(true).len(), forgetful.unkept(false).len()), (2, 1));
+        assert_eq!((forgetful.unkept(true, true).len(), forgetful.unkept(false, true).len()), (2, 1));
+        assert_eq!(forgetful.unkept(false, false), [""; 0]);
         let changing = found(TableStatus::Updating, on, PointInTimeRecoveryStatus::Enabled);
         assert_eq!(changing.unready(&["by-state"]), ["is UPDATING", "its index by-state is not there"]);
     }

@@ -245,11 +245,12 @@ impl Waiting {
         Ok(Cursors(items.items.unwrap_or_default().into_iter().filter_map(cursor).collect()))
     }
 
-    /// A shard's entries behind a cursor that are due by a time, at most so many. One that cannot be read is passed over,
-    /// and logged.
+    /// The entries of a shard that a pass has to work on: behind its cursor and due by a time, at most so many. One that cannot
+    /// be read is passed over, and logged. The sweep reads eventually consistently, at half the price: its entries are old.
     pub async fn due(
         &self,
         shard: Shard,
+        pass: Pass,
         after: Option<&Cursor>,
         by: Timestamp,
         limit: u16,
@@ -268,7 +269,7 @@ impl Waiting {
             .expression_attribute_values(":shard", shard.key())
             .expression_attribute_values(":from", AttributeValue::S(from))
             .expression_attribute_values(":until", AttributeValue::S(until))
-            .consistent_read(true)
+            .consistent_read(pass == Pass::Release)
             .limit(limit.into())
             .send()
             .await

@@ -56,7 +56,17 @@ pub enum Metric {
     CircuitsOpened,
     /// Webhooks that the service disabled.
     WebhooksDisabled,
-    /// Messages that went back to their queue by a fault of ours.
+    /// Attempts that release put on the queue because they were due.
+    Released,
+    /// Attempts that release asked for again, because they were overdue by an hour.
+    Swept,
+    /// Held deliveries that release sent to see whether their endpoint is back.
+    Probes,
+    /// Held deliveries that release sent because their endpoint is back.
+    Drained,
+    /// Milliseconds for which the one of them that had waited longest had been due.
+    AgeAtRelease,
+    /// Messages that went back to their queue by a fault of ours, and what release had to leave to its next run.
     Faults,
 }
 

@@ -44,18 +44,21 @@ async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
     let stack = start("doctor", Vec::new());
     let said = ask(&stack, &["doctor"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    for line in [
-        "✓ stack",
-        "✓ concurrency",
-        "✓ table",
-        "✓ queue",
-        "✓ dead letters",
-        "✓ api",
-        "✓ clock",
-        "✓ key",
-        "✓ test delivery",
-    ] {
-        assert!(said.out.contains(line), "{line}: {}", said.out);
+    let lines = [
+        "stack",
+        "concurrency",
+        "table",
+        "queue",
+        "dead letters",
+        "event source",
+        "schedule",
+        "api",
+        "clock",
+        "key",
+        "test delivery",
+    ];
+    for line in lines.map(|check| format!("✓ {check} ")) {
+        assert!(said.out.contains(&line), "{line}: {}", said.out);
     }
     assert!(said.out.contains("its signature is right") && !said.out.contains('✗'), "{}", said.out);
     for noun in ["webhooks", "keys"] {
@@ -80,6 +83,32 @@ async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
     report_age(&stack, 2_000.0).await;
     assert_ill(&ills(&stack, &["--read-only"]), &[("age", "nano-webhooks-completions: the oldest has waited 2000 s")]);
 
+    let aws = stack.aws().unwrap();
+    let resources = json!({ "StackName": Stack::NAME });
+    let resources = aws.call("cloudformation", "DescribeStackResources", &resources).unwrap();
+    let physical = |name: &str| {
+        let resources = resources["StackResources"].as_array().unwrap();
+        resources.iter().find(|it| it["LogicalResourceId"] == name).unwrap()["PhysicalResourceId"].clone()
+    };
+    report_age(&stack, 1.0).await;
+    let (source, rule) = (physical("DispatcherFunctionDeliveries"), physical("ReleaseFunctionEveryMinute"));
+    aws.call("lambda", "UpdateEventSourceMapping", &json!({ "UUID": source, "Enabled": false })).unwrap();
+    aws.call("events", "DisableRule", &json!({ "Name": rule })).unwrap();
+    let function = physical("ReleaseFunction");
+    let function = ("FunctionName", function.as_str().unwrap());
+    report_metric(&stack, ("AWS/Lambda", "Invocations"), function, 3.0).await;
+    report_metric(&stack, ("AWS/Lambda", "Errors"), function, 3.0).await;
+    let off = [
+        ("event source", "nano-webhooks-dispatcher's is Disabled"),
+        ("schedule", "nano-webhooks-release's is off"),
+        ("release", "nano-webhooks-release has failed each time in 10 minutes"),
+    ];
+    assert_ill(&ills(&stack, &["--read-only"]), &off);
+    aws.call("lambda", "UpdateEventSourceMapping", &json!({ "UUID": source, "Enabled": true })).unwrap();
+    aws.call("events", "EnableRule", &json!({ "Name": rule })).unwrap();
+    report_metric(&stack, ("AWS/Lambda", "Invocations"), function, 1.0).await;
+    assert_ill(&ills(&stack, &["--read-only"]), &[]);
+
     producer.forget_redrive_policy().await.unwrap();
     let broken = ask(&stack, &["doctor", "--read-only"]);
     assert_eq!(broken.code, Some(4));
@@ -103,6 +132,11 @@ async fn where_nobody_may_be_called_the_doctor_calls_nobody_and_says_so() {
 
 /// What SQS would say of the completions queue; the emulator says nothing of its queues.
 async fn report_age(stack: &Stack, seconds: f64) {
+    let queue = ("QueueName", "nano-webhooks-completions");
+    report_metric(stack, ("AWS/SQS", "ApproximateAgeOfOldestMessage"), queue, seconds).await;
+}
+
+async fn report_metric(stack: &Stack, (namespace, name): (&str, &str), of: (&str, &str), value: f64) {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(stack.endpoint())
@@ -110,12 +144,12 @@ async fn report_age(stack: &Stack, seconds: f64) {
         .credentials_provider(Credentials::new("test", "test", None, None, "local"))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
-    let queue = Dimension::builder().name("QueueName").value("nano-webhooks-completions").build();
+    let dimension = Dimension::builder().name(of.0).value(of.1).build();
     let datum = MetricDatum::builder()
-        .metric_name("ApproximateAgeOfOldestMessage")
-        .dimensions(queue)
+        .metric_name(name)
+        .dimensions(dimension)
         .timestamp(SystemTime::now().into())
-        .value(seconds)
+        .value(value)
         .build();
-    CloudWatch::from_conf(config).put_metric_data().namespace("AWS/SQS").metric_data(datum).send().await.unwrap();
+    CloudWatch::from_conf(config).put_metric_data().namespace(namespace).metric_data(datum).send().await.unwrap();
 }

@@ -58,7 +58,7 @@ def deploy(order):
     with open(order["template"], encoding="utf-8") as file:
         template = yaml_parse(file.read())
     for resource, properties in (order["properties"] or {}).items():
-        template["Resources"][resource]["Properties"].update(properties)
+        change(template["Resources"][resource]["Properties"], properties)
     point_to_code(template, upload(order["binaries"], client("s3")))
     template = localise(transform(template, dict(parameters), NoManagedPolicies()), parameters)
     # Not in the request itself, which takes 51,200 characters. `sam deploy` does the same.
@@ -67,6 +67,15 @@ def deploy(order):
     made = create_stack(order["stack"], address, parameters, client("cloudformation"))
     complete_tables(order["stack"], template, client("cloudformation"), client("dynamodb"))
     return made
+
+
+def change(properties, changes):
+    """Sets properties, and leaves beside them what a property has that is a map."""
+    for name, value in changes.items():
+        if isinstance(value, dict) and isinstance(properties.get(name), dict):
+            change(properties[name], value)
+        else:
+            properties[name] = value
 
 
 def upload(binaries, s3):
@@ -182,8 +191,9 @@ def complete_tables(stack, template, cloudformation, dynamodb):
         if made["ResourceType"] != "AWS::DynamoDB::Table":
             continue
         name, properties = made["PhysicalResourceId"], template["Resources"][made["LogicalResourceId"]]["Properties"]
-        recovery = properties["PointInTimeRecoverySpecification"]
-        dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
+        if "PointInTimeRecoverySpecification" in properties:
+            recovery = properties["PointInTimeRecoverySpecification"]
+            dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
         if "TimeToLiveSpecification" in properties:
             expiry = properties["TimeToLiveSpecification"]
             dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)

@@ -4,7 +4,7 @@
   (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html);
 - it publishes each queue's metrics (AWS/SQS), each function's (AWS/Lambda; MiniStack counts only what is invoked by hand)
   and each API's (AWS/ApiGateway);
-- its alarms look at their own dimensions, at each period by itself, and at metric math.
+- its alarms look at their own dimensions, at each period by itself, and at metric math, and take silence as they say.
 
 The format is read here from its specification, apart from the code that writes it.
 """
@@ -24,6 +24,7 @@ def start():
     """Begins to publish; gives what is to hear of each line that a function prints."""
     count_invocations()
     count_requests()
+    count_deletions()
     evaluate_like_cloudwatch()
     threading.Thread(target=publish, daemon=True).start()
     return hear
@@ -124,6 +125,8 @@ def count_invocations():
         dimensions = {"FunctionName": config["FunctionName"]}
         FOUND.put(datum("AWS/Lambda", "Invocations", [1], "Count", dimensions))
         FOUND.put(datum("AWS/Lambda", "Errors", [int(bool(result.get("error")))], "Count", dimensions))
+        if age := age_of_the_last_record(*rest):
+            FOUND.put(datum("AWS/Lambda", "IteratorAge", [age], "Milliseconds", dimensions))
         return result
 
     def throttles(name, duration_ms, error, throttle):
@@ -134,6 +137,26 @@ def count_invocations():
     lambda_svc._emit_lambda_metrics = throttles
     # MiniStack's poller holds back what would be throttled. Lambda's invokes, and is throttled.
     lambda_svc._sqs_esm_concurrency = lambda mapping, function, config, queue=None: concurrency(mapping, {}, {}, queue)
+
+
+def count_deletions():
+    from ministack.services import sqs
+
+    delete = sqs._delete_messages_for_esm
+
+    def counted(queue_url, handles):
+        name = queue_url.rsplit("/", 1)[1]
+        FOUND.put(datum("AWS/SQS", "NumberOfMessagesDeleted", [len(handles)], "Count", {"QueueName": name}))
+        return delete(queue_url, handles)
+
+    sqs._delete_messages_for_esm = counted
+
+
+def age_of_the_last_record(*arguments):
+    """Of an event from a stream, in milliseconds; None for any other."""
+    events = [it for it in arguments if isinstance(it, dict) and it.get("Records")]
+    records = [it for event in events for it in event["Records"] if it.get("eventSource") == "aws:dynamodb"]
+    return 1000 * (time.time() - records[-1]["dynamodb"]["ApproximateCreationDateTime"]) if records else None
 
 
 def count_requests():
@@ -176,9 +199,9 @@ def evaluate_like_cloudwatch():
             "GreaterThanThreshold": lambda it: it > threshold,
             "LessThanThreshold": lambda it: it < threshold,
         }[alarm["ComparisonOperator"]]
-        assert alarm["TreatMissingData"] == "notBreaching", alarm
+        silence_breaches = {"breaching": True, "notBreaching": False}[alarm["TreatMissingData"]]
         periods = [watched(alarm, age) for age in range(alarm["EvaluationPeriods"])]
-        breaching = sum(1 for it in periods if it is not None and breaches(it))
+        breaching = sum(1 for it in periods if (silence_breaches if it is None else breaches(it)))
         before, state = alarm["StateValue"], "OK"
         if breaching >= alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]):
             state = "ALARM"

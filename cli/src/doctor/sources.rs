@@ -1,0 +1,121 @@
+//! What calls the functions: the queues and the stream on, the schedule on, and the function that it calls not failing.
+//!
+//! Something that was switched off fails nothing: what it should have done just waits.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_cloudformation::{Client as CloudFormation, types::StackResource};
+use aws_sdk_cloudwatch::{
+    Client as CloudWatch,
+    types::{Dimension, Statistic},
+};
+use aws_sdk_eventbridge::{Client as EventBridge, types::RuleState};
+use aws_sdk_lambda::Client as Lambda;
+use nano_webhooks::telemetry;
+
+use super::{report::Report, tables::permission};
+use crate::{failure::Failure, stack::Stack};
+
+/// As SAM names what it makes of the template: a function and its event.
+const SOURCES: [(&str, &str); 4] = [
+    ("FanOutFunctionCompletions", "fan-out"),
+    ("DispatcherFunctionDeliveries", "dispatcher"),
+    ("WatchWebhooksFunctionRecords", "watch-webhooks"),
+    ("CountAttemptsFunctionAttempts", "count-attempts"),
+];
+const SCHEDULE: &str = "ReleaseFunctionEveryMinute";
+/// What the schedule calls.
+const SCHEDULED: &str = "ReleaseFunction";
+/// How far back its runs are counted: it runs every minute, and CloudWatch knows of a run some minutes later.
+const LOOK_BACK: Duration = Duration::from_mins(10);
+
+pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
+    let resources = CloudFormation::new(&stack.aws).describe_stack_resources().stack_name(&stack.name).send().await;
+    let resources = match resources {
+        Ok(answer) => answer.stack_resources.unwrap_or_default(),
+        Err(err) => {
+            let advice = permission("cloudformation:DescribeStackResources");
+            return report.ill("event source", &telemetry::chain(&err), &advice);
+        }
+    };
+    for (source, function) in SOURCES {
+        check_source(report, stack, physical(&resources, source), function).await?;
+    }
+    check_schedule(report, stack, physical(&resources, SCHEDULE)).await?;
+    check_runs(report, stack, physical(&resources, SCHEDULED)).await
+}
+
+/// The name that something of the template has in the account.
+fn physical<'a>(resources: &'a [StackResource], logical: &str) -> &'a str {
+    let resource = resources.iter().find(|resource| resource.logical_resource_id() == Some(logical));
+    resource.and_then(StackResource::physical_resource_id).unwrap_or_default()
+}
+
+async fn check_source(report: &mut Report, stack: &Stack, uuid: &str, function: &str) -> Result<(), Failure> {
+    let name = format!("{}-{function}", stack.name);
+    let asked = Lambda::new(&stack.aws).get_event_source_mapping().uuid(uuid).send().await;
+    let state = match &asked {
+        Ok(mapping) => mapping.state().unwrap_or("in no known state"),
+        Err(err) => {
+            let found = format!("{name}: {}", telemetry::chain(err));
+            return report.ill("event source", &found, &permission("lambda:GetEventSourceMapping"));
+        }
+    };
+    if state == "Enabled" {
+        return report.well("event source", &format!("{name}'s is Enabled"));
+    }
+    let advice =
+        format!("until it is on, all of it waits: aws lambda update-event-source-mapping --uuid {uuid} --enabled");
+    report.ill("event source", &format!("{name}'s is {state}"), &advice)
+}
+
+async fn check_schedule(report: &mut Report, stack: &Stack, rule: &str) -> Result<(), Failure> {
+    match EventBridge::new(&stack.aws).describe_rule().name(rule).send().await {
+        Ok(found) if found.state == Some(RuleState::Enabled) => {
+            let schedule = found.schedule_expression().unwrap_or_default();
+            report.well("schedule", &format!("{}-release's is on: {schedule}", stack.name))
+        }
+        Ok(_) => {
+            let advice =
+                format!("until it is on, retries and held deliveries wait: aws events enable-rule --name {rule}");
+            report.ill("schedule", &format!("{}-release's is off", stack.name), &advice)
+        }
+        Err(err) => report.ill("schedule", &telemetry::chain(&err), &permission("events:DescribeRule")),
+    }
+}
+
+async fn check_runs(report: &mut Report, stack: &Stack, function: &str) -> Result<(), Failure> {
+    let name = format!("{}-release", stack.name);
+    let (runs, failed) = match tokio::try_join!(sum(stack, function, "Invocations"), sum(stack, function, "Errors")) {
+        Ok(sums) => sums,
+        Err(cause) => return report.ill("release", &cause, &permission("cloudwatch:GetMetricStatistics")),
+    };
+    let minutes = LOOK_BACK.as_secs() / 60;
+    let advice = format!("look in {}", stack.log_group("release"));
+    match runs {
+        None if stack.calls_this_machine() => {
+            report.unknown("release", &format!("{name}: CloudWatch has no figure"), None)
+        }
+        None => report.ill("release", &format!("{name} has not run in {minutes} minutes"), &advice),
+        Some(runs) if failed.is_some_and(|failed| failed >= runs) => {
+            report.ill("release", &format!("{name} has failed each time in {minutes} minutes"), &advice)
+        }
+        Some(runs) => report.well("release", &format!("{name} has run {runs} times in {minutes} minutes")),
+    }
+}
+
+/// The sum of a function's metric over the time looked back; `None` if CloudWatch has no figure.
+async fn sum(stack: &Stack, function: &str, metric: &str) -> Result<Option<f64>, String> {
+    let now = SystemTime::now();
+    let asked = CloudWatch::new(&stack.aws)
+        .get_metric_statistics()
+        .namespace("AWS/Lambda")
+        .metric_name(metric)
+        .dimensions(Dimension::builder().name("FunctionName").value(function).build())
+        .start_time((now - LOOK_BACK).into())
+        .end_time(now.into())
+        .period(60)
+        .statistics(Statistic::Sum);
+    let answer = asked.send().await.map_err(|err| telemetry::chain(&err))?;
+    Ok(answer.datapoints().iter().filter_map(|point| point.sum()).reduce(|one, other| one + other))
+}

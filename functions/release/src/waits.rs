@@ -1,0 +1,172 @@
+//! The two passes over the waiting table, shard by shard and page by page: what is due is sent, and what is overdue by an
+//! hour is looked at.
+//!
+//! A shard's cursor moves when its page was sent. If a run dies before that, the next one sends the page again.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+use nano_webhooks::{
+    delivery::{Delivery, Message, State},
+    store::{Cursor, Cursors, Due, Pass, Shard, StoreError, Wait},
+};
+
+use crate::{
+    Release,
+    run::{Done, Failure, Run},
+};
+
+/// How many entries are sent before a cursor moves.
+const PAGE: u16 = 500;
+/// How many shards are worked on at the same time.
+const SHARDS_AT_ONCE: usize = 8;
+/// An attempt that is not recorded this long after it was due has lost its message.
+const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
+/// Entries stand under their time to the millisecond.
+const A_MOMENT: SignedDuration = SignedDuration::from_secs(1);
+impl Release {
+    /// Sends what is due.
+    pub(crate) async fn release(&self, cursors: &Cursors, run: Run) -> Done {
+        self.pass(Pass::Release, cursors, run).await
+    }
+
+    /// Sends again what should have been attempted an hour ago and was not.
+    pub(crate) async fn sweep(&self, cursors: &Cursors, run: Run) -> Done {
+        self.pass(Pass::Sweep, cursors, run).await
+    }
+
+    async fn pass(&self, pass: Pass, cursors: &Cursors, run: Run) -> Done {
+        let shards = stream::iter(Shard::all()).map(|shard| self.shard(shard, pass, cursors.of(shard, pass), run));
+        shards.buffer_unordered(SHARDS_AT_ONCE).fold(Done::default(), async |sum, done| sum.and(done)).await
+    }
+
+    /// Works on a shard until nothing is left, something fails, or the time is over.
+    async fn shard(&self, shard: Shard, pass: Pass, cursor: Option<&Cursor>, run: Run) -> Done {
+        let mut done = Done::default();
+        let mut cursor = cursor.cloned();
+        while run.has_time() {
+            match self.page(shard, pass, cursor.as_ref(), run, &mut done).await {
+                Ok(Some(next)) => cursor = Some(next),
+                Ok(None) => break,
+                Err(err) => {
+                    done.fault(&err, "what waits is left to the next run");
+                    break;
+                }
+            }
+        }
+        done
+    }
+
+    /// Works off a page and moves the cursor. Returns it, unless nothing is left or another run is at work in this shard.
+    async fn page(
+        &self,
+        shard: Shard,
+        pass: Pass,
+        cursor: Option<&Cursor>,
+        run: Run,
+        done: &mut Done,
+    ) -> Result<Option<Cursor>, Failure> {
+        let by = match pass {
+            Pass::Release => run.now,
+            Pass::Sweep => run.now - OVERDUE,
+        };
+        let Due { waits, end, more } = self.waiting.due(shard, pass, cursor, by, PAGE).await?;
+        let Some(end) = end else { return Ok(None) };
+        match pass {
+            Pass::Release => {
+                let due = waits.into_iter().filter(|wait| !wait.carried);
+                let due: Vec<_> = due.map(|Wait { due, message, .. }| (due, message)).collect();
+                let oldest = due.first().map(|(due, _)| Timestamp::now().duration_since(*due));
+                done.oldest = done.oldest.max(oldest.and_then(|age| age.try_into().ok()));
+                self.send(due.iter().map(|(_, message)| (message, Duration::ZERO)).collect(), run).await?;
+                done.released += due.len();
+            }
+            Pass::Sweep => {
+                let lost = self.lost(&waits, run.now, done).await?;
+                self.send_again(&lost, run).await?;
+                done.swept += lost.len();
+            }
+        }
+        let is_ours = self.waiting.advance(shard, pass, cursor, &end).await?;
+        Ok((is_ours && more).then_some(end))
+    }
+
+    /// The attempts among these that were never made. A delivery that cannot be read is passed over.
+    async fn lost(&self, waits: &[Wait], now: Timestamp, done: &mut Done) -> Result<Vec<Message>, StoreError> {
+        let names = waits.iter().map(|wait| &wait.message);
+        let names: Vec<_> = names.map(|it| (&it.account_id, it.webhook_id, &it.delivery_id)).collect();
+        let found = self.deliveries.find_all(&names, false).await?;
+        let mut lost = Vec::new();
+        for (Wait { message, .. }, delivery) in waits.iter().zip(found) {
+            match delivery {
+                Ok(Some(delivery)) if is_lost(message, &delivery, now) => lost.push(message.clone()),
+                Ok(_) => {}
+                Err(err) => done.fault(&err, "an overdue delivery cannot be read"),
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Sends lost messages again, each with a new entry that is looked at an hour later.
+    async fn send_again(&self, lost: &[Message], run: Run) -> Result<(), Failure> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(attempts = lost.len(), "attempts that are overdue by an hour are asked for again");
+        let again = lost.iter().map(|message| Wait { due: run.now, message: message.clone(), carried: true });
+        let added = self.waiting.add(&again.collect::<Vec<_>>()).await;
+        added.into_iter().collect::<Result<(), _>>()?;
+        self.send(lost.iter().map(|message| (message, Duration::ZERO)).collect(), run).await
+    }
+}
+
+/// Whether the attempt that a message asks for should have been made an hour ago, and was not.
+fn is_lost(message: &Message, stored: &Delivery, now: Timestamp) -> bool {
+    let Delivery { state, round, tries, next_attempt_at, .. } = stored;
+    *state == State::Retrying
+        && (message.round, message.attempt) == (*round, tries + 1)
+        && next_attempt_at.is_some_and(|due| due < now - OVERDUE + A_MOMENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
+    fn message() -> Message {
+        let text = r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
+            "body":"{}","round":1,"attempt":4}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn waiting_since(due: Timestamp) -> Delivery {
+        let delivery = Delivery::pending(&message()).unwrap();
+        Delivery { state: State::Retrying, tries: 3, next_attempt_at: Some(due), ..delivery }
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_made_within_an_hour_is_lost() {
+        let hour_ago = now() - OVERDUE;
+        assert!(is_lost(&message(), &waiting_since(hour_ago), now()));
+        assert!(!is_lost(&message(), &waiting_since(hour_ago + A_MOMENT), now()));
+    }
+
+    #[test]
+    fn what_has_gone_on_since_is_not_lost() {
+        let waiting = || waiting_since(now() - OVERDUE);
+        let others = [
+            Delivery { tries: 4, ..waiting() },
+            Delivery { tries: 2, ..waiting() },
+            Delivery { round: 2, ..waiting() },
+            Delivery { state: State::Held, ..waiting() },
+            Delivery { state: State::Delivered, next_attempt_at: None, ..waiting() },
+        ];
+        for other in others {
+            assert!(!is_lost(&message(), &other, now()), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What waits for longer than a queue delays a message: `release` has it sent when it is due, and finds what got lost.
+
+use std::time::{Duration, SystemTime};
+
+use harness::{Answer, Aws, Customer, Options, Producer, Stack};
+use serde_json::{Value, json};
+
+use crate::{RECEIVER, folder_of_this_run};
+
+const SOON: Duration = Duration::from_secs(60);
+const ACCOUNT: &str = "acct_waiting";
+const TABLE: &str = "nano-webhooks-waiting";
+
+/// A stack in which every wait is an item of the table, and an account with one webhook.
+struct Scene {
+    stack: Stack,
+    aws: Aws,
+    customer: Customer,
+    path: &'static str,
+}
+
+impl Scene {
+    async fn start(path: &'static str, schedule: &'static str, every_seconds: Option<u32>) -> Self {
+        let no_delays = json!({ "Environment": { "Variables": { "LONGEST_DELAY_SECONDS": "0" } } });
+        let options = Options {
+            folder: folder_of_this_run().join(&path[1..]),
+            parameters: vec![("RetryScheduleSeconds", schedule)],
+            properties: json!({ "DispatcherFunction": no_delays }),
+            schedules_every_seconds: every_seconds,
+            ..Options::default()
+        };
+        let stack = Stack::start(&options, &|_| {}).unwrap();
+        let customer = Customer::new(&stack, &stack.create_api_key(ACCOUNT).unwrap());
+        let webhook = json!({ "url": RECEIVER.url(path), "events": ["job.completed"] });
+        assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+        let aws = stack.aws().unwrap();
+        Self { stack, aws, customer, path }
+    }
+
+    async fn finish_tasks(&self, count: usize) {
+        let completion = |task: usize| {
+            json!({ "account_id": ACCOUNT, "task_id": format!("task_{task}"), "task_type": "image",
+                "status": "completed", "timestamp": "2024-12-23T10:00:00Z" })
+        };
+        let completions: Vec<_> = (0..count).map(|task| completion(task).to_string()).collect();
+        Producer::new(&self.stack).send_all(&completions).await.unwrap();
+    }
+
+    async fn wait_for(&self, status: &str, count: usize) -> Vec<Value> {
+        let start = SystemTime::now();
+        loop {
+            let path = format!("/api/v1/webhooks/1/deliveries?limit=100&status={status}");
+            let listed = self.customer.get(&path).await.unwrap().json();
+            let listed = listed["data"]["deliveries"].as_array().unwrap().clone();
+            if listed.len() == count {
+                return listed;
+            }
+            assert!(start.elapsed().unwrap() < SOON, "{} of {count} are {status}", listed.len());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// What is on the deliveries queue: visible, received or delayed.
+    fn queued(&self) -> u64 {
+        let asked = json!({ "QueueUrl": self.stack.deliveries_queue_url, "AttributeNames": ["All"] });
+        let attributes = self.aws.call("sqs", "GetQueueAttributes", &asked).unwrap();
+        ["", "NotVisible", "Delayed"]
+            .map(|kind| attributes["Attributes"][format!("ApproximateNumberOfMessages{kind}")].clone())
+            .iter()
+            .map(|count| count.as_str().unwrap().parse::<u64>().unwrap())
+            .sum()
+    }
+
+    /// What waits, without the cursors.
+    fn entries(&self) -> Vec<Value> {
+        let items = self.aws.call("dynamodb", "Scan", &json!({ "TableName": TABLE })).unwrap();
+        let items = items["Items"].as_array().unwrap().iter();
+        items.filter(|item| item["shard"]["S"] != "cursors").cloned().collect()
+    }
+}
+
+fn run_release(aws: &Aws) {
+    let functions = aws.call("lambda", "ListFunctions", &json!({})).unwrap();
+    let names = functions["Functions"].as_array().unwrap().iter().map(|it| it["FunctionName"].as_str().unwrap());
+    let name = names.into_iter().find(|name| name.contains("Release")).unwrap();
+    let run = json!({ "FunctionName": name, "InvocationType": "RequestResponse", "Payload": "{}" });
+    let answer = aws.call("lambda", "Invoke", &run).unwrap();
+    assert!(answer.get("FunctionError").is_none(), "{answer}");
+}
+
+#[tokio::test]
+async fn what_waits_is_on_no_queue_and_is_sent_when_it_is_due() {
+    let scene = Scene::start("/waits", "8", Some(1)).await;
+    RECEIVER.answer(scene.path, vec![Answer::status(503); 30]);
+    scene.finish_tasks(30).await;
+    scene.wait_for("retrying", 30).await;
+    while scene.queued() > 0 {
+        assert!(
+            RECEIVER.received(scene.path).len() <= 30,
+            "nothing was on the queue by the time that retries were due"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(scene.entries().len(), 30);
+
+    let delivered = scene.wait_for("delivered", 30).await;
+    assert!(delivered.iter().all(|delivery| delivery["attempt_count"] == 2), "{delivered:?}");
+    let received = RECEIVER.received(scene.path);
+    assert_eq!(received.len(), 60, "each attempt was made once");
+    let (failed_at, again_at) =
+        (received[..30].iter().map(|it| it.at).max(), received[30..].iter().map(|it| it.at).min());
+    let waited = again_at.unwrap().duration_since(failed_at.unwrap()).unwrap_or_default();
+    assert!(waited > Duration::from_secs(4), "{waited:?}");
+}
+
+/// A schedule that never comes, so that only the runs below happen.
+#[tokio::test]
+async fn runs_at_the_same_time_lose_nothing_and_make_no_attempt_twice() {
+    let scene = Scene::start("/at_once", "1", None).await;
+    RECEIVER.answer(scene.path, vec![Answer::status(503); 40]);
+    scene.finish_tasks(40).await;
+    scene.wait_for("retrying", 40).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                // A process of its own: calls of one go one after the other.
+                run_release(&scene.stack.aws().unwrap());
+            });
+        }
+    });
+    let delivered = scene.wait_for("delivered", 40).await;
+    assert!(delivered.iter().all(|delivery| delivery["attempt_count"] == 2), "{delivered:?}");
+    assert_eq!(RECEIVER.received(scene.path).len(), 80);
+}
+
+/// The message of an attempt gets lost here: the entry says that a message carries it, and none does.
+#[tokio::test]
+async fn an_attempt_whose_message_got_lost_is_found_after_an_hour() {
+    let scene = Scene::start("/lost", "3600", Some(1)).await;
+    RECEIVER.answer(scene.path, vec![Answer::status(503); 1]);
+    scene.finish_tasks(1).await;
+    let delivery = scene.wait_for("retrying", 1).await.remove(0);
+    while scene.queued() > 0 || scene.entries().is_empty() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    let entry = scene.entries().remove(0);
+    let ago = |hours: u64| {
+        let at = SystemTime::now() - Duration::from_secs(hours * 3600);
+        jiff::Timestamp::try_from(at).unwrap().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
+    };
+    let mut lost = entry.clone();
+    let name = entry["due"]["S"].as_str().unwrap().split_once('#').unwrap().1;
+    lost["due"]["S"] = format!("{}#{name}", ago(2)).into();
+    lost["carried"] = json!({ "BOOL": true });
+    let key = json!({ "shard": entry["shard"], "due": entry["due"] });
+    scene.aws.call("dynamodb", "DeleteItem", &json!({ "TableName": TABLE, "Key": key })).unwrap();
+
+    // The delivery is not overdue yet, whatever the entry says.
+    scene.aws.call("dynamodb", "PutItem", &json!({ "TableName": TABLE, "Item": lost })).unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(RECEIVER.received(scene.path).len(), 1);
+
+    let deliveries = scene.aws.call("dynamodb", "Scan", &json!({ "TableName": "nano-webhooks-deliveries" })).unwrap();
+    let deliveries = deliveries["Items"].as_array().unwrap().iter();
+    let stored = deliveries.into_iter().find(|item| item["id"]["S"] == delivery["id"]).unwrap();
+    let overdue = json!({ "TableName": "nano-webhooks-deliveries",
+        "Key": { "webhook": stored["webhook"], "id": stored["id"] },
+        "UpdateExpression": "SET next_attempt_at = :at", "ExpressionAttributeValues": { ":at": { "S": ago(2) } } });
+    scene.aws.call("dynamodb", "UpdateItem", &overdue).unwrap();
+    lost["due"]["S"] = format!("{}#{name}", ago(1)).into();
+    scene.aws.call("dynamodb", "PutItem", &json!({ "TableName": TABLE, "Item": lost })).unwrap();
+    let delivered = scene.wait_for("delivered", 1).await.remove(0);
+    assert_eq!(delivered["attempt_count"], 2);
+    assert_eq!(scene.entries().len(), 3, "the two above, and one that looks after the message that was sent again");
+}

@@ -89,7 +89,7 @@ fn a_minute_of_retry_after_opens_the_circuit_at_once_unless_a_later_attempt_has_
 fn what_the_receiver_has_asked_for_holds_however_many_failures_follow() {
     let mut busy = attempt(1, 1, 429);
     busy.wait = Some(Duration::from_mins(1));
-    let more = (2..=40).map(|at| failure(at % 2 + 2, at));
+    let more = (2..=40).map(|at| failure(at % 3 + 1, at));
     let webhook = after(&webhook(), vec![busy]);
     assert_eq!(after(&webhook, more.collect()).circuit(), Circuit::Open);
 }

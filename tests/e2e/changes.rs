@@ -40,8 +40,8 @@ async fn a_changed_url_and_changed_events_count_from_the_next_task_on() {
     let reply = change(&customer, json!({ "url": moved, "events": ["job.failed", "job.completed"] })).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let expected = json!({ "id": 1, "url": moved, "events": ["job.failed", "job.completed"], "status": "active",
-        "failing_since": null, "consecutive_failures": 0, "disabled_reason": null,
-        "previous_secret_expires_at": null });
+        "failing_since": null, "consecutive_failures": 0, "last_failed_at": null, "disabled_reason": null,
+        "circuit": "recovering", "next_probe_at": null, "held": 0, "previous_secret_expires_at": null });
     assert_eq!(reply.json()["data"], expected);
     assert_eq!(customer.get(WEBHOOK).await.unwrap().json()["data"], expected);
     complete_a_task("acct_changed", "task_1", "failed").await;
@@ -77,12 +77,30 @@ async fn a_webhook_that_was_given_up_is_mended_by_making_it_active() {
     let webhook = wait_for_status(&customer, "disabled").await;
     assert_eq!(webhook["disabled_reason"], "the endpoint answered 410 Gone");
 
-    let url = change(&customer, json!({ "url": RECEIVER.url("/acct_mended/new") })).await.json();
-    assert_eq!(url["data"]["disabled_reason"], "the endpoint answered 410 Gone", "a new URL alone switches nothing on");
-    let active = change(&customer, json!({ "status": "active" })).await.json();
-    assert_eq!(active["data"]["disabled_reason"], Value::Null);
+    assert_eq!(webhook["consecutive_failures"], 1);
+
+    let other = change(&customer, json!({ "events": ["job.failed", "job.completed"] })).await.json();
+    assert_eq!(other["data"]["status"], "disabled", "what says nothing about the endpoint switches nothing on");
+    let active = change(&customer, json!({ "status": "active" })).await.json()["data"].take();
+    assert_eq!((&active["disabled_reason"], &active["circuit"]), (&Value::Null, &json!("recovering")));
     complete_a_task("acct_mended", "task_2", "completed").await;
-    received("/acct_mended/new", 1).await;
+    received("/acct_mended", 2).await;
+}
+
+#[tokio::test]
+async fn another_url_mends_a_webhook_that_the_service_gave_up_and_not_one_that_its_owner_disabled() {
+    let (customer, _) = customer_with_webhook("acct_moved_on", None).await;
+    RECEIVER.answer("/acct_moved_on", [Answer::status(410)]);
+    complete_a_task("acct_moved_on", "task_1", "completed").await;
+    wait_for_status(&customer, "disabled").await;
+    let moved = change(&customer, json!({ "url": RECEIVER.url("/acct_moved_on/new") })).await.json()["data"].take();
+    assert_eq!((&moved["status"], &moved["disabled_reason"]), (&json!("active"), &Value::Null));
+    complete_a_task("acct_moved_on", "task_2", "completed").await;
+    received("/acct_moved_on/new", 1).await;
+
+    change(&customer, json!({ "status": "disabled" })).await;
+    let moved = change(&customer, json!({ "url": RECEIVER.url("/acct_moved_on/newer") })).await.json()["data"].take();
+    assert_eq!(moved["status"], "disabled");
 }
 
 async fn wait_for_status(customer: &Customer, status: &str) -> Value {

@@ -221,7 +221,7 @@ async fn the_host_name_leads_to_the_api(stack: &Stack, aws: &Aws) {
     assert!(own_hosts.as_str().unwrap().ends_with(&format!(",{HOST}")), "{own_hosts}");
 }
 
-/// From the dispatcher over the bus to the topic.
+/// From watch-webhooks over the bus to the topic.
 async fn the_owner_of_a_failing_webhook_is_told(stack: &Stack, aws: &Aws, customer: &Customer) {
     RECEIVER.answer("/owner_is_told", vec![Answer::status(500); 20]);
     let webhook = json!({ "url": RECEIVER.url("/owner_is_told"), "events": ["job.failed"] });
@@ -239,15 +239,20 @@ fn what_an_option_needs_its_functions_may_do(aws: &Aws) {
     for function in ["FanOutFunction", "DispatcherFunction"] {
         assert_eq!(configuration(aws, function)["TracingConfig"]["Mode"], "Active", "{function}");
     }
-    let role = json!({ "RoleName": physical(aws, "DispatcherRole") });
-    let attached = aws.call("iam", "ListAttachedRolePolicies", &role).unwrap();
-    let mut attached: Vec<_> =
-        attached["AttachedPolicies"].as_array().unwrap().iter().map(|it| &it["PolicyArn"]).collect();
-    let policies = ["NotificationsPolicy", "TablesKeyPolicy", "TracingPolicy", "VpcPolicy"];
-    let mut expected: Vec<_> = policies.map(|name| json!(physical(aws, name))).to_vec();
-    attached.sort_by_key(ToString::to_string);
-    expected.sort_by_key(Value::to_string);
-    assert_eq!(attached, expected.iter().collect::<Vec<_>>());
+    let policies = [
+        ("DispatcherRole", ["TablesKeyPolicy", "TracingPolicy", "VpcPolicy"].as_slice()),
+        ("WatchWebhooksRole", &["NotificationsPolicy", "TablesKeyPolicy"]),
+    ];
+    for (role, policies) in policies {
+        let role = json!({ "RoleName": physical(aws, role) });
+        let attached = aws.call("iam", "ListAttachedRolePolicies", &role).unwrap();
+        let mut attached: Vec<_> =
+            attached["AttachedPolicies"].as_array().unwrap().iter().map(|it| &it["PolicyArn"]).collect();
+        let mut expected: Vec<_> = policies.iter().map(|name| json!(physical(aws, name))).collect();
+        attached.sort_by_key(ToString::to_string);
+        expected.sort_by_key(Value::to_string);
+        assert_eq!(attached, expected.iter().collect::<Vec<_>>(), "{role}");
+    }
 }
 
 fn every_alarm_tells_its_topic(aws: &Aws) {

@@ -9,6 +9,7 @@ mod alarms;
 mod api;
 mod bytes;
 mod changes;
+mod circuit;
 mod console;
 mod delivery;
 mod deployments;

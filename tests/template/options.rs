@@ -46,11 +46,11 @@ fn an_option_allows_exactly_what_it_needs_to_the_roles_that_need_it() {
     ]);
     let this_stacks_functions = json!({ "Fn::Sub":
         "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-*" });
-    let dispatcher = json!([{ "Ref": "DispatcherRole" }]);
+    let watcher = json!([{ "Ref": "WatchWebhooksRole" }]);
     let expected = [
         (
             "NotificationsPolicy",
-            dispatcher,
+            watcher,
             json!([
             { "Effect": "Allow", "Action": "events:PutEvents", "Resource": bus }]),
         ),

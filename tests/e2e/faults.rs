@@ -107,6 +107,8 @@ async fn survive(size: &Size) {
     }
     settle(&producer, &faults, size.settled_within).await;
     faults.set_rate(0.0);
+    world.wait_until_nothing_waits(size.settled_within).await;
+    settle(&producer, &faults, size.settled_within).await;
 
     let evidence = Evidence::gather(&world, &receiver, &producer).await;
     let counts = faults.counts();
@@ -123,7 +125,12 @@ fn stack(faults: &Faults, folder: &Path) -> Stack {
         folder: folder.to_owned(),
         faults: Some(faults.clone()),
         // Fewer processes that are busier, so that more of those that are killed have something to lose.
-        parameters: vec![("DispatcherMaximumConcurrency", "8"), ("RetryScheduleSeconds", SCHEDULE)],
+        parameters: vec![
+            ("DispatcherMaximumConcurrency", "8"),
+            ("RetryScheduleSeconds", SCHEDULE),
+            ("ProbeScheduleSeconds", "3"),
+        ],
+        schedules_every_seconds: Some(2),
         properties: json!({
             "FanOutFunction": { "Timeout": 6 },
             "CompletionsQueue": {

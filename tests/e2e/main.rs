@@ -22,6 +22,7 @@ mod isolation;
 mod mailbox;
 mod observed;
 mod operator;
+mod outage;
 mod producers;
 mod receivers;
 mod recovery;

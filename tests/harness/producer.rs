@@ -112,6 +112,7 @@ impl Producer {
             let names = [
                 QueueAttributeName::ApproximateNumberOfMessages,
                 QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+                QueueAttributeName::ApproximateNumberOfMessagesDelayed,
             ];
             let request = self.client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
             let attributes = request.send().await.map_err(|error| failure(&error))?.attributes.unwrap_or_default();

@@ -1,11 +1,12 @@
 //! Who there is and what happens: accounts with their webhooks, tasks that end, and receivers with their moods. All of it
 //! comes from the seed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use harness::{Answer, Customer, Received, Receiver, Stack};
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::{Evidence, Size};
 
@@ -69,7 +70,8 @@ impl World {
             accounts.push(Account::create(stack, receiver, number, MIXTURES[mixture]).await);
         }
         let tasks = (0..size.completions).map(|number| Task::make_up(number, &accounts, &mut rng)).collect();
-        receiver.answer_by(move |request| mood(request, &mut rng));
+        let start = Instant::now();
+        receiver.answer_by(move |request| mood(request, start.elapsed(), &mut rng));
         Self { accounts, tasks, seed }
     }
 
@@ -86,6 +88,22 @@ impl World {
             rng.shuffle(&mut wave);
             wave
         })
+    }
+
+    /// Waits until no delivery is held or retrying any more.
+    pub(super) async fn wait_until_nothing_waits(&self, within: Duration) {
+        let start = Instant::now();
+        for account in &self.accounts {
+            for (webhook, status) in
+                account.webhooks.iter().flat_map(|webhook| [(webhook, "held"), (webhook, "retrying")])
+            {
+                let path = format!("/api/v1/webhooks/{}/deliveries?limit=1&status={status}", webhook.id);
+                while account.customer.get(&path).await.unwrap().json()["data"]["deliveries"] != json!([]) {
+                    assert!(start.elapsed() < within, "{} has deliveries that are {status}", webhook.path);
+                    sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
     }
 
     /// The messages of the tasks whose webhooks all have their finished delivery.
@@ -147,11 +165,17 @@ impl Task {
     }
 }
 
+/// Whether an endpoint is down: some of them for a while, again and again. Then their circuits open, and what comes is held.
+pub(super) fn has_outages(path: &str) -> bool {
+    path.ends_with("1/0") || path.ends_with("4/2")
+}
+
 /// Mostly willing; sometimes out of order, slow, or so slow that the service gives up.
-fn mood(request: &Received, rng: &mut Rng) -> Answer {
+fn mood(request: &Received, since: Duration, rng: &mut Rng) -> Answer {
     let is_hopeless = request.body.windows(HOPELESS.len()).any(|window| window == HOPELESS.as_bytes());
     let slow = |millis| Answer { delay: Duration::from_millis(millis), ..Answer::status(200) };
     match rng.u32(..1000) {
+        _ if has_outages(&request.path) && (15..40).contains(&(since.as_secs() % 120)) => Answer::status(503),
         _ if is_hopeless => Answer::status(500),
         0..60 => Answer::status(*rng.choice(&[500, 503, 404, 302]).expect("there are four")),
         60..90 => slow(rng.u64(100..2_000)),

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    delivery::Attempt,
+    delivery::{Attempt, Outcome},
     reply_time::ReplyTime,
     webhook::{AccountId, WebhookId},
 };
@@ -36,7 +36,10 @@ pub struct Tally {
     pub deliveries: u64,
     /// Attempts that failed.
     pub failures: u64,
-    /// How many attempts lasted how long, by the number of a [`bucket`].
+    /// How many of them failed in which way, by [`Outcome::phase`](crate::delivery::Outcome::phase).
+    pub failures_by_outcome: BTreeMap<String, u64>,
+    /// How many answers took how long, by the number of a [`bucket`]. A refused connection takes a millisecond and a timeout ten
+    /// seconds, and neither says how fast an endpoint answers.
     pub durations: BTreeMap<u8, u64>,
 }
 
@@ -46,6 +49,7 @@ pub struct Summary {
     hour: ReplyTime,
     deliveries: u64,
     failures: u64,
+    failures_by_outcome: BTreeMap<String, u64>,
     p50_ms: Option<u64>,
     p95_ms: Option<u64>,
 }
@@ -57,15 +61,21 @@ const WIDTH: f64 = 1.2;
 impl Tally {
     /// Counts an attempt.
     pub fn add(&mut self, attempt: &Attempt) {
-        let counter = if attempt.outcome.is_success() { &mut self.deliveries } else { &mut self.failures };
-        *counter += 1;
-        *self.durations.entry(bucket(attempt.duration_ms)).or_default() += 1;
+        if attempt.outcome.is_success() {
+            self.deliveries += 1;
+        } else {
+            self.failures += 1;
+            *self.failures_by_outcome.entry(attempt.outcome.phase().to_owned()).or_default() += 1;
+        }
+        if matches!(attempt.outcome, Outcome::Http { .. }) {
+            *self.durations.entry(bucket(attempt.duration_ms)).or_default() += 1;
+        }
     }
 
-    /// The duration that so many of a hundred attempts did not exceed, in milliseconds, give or take a tenth.
+    /// The duration that so many of a hundred answers did not exceed, in milliseconds, give or take a tenth.
     fn percentile(&self, percent: u64) -> Option<u64> {
-        let attempts: u64 = self.durations.values().sum();
-        let rank = (attempts * percent).div_ceil(100).max(1);
+        let answers: u64 = self.durations.values().sum();
+        let rank = (answers * percent).div_ceil(100).max(1);
         let mut passed = 0;
         let found = self.durations.iter().find(|(_, count)| {
             passed += **count;
@@ -77,8 +87,15 @@ impl Tally {
 
 impl Summary {
     fn new(hour: Timestamp, tally: &Tally) -> Self {
-        let Tally { deliveries, failures, .. } = *tally;
-        Self { hour: hour.into(), deliveries, failures, p50_ms: tally.percentile(50), p95_ms: tally.percentile(95) }
+        let Tally { deliveries, failures, ref failures_by_outcome, .. } = *tally;
+        Self {
+            hour: hour.into(),
+            deliveries,
+            failures,
+            failures_by_outcome: failures_by_outcome.clone(),
+            p50_ms: tally.percentile(50),
+            p95_ms: tally.percentile(95),
+        }
     }
 }
 
@@ -109,7 +126,6 @@ fn middle(bucket: u8) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::Outcome;
 
     fn now() -> Timestamp {
         "2026-01-02T03:04:05Z".parse().unwrap()
@@ -134,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_are_taken_over_all_attempts() {
+    fn percentiles_are_taken_over_all_answers() {
         let hundred = tally((1..=95).map(|_| 100).chain([5000; 5]));
         assert!(hundred.percentile(50).unwrap().abs_diff(100) < 10);
         assert!(hundred.percentile(95).unwrap().abs_diff(100) < 10);
@@ -143,17 +159,20 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_attempt_is_a_failure_and_no_delivery() {
-        let mut tally = tally([10]);
-        tally.add(&Attempt {
-            started_at: now(),
-            duration_ms: 10,
-            resent: false,
-            outcome: Outcome::Timeout,
-            answer: None,
-        });
-        assert_eq!((tally.deliveries, tally.failures), (1, 1));
-        assert_eq!(tally.durations.values().sum::<u64>(), 2);
+    fn an_attempt_without_an_answer_is_a_failure_of_its_kind_and_says_nothing_of_the_response_time() {
+        let mut tally = tally([100]);
+        for (outcome, duration_ms) in [
+            (Outcome::Connect, 1),
+            (Outcome::Timeout, 10_000),
+            (Outcome::Timeout, 10_000),
+            (Outcome::Http { http_status: 500, response: String::new() }, 100),
+        ] {
+            tally.add(&Attempt { started_at: now(), duration_ms, resent: false, outcome, answer: None });
+        }
+        assert_eq!((tally.deliveries, tally.failures), (1, 4));
+        let expected = [("connect", 1), ("http", 1), ("timeout", 2)].map(|(name, count)| (name.to_owned(), count));
+        assert_eq!(tally.failures_by_outcome, BTreeMap::from(expected));
+        assert!(tally.percentile(1).unwrap().abs_diff(100) < 10 && tally.percentile(100).unwrap().abs_diff(100) < 10);
     }
 
     #[test]

@@ -37,6 +37,8 @@ async fn deliveries_failures_and_durations_are_counted_by_the_hour() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     assert_eq!((total(&stats, "deliveries"), total(&stats, "failures")), (3, 1), "{stats}");
+    let failed = stats["hours"].as_array().unwrap().iter().map(|hour| &hour["failures_by_outcome"]);
+    assert_eq!(failed.filter_map(|outcomes| outcomes["http"].as_u64()).sum::<u64>(), 1, "{stats}");
     let slowest = stats["hours"].as_array().unwrap().iter().filter_map(|hour| hour["p95_ms"].as_u64()).max().unwrap();
     assert!(slowest >= 900, "{stats}");
 

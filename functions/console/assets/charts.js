@@ -2,8 +2,11 @@
 
 import uPlot from './uplot-1.6.32.js';
 import { duration, fill, h, say } from './dom.js';
+import { OUTCOMES } from './explain.js';
 
 const HEIGHT = 180;
+/** More points than this in a line would run into each other. */
+const MOST_POINTS = 48;
 /** Neither deliveries nor milliseconds have fractions. */
 const WHOLE_STEPS = [...Array(9).keys()].flatMap((zeros) => [1, 2, 5].map((digit) => digit * 10 ** zeros));
 
@@ -26,16 +29,18 @@ export function drawCharts(element, hours) {
       { name: 'Failed attempts', values: failed, drawn: both, colour: '--red', bars: true },
       { name: 'Delivered', values: delivered, colour: '--green', bars: true },
     ],
-    show: String,
-    idle: { when: 'in all', values: [sum(failed), sum(delivered)] },
+    show: (value) => value.toLocaleString(),
+    mark: short,
+    idle: { when: 'Total', values: [sum(failed), sum(delivered)] },
     empty: sum(both) === 0,
+    note: (at) => reasons(at === null ? hours : [hours[at]]),
   });
   const speed = chart({
-    title: 'Response time',
+    title: 'Response time of answers',
     times,
     series: [
       { name: '95 % within', values: slow, colour: '--amber' },
-      { name: 'Half within', values: median, colour: '--accent' },
+      { name: 'Median', values: median, colour: '--accent' },
     ],
     show: (value) => (value === null ? '–' : duration(value)),
     idle: { at: lastAt, values: [slow[lastAt], median[lastAt]] },
@@ -67,10 +72,29 @@ export function drawCharts(element, hours) {
   };
 }
 
+/** How attempts failed, the most frequent first. */
+function reasons(hours) {
+  const counts = {};
+  for (const { failures_by_outcome: outcomes } of hours) {
+    for (const [outcome, count] of Object.entries(outcomes)) counts[outcome] = (counts[outcome] ?? 0) + count;
+  }
+  const all = Object.entries(counts).sort(([, one], [, other]) => other - one);
+  return (
+    all.length > 0 &&
+    `Failed: ${all.map(([outcome, count]) => `${count.toLocaleString()} × ${OUTCOMES[outcome]}`).join(', ')}`
+  );
+}
+
+/** A number as it fits beside an axis: 12.5k */
+function short(value) {
+  return value.toLocaleString(undefined, { notation: 'compact', maximumFractionDigits: 1 });
+}
+
 /** `idle` is what the numbers say while no hour is chosen: those of the hour `at`, or others. */
-function chart({ title, times, series, show, idle, empty }) {
+function chart({ title, times, series, show, mark = show, idle, empty, note = () => null }) {
   const values = series.map(() => h('strong'));
   const when = h('span', { class: 'hint' });
+  const reason = h('p', { class: 'hint' });
   const canvas = h('div', { class: 'canvas', tabindex: empty ? null : 0, role: 'img', onkeydown: move });
   const figure = h(
     'figure',
@@ -86,6 +110,7 @@ function chart({ title, times, series, show, idle, empty }) {
         )
         .reverse(),
     ),
+    reason,
   );
   let plot;
   return {
@@ -96,9 +121,10 @@ function chart({ title, times, series, show, idle, empty }) {
   };
 
   function tell(at) {
-    const style = { weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
+    const style = { weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' };
     const hour = (index) => new Date(times[index] * 1000).toLocaleString(undefined, style);
     const chosen = at ?? null;
+    fill(reason, empty ? null : note(chosen));
     fill(when, empty ? '' : chosen !== null ? hour(chosen) : (idle.when ?? hour(idle.at)));
     series.forEach((one, index) =>
       fill(values[index], empty ? '' : show(chosen === null ? idle.values[index] : one.values[chosen])),
@@ -129,7 +155,7 @@ function chart({ title, times, series, show, idle, empty }) {
       {
         width: canvas.clientWidth,
         height: HEIGHT,
-        padding: [8, 8, 0, 0],
+        padding: [8, 16, 0, 0],
         legend: { show: false },
         cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { show: false } },
         scales: {
@@ -138,7 +164,7 @@ function chart({ title, times, series, show, idle, empty }) {
         },
         axes: [
           { ...axis, size: 30, grid: { show: false }, values: hourLabels },
-          { ...axis, size: 52, incrs: WHOLE_STEPS, values: (_, marks) => marks.map(show) },
+          { ...axis, size: 52, incrs: WHOLE_STEPS, values: (_, marks) => marks.map(mark) },
         ],
         series: [
           {},
@@ -147,7 +173,7 @@ function chart({ title, times, series, show, idle, empty }) {
             width: one.bars ? 0 : 2,
             fill: one.bars ? colour(one.colour) : undefined,
             paths: one.bars ? uPlot.paths.bars({ size: [0.7, 40] }) : uPlot.paths.linear(),
-            points: { show: !one.bars, size: 6, fill: colour(one.colour) },
+            points: { show: !one.bars && times.length <= MOST_POINTS, size: 6, fill: colour(one.colour) },
           })),
         ],
         hooks: { setCursor: [({ cursor }) => tell(cursor.idx)] },

@@ -1,5 +1,17 @@
 // What an outcome means for the person whose endpoint it is, and what to do about it. No DOM in here.
 
+/** The outcomes of attempts that failed, in a few words. */
+export const OUTCOMES = {
+  http: 'another answer than 2xx',
+  timeout: 'no answer in time',
+  connect: 'no connection',
+  tls: 'no TLS session',
+  dns: 'host name not found',
+  interrupted: 'connection lost',
+  too_large: 'answer too large',
+  blocked: 'not allowed to be called',
+};
+
 /** Of a receiver's own words, no more than a person takes in beside ours. */
 const LONGEST_WORDS = 160;
 
@@ -41,10 +53,12 @@ export function isAboutSignature({ outcome, http_status: status }) {
 }
 
 /** A sentence of advice about a failed attempt. */
-export function advice({ outcome, http_status: status }) {
-  return outcome === 'http'
-    ? aboutStatus(status)
-    : (ABOUT[outcome] ?? 'Look into your server’s log at the time of the attempt.');
+export function advice({ outcome, http_status: status, duration_ms: took }) {
+  if (outcome === 'http') return aboutStatus(status);
+  // It took as long as an endpoint is given, which is the operator's choice.
+  if (outcome === 'timeout')
+    return `Your endpoint has ${Math.round(took / 1000)} seconds. Answer 2xx first, and do the work afterwards.`;
+  return ABOUT[outcome] ?? 'Look into your server’s log at the time of the attempt.';
 }
 
 const ABOUT = {
@@ -58,7 +72,6 @@ const ABOUT = {
   tls:
     'The connection stood, but its certificate was not accepted. It has to be valid, name this host, and ' +
     'come with its intermediate certificates.',
-  timeout: 'Your endpoint has 10 seconds. Answer 2xx first, and do the work afterwards.',
   interrupted:
     'Your server, or a proxy in front of it, closed the connection or did not speak HTTP. Its log should have ' +
     'an error at the time of the attempt.',
@@ -70,9 +83,7 @@ function aboutStatus(status) {
     return 'Redirects are not followed. Edit the webhook and give it the URL that yours redirects to.';
   switch (status) {
     case 400:
-      return (
-        'Your server did not like the request. If it checks the signature, see below whether that is why.'
-      );
+      return 'Your server did not like the request. If it checks the signature, see below whether that is why.';
     case 401:
     case 403:
       return (

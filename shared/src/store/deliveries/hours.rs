@@ -16,6 +16,8 @@ const KEPT: i64 = 8 * 86_400;
 
 /// What the name of a bucket's counter begins with.
 const DURATION: &str = "d";
+/// What the name of an outcome's counter begins with.
+const FAILED: &str = "failed_";
 
 impl Deliveries {
     /// Adds to a webhook's hour, and makes what of it is not there yet.
@@ -61,10 +63,12 @@ impl Deliveries {
     }
 }
 
-/// A tally's counters by name. The first two are there for every hour, a bucket's where it has a count.
+/// A tally's counters by name. The first two are there for every hour, an outcome's and a bucket's if it has a count.
 fn counters(tally: &Tally) -> impl Iterator<Item = (String, u64)> {
     let durations = tally.durations.iter().map(|(bucket, count)| (format!("{DURATION}{bucket}"), *count));
-    [("deliveries".to_owned(), tally.deliveries), ("failures".to_owned(), tally.failures)].into_iter().chain(durations)
+    let failed = tally.failures_by_outcome.iter().map(|(outcome, count)| (format!("{FAILED}{outcome}"), *count));
+    let both = [("deliveries".to_owned(), tally.deliveries), ("failures".to_owned(), tally.failures)];
+    both.into_iter().chain(failed).chain(durations)
 }
 
 fn name(hour: &Hour) -> String {
@@ -80,9 +84,12 @@ fn hour(item: &Item) -> Option<(Timestamp, Tally)> {
     let count = |value: &AttributeValue| value.as_n().ok()?.parse().ok();
     let duration =
         |(name, value): (&String, &AttributeValue)| Some((name.strip_prefix(DURATION)?.parse().ok()?, count(value)?));
+    let failed =
+        |(name, value): (&String, &AttributeValue)| Some((name.strip_prefix(FAILED)?.to_owned(), count(value)?));
     let tally = Tally {
         deliveries: count(item.get("deliveries")?)?,
         failures: count(item.get("failures")?)?,
+        failures_by_outcome: item.iter().filter_map(failed).collect(),
         durations: item.iter().filter_map(duration).collect(),
     };
     Some((item.get("id")?.as_s().ok()?.parse().ok()?, tally))

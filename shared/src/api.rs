@@ -15,7 +15,7 @@ pub use gate::Gate;
 pub use key::ApiKey;
 use lambda_http::{
     Adapter, Body, LambdaEvent, RequestExt as _, Response,
-    http::{HeaderValue, StatusCode, header::HOST},
+    http::{HeaderValue, Method, StatusCode, header::HOST},
     request::{LambdaRequest, RequestContext},
     service_fn,
     tower::ServiceExt as _,
@@ -195,6 +195,12 @@ impl Reply {
         Self::new(StatusCode::ACCEPTED, data)
     }
 
+    /// 307 to another URL, which may be relative.
+    pub fn redirect(to: &'static str) -> Self {
+        let headers = vec![("location", to.to_owned())];
+        Self { status: StatusCode::TEMPORARY_REDIRECT, headers, body: Body::Empty }
+    }
+
     /// 200 with a file, which stands outside the envelope.
     pub fn file(content_type: &'static str, content: &'static str) -> Self {
         Self { status: StatusCode::OK, headers: vec![("content-type", content_type.to_owned())], body: content.into() }
@@ -214,6 +220,10 @@ impl Reply {
 
     fn json(status: StatusCode, body: String) -> Self {
         Self { status, headers: vec![("content-type", "application/json".to_owned())], body: body.into() }
+    }
+
+    fn without_body(self) -> Self {
+        Self { body: Body::Empty, ..self }
     }
 
     fn error(err: &ApiError, request_id: &str) -> Self {
@@ -236,8 +246,21 @@ where
     H: Fn(Request) -> F + Sync,
     F: Future<Output = Result<Reply, ApiError>> + Send,
 {
-    let handler = &handler;
+    serve_partly_public(gate, |_| None, handler).await
+}
+
+/// The same, except that a request for which `public` has a reply needs no key.
+pub async fn serve_partly_public<P, H, F>(gate: &Gate, public: P, handler: H) -> Result<(), lambda_http::Error>
+where
+    P: Fn(&lambda_http::Request) -> Option<Reply> + Sync,
+    H: Fn(Request) -> F + Sync,
+    F: Future<Output = Result<Reply, ApiError>> + Send,
+{
+    let (public, handler) = (&public, &handler);
     run(|request: lambda_http::Request| async move {
+        if let Some(reply) = public(&request) {
+            return (Ok(reply), Vec::new());
+        }
         let (account, allowance) = match gate.admit(request.headers()).await {
             Ok(admitted) => admitted,
             Err(err) => return (Err(err), Vec::new()),
@@ -255,13 +278,17 @@ where
     .await
 }
 
-/// Serves a route that needs no key, because what it gives is everybody's.
+/// Serves a route that needs no key, because what it gives is everybody's. `HEAD` gets the headers of `GET`.
 pub async fn serve_public<H>(handler: H) -> Result<(), lambda_http::Error>
 where
     H: Fn(&lambda_http::Request) -> Result<Reply, ApiError> + Sync,
 {
     let handler = &handler;
-    run(|request: lambda_http::Request| async move { (handler(&request), Vec::new()) }).await
+    run(|request: lambda_http::Request| async move {
+        let reply = handler(&request);
+        (if request.method() == Method::HEAD { reply.map(Reply::without_body) } else { reply }, Vec::new())
+    })
+    .await
 }
 
 async fn run<A, F>(answer: A) -> Result<(), lambda_http::Error>

@@ -1,20 +1,30 @@
 // What happened to a webhook in the last hours, as charts.
 
+import { parameters, setParameters } from './address.js';
 import { poll, request } from './api.js';
 import { fill, h } from './dom.js';
 
 const REFRESH = 60_000;
+/** The first one is shown unless the address has another. */
+const PERIODS = [
+  ['24', 'Last 24 hours'],
+  ['168', 'Last 7 days'],
+];
 
 /** The charts as a section that keeps itself fresh; `refresh` loads them at once. */
 export function activitySection(path, signal, failed) {
+  const shown = parameters().get('hours');
   const hours = h(
     'select',
-    { 'aria-label': 'Period', onchange: () => refresh().catch(failed) },
-    h('option', { value: 24 }, 'Last 24 hours'),
-    h('option', { value: 168 }, 'Last 7 days'),
+    { 'aria-label': 'Period', onchange: choose },
+    PERIODS.map(([value, text]) => h('option', { value, selected: value === shown }, text)),
   );
   const body = h('div', { class: 'charts' }, h('p', { class: 'loading' }, 'Loading …'));
   let drawing;
+  function choose() {
+    setParameters({ hours: hours.value === PERIODS[0][0] ? null : hours.value });
+    refresh().catch(failed);
+  }
   async function refresh() {
     const stats = await request('GET', `${path}/stats?hours=${hours.value}`, { signal });
     const { drawCharts } = await import('./charts.js');

@@ -1,7 +1,8 @@
 // The public API, and nothing beside it: what the console can do, a program with the same key can do.
 
+import { session } from './session.js';
+
 const BASE = new URL('api/v1/', document.baseURI);
-const KEY = 'api-key';
 
 /** Why a request got no data. `status` is 0 where no answer came. */
 export class ApiError extends Error {
@@ -10,19 +11,6 @@ export class ApiError extends Error {
     Object.assign(this, { status, goOnAt, requestId });
   }
 }
-
-/** The key of this tab, kept until its user signs out; a browser that opens a closed tab again brings it back. */
-export const session = {
-  get key() {
-    return sessionStorage.getItem(KEY);
-  },
-  start(key) {
-    sessionStorage.setItem(KEY, key);
-  },
-  end() {
-    sessionStorage.removeItem(KEY);
-  },
-};
 
 /** What the last reply said of the key's limit: how many requests it is, how many are left, when there are more. */
 const limit = { total: 0, remaining: Infinity, resetAt: 0 };
@@ -78,7 +66,8 @@ export async function request(method, path, { body, signal, key = session.key, h
 
   if (response.status === 401 && key === session.key) {
     session.end();
-    window.dispatchEvent(new Event('signed-out'));
+    const detail = 'This key is not valid any more. Sign in with another one.';
+    window.dispatchEvent(new CustomEvent('signed-out', { detail }));
   }
   const seconds = Number(response.headers.get('retry-after'));
   throw new ApiError(response.status, sentence(reply.error?.message ?? `the service answered ${response.status}`), {

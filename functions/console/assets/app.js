@@ -1,9 +1,10 @@
 // The console's frame: who is signed in, which page the address names, and what happens when a page cannot be shown.
 
-import { ApiError, request, session, sleep } from './api.js';
+import { ApiError, request, sleep } from './api.js';
 import { clock, fill, h, say } from './dom.js';
 import { checkerPage } from './checker.js';
 import { deliveryPage } from './delivery.js';
+import { session } from './session.js';
 import { webhookPage } from './webhook.js';
 import { webhooksPage } from './webhooks.js';
 
@@ -19,16 +20,17 @@ const content = document.getElementById('content');
 let shown = new AbortController();
 
 window.addEventListener('hashchange', () => show());
-window.addEventListener('signed-out', () => {
+window.addEventListener('signed-out', ({ detail }) => {
   shown.abort();
   closeDialogs();
-  signIn('This key is not valid any more. Sign in with another one.');
+  signIn(detail ?? 'You have signed out in another tab.');
 });
 document.querySelector('.skip').addEventListener('click', (event) => {
   // The part behind # is taken: it names the page.
   event.preventDefault();
   content.focus();
 });
+await session.join();
 show(true);
 
 /** Shows the page that the address names. Whatever the page before it still did ends. */
@@ -41,7 +43,8 @@ async function show(first = false) {
 
   if (!session.key) return signIn();
   showBar();
-  const [page, ids] = PAGES.map(([pattern, page]) => [page, pattern.exec(location.hash)]).find(([, ids]) => ids) ?? [];
+  const [page, ids] =
+    PAGES.map(([pattern, page]) => [page, pattern.exec(location.hash.split('?')[0])]).find(([, ids]) => ids) ?? [];
   if (!page) return showMissing('There is no such page.');
   document.title = 'Webhooks';
   fill(content, h('p', { class: 'loading' }, 'Loading …'));
@@ -140,7 +143,7 @@ function showBar() {
           type: 'button',
           class: 'small',
           onclick: () => {
-            session.end();
+            session.signOut();
             location.hash = '#/';
             show();
           },
@@ -175,7 +178,7 @@ function signIn(reason) {
     h(
       'p',
       { class: 'hint', id: 'key-hint' },
-      'It begins with sk- and stays in this tab. On a computer that others use, sign out: browsers can open a closed ' +
+      'It begins with sk- and stays in this tab and those that you open from it. On a computer that others use, sign out: browsers can open a closed ' +
         'tab again, key and all.',
     ),
     error,
@@ -202,7 +205,11 @@ function signIn(reason) {
 
   async function submit(event) {
     event.preventDefault();
-    const text = key.value.trim();
+    // As it stands in a header, with what a copy brought along.
+    const text = key.value
+      .trim()
+      .replace(/^(authorization:\s*)?bearer\s+/i, '')
+      .replace(/^["']|["']$/g, '');
     if (!/^sk-[0-9a-f]{40}$/.test(text))
       return refuse(text ? 'An API key is sk- and 40 digits or letters from a to f.' : 'Paste your API key first.');
     button.disabled = true;

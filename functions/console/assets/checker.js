@@ -1,6 +1,7 @@
 // The signature checker's page; the thinking is in signature.js.
 
 import { copyButton, fill, h, say } from './dom.js';
+import { readRequest, schemeOf } from './request.js';
 import { PAGE, STANDARD } from './schemes.js';
 import { check } from './signature.js';
 
@@ -36,6 +37,7 @@ export function checkerPage(content, { signal }) {
     oldSecret: field('old-secret', 'input', {}),
     signature: field('signature', 'input', { placeholder: 'v1=…' }),
   };
+  const request = field('request', 'textarea', { rows: 5, oninput: takeRequest });
   const schemes = [PAGE, STANDARD].map((name) =>
     h('input', { type: 'radio', name: 'scheme', value: name, checked: name === PAGE, onchange: update }),
   );
@@ -73,6 +75,18 @@ export function checkerPage(content, { signal }) {
         'form',
         { class: 'card', novalidate: true, onsubmit: (event) => event.preventDefault() },
         h(
+          'details',
+          {},
+          h('summary', {}, 'Paste the whole request'),
+          h('label', { for: request.id }, 'Request'),
+          request,
+          h(
+            'p',
+            { class: 'hint' },
+            'Headers, an empty line and the body, as a log or a tunnel shows them. The fields take what they need.',
+          ),
+        ),
+        h(
           'fieldset',
           {},
           h('legend', {}, 'Header'),
@@ -86,7 +100,12 @@ export function checkerPage(content, { signal }) {
         row('timestamp', 'Timestamp', 'The header X-Nano-Timestamp (webhook-timestamp has the same value).'),
         idRow,
         row('secret', 'Signing secret'),
-        h('details', {}, h('summary', {}, 'There was another secret before'), row('oldSecret', 'Old signing secret')),
+        h(
+          'details',
+          {},
+          h('summary', {}, 'It may have been another secret: an old one, or another webhook’s'),
+          row('oldSecret', 'The other secret'),
+        ),
         row('signature', 'The signature that you computed', 'Or the one that arrived.'),
       ),
       result,
@@ -94,12 +113,20 @@ export function checkerPage(content, { signal }) {
   );
   update();
 
+  /** The form of what was pasted says which header is meant. */
+  function choose(signature) {
+    const scheme = schemeOf(signature);
+    for (const input of schemes) if (scheme) input.checked = input.value === scheme;
+  }
+
+  function takeRequest() {
+    for (const [name, value] of Object.entries(readRequest(request.value))) fields[name].value = value;
+    choose(fields.signature.value);
+    update();
+  }
+
   async function update() {
-    // The form of what was pasted says which header is meant.
-    if (this === fields.signature) {
-      if (/^\s*v1,/.test(this.value)) schemes[1].checked = true;
-      if (/^\s*v1=/.test(this.value)) schemes[0].checked = true;
-    }
+    if (this === fields.signature) choose(this.value);
     const scheme = schemes.find((input) => input.checked).value;
     idRow.hidden = scheme === PAGE;
     fields.signature.placeholder = scheme === PAGE ? 'v1=…' : 'v1,…';

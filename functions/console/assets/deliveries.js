@@ -1,19 +1,22 @@
 // A webhook's deliveries as a list, and how one of them is watched on its way.
 
+import { parameters, setParameters } from './address.js';
 import { keepLively, poll, request } from './api.js';
-import { capital, duration, fill, h, safely, time } from './dom.js';
+import { capital, duration, fill, h, safely, time, zone } from './dom.js';
 import { answered, label, succeeded } from './explain.js';
 
 const REFRESH_LIST = 15_000;
 /** What to narrow the list to. `pending` is over in a moment. */
-const STATES = ['delivered', 'retrying', 'held', 'failed', 'cancelled'];const ABOUT_HELD =
+const STATES = ['delivered', 'retrying', 'held', 'failed', 'cancelled'];
+const ABOUT_HELD =
   'A held delivery waits because your endpoint does not answer, or because the webhook is disabled. It is sent by itself ' +
   'when your endpoint answers again or you enable the webhook.';
 
 /** The list as a section; `refresh` loads it once, `keepFresh` again and again. */
 export function deliveriesSection(path, signal, failed) {
-  // One cursor for each page up to the one that is shown; the first page has none.
-  let [state, cursors, shown] = ['', [''], null];
+  const { status, cursor } = Object.fromEntries(parameters());
+  // One cursor for each page up to the one that is shown; the first page has none. An address has the last one.
+  let [state, cursors, shown] = [STATES.includes(status) ? status : '', cursor ? ['', cursor] : [''], null];
   const webhookId = path.split('/')[1];
   const body = h('div', {}, h('p', { class: 'loading' }, 'Loading …'));
   const choice = (value, text) =>
@@ -94,13 +97,20 @@ export function deliveriesSection(path, signal, failed) {
 
   function choose(value) {
     [state, cursors] = [value, ['']];
+    setParameters({ status: state, cursor: null });
     refresh().catch(failed);
   }
 
   function turn(change) {
     change();
+    setParameters({ cursor: cursors.at(-1) });
     refresh()
-      .then(() => section.scrollIntoView({ block: 'nearest' }))
+      .then(() => {
+        section.scrollIntoView({ block: 'nearest' });
+        // On the first page and on the last one a button is disabled, and what is disabled has no focus.
+        const other = newer.disabled ? older : newer;
+        if (document.activeElement === document.body || document.activeElement.disabled) other.focus();
+      })
       .catch(failed);
   }
 
@@ -123,7 +133,9 @@ export function deliveriesSection(path, signal, failed) {
         h(
           'tr',
           {},
-          ['Status', 'Event', 'Last answer', 'Attempts', 'Task ended'].map((name) => h('th', { scope: 'col' }, name)),
+          ['Status', 'Event', 'Last answer', 'Attempts', `Task ended (${zone()})`].map((name) =>
+            h('th', { scope: 'col' }, name),
+          ),
         ),
       ),
       h(
@@ -151,7 +163,7 @@ export function deliveriesSection(path, signal, failed) {
               { class: row.last_attempt && !succeeded(row.last_attempt) ? 'bad' : '' },
               lastAnswer(row.last_attempt),
             ),
-            h('td', {}, row.attempt_count),
+            h('td', {}, row.attempt_count.toLocaleString()),
             h('td', {}, time(row.timestamp)),
           ),
         ),

@@ -8,6 +8,12 @@ const EVENTS = [
   ['job.failed', 'A task failed, and the payload says why.'],
 ];
 
+/** A URL as it is meant: `example.com/hooks` is one of https. */
+function withScheme(text) {
+  const url = text.trim();
+  return /^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?([/?#]|$)/i.test(url) ? `https://${url}` : url;
+}
+
 /** Opens a modal dialog; gives it and a function that closes it. What it was opened from gets the focus back. */
 export function openDialog(title, ...children) {
   const dialog = h(
@@ -31,6 +37,7 @@ export function editWebhook(webhook, done) {
     spellcheck: 'false',
     maxlength: 2048,
     placeholder: 'https://example.com/webhooks',
+    onchange: () => (url.value = withScheme(url.value)),
     value: webhook?.url ?? '',
     'aria-describedby': 'url-hint form-error',
   });
@@ -96,7 +103,8 @@ export function editWebhook(webhook, done) {
 
   async function submit(event) {
     event.preventDefault();
-    const body = { url: url.value.trim(), events: boxes.filter(({ box }) => box.checked).map(({ box }) => box.value) };
+    url.value = withScheme(url.value);
+    const body = { url: url.value, events: boxes.filter(({ box }) => box.checked).map(({ box }) => box.value) };
     if (!webhook && secret.value !== '') body.secret_key = secret.value;
     if (!body.url) return refuse(url, 'Enter the URL of your endpoint.');
     if (body.events.length === 0) return refuse(boxes[0].box, 'Choose at least one event.');
@@ -135,9 +143,14 @@ export function editWebhook(webhook, done) {
   }
 }
 
-/** A secret that nobody can read again. */
+/** A secret that nobody can read again. The dialog stays until its user says so, or has a copy. */
 export function showSecret(secret, done) {
-  openDialog(
+  let kept = false;
+  const copied = () => {
+    kept = true;
+    dialog.removeAttribute('closedby');
+  };
+  const dialog = openDialog(
     'Save the signing secret',
     h(
       'p',
@@ -146,17 +159,30 @@ export function showSecret(secret, done) {
       h('strong', {}, 'It is shown this once'),
       ' and cannot be read again, only replaced.',
     ),
-    h('div', { class: 'secret' }, h('code', { 'aria-label': 'Signing secret' }, secret), copyButton(secret)),
+    h(
+      'div',
+      { class: 'secret' },
+      h('code', { 'aria-label': 'Signing secret' }, secret),
+      copyButton(secret, 'Copy', copied),
+    ),
     h(
       'div',
       { class: 'actions' },
-      h(
-        'button',
-        { type: 'button', class: 'primary', onclick: (event) => event.target.closest('dialog').close() },
-        'I have saved it',
-      ),
+      copyButton(`WEBHOOK_SECRET=${secret}\n`, 'Copy as a line of .env', copied),
+      h('button', { type: 'button', class: 'primary', onclick: () => dialog.close() }, 'I have saved it'),
     ),
-  ).addEventListener('close', done);
+  );
+  // Escape closes dialogs. Not every browser knows `closedby`, which also stands in the way of a phone's gesture.
+  dialog.setAttribute('closedby', 'none');
+  for (const [type, isWayOut] of [
+    ['keydown', ({ key }) => key === 'Escape'],
+    ['cancel', () => true],
+  ]) {
+    dialog.addEventListener(type, (event) => {
+      if (!kept && isWayOut(event)) event.preventDefault();
+    });
+  }
+  dialog.addEventListener('close', done);
 }
 
 /** Asks before something that cannot be undone. */

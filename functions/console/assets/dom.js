@@ -83,14 +83,15 @@ export function say(text) {
   document.getElementById('said').textContent = text;
 }
 
-/** A button that copies a text and says so. */
-export function copyButton(text, label = 'Copy') {
+/** A button that copies a text and says so; then `done`. */
+export function copyButton(text, label = 'Copy', done = () => {}) {
   const button = h('button', { type: 'button', class: 'small', onclick: copy }, label);
   async function copy() {
     try {
       await navigator.clipboard.writeText(text);
       button.textContent = 'Copied';
       say('Copied');
+      done();
     } catch {
       button.textContent = 'Not allowed: select the text instead';
     }
@@ -101,7 +102,7 @@ export function copyButton(text, label = 'Copy') {
   return button;
 }
 
-/** A point in time, short and in the reader's own zone; the title has it whole and in UTC. */
+/** A point in time, short and in the reader's own zone; the title has it in UTC, and which zone that is. */
 export function time(text) {
   const date = new Date(text);
   const style = {
@@ -112,7 +113,17 @@ export function time(text) {
     second: '2-digit',
     hourCycle: 'h23',
   };
-  return h('time', { datetime: text, title: text }, new Intl.DateTimeFormat(undefined, style).format(date));
+  return h(
+    'time',
+    { datetime: text, title: `${text} (shown in ${zone()})` },
+    new Intl.DateTimeFormat(undefined, style).format(date),
+  );
+}
+
+/** The time zone that times are shown in. */
+export function zone() {
+  const parts = new Intl.DateTimeFormat(undefined, { timeZoneName: 'short' }).formatToParts(new Date());
+  return parts.find(({ type }) => type === 'timeZoneName').value;
 }
 
 /** A point in time in a sentence: hours and minutes, and the day if that is another one. */
@@ -121,7 +132,11 @@ export function moment(text) {
   const isToday = date.toDateString() === new Date().toDateString();
   const day = isToday ? {} : { day: 'numeric', month: 'short' };
   const style = { ...day, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
-  return h('time', { datetime: text, title: text }, new Intl.DateTimeFormat(undefined, style).format(date));
+  return h(
+    'time',
+    { datetime: text, title: `${text} (shown in ${zone()})` },
+    new Intl.DateTimeFormat(undefined, style).format(date),
+  );
 }
 
 /** A time of today, as a clock has it. */

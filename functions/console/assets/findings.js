@@ -50,6 +50,27 @@ const MEANINGS = {
     'An object was signed instead of the body',
     `The signature is over the text “[object Object]”: a parsed body was put into a string. ${RAW}`,
   ],
+  body_data: [
+    true,
+    'Only the data was signed',
+    `The signature is over the value of “data” alone. The whole body is signed. ${RAW}`,
+  ],
+  body_python_bytes: [
+    true,
+    'Python’s spelling of bytes was signed',
+    "The signature is over b'…': bytes were put into a text. Join bytes with bytes, " +
+      '(timestamp + ".").encode() + body, or decode the body first.',
+  ],
+  body_buffer: [
+    true,
+    'A Buffer was signed as JSON',
+    `The signature is over {"type":"Buffer","data":[…]}: JSON.stringify was given the raw bytes. ${RAW}`,
+  ],
+  body_undefined: [
+    true,
+    'The body was missing',
+    `The signature is over “undefined”, “null” or “None” where the body should be: the variable had no value. ${RAW}`,
+  ],
   body_empty: [
     true,
     'An empty body was signed',
@@ -66,6 +87,12 @@ const MEANINGS = {
     'The payload’s timestamp was signed',
     'The signature was computed with the “timestamp” in the body. Take the header X-Nano-Timestamp: it is the ' +
       'time of the attempt.',
+  ],
+  timestamp_undefined: [
+    true,
+    'The timestamp was missing',
+    'The signature is over “undefined”, “null” or “None” where the timestamp should be: read the header ' +
+      'X-Nano-Timestamp (some frameworks have its name in lower case).',
   ],
   timestamp_not_seconds: [true, 'The timestamp is not a number of seconds', SECONDS],
   timestamp_too_old: [
@@ -98,8 +125,9 @@ const MEANINGS = {
   ],
   old_secret: [
     true,
-    'The old secret was used',
-    'The signature is right for the previous secret. Use the new one; while the old one is still valid, ' +
+    'The other secret was used',
+    'The signature is right for the other secret that you gave. If it is another webhook’s, use this webhook’s own: each has ' +
+      'one. If it is an old one, use the new one; while the old one is still valid, ' +
       'X-Nano-Signature-Previous and the second value in webhook-signature are made with it.',
   ],
   secret_prefix_removed: [
@@ -140,6 +168,23 @@ const MEANINGS = {
     'There was no secret',
     'The signature was computed with an empty key, as with a variable that is not set. Stop when there is no secret: ' +
       'with an empty one, everybody can sign.',
+  ],
+  secret_undefined: [
+    true,
+    'The secret was missing',
+    'The key was the text “undefined”, “null” or “None”: the variable had no value. Stop when there is no secret: with a ' +
+      'known one, everybody can sign.',
+  ],
+  secret_python_bytes: [
+    true,
+    'The key was Python’s spelling of bytes',
+    "The key was b'…': bytes were put into a text. Use secret.encode().",
+  ],
+  no_hmac: [
+    true,
+    'This is a plain SHA-256',
+    'It is a hash without a key, or with the secret joined to the text. Use HMAC with SHA-256, as your language’s standard ' +
+      'library has it.',
   ],
   secret_spaces: [
     true,
@@ -207,7 +252,8 @@ const MEANINGS = {
     true,
     'The signature is of something else',
     'None of the usual mistakes explains it. The body, the timestamp and the secret must be of the same ' +
-      'attempt: each attempt has a timestamp of its own, and each webhook a secret of its own.',
+      'attempt: each attempt has a timestamp of its own, and each webhook a secret of its own. If you have several webhooks, ' +
+      'give the other one’s secret as the other secret.',
   ],
 };
 

@@ -6,6 +6,7 @@
 
 import { finding } from './findings.js';
 import { PAGE, STANDARD } from './schemes.js';
+import { NOTHING, bodies, once, parsed, pythonBytes } from './spellings.js';
 
 const TOLERANCE = 300;
 
@@ -114,7 +115,7 @@ async function firstMatch(right, given, signatures) {
     for (const message of messages) {
       for (const key of keys) {
         if (message.codes.length + key.codes.length !== mistakes) continue;
-        const bytes = new Uint8Array(await crypto.subtle.sign('HMAC', key.key, message.bytes));
+        const bytes = await key.sign(message.bytes);
         if (signatures.some((signature) => equal(signature, bytes))) return [...message.codes, ...key.codes];
       }
     }
@@ -155,6 +156,7 @@ function timestamps(right, { timestamp, body }) {
     { text: right, codes: [] },
     { text: `${right}000`, codes: ['milliseconds_signed'] },
   ];
+  for (const text of NOTHING) all.push({ text, codes: ['timestamp_undefined'] });
   // As it was pasted: for milliseconds that are not a whole second.
   if (timestamp !== right) all.push({ text: timestamp, codes: ['milliseconds_signed'] });
   const own = parsed(body)?.timestamp;
@@ -169,57 +171,11 @@ function timestamps(right, { timestamp, body }) {
   return once(all, ({ text }) => text);
 }
 
-function bodies(body) {
-  const all = [{ text: body, codes: [] }];
-  const trimmed = body.replace(/\s+$/, '');
-  for (const text of [trimmed, `${trimmed}\n`, `${trimmed}\r\n`]) all.push({ text, codes: ['trailing_newline'] });
-  const value = parsed(body);
-  if (value !== undefined) {
-    for (const [code, text] of spellings(value)) all.push({ text, codes: [code] });
-  }
-  all.push({ text: JSON.stringify(body), codes: ['body_quoted'] });
-  all.push({ text: '[object Object]', codes: ['body_object'] }, { text: '', codes: ['body_empty'] });
-  return once(all, ({ text }) => text);
-}
-
-/** The same JSON as other programs write it. */
-function spellings(value) {
-  const compact = { comma: ',', colon: ':' };
-  const spaced = { comma: ', ', colon: ': ' };
-  const both = (style) => [write(value, style), write(value, { ...style, sorted: true })];
-  return [
-    ['body_compact', JSON.stringify(value)],
-    ...[2, 4, '\t'].map((indent) => ['body_indented', JSON.stringify(value, null, indent)]),
-    ...both({ ...spaced, ascii: true }).map((text) => ['body_spaced', text]),
-    ...both(spaced).map((text) => ['body_spaced', text]),
-    ['body_sorted', write(value, { ...compact, sorted: true })],
-    ...both({ ...compact, ascii: true }).map((text) => ['body_escaped', text]),
-    ...both({ ...compact, ascii: true, slashes: true }).map((text) => ['body_escaped', text]),
-    ...both({ ...compact, html: true }).map((text) => ['body_escaped', text]),
-  ];
-}
-
-function write(value, style) {
-  if (typeof value === 'string') return text(value, style);
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map((item) => write(item, style)).join(style.comma)}]`;
-  const names = style.sorted ? Object.keys(value).sort() : Object.keys(value);
-  return `{${names.map((name) => text(name, style) + style.colon + write(value[name], style)).join(style.comma)}}`;
-}
-
-function text(string, { ascii, slashes, html }) {
-  const escape = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  let written = JSON.stringify(string);
-  if (ascii) written = written.replace(/[\u007f-\uffff]/g, escape);
-  if (slashes) written = written.replaceAll('/', '\\/');
-  if (html) written = written.replace(/[<>&\u2028\u2029]/g, escape);
-  return written;
-}
-
 async function keysOf({ scheme, secret, oldSecret, rawSecret, rawOldSecret }) {
   const all = [...keyBytes(scheme, secret, rawSecret)];
   // HMAC fills keys up with zeros, so that this is the empty one, which the browser does not take.
   all.push({ bytes: Uint8Array.of(0), codes: ['secret_empty'] });
+  for (const text of NOTHING) all.push({ bytes: encode(text), codes: ['secret_undefined'] });
   if (oldSecret) {
     const old = keyBytes(scheme, oldSecret, rawOldSecret);
     all.push(...old.map(({ bytes, codes }) => ({ bytes, codes: ['old_secret', ...codes] })));
@@ -228,7 +184,20 @@ async function keysOf({ scheme, secret, oldSecret, rawSecret, rawOldSecret }) {
     all.filter(({ bytes }) => bytes?.length > 0),
     ({ bytes }) => hex(bytes),
   );
-  return Promise.all(keys.map(async ({ bytes, codes }) => ({ codes, key: await importKey(bytes) })));
+  const signers = keys.map(async ({ bytes, codes }) => {
+    const key = await importKey(bytes);
+    return { codes, sign: async (message) => new Uint8Array(await crypto.subtle.sign('HMAC', key, message)) };
+  });
+  return [...(await Promise.all(signers)), ...plainHashes(encode(secret))];
+}
+
+/** SHA-256 alone, over the message and the secret in either order, or over the message. */
+function plainHashes(secret) {
+  const joined = [(message) => message, (message) => [...secret, ...message], (message) => [...message, ...secret]];
+  return joined.map((join) => ({
+    codes: ['no_hmac'],
+    sign: async (message) => new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(join(message)))),
+  }));
 }
 
 function keyBytes(scheme, secret, raw) {
@@ -253,6 +222,7 @@ function keyBytes(scheme, secret, raw) {
   for (const text of new Set([raw, `${secret}\n`, ` ${secret}`, `${secret} `, `"${secret}"`, `'${secret}'`])) {
     if (text !== secret) wrong.push(['secret_spaces', encode(text)]);
   }
+  wrong.push(['secret_python_bytes', encode(pythonBytes(secret))]);
   return [{ bytes: rightKey(scheme, secret), codes: [] }, ...wrong.map(([code, bytes]) => ({ bytes, codes: [code] }))];
 }
 
@@ -306,17 +276,4 @@ function fromBase64(text) {
   const plain = text.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '');
   if (plain === '' || !/^[A-Za-z0-9+/]+$/.test(plain) || plain.length % 4 === 1) return null;
   return Uint8Array.from(atob(plain), (char) => char.charCodeAt(0));
-}
-
-function parsed(body) {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
-
-function once(items, name) {
-  const seen = new Set();
-  return items.filter((item) => !seen.has(name(item)) && seen.add(name(item)));
 }

@@ -10,7 +10,10 @@ import { rotateSecret } from './rotate.js';
 export function webhookTools(page, rotated) {
   const problem = h('p', { class: 'error', role: 'alert' });
   const probed = h('span', { class: 'hint', role: 'status' });
-  const probe = [workButton({ class: 'small', 'data-name': 'probe' }, 'Probe now', () => probeNow(page, probed)), probed];
+  const probe = [
+    workButton({ class: 'small', 'data-name': 'probe' }, 'Probe now', () => probeNow(page, probed)),
+    probed,
+  ];
   // Each keeps its name whatever it says, so that the focus stays with it.
   const act = (name, text, onclick, style = '') =>
     h('button', { type: 'button', class: `small ${style}`, 'data-name': name, onclick }, text);

@@ -1,4 +1,4 @@
-//! `GET /console` and `GET /console/{file}`: the customer's console, a page with a few scripts that use the public API.
+//! `GET` and `HEAD` of `/console` and `/console/{file}`: the customer's console, a page with a few scripts that use the public API.
 //!
 //! Everybody may have it: it holds nothing of anybody's, and does nothing without the key that its user types in.
 
@@ -36,9 +36,10 @@ const VERSION: File = File {
     content: concat!("export const VERSION = '", env!("CARGO_PKG_VERSION"), "';\n"),
 };
 
-const FILES: [File; 27] = [
+const FILES: [File; 31] = [
     VERSION,
     file!("activity.js", "text/javascript"),
+    file!("address.js", "text/javascript"),
     file!("api.js", "text/javascript"),
     file!("app.js", "text/javascript"),
     file!("attempts.js", "text/javascript"),
@@ -54,9 +55,12 @@ const FILES: [File; 27] = [
     file!("health.js", "text/javascript"),
     file!("icon.svg", "image/svg+xml"),
     file!("payload.js", "text/javascript"),
+    file!("request.js", "text/javascript"),
     file!("rotate.js", "text/javascript"),
     file!("schemes.js", "text/javascript"),
+    file!("session.js", "text/javascript"),
     file!("signature.js", "text/javascript"),
+    file!("spellings.js", "text/javascript"),
     file!("test-event.js", "text/javascript"),
     file!("uplot-1.6.32.css", "text/css"),
     file!("uplot-1.6.32.js", "text/javascript"),
@@ -73,6 +77,10 @@ async fn main() -> Result<(), lambda_http::Error> {
 }
 
 fn handle(request: &Request) -> Result<Reply, ApiError> {
+    // The page names its files relative to its own address, in which a slash at the end would be a folder more.
+    if request.raw_http_path().ends_with('/') {
+        return Ok(Reply::redirect("../console"));
+    }
     let parameters = request.path_parameters_ref();
     match parameters.and_then(|parameters| parameters.first("file")) {
         None => Ok(reply(&PAGE)),

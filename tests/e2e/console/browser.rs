@@ -147,6 +147,80 @@ impl Browser {
         text.as_str().unwrap().to_owned()
     }
 
+    /// Waits until what has the focus begins with this text.
+    pub(crate) async fn focus_comes_to(&self, text: &str) {
+        let script = format!("return document.activeElement.innerText.startsWith({})", json!(text));
+        self.comes_to(&script, json!(true)).await;
+    }
+
+    /// Waits until a script gives this value.
+    pub(crate) async fn comes_to(&self, script: &str, value: Value) {
+        let start = Instant::now();
+        loop {
+            let now = self.script(script).await;
+            if now == value {
+                return;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{script:?} is {now} and not {value}; there is:\n{}",
+                self.text().await
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Clicks a link with Ctrl held, turns to the tab that opens, and gives the name of the one before.
+    pub(crate) async fn open_in_a_tab(&self, text: &str) -> String {
+        let before = self.tab().await;
+        let path = format!("//a[normalize-space()='{text}']");
+        let link = self.find(&path).await.pop().unwrap();
+        let origin = json!({ "element-6066-11e4-a52e-4f735466cecf": link.trim_start_matches("element/") });
+        let pause = json!({ "type": "pause" });
+        let order = json!({ "actions": [
+            { "type": "key", "id": "keyboard", "actions": [
+                { "type": "keyDown", "value": "\u{e009}" }, pause, pause, pause, { "type": "keyUp", "value": "\u{e009}" } ] },
+            { "type": "pointer", "id": "mouse", "actions": [
+                pause, { "type": "pointerMove", "x": 0, "y": 0, "origin": origin },
+                { "type": "pointerDown", "button": 0 }, { "type": "pointerUp", "button": 0 }, pause ] },
+        ] });
+        self.post("actions", order).await.unwrap();
+        let start = Instant::now();
+        loop {
+            let tabs = self.get("window/handles").await.unwrap();
+            if let Some(new) = tabs.as_array().unwrap().iter().find(|tab| **tab != before) {
+                self.turn_to(new.as_str().unwrap()).await;
+                return before;
+            }
+            assert!(start.elapsed() < PATIENCE, "no tab opens");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Opens the console in a tab as if its address had been typed, turns to it, and gives the name of the one before.
+    pub(crate) async fn new_tab(&self) -> String {
+        let before = self.tab().await;
+        let new = self.post("window/new", json!({ "type": "tab" })).await.unwrap();
+        self.turn_to(new["handle"].as_str().unwrap()).await;
+        self.go("").await;
+        before
+    }
+
+    /// Turns to a tab.
+    pub(crate) async fn turn_to(&self, tab: &str) {
+        self.post("window", json!({ "handle": tab })).await.unwrap();
+    }
+
+    async fn tab(&self) -> String {
+        self.get("window").await.unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Shows the page in the few colours of a user who has chosen them for everything.
+    pub(crate) async fn force_colours(&self) {
+        let colours = json!({ "features": [{ "name": "forced-colors", "value": "active" }] });
+        self.devtools("Emulation.setEmulatedMedia", colours).await;
+    }
+
     /// Runs a script in the page, as the browser's developer tools would.
     pub(crate) async fn script(&self, script: &str) -> Value {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await.unwrap()

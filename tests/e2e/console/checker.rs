@@ -8,7 +8,7 @@ use base64::{
 use harness::workspace;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use super::Browser;
 
@@ -38,6 +38,22 @@ const INDENTED: &str = r#"{
   },
   "timestamp": "2024-12-23T10:00:00Z"
 }"#;
+
+/// As Python's `f"{body}"` writes bytes.
+const PYTHON: &str = concat!(
+    r#"b'{"event":"job.completed","data":{"url":"https://a.example.com/\xc3\xbc","n":6},"#,
+    r#""timestamp":"2024-12-23T10:00:00Z"}'"#
+);
+
+/// As `JSON.stringify` writes a Buffer in Node.
+fn buffer(body: &str) -> String {
+    let bytes: Vec<String> = body.bytes().map(|byte| byte.to_string()).collect();
+    format!(r#"{{"type":"Buffer","data":[{}]}}"#, bytes.join(","))
+}
+
+fn sha256(text: &str) -> String {
+    format!("v1={}", hex::encode(Sha256::digest(text)))
+}
 
 fn hmac(key: &[u8], message: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
@@ -83,7 +99,14 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
         (none(), over(&serde_json::to_string(BODY).unwrap()), vec!["body_quoted"]),
         (none(), over("[object Object]"), vec!["body_object"]),
         (none(), over(""), vec!["body_empty"]),
+        (none(), over(PYTHON), vec!["body_python_bytes"]),
+        (none(), over(&buffer(BODY)), vec!["body_buffer"]),
+        (none(), over("undefined"), vec!["body_undefined"]),
+        (none(), over("None"), vec!["body_undefined"]),
+        (none(), over(r#"{"url":"https://a.example.com/ü","n":6}"#), vec!["body_data"]),
+        (none(), over(r#"{"url": "https://a.example.com/\u00fc", "n": 6}"#), vec!["body_data"]),
         // The timestamp
+        (none(), page(secret, &format!("undefined.{BODY}")), vec!["timestamp_undefined"]),
         (none(), page(secret, &format!("{TIME}000.{BODY}")), vec!["milliseconds_signed"]),
         (
             in_milliseconds(),
@@ -112,6 +135,12 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
         (json!({ "oldSecret": OLD }), page(OLD.as_bytes(), &right), vec!["old_secret"]),
         (none(), page(b"", &right), vec!["secret_empty"]),
         (json!({ "secret": "c0ffee00" }), page(&[0xC0, 0xFF, 0xEE, 0x00], &right), vec!["secret_hex_decoded"]),
+        (none(), page(b"undefined", &right), vec!["secret_undefined"]),
+        (webhook(none()), standard(b"None", &right_standard), vec!["secret_undefined"]),
+        (none(), page(format!("b'{SECRET}'").as_bytes(), &right), vec!["secret_python_bytes"]),
+        (none(), sha256(&right), vec!["no_hmac"]),
+        (none(), sha256(&format!("{SECRET}{right}")), vec!["no_hmac"]),
+        (none(), sha256(&format!("{right}{SECRET}")), vec!["no_hmac"]),
         // How it is written
         (none(), format!("v1={}", signed[3..].to_uppercase()), vec!["hex_upper_case"]),
         (none(), signed[3..].to_owned(), vec!["v1_missing"]),
@@ -262,6 +291,17 @@ async fn the_checkers_page_says_what_is_wrong_as_it_is_typed() {
     browser.write("Body", r#"{"a":1}"#).await;
     browser.read("The signature is right").await;
     browser.read("more than five minutes old").await;
+    // All but the secret from a request as a log shows it; whose header it is follows from the signature's form.
+    browser.click("Paste the whole request").await;
+    let request = "POST /hook HTTP/1.1\nHost: a.example.com\nwebhook-id: 01KDYAK3482WAV4DVEFM6KBDXQ\n\
+        webhook-timestamp: 1734949200\nwebhook-signature: v1,zUQ==\n\n{\"b\":2}\n";
+    browser.write("Request", request).await;
+    let taken =
+        "return ['body', 'timestamp', 'id', 'signature'].map((name) => document.getElementById(`check-${name}`).value)
+        .concat(document.querySelector('[name=scheme]:checked').value)";
+    let expected = json!([r#"{"b":2}"#, TIME, ID, "v1,zUQ==", "webhook-signature"]);
+    assert_eq!(browser.script(taken).await, expected);
+    browser.click("X-Nano-Signature").await;
     // A check that is still running when a field is emptied says nothing any more.
     let in_a_hurry = "
         const [body, signature] = ['body', 'signature'].map((name) => document.getElementById(`check-${name}`));

@@ -105,6 +105,7 @@ async fn each_command_needs_no_more_than_the_document_says() {
             &["deliveries", "list", "--status", "failed", of[0], of[1]],
             &["deliveries", "show", delivery, of[0], of[1]],
             &["deliveries", "retry", delivery, of[0], of[1]],
+            &["deliveries", "flush", "--yes", "--webhook", "1", of[0], of[1]],
         ],
     );
     user("webhooks").assert_may(
@@ -114,6 +115,7 @@ async fn each_command_needs_no_more_than_the_document_says() {
             &["webhooks", "list", of[0], of[1]],
             &["webhooks", "show", "1", of[0], of[1]],
             &["webhooks", "disable", "--yes", "1", of[0], of[1]],
+            &["webhooks", "show", "1", of[0], of[1]],
             &["webhooks", "enable", "1", of[0], of[1]],
         ],
     );

@@ -24,6 +24,7 @@ mod lambda;
 mod limit;
 mod prices;
 mod receiver;
+mod release;
 mod report;
 mod sandbox;
 mod sqs;
@@ -108,6 +109,15 @@ enum Instrument {
         #[arg(long, default_value_t = 10_000)]
         completions: usize,
     },
+    /// What one run of release can do, and what one costs that finds nothing.
+    Release {
+        /// How many attempts are due.
+        #[arg(long, default_value_t = 100_000)]
+        due: usize,
+        /// How many runs the medians are of.
+        #[arg(long, default_value_t = 3)]
+        runs: usize,
+    },
     /// Listing a history, fan-out and memory, as history, accounts and payloads grow.
     Growth {
         /// How many requests, and completions, each figure is of.
@@ -139,6 +149,7 @@ fn run(command: &Command) -> Result<Report> {
         Instrument::FanOut { .. } => Functions::build(&["fan-out"], Profile::Release)?,
         Instrument::Dispatch { .. } => Functions::build(&["fan-out", "dispatcher"], Profile::Release)?,
         Instrument::Cost { .. } => Functions::build(&["fan-out", "dispatcher", "count-attempts"], Profile::Release)?,
+        Instrument::Release { .. } => Functions::build(&["release"], Profile::Release)?,
         Instrument::Growth { .. } => {
             let names = ["fan-out", "dispatcher", "count-attempts", "list-deliveries"];
             Functions::build(&names, Profile::Release)?
@@ -164,6 +175,7 @@ fn run(command: &Command) -> Result<Report> {
             fan_out::run(&functions, &fan_out::Options { deliveries, runs, sandboxes })
         }
         Instrument::Cost { completions } => cost::run(&functions, completions),
+        Instrument::Release { due, runs } => release::run(&functions, &release::Options { due, runs }),
         Instrument::Growth { requests } => {
             let (histories, accounts) = (vec![100, 10_000, 1_000_000], vec![10, 1000, 100_000]);
             growth::run(&functions, &growth::Options { histories, accounts, requests, batches: 20 })

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{api, binaries::Profile, cold_start, cost, dispatch, fan_out, growth, world::Functions};
+use crate::{api, binaries::Profile, cold_start, cost, dispatch, fan_out, growth, release, world::Functions};
 
 static FUNCTIONS: LazyLock<Functions> =
     LazyLock::new(|| Functions::build(&[], Profile::Debug).unwrap_or_else(|failure| panic!("{failure}")));
@@ -41,6 +41,14 @@ fn api_has_every_function_do_what_its_sample_asks() {
 fn fan_out_queues_a_delivery_for_every_webhook() {
     let report = fan_out::run(&FUNCTIONS, &fan_out::Options { deliveries: 100, runs: 1, sandboxes: 2 }).unwrap();
     assert_eq!(report.json["webhooks"].as_array().unwrap().len(), 3, "{}", report.text);
+}
+
+#[test]
+fn release_sends_everything_that_is_due_and_nothing_twice() {
+    let report = release::run(&FUNCTIONS, &release::Options { due: 1_234, runs: 1 }).unwrap();
+    let figures = report.json["release"].as_array().unwrap();
+    assert_eq!(figures.len(), 2, "{}", report.text);
+    assert!(figures[0]["read_units"].as_f64() > figures[1]["read_units"].as_f64(), "{}", report.text);
 }
 
 #[test]

@@ -241,8 +241,7 @@ impl Webhook {
             let (after, before) = (after.or(drain.after), before.or(drain.before));
             Drain { per_minute, after, before, empty_at: None, next_at: now + ALMOST_A_MINUTE, ..drain }
         };
-        let each = MINUTE / u32::try_from(picked.len().max(1)).unwrap_or(u32::MAX);
-        let send = (0..).zip(picked).map(|(number, id)| (id, each * number)).collect();
+        let send = (0..).zip(picked).map(|(number, id)| (id, spread(number))).collect();
         Drained { pace: Pace { drain: Some(drain), ..pace }, send }
     }
 }
@@ -269,8 +268,17 @@ fn in_turn(oldest: &[DeliveryId], newest: &[DeliveryId], most: usize) -> Vec<Del
     pairs.flatten().filter(|id| seen.insert(*id)).take(most).cloned().collect()
 }
 
+/// When in its minute a delivery is sent: by the golden ratio, so that any number of them are spread evenly. SQS delays for whole
+/// seconds, and messages with the same delay that are sent together come back together. Ascending delays would make bursts
+/// that delay everybody's deliveries.
+fn spread(number: u32) -> Duration {
+    const GOLDEN: f64 = 0.618_033_988_749_895;
+    MINUTE.mul_f64((f64::from(number) * GOLDEN).fract())
+}
+
 /// How far down a list was picked.
 fn reached(list: &[DeliveryId], picked: &[DeliveryId]) -> Option<DeliveryId> {
+    let picked: HashSet<_> = picked.iter().collect();
     list.iter().rev().find(|id| picked.contains(id)).cloned()
 }
 

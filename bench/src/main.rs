@@ -22,6 +22,7 @@ mod history;
 mod http;
 mod lambda;
 mod limit;
+mod outage;
 mod prices;
 mod receiver;
 mod release;
@@ -118,6 +119,18 @@ enum Instrument {
         #[arg(long, default_value_t = 3)]
         runs: usize,
     },
+    /// What an endpoint that is down does to everybody else: a simulation of days, with the library's decisions.
+    Outage {
+        /// How long the endpoints are down, in minutes.
+        #[arg(long, default_value_t = 1_440)]
+        minutes: u64,
+        /// What share of the events to send of the account whose endpoint is down.
+        #[arg(long, default_value_t = 1.0)]
+        scale: f64,
+        /// Only scenarios with this in their names.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
     /// Listing a history, fan-out and memory, as history, accounts and payloads grow.
     Growth {
         /// How many requests, and completions, each figure is of.
@@ -146,6 +159,9 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<Report> {
     let functions = match &command.instrument {
+        Instrument::Outage { minutes, scale, only } => {
+            return outage::run(&outage::Options { minutes: *minutes, scale: *scale, only: only.clone() });
+        }
         Instrument::FanOut { .. } => Functions::build(&["fan-out"], Profile::Release)?,
         Instrument::Dispatch { .. } => Functions::build(&["fan-out", "dispatcher"], Profile::Release)?,
         Instrument::Cost { .. } => Functions::build(&["fan-out", "dispatcher", "count-attempts"], Profile::Release)?,
@@ -180,6 +196,7 @@ fn run(command: &Command) -> Result<Report> {
             let (histories, accounts) = (vec![100, 10_000, 1_000_000], vec![10, 1000, 100_000]);
             growth::run(&functions, &growth::Options { histories, accounts, requests, batches: 20 })
         }
+        Instrument::Outage { .. } => unreachable!("it needs no functions"),
         Instrument::ColdStart { runs, .. } => cold_start::run(&functions, runs, true),
         Instrument::Api { requests, .. } => api::run(&functions, requests),
     }

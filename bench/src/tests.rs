@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{api, binaries::Profile, cold_start, cost, dispatch, fan_out, growth, release, world::Functions};
+use crate::{api, binaries::Profile, cold_start, cost, dispatch, fan_out, growth, outage, release, world::Functions};
 
 static FUNCTIONS: LazyLock<Functions> =
     LazyLock::new(|| Functions::build(&[], Profile::Debug).unwrap_or_else(|failure| panic!("{failure}")));
@@ -68,4 +68,22 @@ fn cost_is_the_sum_of_its_lines_and_less_in_full_batches() {
         assert!((lines - sum).abs() < 0.01 && *sum > 0.0, "{}", report.text);
     }
     assert!(sums[0].1 < sums[2].1, "{}", report.text);
+}
+
+/// Few events and minutes: that an outage is over at all, and that the endpoints' webhooks are the only ones that notice.
+#[test]
+fn outage_loses_nothing_and_delays_nobody_else() {
+    let report = outage::run(&outage::Options { minutes: 3, scale: 0.01, only: String::new() }).unwrap();
+    let outages = report.json["outages"].as_array().unwrap();
+    assert_eq!(outages.len(), 7, "{}", report.text);
+    for outage in outages {
+        let figure = |name: &str| outage["figures"][name].as_str().unwrap().parse::<f64>().unwrap();
+        assert!(figure("lost").abs() < 0.5, "{}", report.text);
+        assert!(figure("most messages in flight") < 2_000.0, "{}", report.text);
+        assert!(figure("p99 after beside before") <= 1.2, "{}", report.text);
+    }
+    for healthy in report.json["healthy"].as_array().unwrap() {
+        assert!(healthy["longest_open_seconds"].as_f64().unwrap() < 60.0, "{}", report.text);
+        assert_eq!((&healthy["left_held"], &healthy["left_waiting"]), (&0.into(), &0.into()), "{}", report.text);
+    }
 }

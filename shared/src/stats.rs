@@ -162,10 +162,10 @@ mod tests {
     fn an_attempt_without_an_answer_is_a_failure_of_its_kind_and_says_nothing_of_the_response_time() {
         let mut tally = tally([100]);
         for (outcome, duration_ms) in [
-            (Outcome::Connect, 1),
+            (Outcome::Connect { detail: String::new() }, 1),
             (Outcome::Timeout, 10_000),
             (Outcome::Timeout, 10_000),
-            (Outcome::Http { http_status: 500, response: String::new() }, 100),
+            (Outcome::Http { http_status: 500, response: String::new(), redirect: None }, 100),
         ] {
             tally.add(&Attempt { started_at: now(), duration_ms, resent: false, outcome, answer: None });
         }

@@ -1,0 +1,152 @@
+//! `outage`: what an endpoint that is down does to everybody else, in a simulation of days.
+//!
+//! What a message means, what is recorded, when an attempt is due, when a circuit opens, what is probed and what drains is decided by
+//! the library's own functions, with a virtual clock. What they run on is modelled: SQS, Lambda, DynamoDB and its stream.
+//! `docs/performance.md` says how. Every figure is counted in the run.
+
+mod decide;
+mod dispatcher;
+mod figures;
+mod hook;
+mod measure;
+mod release;
+mod scenario;
+mod simulation;
+mod stream;
+mod table;
+
+use std::thread;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use self::{
+    figures::{Healthy, Outage},
+    scenario::{Endpoint, Flow, HOUR, MINUTE, Manner, SECOND, Scenario},
+    simulation::Simulation,
+};
+use crate::{
+    failure::{Failure, Result},
+    report::{Report, table},
+};
+
+/// Milliseconds since a simulation began.
+type Ms = u64;
+
+/// When every simulation begins, in milliseconds of Unix time.
+const BEGIN: i64 = 1_767_312_000_000;
+
+fn at(time: Ms) -> Timestamp {
+    let time = BEGIN + i64::try_from(time).expect("a simulation ends within a year");
+    Timestamp::from_millisecond(time).expect("is within jiff's range")
+}
+
+fn ms(time: Timestamp) -> Ms {
+    Ms::try_from(time.as_millisecond() - BEGIN).unwrap_or_default()
+}
+
+/// How much is simulated.
+pub(crate) struct Options {
+    /// How long endpoints are down, in minutes.
+    pub(crate) minutes: u64,
+    /// How many events a second the account has whose endpoint is down, and how many accounts there are in the last scenario,
+    /// beside what the issue asks for: 1 is all of it.
+    pub(crate) scale: f64,
+    /// Only scenarios whose name contains this.
+    pub(crate) only: String,
+}
+
+/// Runs all scenarios.
+pub(crate) fn run(options: &Options) -> Result<Report> {
+    let is_wanted = |name: &str| name.contains(&options.only);
+    let outages: Vec<_> = outages(options).into_iter().filter(|(name, _)| is_wanted(name)).collect();
+    let healthy: Vec<_> = healthy().into_iter().filter(|(name, _)| is_wanted(name)).collect();
+    let simulate = |scenarios: &[(&'static str, Scenario)]| {
+        thread::scope(|scope| {
+            let runs: Vec<_> =
+                scenarios.iter().map(|(_, scenario)| scope.spawn(|| Simulation::new(scenario).run())).collect();
+            let measured = runs.into_iter().map(|run| run.join().map_err(|_| Failure::new("a simulation has failed")));
+            measured.collect::<Result<Vec<_>>>()
+        })
+    };
+    let measured = simulate(&outages)?;
+    let figures: Vec<_> = outages.iter().zip(&measured).map(|((name, it), of)| Outage::new(name, it, of)).collect();
+    let measured = simulate(&healthy)?;
+    let healthy: Vec<_> = healthy.iter().zip(&measured).map(|((name, _), of)| Healthy::new(name, of)).collect();
+    for (name, lost) in figures.iter().map(Outage::lost).chain(healthy.iter().map(Healthy::lost)) {
+        crate::failure::check(lost == 0, || format!("{name}: {lost} deliveries were lost"))?;
+    }
+    let text = format!("{}\n{}", table(&figures::outages(&figures)), table(&figures::healthy(&healthy)));
+    let json = json!({
+        "outages": figures.iter().map(Outage::json).collect::<Vec<_>>(),
+        "healthy": healthy.iter().map(Healthy::json).collect::<Vec<_>>(),
+    });
+    Ok(Report { json, text })
+}
+
+/// The scenarios with endpoints that are down, beside 100 accounts with an event a second each, whose endpoints are well.
+fn outages(options: &Options) -> Vec<(&'static str, Scenario)> {
+    let (before, down) = (HOUR.min(options.minutes * MINUTE), options.minutes * MINUTE);
+    let up = before + down;
+    // The endpoint may be back for an hour before that is noticed, and what was held takes as long again at the webhook's own
+    // rate.
+    let until = up + HOUR + down + down / 10 + HOUR / 2;
+    let scale = |count: f64| (count * options.scale).ceil();
+    let quiet = || Flow { webhooks: 100, per_second: 1.0, sends: 0..until, endpoint: Endpoint::well() };
+    let beside = |flow| scenario(vec![flow, quiet()], vec![before, before + 15 * SECOND, up]);
+    let busy = |meanwhile| {
+        let endpoint = Endpoint::down(meanwhile, before..up);
+        beside(Flow { webhooks: 1, per_second: scale(1_000.0), sends: 0..until, endpoint })
+    };
+    let asks = Endpoint::down(Manner::AsksToWait { seconds: 21_600 }, 0..before + 6 * HOUR.min(down));
+    let completions = before..before + 2 * MINUTE;
+    let fails = Manner::Fails { share: 0.05, status: 500, retry_after: 0 };
+    let many = |meanwhile, dispatchers| {
+        let flow = |webhooks: f64, endpoint| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a million")]
+            let webhooks = scale(webhooks) as u32;
+            Flow { webhooks, per_second: 1.0 / 3_600.0, sends: 0..until, endpoint }
+        };
+        let flows = vec![flow(10_000.0, Endpoint::down(meanwhile, before..up)), flow(990_000.0, Endpoint::well())];
+        Scenario { dispatchers, ..scenario(flows, vec![before, before + 15 * SECOND, up]) }
+    };
+    vec![
+        ("refuses", busy(Manner::Refuses)),
+        ("hangs 10 s", busy(Manner::Hangs)),
+        ("5 % fail", busy(fails)),
+        ("50 ask to wait", beside(Flow { webhooks: 50, per_second: 20.0, sends: completions, endpoint: asks })),
+        ("1 % refuse", many(Manner::Refuses, 50)),
+        ("1 % hang", many(Manner::Hangs, 50)),
+        ("1 % hang, 150 dispatchers", many(Manner::Hangs, 150)),
+    ]
+}
+
+fn scenario(flows: Vec<Flow>, spans: Vec<Ms>) -> Scenario {
+    Scenario { flows, spans, until: 30 * 24 * HOUR, dispatchers: 50, repeats_batches: false, late_shard: 0 }
+}
+
+/// The scenarios of an endpoint that is well as a whole.
+fn healthy() -> Vec<(&'static str, Scenario)> {
+    let of = |per_second, hours, endpoint| {
+        let flow = Flow { webhooks: 1, per_second, sends: 0..hours * HOUR, endpoint };
+        scenario(vec![flow], vec![])
+    };
+    let fails = |share, status, retry_after| Endpoint::usually(Manner::Fails { share, status, retry_after });
+    let down = || Endpoint::down(Manner::Refuses, 10 * MINUTE..20 * MINUTE);
+    let poison = |poison, endpoint| Endpoint { poison, ..endpoint };
+    // At two events a second these come shortly before the endpoint is down, and so their next attempts are the oldest held.
+    let ten = 1_150..1_160;
+    // Longer than the schedule.
+    let hours = 34;
+    vec![
+        ("one poison payload", of(2.0, hours, poison(1_000..1_001, Endpoint::well()))),
+        ("ten at the front of a drain", of(2.0, hours, poison(ten, down()))),
+        ("1 of 1,000 is 429 with Retry-After: 1", of(1_000.0, 1, fails(0.001, 429, 1))),
+        ("5 % fail, batches repeated", Scenario { repeats_batches: true, ..of(100.0, 1, fails(0.05, 500, 0)) }),
+        ("5 % fail, a shard 20 s late", Scenario { late_shard: 20 * SECOND, ..of(100.0, 1, fails(0.05, 500, 0)) }),
+        (
+            "down 10 minutes, repeated and late",
+            Scenario { repeats_batches: true, late_shard: 20 * SECOND, ..of(100.0, 1, down()) },
+        ),
+    ]
+}

@@ -1,0 +1,111 @@
+//! What a message means and what is recorded: the library's decisions, each asked for once for all that are alike.
+
+use nano_webhooks::delivery::{self, Change, Look, Mark, Step, Write};
+
+use super::{
+    Ms, at,
+    hook::{self, Asked, Stored, delivery_id, message},
+    simulation::{Sent, Simulation},
+};
+
+/// What the library has decided about a message.
+#[derive(Clone)]
+pub(super) enum Decided {
+    Nothing,
+    LookAgain,
+    FollowUp,
+    Record(Change),
+    Attempt { claim: bool, earlier_tries: u32, epoch: u64, is_spotless: bool },
+}
+
+/// What the library has decided to store.
+#[derive(Clone, Copy)]
+pub(super) struct Written {
+    pub(super) new: Stored,
+    pub(super) mark: Option<Mark>,
+    pub(super) watch: bool,
+}
+
+impl Simulation<'_> {
+    /// What the library decides about a message. It is asked once for messages of the same webhook, as this is stored at present,
+    /// that ask for the same and whose deliveries are stored alike: names decide nothing.
+    pub(super) fn decided(&mut self, sent: Sent, stored: Option<Stored>, now: Ms, consistent: bool) -> Decided {
+        let Sent { hook, asked, number, .. } = sent;
+        // What depends on the time, or on how often a message was received, is decided each time.
+        let is_usual = !asked.again && stored.is_none_or(|stored| stored.next_attempt_at.is_none());
+        let known = self.hooks[hook as usize].as_ref().filter(|_| is_usual);
+        if let Some(decided) = known.and_then(|hook| hook.decided.get(&(asked, stored, consistent))) {
+            return decided.clone();
+        }
+        let webhook = self.webhook(hook);
+        let id = delivery_id(number, self.scenario.flows[self.flow_of(hook)].period());
+        let message = message(&webhook, id.clone(), asked);
+        let delivery = stored.map(|stored| hook::delivery(&webhook, id, stored));
+        let look = Look { received_before: asked.again, consistent, now: at(now) };
+        let decided = match delivery::step(&message, delivery, Some(webhook), look) {
+            Step::Done => Decided::Nothing,
+            Step::LookAgain => Decided::LookAgain,
+            Step::FollowUp(_) => Decided::FollowUp,
+            Step::Record { change, .. } => Decided::Record(change),
+            Step::Attempt { delivery, webhook, claim } => Decided::Attempt {
+                claim,
+                earlier_tries: delivery.tries,
+                epoch: webhook.epoch,
+                is_spotless: webhook.is_spotless(),
+            },
+        };
+        if let Some(hook) = self.hooks[hook as usize].as_mut().filter(|_| is_usual) {
+            hook.decided.insert((asked, stored, consistent), decided.clone());
+        }
+        decided
+    }
+
+    /// What the library says is to be written. It is asked once for successes, and for what is held, of deliveries that are stored
+    /// alike.
+    pub(super) fn written(
+        &mut self,
+        hook: u32,
+        number: u32,
+        asked: Asked,
+        stored: Option<Stored>,
+        change: &Change,
+    ) -> Option<Written> {
+        let kind = match change {
+            Change::Attempted(made) if made.attempt.outcome.is_success() => Some((made.watch, made.epoch)),
+            Change::Held => None,
+            _ => return self.asked_to_write(hook, number, asked, stored, change),
+        };
+        if stored.is_some_and(|stored| stored.next_attempt_at.is_some()) {
+            return self.asked_to_write(hook, number, asked, stored, change);
+        }
+        if let Some(written) = self.written.get(&(asked, stored, kind)) {
+            return *written;
+        }
+        let written = self.asked_to_write(hook, number, asked, stored, change);
+        self.written.insert((asked, stored, kind), written);
+        written
+    }
+
+    fn asked_to_write(
+        &self,
+        hook: u32,
+        number: u32,
+        asked: Asked,
+        stored: Option<Stored>,
+        change: &Change,
+    ) -> Option<Written> {
+        let webhook = self.webhook(hook);
+        let id = delivery_id(number, self.scenario.flows[self.flow_of(hook)].period());
+        let message = message(&webhook, id.clone(), asked);
+        let delivery = stored.map(|stored| hook::delivery(&webhook, id, stored));
+        let Write { delivery, mark, watch } = delivery::record(&message, delivery, change)?;
+        let new = Stored {
+            state: delivery.state,
+            tries: delivery.tries,
+            version: delivery.version + 1,
+            attempts: stored.map_or(0, |stored| stored.attempts) + u32::from(mark.is_some()),
+            next_attempt_at: delivery.next_attempt_at,
+        };
+        Some(Written { new, mark, watch })
+    }
+}

@@ -1,0 +1,183 @@
+//! The figures of a simulation, as they are printed.
+
+use serde_json::{Value, json};
+
+use super::{
+    Ms,
+    measure::{Bill, Durations},
+    scenario::{HOUR, MINUTE, Scenario},
+    simulation::Measured,
+};
+use crate::{report::rounded, row};
+
+/// What a drain may send in a minute, unless the webhook had more traffic.
+const BOUND_PER_MINUTE: f64 = 6_000.0;
+
+/// Of endpoints that are down for a time.
+pub(super) struct Outage<'a> {
+    name: &'a str,
+    scenario: &'a Scenario,
+    measured: &'a Measured,
+}
+
+impl<'a> Outage<'a> {
+    pub(super) fn new(name: &'a str, scenario: &'a Scenario, measured: &'a Measured) -> Self {
+        Self { name, scenario, measured }
+    }
+
+    pub(super) fn lost(&self) -> (&str, i64) {
+        (self.name, self.measured.lost())
+    }
+
+    /// When the endpoints were down.
+    fn down(&self) -> std::ops::Range<Ms> {
+        self.scenario.spans[0]..self.scenario.spans[2]
+    }
+
+    /// The bill of the outage, and that of as long a time at the rate before.
+    fn bills(&self) -> [(f64, f64); 2] {
+        let down = self.down();
+        let of = |at: usize| self.measured.bills.get(at).copied().unwrap_or(self.measured.bill);
+        let during = of(2) - of(0);
+        let scale = (down.end - down.start) as f64 / down.start as f64;
+        let units = |bill: Bill| bill.writes as f64;
+        [(units(during), units(of(0)) * scale), (during.dollars(), of(0).dollars() * scale)]
+    }
+
+    /// Dollars for a million events, from the outage's beginning to the end of all, and before.
+    fn per_million(&self) -> (f64, f64) {
+        let Measured { bill, bills, fates, arrived_before, .. } = self.measured;
+        let arrived: u64 = fates.iter().map(|fates| fates.arrived).sum();
+        let before = bills.first().copied().unwrap_or_default();
+        let million = |dollars: f64, events: u64| dollars / events as f64 * 1e6;
+        (million((*bill - before).dollars(), arrived - arrived_before), million(before.dollars(), *arrived_before))
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let Measured { fates, .. } = self.measured;
+        let (dead, quiet) = (&fates[0], &fates[1]);
+        let both = |durations: &Durations| {
+            let of = |share| durations.percentile(share).map_or("-".to_owned(), |duration| duration.to_string());
+            format!("{}, {}", of(0.5), of(0.99))
+        };
+        let ratio = |of: &Durations, to: &Durations| match (of.percentile(0.99), to.percentile(0.99)) {
+            (Some(of), Some(to)) => format!("{:.2}", of as f64 / to as f64),
+            _ => "-".to_owned(),
+        };
+        let [(units, usual_units), (dollars, usual_dollars)] = self.bills();
+        let (after_all, usually) = self.per_million();
+        let greatest = self.measured.drained.values().max().copied().unwrap_or_default();
+        let minutes = |time: Ms| format!("{:.1}", time as f64 / MINUTE as f64);
+        let (recovered, held) = self.measured.recovered.unwrap_or_default();
+        let flow = &self.scenario.flows[0];
+        let bound = BOUND_PER_MINUTE.max(flow.per_second * 60.0) * f64::from(flow.webhooks);
+        let drained = self.measured.drained_at.saturating_sub(recovered);
+        let million = |count: f64| format!("{:.2}", count / 1e6);
+        let spans = &quiet.latencies;
+        let draining = dead.latencies.last().expect("there is one for drains");
+        vec![
+            ("most messages in flight", self.measured.most_in_flight.to_string()),
+            ("longest queue", self.measured.longest_queue.to_string()),
+            ("quiet accounts before, p50 and p99 in ms", both(&spans[0])),
+            ("the same during the outage", both(&spans[2])),
+            ("the same after it", both(&spans[3])),
+            ("p99 during beside before", ratio(&spans[2], &spans[0])),
+            ("p99 after beside before", ratio(&spans[3], &spans[0])),
+            ("attempts in vain", dead.in_vain.to_string()),
+            ("probes of these", self.measured.probes.to_string()),
+            ("most deliveries held", self.measured.most_held.to_string()),
+            (
+                "minutes until the first circuit or the last recovers",
+                minutes(recovered.saturating_sub(self.down().end)),
+            ),
+            ("drain, minutes", if held == 0 { "-".into() } else { minutes(drained) }),
+            (
+                "beside held at the bound",
+                if held == 0 {
+                    "-".into()
+                } else {
+                    format!("{:.2}", drained as f64 / (held as f64 / bound * MINUTE as f64))
+                },
+            ),
+            ("most that a drain sent in a minute", greatest.to_string()),
+            ("that webhook's live events before, p50 and p99 in ms", both(&dead.latencies[0])),
+            ("the same while it drains", both(draining)),
+            ("p99 beside before", ratio(draining, &dead.latencies[0])),
+            ("millions of write units during the outage", million(units)),
+            ("without an outage", million(usual_units)),
+            ("dollars during the outage", format!("{dollars:.2}")),
+            ("without an outage ", format!("{usual_dollars:.2}")),
+            ("ratio", format!("{:.2}", dollars / usual_dollars)),
+            ("dollars per million events, drain included", format!("{after_all:.2}")),
+            ("without an outage  ", format!("{usually:.2}")),
+            ("ratio ", format!("{:.2}", after_all / usually)),
+            ("writes throttled", self.measured.throttled.to_string()),
+            ("messages given back", self.measured.given_back.to_string()),
+            ("circuits opened while well", self.measured.openings.to_string()),
+            ("hours simulated", format!("{:.1}", self.measured.ended_at as f64 / HOUR as f64)),
+            ("schedules used up", (dead.failed + quiet.failed).to_string()),
+            ("lost", self.measured.lost().to_string()),
+        ]
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let figures = self.rows().into_iter().map(|(name, value)| (name.trim().to_owned(), Value::from(value)));
+        json!({"scenario": self.name, "figures": figures.collect::<serde_json::Map<_, _>>()})
+    }
+}
+
+/// One column for each scenario.
+pub(super) fn outages(outages: &[Outage<'_>]) -> Vec<Vec<String>> {
+    let mut rows = vec![row![""]];
+    rows[0].extend(outages.iter().map(|outage| outage.name.to_owned()));
+    let columns: Vec<_> = outages.iter().map(Outage::rows).collect();
+    for at in 0..columns.first().map_or(0, Vec::len) {
+        let mut row = row![columns[0][at].0.trim()];
+        row.extend(columns.iter().map(|column| column[at].1.clone()));
+        rows.push(row);
+    }
+    rows
+}
+
+/// Of an endpoint that is well as a whole.
+pub(super) struct Healthy<'a> {
+    name: &'a str,
+    measured: &'a Measured,
+}
+
+impl<'a> Healthy<'a> {
+    pub(super) fn new(name: &'a str, measured: &'a Measured) -> Self {
+        Self { name, measured }
+    }
+
+    pub(super) fn lost(&self) -> (&str, i64) {
+        (self.name, self.measured.lost())
+    }
+
+    /// How long the circuit was open at the longest, in seconds.
+    fn longest_open(&self) -> f64 {
+        rounded(self.measured.longest_open as f64 / 1_000.0, 1)
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let Measured { openings, left, .. } = self.measured;
+        json!({
+            "scenario": self.name,
+            "opened_while_well": openings,
+            "longest_open_seconds": self.longest_open(),
+            "left_held": left.held,
+            "left_waiting": left.waiting,
+            "circuits_left_open": left.open,
+        })
+    }
+}
+
+/// One row for each scenario.
+pub(super) fn healthy(scenarios: &[Healthy<'_>]) -> Vec<Vec<String>> {
+    let head = row!["", "opened while well", "open for, s", "left held", "left waiting", "left not closed", "used up"];
+    let rows = scenarios.iter().map(|scenario| {
+        let Measured { openings, left, fates, .. } = scenario.measured;
+        row![scenario.name, openings, scenario.longest_open(), left.held, left.waiting, left.open, fates[0].failed]
+    });
+    std::iter::once(head).chain(rows).collect()
+}

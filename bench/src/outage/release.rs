@@ -1,0 +1,131 @@
+//! release: each minute, what is due, probes and drains.
+
+use std::time::Duration;
+
+use nano_webhooks::{
+    delivery::DeliveryId,
+    webhook::{Action, Drained, Search, Webhook, between},
+};
+
+use super::{
+    Ms, at,
+    hook::{Asked, delivery_id, number, number_at},
+    scenario::MINUTE,
+    simulation::{Sent, Simulation},
+};
+
+const MEMORY_MB: f64 = 256.0;
+/// How many messages a run sends in a second, and in all its time.
+const PER_SECOND: u64 = 2_000;
+const MOST: u64 = 100_000;
+/// How many entries of an index go into the half of a read unit that is not consistent.
+const KEYS_IN_A_READ: usize = 4_096 / 120;
+
+/// One run.
+struct Run {
+    began: Ms,
+    sent: u64,
+}
+
+impl Simulation<'_> {
+    pub(super) fn release(&mut self) {
+        let mut run = Run { began: self.now, sent: 0 };
+        let mut entries = 0;
+        while let Some(due) = self.waiting.first_entry().filter(|due| *due.key() <= run.began) {
+            if run.sent >= MOST {
+                break;
+            }
+            let messages = due.remove();
+            entries += messages.len();
+            for message in messages {
+                self.put(&mut run, message, Duration::ZERO);
+            }
+        }
+        // Each of the 16 shards has two passes.
+        self.measured.bill.half_reads += 32 + entries.div_ceil(10) as u64 * 2;
+        let rung: Vec<_> = self.bells.iter().take_while(|(time, _)| *time <= self.now).map(|(_, hook)| *hook).collect();
+        for hook in rung {
+            if run.sent < MOST {
+                self.look_at(hook, &mut run);
+            }
+        }
+        self.measured.bill.request((run.sent as f64 / 10.0).ceil());
+        self.measured.bill.invoke(MEMORY_MB, 200.0 + (run.sent * 1_000 / PER_SECOND) as f64);
+    }
+
+    fn put(&mut self, run: &mut Run, message: Sent, delay: Duration) {
+        let delay = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        let visible = self.now + run.sent * 1_000 / PER_SECOND + delay * 1_000;
+        run.sent += 1;
+        self.delayed.entry(visible.next_multiple_of(20)).or_default().push(message);
+    }
+
+    fn look_at(&mut self, hook: u32, run: &mut Run) {
+        let mut webhook = self.webhook(hook);
+        let now = at(self.now);
+        self.measured.bill.half_reads += 2;
+        let mut send = Vec::new();
+        webhook.stored_pace = match webhook.action(&self.settings, now) {
+            Action::Wait => webhook.same_pace(),
+            Action::Probe => {
+                let picked = self.pick_probes(hook);
+                let pace = if picked.is_empty() { webhook.settled(now) } else { webhook.probing(&self.settings, now) };
+                send.extend(picked.into_iter().map(|number| (number, Duration::ZERO, true)));
+                pace
+            }
+            Action::Drain(search) => {
+                let Drained { pace, send: drained } = self.drain(hook, &webhook, search);
+                // Each is read before it is sent.
+                self.measured.bill.half_reads += drained.len() as u64;
+                let minute = self.now / MINUTE;
+                *self.measured.drained.entry(minute).or_default() += drained.len() as u64;
+                send.extend(drained.into_iter().map(|(id, delay)| (number(&id), delay, false)));
+                pace
+            }
+        };
+        self.ring(&mut webhook);
+        self.measured.bill.writes += super::table::webhook_units(webhook.stored_health.failures.len(), true);
+        self.store_webhook(hook, webhook);
+        for (number, delay, is_probe) in send {
+            let Some(stored) = self.hook(hook).stored(number) else { continue };
+            let probe = is_probe.then_some(stored.version);
+            self.measured.probes += u64::from(is_probe);
+            let asked = Asked { attempt: stored.tries + 1, probe, has_body: false, again: false };
+            self.put(run, Sent { hook, number, time: self.now, asked }, delay);
+        }
+    }
+
+    /// The oldest, the newest, and one between.
+    fn pick_probes(&mut self, hook: u32) -> Vec<u32> {
+        let period = self.scenario.flows[self.flow_of(hook)].period();
+        let share = self.random.f64();
+        let held = self.hook(hook);
+        let oldest = held.held(None, None, 1, true);
+        let newest = held.held(None, None, 1, false);
+        let mut picked = [oldest, newest].concat();
+        picked.dedup();
+        if let [oldest, newest] = picked[..]
+            && let Some(from) = between(&delivery_id(oldest, period), &delivery_id(newest, period), share)
+        {
+            let from = number_at(&from, period).max(oldest + 1);
+            picked.extend(held.held(Some(from - 1), Some(newest), 1, true));
+        }
+        // Each of eight partitions is asked for each.
+        self.measured.bill.half_reads += 24;
+        picked
+    }
+
+    fn drain(&mut self, hook: u32, webhook: &Webhook, search: Search) -> Drained {
+        let period = self.scenario.flows[self.flow_of(hook)].period();
+        let Search { after, before, most, begins } = search;
+        let (after, before) = (after.as_ref().map(number), before.as_ref().map(number));
+        let held = self.hook(hook);
+        let ids = |oldest| -> Vec<DeliveryId> {
+            held.held(after, before, most, oldest).into_iter().map(|number| delivery_id(number, period)).collect()
+        };
+        let (oldest, newest) = (ids(true), ids(false));
+        let own = if begins { held.own_per_minute() } else { 0 };
+        self.measured.bill.half_reads += 16 + (oldest.len() + newest.len()).div_ceil(KEYS_IN_A_READ) as u64;
+        webhook.drained(&oldest, &newest, own, &self.settings, at(self.now))
+    }
+}

@@ -1,0 +1,108 @@
+//! What happens in a simulation: who sends events to which endpoints, and how these behave when.
+
+use std::ops::Range;
+
+use nano_webhooks::delivery::Outcome;
+
+use super::Ms;
+
+pub(super) const SECOND: Ms = 1_000;
+pub(super) const MINUTE: Ms = 60 * SECOND;
+pub(super) const HOUR: Ms = 60 * MINUTE;
+
+/// How long an endpoint takes that is well, in milliseconds, and the longest that any may take.
+pub(super) const WELL: Ms = 100;
+const TIMEOUT: Ms = 10 * SECOND;
+
+pub(super) struct Scenario {
+    /// The first is the one whose endpoints fail.
+    pub(super) flows: Vec<Flow>,
+    /// Where one span of time ends and the next begins.
+    pub(super) spans: Vec<Ms>,
+    /// When the simulation ends although something still waits.
+    pub(super) until: Ms,
+    pub(super) dispatchers: usize,
+    /// Whether the stream gives each batch twice.
+    pub(super) repeats_batches: bool,
+    /// By how much one of the stream's shards is later than the others.
+    pub(super) late_shard: Ms,
+}
+
+/// Webhooks that are alike.
+pub(super) struct Flow {
+    pub(super) webhooks: u32,
+    /// How many events each has in a second.
+    pub(super) per_second: f64,
+    pub(super) sends: Range<Ms>,
+    pub(super) endpoint: Endpoint,
+}
+
+impl Flow {
+    /// Milliseconds from one event of a webhook to its next.
+    pub(super) fn period(&self) -> f64 {
+        1_000.0 / self.per_second
+    }
+}
+
+/// How the endpoints of a flow behave.
+pub(super) struct Endpoint {
+    pub(super) usually: Manner,
+    /// When they behave otherwise,
+    pub(super) down: Range<Ms>,
+    /// and how.
+    pub(super) meanwhile: Manner,
+    /// The numbers of the deliveries that they always answer with 500.
+    pub(super) poison: Range<u32>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Manner {
+    /// 200.
+    Takes,
+    /// No connection, at once.
+    Refuses,
+    /// No answer.
+    Hangs,
+    /// 503 with `Retry-After`.
+    AsksToWait { seconds: u64 },
+    /// Such a share of requests is answered with this status, at once, and the others with 200.
+    Fails { share: f64, status: u16, retry_after: u64 },
+}
+
+pub(super) struct Answer {
+    pub(super) outcome: Outcome,
+    pub(super) duration: Ms,
+    pub(super) retry_after: u64,
+}
+
+impl Endpoint {
+    pub(super) fn well() -> Self {
+        Self::usually(Manner::Takes)
+    }
+
+    pub(super) fn usually(manner: Manner) -> Self {
+        Self { usually: manner, down: 0..0, meanwhile: manner, poison: 0..0 }
+    }
+
+    pub(super) fn down(meanwhile: Manner, down: Range<Ms>) -> Self {
+        Self { down, meanwhile, ..Self::well() }
+    }
+
+    pub(super) fn answer(&self, number: u32, now: Ms, random: &mut fastrand::Rng) -> Answer {
+        let http = |status, duration, retry_after| Answer {
+            outcome: Outcome::Http { http_status: status, response: String::new() },
+            duration,
+            retry_after,
+        };
+        match if self.down.contains(&now) { self.meanwhile } else { self.usually } {
+            Manner::Refuses => {
+                Answer { outcome: Outcome::Connect { detail: String::new() }, duration: 1, retry_after: 0 }
+            }
+            Manner::Hangs => Answer { outcome: Outcome::Timeout, duration: TIMEOUT, retry_after: 0 },
+            Manner::AsksToWait { seconds } => http(503, WELL, seconds),
+            _ if self.poison.contains(&number) => http(500, WELL, 0),
+            Manner::Fails { share, status, retry_after } if random.f64() < share => http(status, 1, retry_after),
+            Manner::Takes | Manner::Fails { .. } => http(200, WELL, 0),
+        }
+    }
+}

@@ -90,7 +90,7 @@ impl Endpoint {
 
     pub(super) fn answer(&self, number: u32, now: Ms, random: &mut fastrand::Rng) -> Answer {
         let http = |status, duration, retry_after| Answer {
-            outcome: Outcome::Http { http_status: status, response: String::new() },
+            outcome: Outcome::Http { http_status: status, response: String::new(), redirect: None },
             duration,
             retry_after,
         };

@@ -16,7 +16,12 @@ async fn nothing_but_failures_for_too_long_disables_a_webhook_and_a_success_now_
     let options = Options {
         folder: folder_of_this_run().join("disabling"),
         // A key for the tables too, so that this half of the template is deployed once. The emulator does not ask for it.
-        parameters: vec![("DisableAfterSeconds", "4"), ("KmsKeyArn", "arn:aws:kms:us-east-1:000000000000:key/0")],
+        parameters: vec![
+            ("DisableAfterSeconds", "4"),
+            ("ProbeScheduleSeconds", "1"),
+            ("KmsKeyArn", "arn:aws:kms:us-east-1:000000000000:key/0"),
+        ],
+        schedules_every_seconds: Some(1),
         ..Options::default()
     };
     let stack = Stack::start(&options, &|_| {}).unwrap();
@@ -49,9 +54,9 @@ async fn nothing_but_failures_for_too_long_disables_a_webhook_and_a_success_now_
     let flapping = webhook(1).await;
     assert_eq!(flapping["status"], "active", "{flapping}");
 
-    let cancelled = "/api/v1/webhooks/2/deliveries?status=cancelled&limit=1";
-    while customer.get(cancelled).await.unwrap().json()["data"]["deliveries"].as_array().unwrap().is_empty() {
-        assert!(start.elapsed() < Duration::from_mins(2), "what waits is cancelled when it comes due");
+    let held = "/api/v1/webhooks/2/deliveries?status=held&limit=1";
+    while customer.get(held).await.unwrap().json()["data"]["deliveries"].as_array().unwrap().is_empty() {
+        assert!(start.elapsed() < Duration::from_mins(2), "what waits is held");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }

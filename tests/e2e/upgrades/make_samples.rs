@@ -108,7 +108,7 @@ impl Version {
             self.wait_for(webhook, status, 1).await;
         }
         self.change(5, json!({ "status": "disabled" })).await;
-        self.wait_for(5, "cancelled", 1).await;
+        self.wait_for(5, "held", 1).await;
 
         let wrong = [
             ("connect", "http://127.0.0.1:1/".to_owned()),
@@ -156,8 +156,8 @@ impl Version {
             let reply = self.customer.send(Method::POST, &path, None).await.unwrap();
             assert_eq!(reply.status, 202, "{}", reply.text);
         }
-        // Three completions for three active webhooks, and those two.
-        tool(&self.stack, &["receive", &self.stack.deliveries_queue_url, "11"], &Value::Null)
+        // Three completions for three active webhooks, those two, and the delayed one of the delivery that is being retried.
+        tool(&self.stack, &["receive", &self.stack.deliveries_queue_url, "12"], &Value::Null)
     }
 
     /// What waits for fan-out.
@@ -273,7 +273,7 @@ fn large() -> Vec<u8> {
 }
 
 fn busy() -> Vec<u8> {
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n".to_vec()
+    b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n".to_vec()
 }
 
 fn revoke_newest(stack: &Stack) {

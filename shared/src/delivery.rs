@@ -13,7 +13,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 pub use outcome::{Attempt, Outcome};
-pub use protocol::{Change, LONG_OVERDUE, Look, Made, Mark, Step, Write, record, step};
+pub use protocol::{Change, Look, Made, Mark, Step, Write, record, step};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;

@@ -1,12 +1,12 @@
 //! What comes in: the messages of an event, and what each of them is found to mean.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, hash_map::Entry};
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{Change, Delivery, DeliveryId, Message, Write},
+    delivery::{Change, DeliveryId, Message, Write},
     queue::{self, SqsEvent, SqsMessage},
-    store::StoreError,
+    store::{StoreError, Wait},
     telemetry::trace::Step as TraceStep,
     webhook::{AccountId, Webhook, WebhookId},
 };
@@ -44,7 +44,8 @@ impl Job<'_> {
 pub(crate) enum Work {
     Nothing,
     Record(Box<Recording>),
-    FollowUp(FollowUp),
+    /// A delayed message that asks for the next attempt.
+    FollowUp(Wait),
 }
 
 /// A change, and the write that records it unless the delivery was stored meanwhile.
@@ -52,17 +53,6 @@ pub(crate) enum Work {
 pub(crate) struct Recording {
     pub(crate) change: Change,
     pub(crate) write: Write,
-}
-
-/// A recorded attempt whose next attempt is to be arranged.
-#[derive(Debug)]
-pub(crate) struct FollowUp {
-    pub(crate) delivery: Delivery,
-    pub(crate) due: Timestamp,
-    /// Whether the entry in the waiting table is there.
-    pub(crate) stored: bool,
-    /// Whether the delayed message is on the queue, or none is needed.
-    pub(crate) sent: bool,
 }
 
 /// What the logs, the metrics and the traces show of an attempt beside its record.
@@ -78,13 +68,24 @@ pub(crate) struct Circumstances {
 }
 
 /// The jobs of a batch, and the records that go back because they hold no delivery message.
+///
+/// An attempt that is asked for twice is one job. It is the record that was received before, if one was: a dispatcher may have
+/// died with it, and what that left undone has to be done.
 pub(crate) fn readable(event: &SqsEvent) -> (Vec<Job<'_>>, Vec<&SqsMessage>) {
-    let (mut jobs, mut unreadable, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    let (mut jobs, mut unreadable, mut seen) = (Vec::<Job<'_>>::new(), Vec::new(), HashMap::new());
     for record in &event.records {
         match serde_json::from_str::<Message>(record.body.as_deref().unwrap_or_default()) {
-            // An attempt that is asked for twice is made once.
-            Ok(message) if !seen.insert(attempt_of(&message)) => {}
-            Ok(message) => jobs.push(Job { record, message }),
+            Ok(message) => {
+                let job = Job { record, message };
+                match seen.entry(attempt_of(&job.message)) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(jobs.len());
+                        jobs.push(job);
+                    }
+                    Entry::Occupied(entry) if job.received_before() => jobs[*entry.get()] = job,
+                    Entry::Occupied(_) => {}
+                }
+            }
             Err(err) => {
                 tracing::error!(message_id = record.message_id, %err, "a message is no delivery");
                 unreadable.push(record);
@@ -101,10 +102,10 @@ pub(crate) fn are_new(jobs: &[Job<'_>]) -> bool {
 }
 
 /// What two messages have in common that ask for the same attempt. An id alone is not enough: one account's message must not be
-/// taken for another's.
-fn attempt_of(message: &Message) -> (AccountId, WebhookId, DeliveryId, u32, u32) {
-    let Message { account_id, webhook_id, delivery_id, round, attempt, .. } = message;
-    (account_id.clone(), *webhook_id, delivery_id.clone(), *round, *attempt)
+/// taken for another's. A probe of a version that has passed does nothing, so it must not stand for another message.
+fn attempt_of(message: &Message) -> (AccountId, WebhookId, DeliveryId, u32, u32, Option<u64>) {
+    let Message { account_id, webhook_id, delivery_id, round, attempt, probe, .. } = message;
+    (account_id.clone(), *webhook_id, delivery_id.clone(), *round, *attempt, *probe)
 }
 
 #[cfg(test)]
@@ -129,6 +130,28 @@ mod tests {
         event.records.extend(others);
         let asked: Vec<_> = readable(&event).0.iter().map(|job| (job.message.round, job.message.attempt)).collect();
         assert_eq!(asked, [(0, 1), (1, 1), (0, 2)]);
+    }
+
+    #[test]
+    fn of_two_messages_for_an_attempt_the_one_that_was_received_before_is_kept() {
+        let mut event = sample();
+        let mut again = event.records[0].clone();
+        again.attributes.insert("ApproximateReceiveCount".into(), "2".into());
+        event.records.push(again);
+        let (jobs, _) = readable(&event);
+        assert!(jobs.len() == 1 && jobs[0].received_before());
+        event.records.reverse();
+        let (jobs, _) = readable(&event);
+        assert!(jobs.len() == 1 && jobs[0].received_before());
+    }
+
+    #[test]
+    fn a_probe_does_not_stand_for_another_message() {
+        let mut event = sample();
+        let mut probe = event.records[0].clone();
+        probe.body = probe.body.map(|body| body.replace(r#""attempt": 1"#, r#""attempt": 1, "probe": 3"#));
+        event.records.insert(0, probe);
+        assert_eq!(readable(&event).0.len(), 2);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Dispatcher {
     ) -> Worked<'a> {
         let (work, circumstances) = match step {
             Step::Done | Step::LookAgain => (Ok(Work::Nothing), None),
-            Step::FollowUp(delivery) => (Ok(self.follow_up(delivery)), None),
+            Step::FollowUp(delivery) => (Ok(self.follow_up(&delivery)), None),
             Step::Record { delivery, change } => (Ok(recording(&job.message, delivery, change)), None),
             Step::Attempt { delivery, webhook, .. } => {
                 let trace = self.tracer.begin(queue::trace_header(job.record), trace, Timestamp::now());
@@ -173,7 +173,7 @@ pub(crate) fn recording(message: &Message, delivery: Delivery, change: Change) -
 
 /// What a job means, given what was read.
 pub(crate) fn step(job: &Job<'_>, delivery: Option<Delivery>, webhook: Option<Webhook>, consistent: bool) -> Step {
-    let look = Look { received_before: job.received_before(), consistent, now: Timestamp::now() };
+    let look = Look { received_before: job.received_before(), consistent };
     delivery::step(&job.message, delivery, webhook, look)
 }
 

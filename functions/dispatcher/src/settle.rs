@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{self, Delivery, State},
+    delivery::{self, Delivery, Write},
     queue::{Outgoing, SqsMessage},
     store::{Recorded, StoreError, Wait},
     telemetry,
@@ -12,7 +12,7 @@ use nano_webhooks::{
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
-    batch::{FollowUp, Job, Recording, Unfinished, Work},
+    batch::{Job, Recording, Unfinished, Work},
     dispatcher::{Dispatcher, GivenBack, Worked, pause},
     observed::{self, Observed},
 };
@@ -20,14 +20,25 @@ use crate::{
 /// What a few jobs still need before their messages may leave the queue.
 #[derive(Default)]
 struct Open<'a> {
-    recordings: Vec<(Job<'a>, Recording)>,
-    follow_ups: Vec<(&'a SqsMessage, FollowUp)>,
+    recordings: Vec<Unrecorded<'a>>,
+    follow_ups: Vec<(&'a SqsMessage, Wait)>,
     unfinished: GivenBack<'a>,
+}
+
+struct Unrecorded<'a> {
+    job: Job<'a>,
+    recording: Recording,
+    /// The entry for the next attempt, if there is to be one, and whether it is stored.
+    entry: Option<Wait>,
+    is_entered: bool,
 }
 
 impl Dispatcher {
     /// Records what became of some jobs and arranges what follows, each until it is done or the time is over. What is recorded
-    /// does not wait for what the table is too busy for. Returns the messages that go back to the queue.
+    /// does not wait for what the tables are too busy for. Returns the messages that go back to the queue.
+    ///
+    /// The entry for the next attempt comes first. Once the record says that the delivery waits, every other message for this
+    /// attempt finds it made and leaves the queue, and this dispatcher may die: then the entry alone is left.
     pub(crate) async fn settle<'a>(
         &self,
         worked: Vec<Worked<'a>>,
@@ -39,8 +50,12 @@ impl Dispatcher {
         for Worked { job, work, .. } in worked {
             match work {
                 Ok(Work::Nothing) => {}
-                Ok(Work::Record(recording)) => open.recordings.push((job, *recording)),
-                Ok(Work::FollowUp(follow_up)) => open.follow_ups.push((job.record, follow_up)),
+                Ok(Work::Record(recording)) => {
+                    let entry = self.next_attempt(&recording.write);
+                    let is_entered = entry.is_none();
+                    open.recordings.push(Unrecorded { job, recording: *recording, entry, is_entered });
+                }
+                Ok(Work::FollowUp(wait)) => open.follow_ups.push((job.record, wait)),
                 Err(why) => open.unfinished.push((job.record, why)),
             }
         }
@@ -55,90 +70,85 @@ impl Dispatcher {
             round += 1;
         }
         let Open { recordings, follow_ups, mut unfinished } = open;
-        unfinished.extend(recordings.into_iter().map(|(job, _)| (job.record, Unfinished::OutOfTime)));
+        unfinished.extend(recordings.into_iter().map(|open| (open.job.record, Unfinished::OutOfTime)));
         unfinished.extend(follow_ups.into_iter().map(|(record, _)| (record, Unfinished::NotFollowedUp)));
         unfinished
     }
 
     async fn settle_once(&self, open: &mut Open<'_>, observed: &Observed, deadline: Instant) {
-        let writes: Vec<_> = open.recordings.iter().map(|(_, recording)| &recording.write).collect();
-        let recorded = if writes.is_empty() {
-            Vec::new()
-        } else {
-            self.deliveries.record(&writes, expires_at(self.retention_days)).await
-        };
-        for ((job, recording), recorded) in std::mem::take(&mut open.recordings).into_iter().zip(recorded) {
-            match recorded {
-                Recorded::Done => {
-                    observed.recorded(&recording.write);
-                    if let Work::FollowUp(follow_up) = self.follow_up(recording.write.delivery) {
-                        open.follow_ups.push((job.record, follow_up));
-                    }
-                }
-                Recorded::Superseded(stored) => {
-                    if let Some(write) = delivery::record(&job.message, stored, &recording.change) {
-                        open.recordings.push((job, Recording { write, ..recording }));
-                    }
-                }
-                Recorded::Busy(err) => {
-                    warn(job.record, &err);
-                    open.recordings.push((job, recording));
-                }
-                Recorded::Failed(err) => open.unfinished.push((job.record, Unfinished::NotRecorded(err))),
-            }
-        }
-        self.arrange(&mut open.follow_ups, deadline).await;
-    }
-
-    /// The work that a recorded delivery leaves: to arrange its next attempt, if there is to be one.
-    pub(crate) fn follow_up(&self, delivery: Delivery) -> Work {
-        match (delivery.state, delivery.next_attempt_at) {
-            (State::Retrying, Some(due)) => {
-                let sent = wait(due) > self.longest_delay;
-                Work::FollowUp(FollowUp { delivery, due, stored: false, sent })
-            }
-            _ => Work::Nothing,
+        self.store_entries(&mut open.recordings).await;
+        self.record(open, observed).await;
+        if !open.follow_ups.is_empty() {
+            let messages = open.follow_ups.iter().enumerate();
+            let messages =
+                messages.map(|(at, (_, wait))| (at, Outgoing::new(&wait.message).delayed(time_until(wait.due))));
+            let refused = self.queue.send(messages, deadline).await;
+            let mut at = 0..;
+            open.follow_ups.retain(|_| at.next().is_some_and(|at| refused.contains(&at)));
         }
     }
 
-    /// Stores an entry for each next attempt, and sends the delayed messages of those that are due soon. Leaves those that
-    /// failed in one of the two.
-    async fn arrange(&self, follow_ups: &mut Vec<(&SqsMessage, FollowUp)>, deadline: Instant) {
-        if follow_ups.is_empty() {
+    /// Stores the entries that are not stored yet.
+    async fn store_entries(&self, recordings: &mut [Unrecorded<'_>]) {
+        let mut missing: Vec<_> = recordings.iter_mut().filter(|unrecorded| !unrecorded.is_entered).collect();
+        if missing.is_empty() {
             return;
         }
-        let (stored, refused) = tokio::join!(self.store(follow_ups), self.send(follow_ups, deadline));
-        for (at, (_, follow_up)) in follow_ups.iter_mut().enumerate() {
-            follow_up.stored |= stored.contains(&at);
-            follow_up.sent |= !refused.contains(&at);
+        let waits: Vec<_> = missing.iter().filter_map(|unrecorded| unrecorded.entry.clone()).collect();
+        for (unrecorded, added) in missing.iter_mut().zip(self.waiting.add(&waits).await) {
+            unrecorded.is_entered = added.inspect_err(|err| warn(unrecorded.job.record, err)).is_ok();
         }
-        follow_ups.retain(|(_, follow_up)| !(follow_up.stored && follow_up.sent));
     }
 
-    /// Which of the entries are stored now.
-    async fn store(&self, follow_ups: &[(&SqsMessage, FollowUp)]) -> Vec<usize> {
-        let missing = follow_ups.iter().enumerate().filter(|(_, (_, follow_up))| !follow_up.stored);
-        let (at, waits): (Vec<_>, Vec<_>) = missing
-            .map(|(at, (_, FollowUp { delivery, due, .. }))| {
-                let carried = wait(*due) <= self.longest_delay;
-                (at, Wait { due: *due, message: delivery.follow_up(), carried })
-            })
-            .unzip();
-        let results = if waits.is_empty() { Vec::new() } else { self.waiting.add(&waits).await };
-        let stored = at
-            .into_iter()
-            .zip(results)
-            .filter_map(|(at, result)| result.inspect_err(|err| warn(follow_ups[at].0, err)).is_ok().then_some(at));
-        stored.collect()
+    /// Records what has its entry.
+    async fn record(&self, open: &mut Open<'_>, observed: &Observed) {
+        let entered = || open.recordings.iter().filter(|unrecorded| unrecorded.is_entered);
+        let writes: Vec<_> = entered().map(|unrecorded| &unrecorded.recording.write).collect();
+        if writes.is_empty() {
+            return;
+        }
+        let mut recorded = self.deliveries.record(&writes, expires_at(self.retention_days)).await.into_iter();
+        for mut unrecorded in std::mem::take(&mut open.recordings) {
+            let recorded = if unrecorded.is_entered { recorded.next() } else { None };
+            let Unrecorded { job, recording, entry, .. } = &mut unrecorded;
+            match recorded {
+                None => open.recordings.push(unrecorded),
+                Some(Recorded::Done) => {
+                    observed.recorded(&recording.write);
+                    let is_awaited = self.next_attempt(&recording.write).is_some();
+                    let carried = entry.take().filter(|entry| entry.carried && is_awaited);
+                    open.follow_ups.extend(carried.map(|wait| (job.record, wait)));
+                }
+                Some(Recorded::Superseded(stored)) => {
+                    if let Some(write) = delivery::record(&job.message, stored, &recording.change) {
+                        recording.write = write;
+                        open.recordings.push(unrecorded);
+                    }
+                }
+                Some(Recorded::Busy(err)) => {
+                    warn(job.record, &err);
+                    open.recordings.push(unrecorded);
+                }
+                Some(Recorded::Failed(err)) => open.unfinished.push((job.record, Unfinished::NotRecorded(err))),
+            }
+        }
     }
 
-    /// Which of the messages are not on the queue.
-    async fn send(&self, follow_ups: &[(&SqsMessage, FollowUp)], deadline: Instant) -> Vec<usize> {
-        let unsent = follow_ups.iter().enumerate().filter(|(_, (_, follow_up))| !follow_up.sent);
-        let messages = unsent.map(|(at, (_, FollowUp { delivery, due, .. }))| {
-            (at, Outgoing::new(&delivery.follow_up()).delayed(wait(*due)))
-        });
-        self.queue.send(messages, deadline).await
+    /// The next attempt that a write leads to. A success that is merged into a newer round leads to none.
+    fn next_attempt(&self, write: &Write) -> Option<Wait> {
+        write.mark.and_then(|_| self.waiting_for(&write.delivery))
+    }
+
+    /// The attempt that a delivery waits for until it is due.
+    fn waiting_for(&self, delivery: &Delivery) -> Option<Wait> {
+        let due = delivery.next_attempt_at?;
+        Some(Wait { due, message: delivery.follow_up(), carried: time_until(due) <= self.longest_delay })
+    }
+
+    /// The work that is left if the dispatcher that recorded an attempt has died: its entry is stored, but a delayed message may
+    /// be missing.
+    pub(crate) fn follow_up(&self, delivery: &Delivery) -> Work {
+        self.waiting_for(delivery).filter(|wait| wait.carried).map_or(Work::Nothing, Work::FollowUp)
     }
 }
 
@@ -146,7 +156,7 @@ fn warn(record: &SqsMessage, err: &StoreError) {
     tracing::warn!(message_id = record.message_id, cause = telemetry::chain(err), "a write is tried again");
 }
 
-fn wait(due: Timestamp) -> Duration {
+fn time_until(due: Timestamp) -> Duration {
     Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default()
 }
 

@@ -11,16 +11,13 @@
 
 use std::cmp::Ordering;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Attempt, Delivery, Message, State};
 use crate::{
     retry::Verdict,
     webhook::{Circuit, Webhook},
 };
-
-/// An attempt that is overdue by this long has lost its message, and whoever notices sends it again.
-pub const LONG_OVERDUE: SignedDuration = SignedDuration::from_mins(15);
 
 /// How the dispatcher came to what it knows.
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +26,11 @@ pub struct Look {
     pub received_before: bool,
     /// Whether the delivery and the webhook were read consistently. What was not may be as it was a moment ago.
     pub consistent: bool,
-    pub now: Timestamp,
 }
 
 /// What to do with a message.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most messages ask for an attempt, and a batch has ten")]
 pub enum Step {
     /// Make the attempt. With `claim`, record [`Change::Claimed`] first, and make none if that is refused.
     Attempt { delivery: Delivery, webhook: Webhook, claim: bool },
@@ -51,13 +48,15 @@ pub enum Step {
 pub fn step(message: &Message, stored: Option<Delivery>, webhook: Option<Webhook>, look: Look) -> Step {
     let if_consistent = |step| if look.consistent { step } else { Step::LookAgain };
     let newer = stored.as_ref().is_some_and(|stored| stored.round > message.round);
+    let begins_round = stored.as_ref().is_some_and(|stored| stored.round < message.round);
     let Some(delivery) = in_round(message, stored) else {
         return if newer { Step::Done } else { if_consistent(Step::Done) };
     };
     if delivery.state.is_finished() {
         return Step::Done;
     }
-    if message.probe.is_some_and(|version| version != delivery.version) {
+    // A probe that begins a round begins it on top of any version: a success of the last round may have been merged meanwhile.
+    if !begins_round && message.probe.is_some_and(|version| version != delivery.version) {
         return if_consistent(Step::Done);
     }
     match message.attempt.cmp(&(delivery.tries + 1)) {
@@ -80,13 +79,9 @@ fn may_be_attempted(message: &Message, webhook: &Webhook) -> bool {
     webhook.is_active() && (message.probe.is_some() || webhook.circuit() != Circuit::Open)
 }
 
-/// Whether the dispatcher that recorded the message's attempt may have died before it sent the next message. A redrive counts
-/// receives from 1 again, so a long overdue attempt counts too.
+/// Whether the dispatcher that recorded the message's attempt may have died before it sent the next message.
 fn lacks_follow_up(message: &Message, delivery: &Delivery, look: Look) -> bool {
-    let overdue = |due: Timestamp| look.now.duration_since(due) >= LONG_OVERDUE;
-    message.attempt == delivery.tries
-        && delivery.state == State::Retrying
-        && (look.received_before || delivery.next_attempt_at.is_some_and(overdue))
+    look.received_before && message.attempt == delivery.tries && delivery.state == State::Retrying
 }
 
 /// The delivery in the message's round: as it is stored, or at the beginning of a new round. `None` if a newer round has begun,

@@ -46,7 +46,7 @@ fn disabled() -> Webhook {
 }
 
 /// A first look, at tables that may lag behind.
-const GLANCE: Look = Look { received_before: false, consistent: false, now: NOW };
+const GLANCE: Look = Look { received_before: false, consistent: false };
 const LOOK: Look = Look { consistent: true, ..GLANCE };
 const LOOK_AGAIN: Look = Look { received_before: true, ..LOOK };
 

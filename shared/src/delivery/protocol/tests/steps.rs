@@ -97,14 +97,6 @@ fn a_message_that_comes_again_after_its_record_has_its_follow_up_sent() {
 }
 
 #[test]
-fn a_redriven_message_has_its_follow_up_sent_if_that_is_overdue_by_fifteen_minutes() {
-    let at = |seconds| Look { now: LATER + SignedDuration::from_secs(seconds), ..LOOK };
-    let step = |look| step(&first(), Some(stored(State::Retrying, 0, 1)), Some(webhook()), look);
-    assert_done(&step(at(899)));
-    assert!(matches!(step(at(900)), Step::FollowUp(_)));
-}
-
-#[test]
 fn what_is_held_needs_no_follow_up() {
     let held = Delivery { next_attempt_at: None, ..stored(State::Held, 0, 1) };
     assert_done(&step(&first(), Some(held), Some(webhook()), LOOK_AGAIN));
@@ -176,6 +168,14 @@ fn a_probe_of_another_version_is_looked_at_again_and_then_done() {
     let newer = Delivery { version: held.version + 1, ..held.clone() };
     assert_looks_again(&step(&held.probe(), Some(newer.clone()), Some(open()), GLANCE));
     assert_done(&step(&held.probe(), Some(newer), Some(open()), LOOK_AGAIN));
+}
+
+#[test]
+fn a_probe_that_begins_a_round_begins_it_on_top_of_any_version() {
+    let failed = stored(State::Failed, 0, 2);
+    let probe = failed.retried(Circuit::Open);
+    let merged = Delivery { state: State::Delivered, version: failed.version + 1, ..failed };
+    assert!(is_attempt(&step(&probe, Some(merged), Some(open()), LOOK)));
 }
 
 #[test]

@@ -1,0 +1,219 @@
+//! The delivery protocol, checked over every order of what can happen to one delivery.
+//!
+//! Messages are sent, delayed, received, attempted, recorded, given back, lost, duplicated and put back from the dead-letter
+//! queue; dispatchers die at any point, and two of them work on the delivery at the same time; reads are late; the tables
+//! take no writes; the customer asks for a retry; the webhook is disabled, enabled and deleted, its circuit opens and closes at
+//! any moment, which is more than any rule about circuits would do; release sends what is due, sweeps what is overdue, probes,
+//! and lets go what is held. All decisions are the library's own functions. SQS, the tables and the order in which the
+//! functions do things are modelled in `model/protocol.rs`. What must hold is in `model/claims.rs`. Each guard of the protocol is
+//! taken away once, to see which claim breaks.
+//!
+//! It is a plain breadth-first search that visits everything within its bounds, and what it finds is the shortest story.
+//! Nothing here depends on how long anything takes; the end-to-end tests see to that.
+
+#[path = "model/claims.rs"]
+mod claims;
+#[path = "model/events.rs"]
+mod events;
+#[path = "model/outside.rs"]
+mod outside;
+#[path = "model/protocol.rs"]
+mod protocol;
+#[path = "model/search.rs"]
+mod search;
+#[path = "model/setting.rs"]
+mod setting;
+#[path = "model/world.rs"]
+mod world;
+
+use std::time::Instant;
+
+use crate::{
+    claims::Claim,
+    search::explore,
+    setting::{Guard, Setting},
+    world::{Bounds, Start},
+};
+
+const NOTHING: Bounds = Bounds { faults: 0, clicks: 0, switches: 0, probes: 0, outages: 0, redrives: 0 };
+
+/// Every claim holds in every world within the bounds, if next attempts are due soon and if they are not. Returns how many
+/// worlds have a dead letter.
+fn hold(start: Start, bounds: Bounds) -> usize {
+    let explored = [false, true].map(|soon| {
+        let begun = Instant::now();
+        let explored = explore(&Setting { soon, start, ..Setting::new(bounds) });
+        let explored = explored.unwrap_or_else(|counterexample| panic!("{counterexample:?}"));
+        eprintln!("{start:?}, {bounds:?}, soon: {soon}: {explored}, in {:.1?}", begun.elapsed());
+        assert!(explored.ends > 0, "the search ends somewhere");
+        explored.dead
+    });
+    explored.into_iter().sum()
+}
+
+/// The claim that breaks first without a guard.
+fn broken_without(guard: Guard, start: Start, bounds: Bounds) -> Claim {
+    let begun = Instant::now();
+    let setting = Setting { start, without: Some(guard), ..Setting::new(bounds) };
+    let counterexample = explore(&setting).expect_err("the guard is missed");
+    eprintln!("without {guard:?}, in {:.1?}, {counterexample:?}", begun.elapsed());
+    counterexample.broken
+}
+
+#[test]
+fn without_faults_every_delivery_ends_and_none_is_a_dead_letter() {
+    assert_eq!(hold(Start::Sent, NOTHING), 0);
+}
+
+#[test]
+fn two_faults_lose_nothing() {
+    hold(Start::Sent, Bounds { faults: 2, ..NOTHING });
+    assert!(hold(Start::Retrying, Bounds { faults: 2, redrives: 1, ..NOTHING }) > 0, "faults lead to dead letters");
+}
+
+#[test]
+fn two_faults_lose_no_retry_that_a_customer_asks_for() {
+    for start in [Start::Failed, Start::FailedAndOpen, Start::FailedAndAccepted] {
+        hold(start, Bounds { faults: 1, clicks: 1, ..NOTHING });
+        hold(start, Bounds { clicks: 2, ..NOTHING });
+    }
+    hold(Start::FailedAndOpen, Bounds { faults: 2, clicks: 1, ..NOTHING });
+}
+
+#[test]
+fn what_is_held_is_not_lost_whatever_becomes_of_its_webhook() {
+    hold(Start::Held, Bounds { probes: 2, switches: 2, ..NOTHING });
+    hold(Start::Held, Bounds { faults: 1, probes: 1, switches: 1, ..NOTHING });
+    hold(Start::FailedAndAccepted, Bounds { clicks: 1, switches: 1, ..NOTHING });
+}
+
+#[test]
+fn a_webhook_that_comes_and_goes_loses_nothing() {
+    hold(Start::Sent, Bounds { switches: 2, probes: 1, ..NOTHING });
+    hold(Start::Sent, Bounds { faults: 1, switches: 1, ..NOTHING });
+}
+
+#[test]
+fn while_the_tables_take_no_writes_an_endpoint_gets_a_delivery_twice_at_most() {
+    hold(Start::Sent, Bounds { outages: 1, ..NOTHING });
+    hold(Start::Retrying, Bounds { outages: 1, clicks: 1, ..NOTHING });
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test -p nano-webhooks --test model -- --ignored --nocapture"]
+fn more_of_everything_loses_nothing() {
+    hold(Start::Sent, Bounds { faults: 1, outages: 1, ..NOTHING });
+    hold(Start::Sent, Bounds { faults: 1, clicks: 1, switches: 1, probes: 1, ..NOTHING });
+    hold(Start::Held, Bounds { faults: 2, switches: 1, probes: 1, ..NOTHING });
+    hold(Start::FailedAndAccepted, Bounds { faults: 1, clicks: 1, switches: 1, ..NOTHING });
+}
+
+#[test]
+fn without_versions_dispatchers_overwrite_each_other() {
+    let broken = broken_without(Guard::Version, Start::Sent, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::EveryRequestIsAccountedFor);
+}
+
+#[test]
+fn without_claims_an_endpoint_gets_a_delivery_repeatedly_while_the_tables_take_no_writes() {
+    let broken = broken_without(Guard::Claim, Start::Sent, Bounds { outages: 1, ..NOTHING });
+    assert_eq!(broken, Claim::AtMostTwoRequestsInAnOutage);
+}
+
+#[test]
+fn without_a_second_look_a_new_webhooks_delivery_is_cancelled() {
+    let broken = broken_without(Guard::LookAgain, Start::Sent, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::OnlyTheDeletedAreCancelled);
+}
+
+#[test]
+fn a_superseded_success_that_is_dropped_leaves_what_was_delivered_failed() {
+    let broken = broken_without(Guard::MergeSuccess, Start::FailedAndAccepted, NOTHING);
+    assert_eq!(broken, Claim::DeliveredMeansAccepted);
+}
+
+#[test]
+fn a_superseded_hold_that_is_dropped_swallows_a_retry() {
+    let bounds = Bounds { clicks: 1, switches: 1, ..NOTHING };
+    let broken = broken_without(Guard::RebaseHeld, Start::FailedAndAccepted, bounds);
+    assert_eq!(broken, Claim::NoRetryIsSwallowed);
+}
+
+#[test]
+fn without_its_follow_up_a_delivery_whose_dispatcher_died_waits_for_the_sweep() {
+    let broken = broken_without(Guard::FollowUp, Start::Sent, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::OnlyWhatIsLostIsSwept);
+}
+
+#[test]
+fn without_an_entry_a_delivery_whose_delayed_message_is_lost_is_stranded() {
+    let broken = broken_without(Guard::Entry, Start::Sent, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::NothingIsStranded);
+}
+
+#[test]
+fn without_the_sweep_a_delivery_whose_delayed_message_is_lost_is_stranded() {
+    let broken = broken_without(Guard::Sweep, Start::Sent, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::NothingIsStranded);
+}
+
+#[test]
+fn with_the_entry_after_the_record_a_death_between_them_strands_what_was_received_twice() {
+    let broken = broken_without(Guard::EntryFirst, Start::Sent, Bounds { faults: 2, ..NOTHING });
+    assert_eq!(broken, Claim::NothingIsStranded);
+}
+
+#[test]
+fn a_probe_of_any_version_is_made_twice() {
+    let broken = broken_without(Guard::ProbeVersion, Start::Held, Bounds { faults: 1, probes: 1, ..NOTHING });
+    assert_eq!(broken, Claim::EachProbeIsMadeOnce);
+}
+
+#[test]
+fn probes_that_count_as_tries_use_up_the_schedule() {
+    let broken = broken_without(Guard::ProbeSchedule, Start::Held, Bounds { probes: 1, ..NOTHING });
+    assert_eq!(broken, Claim::ProbesUseUpNoSchedule);
+}
+
+#[test]
+fn a_claimed_probe_that_is_not_held_strands_its_delivery() {
+    let broken = broken_without(Guard::ClaimedProbe, Start::FailedAndOpen, Bounds { faults: 2, clicks: 1, ..NOTHING });
+    assert_eq!(broken, Claim::NothingIsStranded);
+}
+
+#[test]
+fn a_message_that_leaves_before_its_outcome_is_recorded_is_lost() {
+    let broken = broken_without(Guard::RecordBeforeAck, Start::Sent, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::NothingIsStranded);
+}
+
+#[test]
+fn a_retry_of_the_same_round_is_swallowed() {
+    let broken = broken_without(Guard::Round, Start::Failed, Bounds { clicks: 1, ..NOTHING });
+    assert_eq!(broken, Claim::NoRetryIsSwallowed);
+}
+
+#[test]
+fn an_attempt_that_a_batch_asks_for_twice_would_be_made_twice() {
+    let broken = broken_without(Guard::Dedupe, Start::Sent, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::WithoutCauseNoRequestIsLost);
+}
+
+#[test]
+fn a_retry_is_swallowed_beside_an_earlier_message_in_its_batch() {
+    let broken = broken_without(Guard::DedupeByRound, Start::Failed, Bounds { faults: 1, clicks: 1, ..NOTHING });
+    assert_eq!(broken, Claim::NoRetryIsSwallowed);
+}
+
+#[test]
+fn a_message_that_was_received_before_and_gives_way_to_a_repetition_leaves_no_follow_up() {
+    let broken = broken_without(Guard::DedupeKeepsOlder, Start::Sent, Bounds { faults: 2, ..NOTHING });
+    assert_eq!(broken, Claim::OnlyWhatIsLostIsSwept);
+}
+
+#[test]
+fn a_probe_of_a_version_that_has_passed_leaves_no_message_if_it_stands_for_another() {
+    let bounds = Bounds { clicks: 2, switches: 1, ..NOTHING };
+    let broken = broken_without(Guard::DedupeByProbe, Start::FailedAndAccepted, bounds);
+    assert_eq!(broken, Claim::OnlyWhatIsLostIsSwept);
+}

@@ -1,0 +1,358 @@
+//! What follows from what happens: the order in which the functions do things, around the library's decisions.
+//!
+//! It mirrors `functions/dispatcher`, `functions/release` and `functions/retry-delivery`, and the conditions of the store's
+//! writes. Whoever changes the order there changes it here, and sees what breaks.
+
+use nano_webhooks::delivery::{self, Change, Look, State, Step, Write};
+
+use crate::{
+    claims::Claim,
+    events::{Event, HookSeen, Sight},
+    setting::{Guard, Setting},
+    world::{Answer, Ask, Copies, Due, Entry, From, Hook, Item, Letter, Place, Standing, What, World},
+};
+
+impl World {
+    /// What is so after an event, or the claim that this step breaks.
+    pub(crate) fn after(&self, event: Event, setting: &Setting) -> Result<Self, Claim> {
+        let mut next = self.clone();
+        match event {
+            Event::Receive(at) => next.receive(at, None, setting)?,
+            Event::ReceiveTwice(first, second) => next.receive_twice(first, second, setting)?,
+            Event::Claim(at) => next.claim(at, setting),
+            Event::Attempt(at, answer) => next.attempt(at, answer, setting),
+            Event::Record(at) => next.record(at, setting),
+            Event::StoreEntry(at) => next.store_entry(at, setting),
+            Event::SendFollowUp(at) => next.send_follow_up(at, setting),
+            Event::GiveUp(at) => next.give_up(at),
+            Event::Leave(at) => next.leave(at),
+            Event::FallDue => next.fall_due(),
+            Event::Linger => next.linger(),
+            Event::Release(at) => {
+                next.release(at);
+                next.entries[at].carried = true;
+            }
+            Event::Sweep(at) => next.sweep(at, setting)?,
+            Event::Drain => next.drain(setting),
+            Event::Recover => next.outage = false,
+            Event::Probe => {
+                next.left.probes -= 1;
+                next.probe(setting);
+            }
+            Event::Fault(fault) => {
+                next.left.faults -= 1;
+                next.suffer(fault, setting)?;
+            }
+            Event::Click => {
+                next.left.clicks -= 1;
+                next.click(setting)?;
+            }
+            Event::Switch(switch) => {
+                next.left.switches -= 1;
+                next.switch(switch);
+            }
+            Event::FailTables => {
+                next.left.outages -= 1;
+                next.outage = true;
+            }
+            Event::Redrive(at) => {
+                next.left.redrives -= 1;
+                let ask = next.dead.remove(at);
+                next.letters.push(Letter::new(ask, Place::Visible));
+            }
+        }
+        Ok(next.normalised())
+    }
+
+    pub(crate) fn receive(&mut self, at: usize, late: Option<Sight>, setting: &Setting) -> Result<(), Claim> {
+        if self.letters[at].receives == setting.max_receives {
+            let ask = self.letters[at].ask;
+            self.leave(at);
+            self.dead.push(ask);
+            self.seen.message_lost = true;
+            return Ok(());
+        }
+        let letter = &mut self.letters[at];
+        letter.receives += 1;
+        Claim::DeadLettersAreOurFault.holds(letter.receives <= 1 + letter.ours)?;
+        let Letter { ask, receives, .. } = *letter;
+        let look = |consistent| Look { received_before: receives > 1, consistent };
+        let step = |item, hook, consistent| decide(ask, item, hook, look(consistent), setting);
+        self.seen.excuse |= late.is_some();
+        if let Some(Sight { item, hook }) = late {
+            let item = self.item.filter(|_| item);
+            let hook = match hook {
+                HookSeen::Now => self.hook,
+                HookSeen::Before => self.hook_before,
+                HookSeen::Never => Hook { standing: Standing::Unknown, ..self.hook },
+            };
+            match step(item, hook, setting.lacks(Guard::LookAgain)) {
+                Step::LookAgain => {}
+                step => return self.act(at, step, hook, false, setting),
+            }
+        }
+        self.act(at, step(self.item, self.hook, true), self.hook, true, setting)
+    }
+
+    /// Does what a step says, having read this of the webhook.
+    fn act(&mut self, at: usize, step: Step, read: Hook, consistent: bool, setting: &Setting) -> Result<(), Claim> {
+        let ask = self.letters[at].ask;
+        self.letters[at].place = match step {
+            Step::Done => {
+                self.leave(at);
+                return Ok(());
+            }
+            Step::LookAgain => unreachable!("a consistent look decides"),
+            Step::FollowUp(delivery) => following_up(Item::of(&delivery), setting),
+            Step::Record { delivery, change } => {
+                let (is_deleted, is_active) =
+                    (self.hook.standing == Standing::Deleted, self.hook.standing == Standing::Active);
+                match change {
+                    Change::Cancelled => Claim::OnlyTheDeletedAreCancelled.holds(is_deleted)?,
+                    _ => Claim::NothingIsHeldWithoutReason.holds(!is_active || self.hook.open)?,
+                }
+                self.meet(at);
+                match write(ask, Some(Item::of(&delivery)), &change, setting) {
+                    Some((write, marked)) => Place::Recording { write, marked, what: What::of(&change), netted: true },
+                    None => Place::Leaving,
+                }
+            }
+            Step::Attempt { delivery, claim, .. } => {
+                let is_open = read.open && ask.probe.is_none();
+                Claim::NothingIsSentToTheInactive.holds(read.standing == Standing::Active && !is_open)?;
+                Claim::TheRecordedIsNotRepeated.holds(!consistent || !self.has_recorded(ask))?;
+                let may_be_early = ask.from == From::Customer || ask.probe.is_some() || self.seen.excuse;
+                Claim::NothingIsSentEarly.holds(may_be_early || !self.is_early(ask.round, ask.attempt))?;
+                self.meet(at);
+                let read = Item::of(&delivery);
+                if claim && !setting.lacks(Guard::Claim) {
+                    Place::Claiming { read }
+                } else {
+                    Place::Attempting { read }
+                }
+            }
+        };
+        Ok(())
+    }
+
+    /// Two dispatchers may work on the delivery at the same time.
+    fn meet(&mut self, at: usize) {
+        let others = self.letters.iter().enumerate().filter(|(other, _)| *other != at);
+        self.seen.excuse |= others.map(|(_, letter)| letter).any(Letter::is_decided);
+    }
+
+    fn has_recorded(&self, ask: Ask) -> bool {
+        self.item.is_some_and(|item| {
+            item.round > ask.round || item.round == ask.round && (item.state.is_finished() || ask.attempt <= item.tries)
+        })
+    }
+
+    /// A message that the answer to the batch leaves out leaves the queue, unless it is the very one that is worked on.
+    fn receive_twice(&mut self, first: usize, second: usize, setting: &Setting) -> Result<(), Claim> {
+        if setting.lacks(Guard::Dedupe) {
+            let excuse = self.seen.excuse;
+            self.receive(first.max(second), None, setting)?;
+            self.receive(first.min(second), None, setting)?;
+            self.seen.excuse = excuse;
+            return Ok(());
+        }
+        let [one, other] = [first, second].map(|at| self.letters[at]);
+        if one.copies == Copies::Twins && other.copies == Copies::Twins && one.ask == other.ask {
+            self.letters.remove(second);
+        } else {
+            self.leave(second);
+        }
+        self.receive(if second < first { first - 1 } else { first }, None, setting)
+    }
+
+    fn claim(&mut self, at: usize, setting: &Setting) {
+        let Letter { ask, place: Place::Claiming { read }, .. } = self.letters[at] else { unreachable!("it claims") };
+        let (write, _) =
+            write(ask, Some(read), &Change::Claimed, setting).expect("it was read as waiting for the attempt");
+        let claimed = if setting.lacks(Guard::ClaimedProbe) { read } else { write };
+        if self.store(claimed, setting) {
+            self.letters[at].place = Place::Attempting { read: Item { version: read.version + 1, ..claimed } };
+        } else {
+            self.letters[at].give_back();
+        }
+    }
+
+    fn attempt(&mut self, at: usize, answer: Answer, setting: &Setting) {
+        let Letter { ask, place: Place::Attempting { read }, .. } = self.letters[at] else {
+            unreachable!("it attempts")
+        };
+        self.seen.requests += 1;
+        self.seen.in_outage += u8::from(self.outage);
+        self.seen.probes_made += u8::from(ask.probe.is_some());
+        let round = self.round(ask.round);
+        round.scheduled += u8::from(ask.probe.is_none());
+        round.accepted += u8::from(answer == Answer::Accepted);
+        let what = What::Attempted { answer, retried: setting.retries(answer, read.tries) };
+        let (write, marked) = write(ask, Some(read), &what.change(), setting).expect("it was read as waiting for it");
+        let has_entry = !(setting.soon && setting.lacks(Guard::Entry) || setting.lacks(Guard::EntryFirst));
+        let netted = write.state != State::Retrying || !has_entry;
+        self.letters[at].place = Place::Recording { write, marked, what, netted };
+    }
+
+    /// The store's condition: nothing is stored, or what is stored is what was read.
+    fn store(&mut self, write: Item, setting: &Setting) -> bool {
+        let version = self.item.map_or(0, |stored| stored.version);
+        let is_stored = version == write.version || setting.lacks(Guard::Version);
+        if is_stored {
+            self.item = Some(Item { version: version + 1, ..write });
+        }
+        is_stored
+    }
+
+    fn record(&mut self, at: usize, setting: &Setting) {
+        let Letter { ask, place: Place::Recording { write: item, marked, what, .. }, .. } = self.letters[at] else {
+            unreachable!("it records")
+        };
+        self.letters[at].place = if self.store(item, setting) {
+            if marked && item.state == State::Retrying { following_up(item, setting) } else { Place::Leaving }
+        } else {
+            self.rebase(ask, what, setting)
+        };
+    }
+
+    /// A record was refused: what is there to record on top of what is stored now?
+    fn rebase(&mut self, ask: Ask, what: What, setting: &Setting) -> Place {
+        let gives_in = match what {
+            What::Attempted { answer, .. } => answer == Answer::Accepted && setting.lacks(Guard::MergeSuccess),
+            What::Held => setting.lacks(Guard::RebaseHeld),
+            What::Cancelled => false,
+        };
+        if !gives_in && let Some((write, marked)) = write(ask, self.item, &what.change(), setting) {
+            return Place::Recording { write, marked, what, netted: true };
+        }
+        self.seen.lost += u8::from(what.answer().is_some());
+        Place::Leaving
+    }
+
+    fn store_entry(&mut self, at: usize, setting: &Setting) {
+        let Place::Recording { write: Item { round, tries, .. }, netted, .. } = &mut self.letters[at].place else {
+            unreachable!("it is about to record")
+        };
+        *netted = true;
+        self.entries.push(Entry { round: *round, attempt: *tries + 1, carried: setting.soon, due: Due::Later });
+    }
+
+    fn send_follow_up(&mut self, at: usize, setting: &Setting) {
+        let Place::FollowingUp { round, attempt } = self.letters[at].place else { unreachable!("it follows up") };
+        self.letters[at].place = Place::Leaving;
+        let ask = Ask { round, attempt, probe: None, from: From::Ourselves };
+        if setting.lacks(Guard::EntryFirst) {
+            self.entries.push(Entry { round, attempt, carried: setting.soon, due: Due::Later });
+        }
+        if setting.soon || !setting.lacks(Guard::EntryFirst) {
+            self.letters.push(Letter::new(ask, Place::Delayed));
+        }
+    }
+
+    fn give_up(&mut self, at: usize) {
+        let Letter { ask, .. } = self.letters[at];
+        self.lose(self.letters[at].unrecorded(), ask.round);
+        self.letters[at].give_back();
+    }
+
+    pub(crate) fn leave(&mut self, at: usize) {
+        let gone = self.letters.remove(at);
+        if gone.copies == Copies::Twins {
+            let twins = |letter: &&mut Letter| letter.copies == Copies::Twins && letter.ask == gone.ask;
+            self.letters.iter_mut().filter(twins).for_each(|twin| twin.copies = Copies::Deleted);
+        }
+    }
+
+    /// An attempt was made that will not be recorded.
+    pub(crate) fn lose(&mut self, answer: Option<Answer>, round: u32) {
+        self.seen.lost += u8::from(answer.is_some());
+        self.round(round).accepted_lost += u8::from(answer == Some(Answer::Accepted));
+    }
+
+    fn fall_due(&mut self) {
+        self.item = self.item.map(|item| Item { due: Some(Due::Now), ..item });
+    }
+
+    pub(crate) fn linger(&mut self) {
+        let overdue = |due: &mut Due| {
+            if *due == Due::Now {
+                *due = Due::Overdue;
+            }
+        };
+        self.item.iter_mut().filter_map(|item| item.due.as_mut()).for_each(overdue);
+        self.entries.iter_mut().map(|entry| &mut entry.due).for_each(overdue);
+    }
+
+    pub(crate) fn send(&mut self, ask: Ask) {
+        self.letters.push(Letter::new(ask, Place::Visible));
+    }
+
+    pub(crate) fn release(&mut self, at: usize) {
+        let Entry { round, attempt, .. } = self.entries[at];
+        self.send(Ask { round, attempt, probe: None, from: From::Ourselves });
+    }
+
+    /// An hour after an entry was due.
+    fn sweep(&mut self, at: usize, setting: &Setting) -> Result<(), Claim> {
+        let entry = self.entries[at];
+        let is_overdue = self.item.is_some_and(|item| item.due == Some(Due::Overdue));
+        if is_overdue && self.awaits(entry.round, entry.attempt) && !setting.lacks(Guard::Sweep) {
+            Claim::OnlyWhatIsLostIsSwept.holds(self.seen.message_lost)?;
+            self.release(at);
+            self.entries[at] = Entry { carried: true, due: Due::Now, ..entry };
+        } else {
+            self.entries.remove(at);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn drain(&mut self, setting: &Setting) {
+        let held = self.item.map(|item| setting.delivery(item)).expect("it is held");
+        self.send(Ask::of(&held.follow_up(), From::Ourselves));
+    }
+
+    fn probe(&mut self, setting: &Setting) {
+        let held = self.item.map(|item| setting.delivery(item)).expect("it is held");
+        self.seen.probes_sent += 1;
+        self.send(Ask::of(&held.probe(), From::Ourselves));
+    }
+}
+
+/// What a message means, without the guard that is taken away.
+fn decide(ask: Ask, item: Option<Item>, hook: Hook, look: Look, setting: &Setting) -> Step {
+    let message = setting.message(ask.without_guards(item, setting));
+    match delivery::step(&message, item.map(|item| setting.delivery(item)), setting.webhook(hook), look) {
+        Step::FollowUp(_) if setting.lacks(Guard::FollowUp) => Step::Done,
+        step => step,
+    }
+}
+
+/// What is written to record a change.
+fn write(ask: Ask, stored: Option<Item>, change: &Change, setting: &Setting) -> Option<(Item, bool)> {
+    let message = setting.message(ask.without_guards(stored, setting));
+    let Write { mut delivery, mark, .. } =
+        delivery::record(&message, stored.map(|item| setting.delivery(item)), change)?;
+    let is_probed = ask.probe.is_some() && matches!(change, Change::Attempted(_));
+    delivery.tries += u32::from(is_probed && setting.lacks(Guard::ProbeSchedule));
+    Some((Item::of(&delivery), mark.is_some()))
+}
+
+/// A next attempt that is due soon is asked for by a delayed message; release sends the others.
+fn following_up(item: Item, setting: &Setting) -> Place {
+    let is_soon = setting.soon || setting.lacks(Guard::EntryFirst) || item.due != Some(Due::Later);
+    if is_soon { Place::FollowingUp { round: item.round, attempt: item.tries + 1 } } else { Place::Leaving }
+}
+
+impl Ask {
+    fn without_guards(mut self, item: Option<Item>, setting: &Setting) -> Self {
+        if let Some(item) = item {
+            if setting.lacks(Guard::Round) {
+                self.round = item.round;
+            }
+            if setting.lacks(Guard::ProbeVersion) {
+                self.probe = self.probe.map(|_| item.version);
+            }
+        }
+        self
+    }
+}

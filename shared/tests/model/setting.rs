@@ -1,0 +1,212 @@
+//! Between the model and the library: what the model leaves out is put back for a decision, and taken off its result.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nano_webhooks::{
+    delivery::{Attempt, Change, Delivery, Made, Message, Outcome},
+    retry::{Circumstances, Schedule, Verdict},
+    webhook::{AccountId, Circuit, EventType, Secret, Status, Webhook, WebhookId},
+};
+
+use crate::world::{Answer, Ask, Bounds, Due, From, Hook, Item, Standing, Start, What};
+
+pub(crate) const NOW: Timestamp = Timestamp::constant(1_767_322_800, 0);
+const LATER: Timestamp = Timestamp::constant(1_767_322_805, 0);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// The real things that the model's are made into, and how long the journey may be.
+pub(crate) struct Setting {
+    pub(crate) message: Message,
+    pub(crate) webhook: Webhook,
+    pub(crate) schedule: Schedule,
+    /// Whether next attempts are due soon, so that delayed messages ask for them.
+    pub(crate) soon: bool,
+    pub(crate) max_receives: u8,
+    pub(crate) bounds: Bounds,
+    pub(crate) start: Start,
+    /// The guard that is taken away, to see that it is missed.
+    pub(crate) without: Option<Guard>,
+}
+
+/// What makes the protocol safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// A record has to be made from the version that the table has.
+    Version,
+    /// A message that was received before claims its attempt.
+    Claim,
+    /// What a late read decides against an attempt is decided again.
+    LookAgain,
+    /// A superseded record of a success is merged.
+    MergeSuccess,
+    /// A superseded hold is looked at again.
+    RebaseHeld,
+    /// A message that comes again has its follow-up sent.
+    FollowUp,
+    /// What a delayed message carries has an entry, too.
+    Entry,
+    /// The entry is stored before the record.
+    EntryFirst,
+    /// The sweep looks at what is overdue.
+    Sweep,
+    /// A probe is for one version.
+    ProbeVersion,
+    /// A probe uses up nothing of the schedule.
+    ProbeSchedule,
+    /// A claimed probe's delivery is held.
+    ClaimedProbe,
+    /// A message leaves only after the outcome is recorded.
+    RecordBeforeAck,
+    /// Messages are of a round.
+    Round,
+    /// An attempt that a batch asks for twice is made once.
+    Dedupe,
+    /// That goes by the round and the attempt.
+    DedupeByRound,
+    /// It also goes by whether it is a probe, and of which version.
+    DedupeByProbe,
+    /// The one that was received before is kept.
+    DedupeKeepsOlder,
+}
+
+impl Setting {
+    /// How many attempts the schedule has: the fewest with a wait between them.
+    pub(crate) const ATTEMPTS: u32 = 2;
+
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        let message = r#"{"account_id":"a","webhook_id":1,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.completed",
+            "round":0,"attempt":1}"#;
+        let message = serde_json::from_str(message).expect("is a message");
+        let account = AccountId::parse("a").expect("is an account");
+        let (url, events) = ("https://a.example.com/".into(), vec![EventType::JobCompleted]);
+        let webhook = Webhook::new(account, WebhookId(1), url, events, Secret::generate());
+        let schedule = "5".parse().expect("is a schedule");
+        Self { message, webhook, schedule, soon: true, max_receives: 3, bounds, start: Start::Sent, without: None }
+    }
+
+    pub(crate) fn lacks(&self, guard: Guard) -> bool {
+        self.without == Some(guard)
+    }
+
+    pub(crate) fn message(&self, ask: Ask) -> Message {
+        let Ask { round, attempt, probe, from } = ask;
+        let is_fanned_out = from == From::FanOut;
+        let body = is_fanned_out.then(String::new);
+        Message { round, attempt, probe, body, queued_at: is_fanned_out.then_some(NOW), ..self.message.clone() }
+    }
+
+    pub(crate) fn delivery(&self, item: Item) -> Delivery {
+        let time = |due| match due {
+            Due::Later => LATER,
+            Due::Now => NOW,
+            Due::Overdue => NOW - HOUR,
+        };
+        let accepted = |number| if number < item.accepted { Answer::Accepted } else { Answer::Refused };
+        let message = self.message(Ask::FIRST);
+        Delivery {
+            round: item.round,
+            state: item.state,
+            attempts: (0..item.attempts).map(|number| accepted(number).attempt()).collect(),
+            tries: item.tries,
+            next_attempt_at: item.due.map(time),
+            version: item.version,
+            ..Delivery::pending(&message).expect("it has a body")
+        }
+    }
+
+    pub(crate) fn webhook(&self, hook: Hook) -> Option<Webhook> {
+        let mut webhook = self.webhook.clone();
+        match hook.standing {
+            Standing::Unknown | Standing::Deleted => return None,
+            Standing::Active => {}
+            Standing::Disabled => webhook.status = Status::Disabled,
+        }
+        if hook.open {
+            webhook.stored_health.circuit = Circuit::Open;
+        }
+        Some(webhook)
+    }
+
+    /// Whether the schedule has another attempt after this answer.
+    pub(crate) fn retries(&self, answer: Answer, earlier_tries: u32) -> bool {
+        let circumstances = Circumstances { earlier_tries, now: NOW, jitter: 0.0, retry_after: Duration::ZERO };
+        matches!(self.schedule.verdict(&answer.outcome(), circumstances), Verdict::RetryAt(_))
+    }
+}
+
+impl Item {
+    pub(crate) fn of(delivery: &Delivery) -> Self {
+        let Delivery { round, state, ref attempts, tries, next_attempt_at, version, .. } = *delivery;
+        let count = |number| u8::try_from(number).expect("attempts are few");
+        let accepted = attempts.iter().filter(|attempt| attempt.outcome.is_success());
+        let due = |due| match due {
+            due if due > NOW => Due::Later,
+            due if due == NOW => Due::Now,
+            _ => Due::Overdue,
+        };
+        Self {
+            round,
+            state,
+            tries,
+            attempts: count(attempts.len()),
+            accepted: count(accepted.count()),
+            due: next_attempt_at.map(due),
+            version,
+        }
+    }
+}
+
+impl What {
+    pub(crate) fn of(change: &Change) -> Self {
+        match change {
+            Change::Held => Self::Held,
+            Change::Cancelled => Self::Cancelled,
+            Change::Attempted(_) | Change::Claimed => unreachable!("a step records no such change"),
+        }
+    }
+
+    pub(crate) fn change(self) -> Change {
+        match self {
+            Self::Held => Change::Held,
+            Self::Cancelled => Change::Cancelled,
+            Self::Attempted { answer, retried } => {
+                let verdict = match answer {
+                    Answer::Accepted => Verdict::Delivered,
+                    _ if retried => Verdict::RetryAt(LATER),
+                    _ => Verdict::Failed,
+                };
+                let attempt = answer.attempt();
+                Change::Attempted(Made { attempt, verdict, epoch: 0, wait: None, last_success: None, watch: true })
+            }
+        }
+    }
+
+    pub(crate) fn answer(self) -> Option<Answer> {
+        if let Self::Attempted { answer, .. } = self { Some(answer) } else { None }
+    }
+}
+
+impl Answer {
+    pub(crate) const ALL: [Self; 3] = [Self::Accepted, Self::Refused, Self::Gone];
+
+    fn outcome(self) -> Outcome {
+        let http_status = match self {
+            Self::Accepted => 204,
+            Self::Refused => 503,
+            Self::Gone => 410,
+        };
+        Outcome::Http { http_status, response: String::new(), redirect: None }
+    }
+
+    fn attempt(self) -> Attempt {
+        Attempt { started_at: NOW, duration_ms: 0, resent: false, outcome: self.outcome(), answer: None }
+    }
+}
+
+impl Ask {
+    pub(crate) fn of(message: &Message, from: From) -> Self {
+        let Message { round, attempt, probe, .. } = *message;
+        Self { round, attempt, probe, from }
+    }
+}

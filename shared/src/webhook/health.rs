@@ -235,11 +235,11 @@ impl Webhook {
     /// Its health at present: as it is stored, unless a change of the URL or status has made that void, or release has found
     /// nothing held.
     pub fn health(&self) -> Health {
-        let stored = self.stored_health.clone();
+        let mut stored = self.stored_health.clone();
         if stored.epoch != self.epoch {
             let Health { version, notified, notifying, .. } = stored;
             let (epoch, circuit) = (self.epoch, Circuit::Recovering);
-            return Health { version, epoch, circuit, notified, notifying, ..Health::default() };
+            stored = Health { version, epoch, circuit, notified, notifying, ..Health::default() };
         }
         match self.pace().settled {
             Some(settled) if settled.generation == stored.generation => Health {

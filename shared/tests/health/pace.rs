@@ -263,3 +263,13 @@ fn the_probe_between_is_between() {
     assert_eq!(between(&delivery(7), &delivery(7), 0.5), None);
     assert_eq!(between(&delivery(0), &delivery(100), 0.0), None);
 }
+
+#[test]
+fn a_webhook_that_was_enabled_closes_when_nothing_is_held_although_nothing_was_recorded_since() {
+    let mut webhook = Webhook { epoch: 1, ..webhook() };
+    assert_eq!(webhook.circuit(), Circuit::Recovering);
+    let mut table = Table::of([]);
+    table.run(&mut webhook, 0);
+    table.run(&mut webhook, 100);
+    assert_eq!((webhook.circuit(), next(&webhook)), (Circuit::Closed, None));
+}

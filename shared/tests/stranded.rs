@@ -1,0 +1,91 @@
+//! Nothing that is held is stranded: whatever the interleaving of attempts, holds, stream batches, release's runs, and changes
+//! of the webhook, in the end all of it is delivered, and the circuit is closed.
+//!
+//! `stranded/service.rs` simulates the service around one webhook, with the library's own decisions: the protocol, the fold of
+//! the webhook's health, and release's probes and drains. Each test leaves out one thing that keeps deliveries from being
+//! stranded, or none.
+
+#[path = "stranded/release.rs"]
+mod release;
+#[path = "stranded/service.rs"]
+mod service;
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+use crate::service::{Guard, Service, Step};
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => Just(Step::NewDelivery),
+        10 => any::<u8>().prop_map(Step::Receive),
+        10 => any::<u8>().prop_map(Step::Finish),
+        5 => (1_u8..20, any::<bool>()).prop_map(|(records, repeats)| Step::Fold { records, repeats }),
+        4 => any::<bool>().prop_map(|late| Step::BeginRelease { late }),
+        4 => any::<bool>().prop_map(|dies| Step::EndRelease { dies }),
+        5 => (1_u8..120).prop_map(Step::Wait),
+        2 => any::<bool>().prop_map(Step::Endpoint),
+        1 => Just(Step::Disable),
+        2 => Just(Step::Enable),
+        1 => Just(Step::ChangeUrl),
+        1 => Just(Step::AskForProbe),
+        2 => any::<u8>().prop_map(Step::Retry),
+    ];
+    vec(step, 0..300)
+}
+
+/// Takes many journeys, the same each time, and returns how the first ends after which something is stranded.
+fn stranded_without(guard: Option<Guard>, journeys: u32) -> Option<String> {
+    // A journey without a guard need not be short: it is enough that there is one.
+    let max_shrink_iters = if guard.is_none() { 10_000 } else { 0 };
+    let config = Config { cases: journeys, max_shrink_iters, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let stranded = runner.run(&steps(), |steps| Service::new(guard).take(&steps).map_err(TestCaseError::fail));
+    stranded.err().map(|stranded| stranded.to_string())
+}
+
+#[test]
+fn in_the_end_everything_that_was_held_is_delivered() {
+    if let Some(stranded) = stranded_without(None, 150) {
+        panic!("{stranded}");
+    }
+}
+
+/// The customer asks for a delivered one once more while the circuit is open. That message waits on the queue until the circuit has closed, then
+/// the attempt fails, and its delivery is held.
+#[test]
+fn without_the_holds_that_set_a_closed_circuit_recovering_a_probe_that_comes_late_is_stranded() {
+    use Step::{AskForProbe, BeginRelease, EndRelease, Endpoint, Finish, Fold, NewDelivery, Receive, Retry, Wait};
+    let delivery = [NewDelivery, Receive(0), Finish(0)];
+    let release = [BeginRelease { late: false }, EndRelease { dies: false }, Wait(100)];
+    let fold = Fold { records: 9, repeats: false };
+    let journey = [
+        delivery.as_slice(),
+        &[Endpoint(false)],
+        &delivery.repeat(3),
+        &[fold, Retry(0), AskForProbe],
+        &release.repeat(5),
+        // Before it in the queue are the attempts that the three others wait for.
+        &[Receive(3), Finish(0), fold],
+    ];
+    let journey = journey.concat();
+    assert_eq!(Service::new(None).take(&journey), Ok(()));
+    assert!(Service::new(Some(Guard::HeldRecovers)).take(&journey).is_err());
+}
+
+#[test]
+fn without_the_condition_on_what_release_has_read_something_is_stranded() {
+    assert_is_stranded_without(Guard::PaceCondition);
+}
+
+#[test]
+fn without_the_bell_of_a_change_something_is_stranded() {
+    assert_is_stranded_without(Guard::Bell);
+}
+
+fn assert_is_stranded_without(guard: Guard) {
+    assert!(stranded_without(Some(guard), 2_000).is_some(), "{guard:?} is missed");
+}

@@ -1,0 +1,101 @@
+//! What release does, in two steps, as `functions/release` does it: it reads and decides, then writes the pace and sends.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use nano_webhooks::{
+    delivery::{Delivery, DeliveryId, State},
+    webhook::{Action, Pace, Search, Webhook, between},
+};
+
+use crate::service::{Guard, Service};
+
+/// What a run has read and decided.
+pub(crate) struct Run {
+    read: Webhook,
+    action: Action,
+    index: BTreeSet<DeliveryId>,
+    pub(crate) begun: Timestamp,
+}
+
+impl Service {
+    pub(crate) fn begin_release(&mut self, late: bool) {
+        if self.run.is_some() || self.webhook.action_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        let index = if late { self.held_before.clone() } else { self.held() };
+        let action = self.webhook.action(&self.settings, self.now);
+        self.run = Some(Run { read: self.webhook.clone(), action, index, begun: self.now });
+    }
+
+    pub(crate) fn end_release(&mut self, dies: bool) {
+        let Some(Run { read, action, index, begun }) = self.run.take() else { return };
+        let settings = self.settings.clone();
+        let (pace, messages) = match action {
+            Action::Wait => (read.same_pace(), Vec::new()),
+            Action::Probe => {
+                let picked = to_probe_with(&index);
+                let held: Vec<_> =
+                    self.still_held(&picked).iter().map(|delivery| (delivery.probe(), Duration::ZERO)).collect();
+                match (picked.is_empty(), held.is_empty()) {
+                    (true, _) => (read.settled(begun), held),
+                    (false, true) => return,
+                    (false, false) => (read.probing(&settings, begun), held),
+                }
+            }
+            Action::Drain(search) => {
+                let [oldest, newest] = search_in(&index, &search);
+                let drained = read.drained(&oldest, &newest, 0, &settings, begun);
+                let delays: HashMap<_, _> = drained.send.iter().cloned().collect();
+                let ids: Vec<_> = drained.send.into_iter().map(|(id, _)| id).collect();
+                let held = self.still_held(&ids);
+                (drained.pace, held.iter().map(|delivery| (delivery.follow_up(), delays[&delivery.id])).collect())
+            }
+        };
+        if self.set_pace(&read, pace, begun) && !dies {
+            self.queue.extend(messages.into_iter().map(|(message, delay)| (self.now + delay, message)));
+        }
+    }
+
+    fn still_held(&self, ids: &[DeliveryId]) -> Vec<Delivery> {
+        let stored = ids.iter().filter_map(|id| self.stored.get(id));
+        stored.filter(|delivery| delivery.state == State::Held).cloned().collect()
+    }
+
+    /// As `Webhooks::set_pace` does.
+    fn set_pace(&mut self, read: &Webhook, pace: Pace, now: Timestamp) -> bool {
+        let of = |webhook: &Webhook| {
+            let health = &webhook.stored_health;
+            (webhook.epoch, webhook.stored_pace.version, health.epoch, health.generation, webhook.probe_asked_at)
+        };
+        if of(read) != of(&self.webhook) && self.without != Some(Guard::PaceCondition) {
+            return false;
+        }
+        let after = Webhook { stored_pace: pace.clone(), ..read.clone() };
+        self.webhook.stored_pace = pace;
+        self.webhook.action_at = after.next_action(&self.settings, now);
+        true
+    }
+}
+
+fn to_probe_with(index: &BTreeSet<DeliveryId>) -> Vec<DeliveryId> {
+    let (Some(oldest), Some(newest)) = (index.first(), index.last()) else { return Vec::new() };
+    let mut picked = vec![oldest.clone(), newest.clone()];
+    picked.extend(between(oldest, newest, 0.5).and_then(|from| index.range(from..).next().cloned()));
+    picked.sort_unstable();
+    picked.dedup();
+    picked
+}
+
+/// The oldest and the newest.
+fn search_in(index: &BTreeSet<DeliveryId>, search: &Search) -> [Vec<DeliveryId>; 2] {
+    let Search { after, before, most, .. } = search;
+    let inside = |id: &&DeliveryId| {
+        after.as_ref().is_none_or(|after| *id > after) && before.as_ref().is_none_or(|before| *id < before)
+    };
+    let oldest = index.iter().filter(inside).take(*most).cloned().collect();
+    [oldest, index.iter().rev().filter(inside).take(*most).cloned().collect()]
+}

@@ -116,6 +116,22 @@ fn opening_again_keeps_the_step_and_closing_resets_it() {
 }
 
 #[test]
+fn a_receiver_that_says_when_it_is_back_is_probed_then_whatever_the_step() {
+    let recovering = after(&probed(&probed(&open(), 70), 190), vec![success(11, 200)]);
+    let mut busy = attempt(12, 201, 429);
+    busy.wait = Some(Duration::from_mins(1));
+    assert_eq!(next(&after(&recovering, vec![busy])), Some(second(261)));
+}
+
+#[test]
+fn the_pace_of_another_epoch_is_void() {
+    let webhook = probed(&probed(&open(), 70), 190);
+    assert_eq!(webhook.pace().probes, 2);
+    let changed = Webhook { epoch: 1, ..webhook };
+    assert_eq!((changed.pace().probes, changed.pace().probed_at), (0, None));
+}
+
+#[test]
 fn nothing_held_to_probe_with_leads_to_a_drain() {
     let webhook = open();
     let settled = with(&webhook, webhook.settled(second(70)));

@@ -5,11 +5,14 @@
 //! size, that Lambda receives each batch in one request and deletes it in another, and that it hands all of these attempts
 //! to count-attempts as those of one minute.
 
+mod failing;
+
 use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
 use hyper::body::Bytes;
 use serde_json::json;
 
+use self::failing::Failing;
 use crate::{
     dynamodb::Usage,
     failure::{Result, check},
@@ -40,6 +43,16 @@ struct Scenario {
     name: &'static str,
     /// The name of its sum in the JSON.
     key: &'static str,
+    way: Way,
+}
+
+enum Way {
+    Delivered(Delivered),
+    /// Eight attempts each, none of which succeeds.
+    Failing(Failing),
+}
+
+struct Delivered {
     /// How many messages are in a batch.
     batch: usize,
     /// How many accounts the completions are of, in turn.
@@ -47,19 +60,50 @@ struct Scenario {
     /// How many processes share the work. A receiver that takes 100 ms keeps each waiting; but more than these would wait
     /// for each other too, and their durations would be this machine's and not Lambda's.
     sandboxes: usize,
+    body_bytes: usize,
+    manner: Manner,
 }
 
-const SCENARIOS: [Scenario; 3] = [
-    Scenario { name: "batches of 10", key: "usd_per_million_full", batch: 10, accounts: 100, sandboxes: 4 },
+const FULL: Delivered = Delivered { batch: 10, accounts: 100, sandboxes: 4, body_bytes: 300, manner: Manner::Slow };
+
+const SCENARIOS: [Scenario; 7] = [
+    Scenario { name: "batches of 10", key: "usd_per_million_full", way: Way::Delivered(FULL) },
     Scenario {
         name: "the same, one account",
         key: "usd_per_million_full_one_account",
-        batch: 10,
-        accounts: 1,
-        sandboxes: 4,
+        way: Way::Delivered(Delivered { accounts: 1, ..FULL }),
     },
-    Scenario { name: "batches of 1", key: "usd_per_million_single", batch: 1, accounts: 100, sandboxes: 20 },
+    Scenario {
+        name: "batches of 1",
+        key: "usd_per_million_single",
+        way: Way::Delivered(Delivered { batch: 1, sandboxes: 20, ..FULL }),
+    },
+    Scenario {
+        name: "batches of 10, 2 KiB",
+        key: "usd_per_million_full_2_kib",
+        way: Way::Delivered(Delivered { body_bytes: 2_048, manner: Manner::Talks, ..FULL }),
+    },
+    Scenario {
+        name: "8 refused",
+        key: "usd_per_million_refused",
+        way: Way::Failing(Failing { manner: Manner::Refuses, sandboxes: 2 }),
+    },
+    Scenario {
+        name: "8 answered 500, 1 KiB",
+        key: "usd_per_million_500",
+        way: Way::Failing(Failing { manner: Manner::Fails, sandboxes: 4 }),
+    },
+    Scenario {
+        name: "8 without answer",
+        key: "usd_per_million_hanging",
+        way: Way::Failing(Failing { manner: Manner::Hangs, sandboxes: 10 }),
+    },
 ];
+
+/// Where attempts fail, a delivery has eight: fewer deliveries are enough.
+const FAILING: usize = 1_000;
+/// Ten seconds each.
+const HANGING: usize = 100;
 
 /// What was used, in the units of the bill.
 #[derive(Default)]
@@ -77,18 +121,19 @@ struct Used {
     durations: BTreeMap<&'static str, f64>,
 }
 
-/// Runs it, with so many completions.
-pub(crate) fn run(functions: &Functions, completions: usize) -> Result<Report> {
+/// Runs it, with so many completions. What hangs takes a minute and a half, and may be left out.
+pub(crate) fn run(functions: &Functions, completions: usize, with_hanging: bool) -> Result<Report> {
+    let scenarios = if with_hanging { &SCENARIOS[..] } else { &SCENARIOS[..SCENARIOS.len() - 1] };
     let used =
-        SCENARIOS.iter().map(|scenario| measure(functions, completions, scenario)).collect::<Result<Vec<_>>>()?;
+        scenarios.iter().map(|scenario| measure(functions, completions, scenario)).collect::<Result<Vec<_>>>()?;
     let names: Vec<&str> = lines(&used[0]).into_iter().map(|(name, ..)| name).collect();
     let mut rows = vec![row!["dollars per million deliveries"]];
-    rows[0].extend(SCENARIOS.iter().map(|scenario| scenario.name.to_owned()));
+    rows[0].extend(scenarios.iter().map(|scenario| scenario.name.to_owned()));
     let mut figures = Vec::new();
     for (at, name) in names.into_iter().enumerate() {
         let mut figure = json!({"line": name});
         let mut cells = row![name];
-        for (scenario, used) in SCENARIOS.iter().zip(&used) {
+        for (scenario, used) in scenarios.iter().zip(&used) {
             let (_, units, dollars) = lines(used)[at];
             let per_delivery = units / used.deliveries as f64;
             figure[scenario.key] = json!(rounded(per_delivery * dollars * 1e6, 4));
@@ -100,14 +145,14 @@ pub(crate) fn run(functions: &Functions, completions: usize) -> Result<Report> {
     }
     let mut json = json!({"lines": figures});
     let mut sums = row!["together"];
-    for (scenario, used) in SCENARIOS.iter().zip(&used) {
+    for (scenario, used) in scenarios.iter().zip(&used) {
         let sum: f64 = lines(used).iter().map(|(_, units, dollars)| units * dollars).sum();
         let sum = sum / used.deliveries as f64 * 1e6;
         json[scenario.key] = json!(rounded(sum, 3));
         sums.push(format!("{sum:.3}"));
     }
     rows.push(sums);
-    let durations = SCENARIOS.iter().zip(&used).map(|(scenario, used)| {
+    let durations = scenarios.iter().zip(&used).map(|(scenario, used)| {
         let of = used.durations.iter().map(|(name, duration)| format!("{name} {duration:.1} ms"));
         format!("Median durations, {}: {}\n", scenario.name, of.collect::<Vec<_>>().join(", "))
     });
@@ -144,40 +189,67 @@ fn lines(used: &Used) -> Vec<(&'static str, f64, f64)> {
 }
 
 fn measure(functions: &Functions, completions: usize, scenario: &Scenario) -> Result<Used> {
+    match &scenario.way {
+        Way::Delivered(delivered) => measure_delivered(functions, completions, delivered),
+        Way::Failing(failing) => {
+            let most = if failing.manner == Manner::Hangs { HANGING } else { FAILING };
+            failing::measure(functions, completions.min(most), failing)
+        }
+    }
+}
+
+fn measure_delivered(functions: &Functions, completions: usize, delivered: &Delivered) -> Result<Used> {
+    let Delivered { batch, accounts, sandboxes, body_bytes, manner } = *delivered;
     let world = World::new(functions)?;
-    for number in 0..scenario.accounts {
-        register(&world, &account(number), 1, &Manner::Slow.url(&world.receiver(false)))?;
+    for number in 0..accounts {
+        register(&world, &account(number), 1, &manner.url(&world.receiver(false)))?;
     }
     let completions: Vec<_> =
-        (0..completions).map(|number| completion(number, &account(number % scenario.accounts), 300)).collect();
+        (0..completions).map(|number| completion(number, &account(number % accounts), body_bytes)).collect();
     let mut used = Used { deliveries: completions.len() as u64, ..Used::default() };
-
-    for batch in completions.chunks(scenario.batch) {
-        used.sqs += billed(bytes(batch));
-    }
-    used.poll(&completions, scenario.batch, false);
-    used.invoke(&world, functions, ("fan-out", 2), events(&completions, scenario.batch))?;
-    let messages = std::mem::take(&mut world.sqs().sent);
-    check(messages.len() == completions.len(), || {
-        format!("{} deliveries came of {} completions", messages.len(), completions.len())
-    })?;
-    used.poll(&messages, scenario.batch, messages.iter().any(|message| message.group.is_some()));
-    used.invoke(&world, functions, ("dispatcher", scenario.sandboxes), events(&messages, scenario.batch))?;
+    let messages = used.fan_out(&world, functions, &completions, batch)?;
+    used.poll(&messages, batch, messages.iter().any(|message| message.group.is_some()));
+    used.invoke(&world, functions, ("dispatcher", sandboxes), events(&messages, batch))?;
     check_delivered(&world, &messages)?;
     let attempts = attempts(&world, functions.function("count-attempts")?.batch);
     used.invoke(&world, functions, ("count-attempts", 1), attempts)?;
     check_counted(&world, messages.len())?;
-
-    let sqs = world.sqs();
-    used.sqs += sqs.billed;
-    used.sqs_fair += sqs.billed_fair;
-    let dynamodb = world.dynamodb();
-    used.dynamodb = dynamodb.usage();
-    used.stored_bytes = dynamodb.tables.get(DELIVERIES_TABLE).map_or(0, |table| table.stored().1);
+    used.take(&world);
     Ok(used)
 }
 
 impl Used {
+    /// Sends completions, in batches of so many, and has fan-out work on them. Returns its messages.
+    fn fan_out(
+        &mut self,
+        world: &World,
+        functions: &Functions,
+        completions: &[Sent],
+        batch: usize,
+    ) -> Result<Vec<Sent>> {
+        for batch in completions.chunks(batch) {
+            self.sqs += billed(bytes(batch));
+        }
+        self.poll(completions, batch, false);
+        self.invoke(world, functions, ("fan-out", 2), events(completions, batch))?;
+        let messages = std::mem::take(&mut world.sqs().sent);
+        check(messages.len() == completions.len(), || {
+            format!("{} deliveries came of {} completions", messages.len(), completions.len())
+        })?;
+        Ok(messages)
+    }
+
+    /// Takes what the queues and tables have counted.
+    fn take(&mut self, world: &World) {
+        let sqs = world.sqs();
+        self.sqs += sqs.billed;
+        self.sqs_fair += sqs.billed_fair;
+        let dynamodb = world.dynamodb();
+        let usage = dynamodb.usage();
+        self.dynamodb = Usage { half_read_units: self.dynamodb.half_read_units + usage.half_read_units, ..usage };
+        self.stored_bytes = dynamodb.tables.get(DELIVERIES_TABLE).map_or(0, |table| table.stored().1);
+    }
+
     /// What Lambda's poller does for batches of these messages: it receives each with one request, and deletes it with one.
     fn poll(&mut self, messages: &[Sent], batch: usize, fair: bool) {
         for batch in messages.chunks(batch) {
@@ -230,5 +302,5 @@ pub(crate) fn sums(report: &serde_json::Value) -> Vec<(f64, f64)> {
         let sum = lines.iter().filter_map(|line| line[key].as_f64()).sum();
         (sum, report[key].as_f64().unwrap_or_default())
     };
-    SCENARIOS.iter().map(|scenario| of(scenario.key)).collect()
+    SCENARIOS.iter().map(|scenario| of(scenario.key)).filter(|(_, sum)| *sum > 0.0).collect()
 }

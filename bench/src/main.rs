@@ -164,7 +164,10 @@ fn run(command: &Command) -> Result<Report> {
         }
         Instrument::FanOut { .. } => Functions::build(&["fan-out"], Profile::Release)?,
         Instrument::Dispatch { .. } => Functions::build(&["fan-out", "dispatcher"], Profile::Release)?,
-        Instrument::Cost { .. } => Functions::build(&["fan-out", "dispatcher", "count-attempts"], Profile::Release)?,
+        Instrument::Cost { .. } => {
+            let names = ["fan-out", "dispatcher", "count-attempts", "watch-webhooks"];
+            Functions::build(&names, Profile::Release)?
+        }
         Instrument::Release { .. } => Functions::build(&["release"], Profile::Release)?,
         Instrument::Growth { .. } => {
             let names = ["fan-out", "dispatcher", "count-attempts", "list-deliveries"];
@@ -190,7 +193,7 @@ fn run(command: &Command) -> Result<Report> {
         Instrument::FanOut { deliveries, runs, sandboxes } => {
             fan_out::run(&functions, &fan_out::Options { deliveries, runs, sandboxes })
         }
-        Instrument::Cost { completions } => cost::run(&functions, completions),
+        Instrument::Cost { completions } => cost::run(&functions, completions, true),
         Instrument::Release { due, runs } => release::run(&functions, &release::Options { due, runs }),
         Instrument::Growth { requests } => {
             let (histories, accounts) = (vec![100, 10_000, 1_000_000], vec![10, 1000, 100_000]);

@@ -3,12 +3,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use http_body_util::Full;
-use hyper::{HeaderMap, Request, Response, body::Bytes};
+use hyper::{HeaderMap, Request, Response, StatusCode, body::Bytes};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
     ServerConfig,
@@ -40,6 +43,14 @@ pub(crate) enum Manner {
     Close,
     /// Answers after 100 ms.
     Slow,
+    /// The same, with 400 bytes.
+    Talks,
+    /// Answers with 500 and 1 KiB, of which a part is different each time, after 100 ms.
+    Fails,
+    /// Does not answer within the time that an attempt has.
+    Hangs,
+    /// Takes no connection.
+    Refuses,
 }
 
 impl Manner {
@@ -48,14 +59,23 @@ impl Manner {
             Self::Keep => "/keep",
             Self::Close => "/close",
             Self::Slow => "/slow",
+            Self::Talks => "/talks",
+            Self::Fails => "/fails",
+            Self::Hangs => "/hangs",
+            Self::Refuses => "/",
         }
     }
 
     /// The URL of a webhook that is treated so.
     pub(crate) fn url(self, address: &str) -> String {
+        // Nobody listens on the first port.
+        let address = if self == Self::Refuses { "http://127.0.0.1:1" } else { address };
         format!("{address}{}", self.path())
     }
 }
+
+/// Makes each answer that has a text another one.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Takes a request.
 pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) -> Answer {
@@ -68,10 +88,23 @@ pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) ->
         }
         heard.last = Some((path.clone(), parts.headers, body));
     }
-    if path == Manner::Slow.path() {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let (waits, status, bytes) = if path == Manner::Slow.path() {
+        (100, 200, 0)
+    } else if path == Manner::Talks.path() {
+        (100, 200, 400)
+    } else if path == Manner::Fails.path() {
+        (100, 500, 1_024)
+    } else if path == Manner::Hangs.path() {
+        (15_000, 200, 0)
+    } else {
+        (0, 200, 0)
+    };
+    if waits > 0 {
+        tokio::time::sleep(Duration::from_millis(waits)).await;
     }
-    let mut answer = Response::new(Full::default());
+    let text = if bytes > 0 { format!("{:0>bytes$}", NUMBER.fetch_add(1, Relaxed)) } else { String::new() };
+    let mut answer = Response::new(Full::from(text));
+    *answer.status_mut() = StatusCode::from_u16(status).expect("is a status");
     if path == Manner::Close.path() {
         answer.headers_mut().insert("connection", "close".parse().expect("a header's value"));
     }

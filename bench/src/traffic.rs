@@ -23,6 +23,7 @@ use crate::{
 pub(crate) const BATCH: usize = 10;
 pub(crate) const WEBHOOKS_TABLE: &str = "nano-webhooks-webhooks";
 pub(crate) const DELIVERIES_TABLE: &str = "nano-webhooks-deliveries";
+pub(crate) const WAITING_TABLE: &str = "nano-webhooks-waiting";
 /// Every webhook's secret; a receiver's signature check would need it, and so does the bare loop.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -115,11 +116,18 @@ pub(crate) fn events(messages: &[Sent], batch: usize) -> Vec<Bytes> {
 /// What Lambda hands over at once, of whatever kind.
 const LARGEST_EVENT: usize = 6_000_000;
 
-/// The events that Lambda makes of the changes by which the deliveries got into the history, at most so many in each. Each
-/// delivery has had one attempt.
+/// The items of a table, and the bytes of each as it is written down.
+pub(crate) fn items(world: &World, table: &str) -> Vec<(Value, usize)> {
+    let dynamodb = world.dynamodb();
+    let texts = dynamodb.tables.get(table).into_iter().flat_map(Table::texts);
+    texts.map(|text| (serde_json::from_str(text).unwrap_or_default(), text.len())).collect()
+}
+
+/// The events that Lambda makes of the changes that recorded each delivery's last attempt, at most so many in each.
 pub(crate) fn attempts(world: &World, batch: usize) -> Vec<Bytes> {
     let dynamodb = world.dynamodb();
     let items = dynamodb.tables.get(DELIVERIES_TABLE).into_iter().flat_map(Table::texts);
+    let items = items.filter(|item| item.contains(r#""attempted":"#));
     let records = items.map(|item| {
         format!(
             r#"{{"eventID":"{id}","eventName":"INSERT","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"us-east-1","dynamodb":{{"ApproximateCreationDateTime":1767323045,"NewImage":{item},"SequenceNumber":"{id}","SizeBytes":{size},"StreamViewType":"NEW_IMAGE"}},"eventSourceARN":"arn:aws:dynamodb:us-east-1:123456789012:table/{DELIVERIES_TABLE}/stream/2026-01-02T03:04:05.000"}}"#,

@@ -25,8 +25,8 @@ const MOST: usize = 2_000;
 const AT_ONCE: usize = 16;
 /// How many deliveries are read and sent at once.
 const PART: usize = 500;
-/// How far back the webhook's own rate is looked for.
-const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+/// How far back the webhook's own rate is looked for: an endpoint may have been down for days, and then has had no attempts.
+const A_WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Release {
     /// Does what the webhooks need whose time has come.
@@ -152,9 +152,9 @@ impl Release {
         Ok(held)
     }
 
-    /// How many deliveries a minute the webhook had in the busiest hour of the last day.
+    /// How many deliveries a minute the webhook had in the busiest hour of the last week.
     async fn own_per_minute(&self, webhook: &Webhook, now: Timestamp) -> Result<u32, StoreError> {
-        let hours = self.deliveries.hours(&webhook.account_id, webhook.id, now - A_DAY).await?;
+        let hours = self.deliveries.hours(&webhook.account_id, webhook.id, now - A_WEEK).await?;
         let busiest = hours.values().map(|tally| tally.deliveries).max().unwrap_or_default();
         Ok(u32::try_from(busiest / 60).unwrap_or(u32::MAX))
     }

@@ -41,7 +41,7 @@ impl Simulation<'_> {
         let id = delivery_id(number, self.scenario.flows[self.flow_of(hook)].period());
         let message = message(&webhook, id.clone(), asked);
         let delivery = stored.map(|stored| hook::delivery(&webhook, id, stored));
-        let look = Look { received_before: asked.again, consistent, now: at(now) };
+        let look = Look { received_before: asked.again, consistent };
         let decided = match delivery::step(&message, delivery, Some(webhook), look) {
             Step::Done => Decided::Nothing,
             Step::LookAgain => Decided::LookAgain,

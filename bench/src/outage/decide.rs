@@ -3,7 +3,6 @@
 use nano_webhooks::delivery::{self, Change, Look, Mark, Step, Write};
 
 use super::{
-    Ms, at,
     hook::{self, Asked, Stored, delivery_id, message},
     simulation::{Sent, Simulation},
 };
@@ -29,7 +28,7 @@ pub(super) struct Written {
 impl Simulation<'_> {
     /// What the library decides about a message. It is asked once for messages of the same webhook, as this is stored at present,
     /// that ask for the same and whose deliveries are stored alike: names decide nothing.
-    pub(super) fn decided(&mut self, sent: Sent, stored: Option<Stored>, now: Ms, consistent: bool) -> Decided {
+    pub(super) fn decided(&mut self, sent: Sent, stored: Option<Stored>, consistent: bool) -> Decided {
         let Sent { hook, asked, number, .. } = sent;
         // What depends on the time, or on how often a message was received, is decided each time.
         let is_usual = !asked.again && stored.is_none_or(|stored| stored.next_attempt_at.is_none());

@@ -134,10 +134,10 @@ impl Simulation<'_> {
     ) {
         let Sent { hook, asked, .. } = sent;
         let work = |change, members, ends| Work { hook, asked, members, change, ends, at: 0, round: 0 };
-        let mut decided = self.decided(sent, stored, starts, consistent);
+        let mut decided = self.decided(sent, stored, consistent);
         if matches!(decided, Decided::LookAgain) {
             self.measured.bill.half_reads += 2 + 2 * members.len() as u64;
-            decided = self.decided(sent, stored, starts, true);
+            decided = self.decided(sent, stored, true);
         }
         match decided {
             Decided::Nothing | Decided::LookAgain => {}

@@ -41,6 +41,7 @@ pub(crate) fn register(world: &World, account: &str, webhooks: usize, url: &str)
             "url": {"S": url},
             "events": {"L": [{"S": "job.completed"}, {"S": "job.failed"}]},
             "status": {"S": "active"},
+            "epoch": {"N": "0"},
             "secret": {"S": SECRET},
         });
         load(world, WEBHOOKS_TABLE, item.to_string())?;
@@ -192,7 +193,8 @@ pub(crate) fn check_counted(world: &World, attempts: usize) -> Result<()> {
     let items = dynamodb.tables.get(DELIVERIES_TABLE).into_iter().flat_map(Table::texts);
     let count = |text| {
         let item: Value = serde_json::from_str(text).ok()?;
-        item["deliveries"]["N"].as_str()?.parse::<usize>().ok()
+        let of = |name: &str| item[name]["N"].as_str()?.parse::<usize>().ok();
+        Some(of("deliveries")? + of("failures")?)
     };
     let counted: usize = items.filter_map(count).sum();
     check(counted == attempts, || format!("of {attempts} attempts {counted} were counted"))

@@ -29,7 +29,7 @@ pub(super) fn holds(condition: &Condition, item: &Item) -> Result<bool, Refusal>
             false
         }
         Condition::Not(condition) => !holds(condition, item)?,
-        Condition::Exists(name) => item.contains_key(name),
+        Condition::Exists(path) => attribute(item, path).is_some(),
         Condition::Compare(left, sign, right) => {
             let (left, right) = (operand(left, item)?, operand(right, item)?);
             left.zip(right).is_some_and(|(left, right)| compares(&left, sign, &right))
@@ -73,7 +73,7 @@ pub(super) fn change(item: &mut Item, actions: &[Action]) -> Result<(), Refusal>
 
 fn operand(operand_of: &Operand, item: &Item) -> Result<Option<Value>, Refusal> {
     Ok(match operand_of {
-        Operand::Attribute(name) => item.get(name).cloned(),
+        Operand::Attribute(path) => attribute(item, path).cloned(),
         Operand::Value(value) => Some(value.clone()),
         Operand::IfNotExists(name, otherwise) => match item.get(name) {
             Some(value) => Some(value.clone()),
@@ -90,6 +90,14 @@ fn operand(operand_of: &Operand, item: &Item) -> Result<Option<Value>, Refusal> 
         }
         Operand::Size(name) => item.get(name).and_then(|value| Some(json!({"N": length(value)?.to_string()}))),
     })
+}
+
+/// An attribute, or what a map has under a path: `map.name`.
+fn attribute<'a>(item: &'a Item, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        Some((name, rest)) => attribute(item.get(name)?["M"].as_object()?, rest),
+        None => item.get(path),
+    }
 }
 
 fn compares(left: &Value, sign: &str, right: &Value) -> bool {
@@ -155,7 +163,8 @@ mod tests {
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {":two": {"N": "2"}, ":ten": {"N": "10"}, ":text": {"S": "retrying"}},
         }));
-        let stored = item(json!({"version": {"N": "9"}, "state": {"S": "retrying"}}));
+        let health = json!({"M": {"version": {"N": "2"}}});
+        let stored = item(json!({"version": {"N": "9"}, "state": {"S": "retrying"}, "health": health}));
         holds(&Reader::of_expression(condition, &request).unwrap().condition().unwrap(), &stored).unwrap()
     }
 
@@ -168,10 +177,18 @@ mod tests {
             "#state = :text AND NOT (version = :two)",
             "version BETWEEN :two AND :ten",
             "begins_with(#state, :text)",
+            "health.version = :two AND attribute_not_exists(health.epoch)",
         ] {
             assert!(asks(condition), "{condition}");
         }
-        for condition in ["id = :two", "id <> :two", "version > :ten", "attribute_exists(id) AND version > :two"] {
+        for condition in [
+            "health.version = :ten",
+            "pace.version = :two",
+            "id = :two",
+            "id <> :two",
+            "version > :ten",
+            "attribute_exists(id) AND version > :two",
+        ] {
             assert!(!asks(condition), "{condition}");
         }
     }

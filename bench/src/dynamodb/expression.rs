@@ -333,7 +333,8 @@ impl<'a> Reader<'a> {
 fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
     let (mut tokens, mut rest) = (Vec::new(), text.trim_start());
     while let Some(first) = rest.chars().next() {
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        // A path into a map is a name with points.
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
         let (token, length) = if first == '\'' || first == '"' {
             let end = rest[1..].find(first).ok_or_else(|| Refusal::invalid(format!("no end of {rest}")))?;
             let inner = rest[1..=end].to_owned();

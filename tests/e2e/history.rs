@@ -244,15 +244,23 @@ async fn a_410_disables_the_webhook_and_holds_what_waits_until_it_is_enabled() {
 #[tokio::test]
 async fn a_webhook_shows_its_health_and_one_success_mends_it() {
     let account = Account::with_webhook("acct_health").await;
-    RECEIVER.answer(&account.path, vec![Answer::status(500); 2]);
+    let later = Answer { headers: vec![("retry-after", "5".into())], ..Answer::status(500) };
+    RECEIVER.answer(&account.path, [Answer::status(500), later]);
     account.send(1..2).await;
     account.wait_for("retrying", 1).await;
     let health = || async {
         let webhook = account.customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"].take();
         (webhook["failing_since"].is_string(), webhook["consecutive_failures"].as_u64().unwrap())
     };
-    let (failing, failures) = health().await;
-    assert!(failing && failures >= 1);
+    let becomes = async |failing: bool| {
+        let start = Instant::now();
+        while health().await.0 != failing {
+            assert!(start.elapsed() < SOON, "the webhook's health follows what was recorded");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    becomes(true).await;
     account.wait_for("delivered", 1).await;
+    becomes(false).await;
     assert_eq!(health().await, (false, 0));
 }

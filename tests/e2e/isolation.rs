@@ -81,6 +81,8 @@ fn every_route_of_the_template_is_in_a_table_here() {
     });
     let with_key = WITH_KEY.iter().map(|(route, ..)| *route);
     let tabled: BTreeSet<_> = with_key.chain(WITHOUT_KEY.iter().map(|(route, ..)| *route)).map(str::to_owned).collect();
+    // HEAD is GET without the body.
+    let routes = routes.filter(|route| !route.starts_with("HEAD "));
     assert_eq!(routes.collect::<BTreeSet<_>>(), tabled);
 }
 

@@ -169,7 +169,7 @@ impl Scene {
         let id = "01JFSKR5R00000000000000000";
         self.producer
             .forge_delivery(json!({ "account_id": ACCOUNT, "webhook_id": 1, "delivery_id": id,
-                "event": "job.completed", "body": "this is no JSON", "round": 0 }))
+                "event": "job.completed", "body": "this is no JSON", "round": 0, "attempt": 1 }))
             .await
             .unwrap();
         let path = format!("{WEBHOOKS}/1/deliveries/{id}");

@@ -188,7 +188,7 @@ async fn a_forged_delivery_stays_in_the_account_that_it_names() {
         let delivery = victim.names(webhook).await.delivery;
         let body = json!({ "task_id": format!("forged_{webhook}_{round}") }).to_string();
         let message = json!({ "account_id": "ACCT_forged", "webhook_id": webhook, "delivery_id": delivery,
-            "event": "job.completed", "body": body, "round": round });
+            "event": "job.completed", "body": body, "round": round, "attempt": 1 });
         producer.forge_delivery(message).await.unwrap();
         deliveries.push(format!("{WEBHOOKS}/{webhook}/deliveries/{delivery}"));
         if webhook == 1 {

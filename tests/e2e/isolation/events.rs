@@ -196,7 +196,8 @@ async fn a_forged_delivery_stays_in_the_account_that_it_names() {
             RECEIVER.wait_for(&path("ACCT_forged", 1), count, A_WHILE).await.unwrap();
         }
     }
-    assert_eq!(heard(&path("ACCT_forged", 1)), BTreeSet::from(["forged_1_0".into(), "forged_1_1".into()]));
+    // A later round sends the body that is stored.
+    assert_eq!(heard(&path("ACCT_forged", 1)), BTreeSet::from(["forged_1_0".into()]));
     for (delivery, state) in deliveries.iter().zip(["cancelled", "delivered"]) {
         let shown = wait_for_state(&forger, delivery, state).await;
         assert!(shown["payload"]["task_id"].as_str().unwrap().starts_with("forged_"), "{shown}");

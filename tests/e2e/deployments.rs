@@ -285,7 +285,7 @@ async fn what_has_data_outlives_the_stack(stack: &Stack, aws: &Aws) {
     let tables = aws.call("dynamodb", "ListTables", &json!({})).unwrap();
     let tables: BTreeSet<_> =
         tables["TableNames"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().into()).collect();
-    assert_eq!(tables, named(&["api-keys", "deliveries", "usage", "webhooks"]));
+    assert_eq!(tables, named(&["api-keys", "deliveries", "usage", "waiting", "webhooks"]));
     let queues = aws.call("sqs", "ListQueues", &json!({ "QueueNamePrefix": "nano-webhooks" })).unwrap();
     let queues = queues["QueueUrls"].as_array().unwrap().iter();
     let queues: BTreeSet<_> = queues.map(|url| url.as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect();

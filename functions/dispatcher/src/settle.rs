@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use nano_webhooks::{
     delivery::{self, Delivery, Write},
-    queue::{Outgoing, SqsMessage},
+    queue::{self, Outgoing, SqsMessage},
     store::{Recorded, StoreError, Wait},
-    telemetry,
+    telemetry::{self, trace::Trace},
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -79,9 +79,10 @@ impl Dispatcher {
         self.store_entries(&mut open.recordings).await;
         self.record(open, observed).await;
         if !open.follow_ups.is_empty() {
-            let messages = open.follow_ups.iter().enumerate();
-            let messages =
-                messages.map(|(at, (_, wait))| (at, Outgoing::new(&wait.message).delayed(time_until(wait.due))));
+            let messages = open.follow_ups.iter().enumerate().map(|(at, (record, wait))| {
+                let trace = queue::trace_header(record).and_then(Trace::parse);
+                (at, Outgoing::new(&wait.message).delayed(time_until(wait.due)).traced(trace))
+            });
             let refused = self.queue.send(messages, deadline).await;
             let mut at = 0..;
             open.follow_ups.retain(|_| at.next().is_some_and(|at| refused.contains(&at)));

@@ -60,7 +60,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<Report> {
     let is_wanted = |name: &str| name.contains(&options.only);
     let outages: Vec<_> = outages(options).into_iter().filter(|(name, _)| is_wanted(name)).collect();
-    let healthy: Vec<_> = healthy().into_iter().filter(|(name, _)| is_wanted(name)).collect();
+    let healthy: Vec<_> = healthy(options).into_iter().filter(|(name, _)| is_wanted(name)).collect();
     let simulate = |scenarios: &[(&'static str, Scenario)]| {
         thread::scope(|scope| {
             let runs: Vec<_> =
@@ -126,27 +126,34 @@ fn scenario(flows: Vec<Flow>, spans: Vec<Ms>) -> Scenario {
 }
 
 /// The scenarios of an endpoint that is well as a whole.
-fn healthy() -> Vec<(&'static str, Scenario)> {
-    let of = |per_second, hours, endpoint| {
+fn healthy(options: &Options) -> Vec<(&'static str, Scenario)> {
+    let of = |per_second: f64, hours, endpoint| {
         let flow = Flow { webhooks: 1, per_second, sends: 0..hours * HOUR, endpoint };
         scenario(vec![flow], vec![])
     };
+    let rate = |per_second: f64| per_second * options.scale.max(0.1);
     let fails = |share, status, retry_after| Endpoint::usually(Manner::Fails { share, status, retry_after });
     let down = || Endpoint::down(Manner::Refuses, 10 * MINUTE..20 * MINUTE);
-    let poison = |poison, endpoint| Endpoint { poison, ..endpoint };
-    // At two events a second these come shortly before the endpoint is down, and so their next attempts are the oldest held.
-    let ten = 1_150..1_160;
+    let poison = |count, endpoint| {
+        // These come shortly before the endpoint is down, and so their next attempts are the oldest held.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of a delivery")]
+        let first = (rate(2.0) * 575.0) as u32;
+        Endpoint { poison: first..first + count, ..endpoint }
+    };
     // Longer than the schedule.
     let hours = 34;
+    let late = |repeats_batches, endpoint| Scenario {
+        repeats_batches,
+        late_shard: if repeats_batches { 0 } else { 20 * SECOND },
+        ..of(rate(100.0), 1, endpoint)
+    };
     vec![
-        ("one poison payload", of(2.0, hours, poison(1_000..1_001, Endpoint::well()))),
-        ("ten at the front of a drain", of(2.0, hours, poison(ten, down()))),
-        ("1 of 1,000 is 429 with Retry-After: 1", of(1_000.0, 1, fails(0.001, 429, 1))),
-        ("5 % fail, batches repeated", Scenario { repeats_batches: true, ..of(100.0, 1, fails(0.05, 500, 0)) }),
-        ("5 % fail, a shard 20 s late", Scenario { late_shard: 20 * SECOND, ..of(100.0, 1, fails(0.05, 500, 0)) }),
-        (
-            "down 10 minutes, repeated and late",
-            Scenario { repeats_batches: true, late_shard: 20 * SECOND, ..of(100.0, 1, down()) },
-        ),
+        ("one poison payload", of(rate(2.0), hours, poison(1, Endpoint::well()))),
+        ("ten at the front of a drain", of(rate(2.0), hours, poison(10, down()))),
+        ("1 of 1,000 is 429 with Retry-After: 1", of(rate(1_000.0), 1, fails(0.001, 429, 1))),
+        ("5 % fail, batches repeated", late(true, fails(0.05, 500, 0))),
+        ("5 % fail, a shard 20 s late", late(false, fails(0.05, 500, 0))),
+        ("down 10 minutes, batches repeated", late(true, down())),
+        ("down 10 minutes, a shard 20 s late", late(false, down())),
     ]
 }

@@ -19,7 +19,8 @@ use crate::{
 
 /// The template's schedule, and the first attempt.
 const ATTEMPTS: usize = 8;
-const ACCOUNTS: usize = 100;
+/// A batch is of ten webhooks, and each webhook has many attempts in a minute.
+const ACCOUNTS: usize = 10;
 
 /// One way in which attempts fail.
 pub(super) struct Failing {

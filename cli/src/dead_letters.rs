@@ -160,16 +160,21 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
     let found = find(&letters, chosen, |letter| chosen.redrives(letter)).await?;
     chosen.check_found(&found.ids)?;
     let (completions, deliveries) = (stack.completions_queue()?, stack.deliveries_queue()?);
-    let send = async |letter: &DeadLetter| match &letter.cause {
-        // The time to its first attempt is not measured any more: it would include the time that it lay here.
-        Cause::Delivery(message) => Ok(deliveries.send_one(&Message { queued_at: None, ..message.clone() }).await?),
-        Cause::NoDelivery => Ok(drop(deliveries.send_text(&letter.body, None).await?)),
-        Cause::Completion { .. } | Cause::NoCompletion(_) => {
-            let timed = event::with_timestamp(&letter.body, letter.sent_at);
-            let text = timed.as_deref().unwrap_or(&letter.body);
-            Ok(drop(completions.send_text(text, words::account(letter)).await?))
+    let send = async |letter: &DeadLetter| {
+        match &letter.cause {
+            // The time to its first attempt is not measured any more: it would include the time that it lay here.
+            Cause::Delivery(message) => {
+                deliveries.send_one(&Message { queued_at: None, ..message.clone() }).await?;
+            }
+            Cause::NoDelivery => drop(deliveries.send_text(&letter.body, None).await?),
+            Cause::Completion { .. } | Cause::NoCompletion(_) => {
+                let timed = event::with_timestamp(&letter.body, letter.sent_at);
+                let text = timed.as_deref().unwrap_or(&letter.body);
+                drop(completions.send_text(text, words::account(letter)).await?);
+            }
+            Cause::Notification(_) => return Err(chosen::no_way_back(letter)),
         }
-        Cause::Notification(_) => Err(chosen::no_way_back(letter)),
+        Ok(())
     };
     // Deleted only when it is on its queue: cut short in between, it is there twice, and delivered once.
     let (done, ended) = do_each("redriven", &letters, &found, send).await;

@@ -102,7 +102,9 @@ fn while_the_tables_take_no_writes_an_endpoint_gets_a_delivery_twice_at_most() {
 #[test]
 #[ignore = "takes minutes: cargo test -p nano-webhooks --test model -- --ignored --nocapture"]
 fn more_of_everything_loses_nothing() {
-    hold(Start::Sent, Bounds { faults: 1, outages: 1, ..NOTHING });
+    hold(Start::Sent, Bounds { faults: 3, ..NOTHING });
+    hold(Start::Retrying, Bounds { faults: 2, clicks: 1, switches: 1, ..NOTHING });
+    hold(Start::Sent, Bounds { faults: 1, outages: 1, redrives: 1, ..NOTHING });
     hold(Start::Sent, Bounds { faults: 1, clicks: 1, switches: 1, probes: 1, ..NOTHING });
     hold(Start::Held, Bounds { faults: 2, switches: 1, probes: 1, ..NOTHING });
     hold(Start::FailedAndAccepted, Bounds { faults: 1, clicks: 1, switches: 1, ..NOTHING });

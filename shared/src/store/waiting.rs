@@ -232,7 +232,8 @@ impl Waiting {
             .client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("shard = :cursors")
+            .key_condition_expression("#shard = :cursors")
+            .expression_attribute_names("#shard", "shard")
             .expression_attribute_values(":cursors", AttributeValue::S(CURSORS.into()))
             .consistent_read(true)
             .send()
@@ -265,7 +266,8 @@ impl Waiting {
             .client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("shard = :shard AND due BETWEEN :from AND :until")
+            .key_condition_expression("#shard = :shard AND due BETWEEN :from AND :until")
+            .expression_attribute_names("#shard", "shard")
             .expression_attribute_values(":shard", shard.key())
             .expression_attribute_values(":from", AttributeValue::S(from))
             .expression_attribute_values(":until", AttributeValue::S(until))

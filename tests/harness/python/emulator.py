@@ -143,6 +143,9 @@ def authorise_batches_like_aws():
 
     def extract_like_aws(service, *request):
         action = extract(service, *request)
+        # To read one event source mapping is an action of its own; MiniStack takes it for listing them.
+        if action and action.endswith("ListEventSourceMappings"):
+            return action.replace("ListEventSourceMappings", "GetEventSourceMapping")
         return action.removesuffix("Batch") if service == "sqs" and action else action
 
     iam_actions.extract_iam_action = extract_like_aws

@@ -86,9 +86,9 @@ impl Queue {
     pub async fn send_text(&self, text: &str, account: Option<&AccountId>) -> Result<String, QueueError> {
         let send = self.client.send_message().queue_url(&self.url).message_body(text);
         let group = account.map(|account| account.as_str().to_owned());
-        let sent = send.set_message_group_id(group).send().await;
-        let sent = sent.map_err(|err| QueueError { doing: "send a message", source: err.into() })?;
-        Ok(sent.message_id.unwrap_or_default())
+        let answer = send.set_message_group_id(group).send().await;
+        let answer = answer.map_err(|err| QueueError { doing: "send a message", source: err.into() })?;
+        Ok(answer.message_id.unwrap_or_default())
     }
 
     async fn send_batch<T: Copy>(&self, batch: Vec<(T, Outgoing)>) -> Vec<T> {

@@ -80,14 +80,14 @@ fn kinds() -> Vec<Kind> {
         },
         Kind {
             name: "a completion",
-            parse: |body| told(Completion::parse(str::from_utf8(body).unwrap(), Timestamp::UNIX_EPOCH)),
+            parse: |body| told(Completion::parse(str::from_utf8(body).expect("is text"), Timestamp::UNIX_EPOCH)),
             right: json!({ "account_id": "acct_1", "task_id": "t", "task_type": "image", "status": "completed",
                 "timestamp": "2024-12-23T10:00:00Z" }),
             required: &["account_id", "task_id", "task_type", "status"],
         },
         Kind {
             name: "an EventBridge event",
-            parse: |body| told(Completion::parse(str::from_utf8(body).unwrap(), Timestamp::UNIX_EPOCH)),
+            parse: |body| told(Completion::parse(str::from_utf8(body).expect("is text"), Timestamp::UNIX_EPOCH)),
             right: json!({ "detail-type": "TaskCompleted", "detail": { "account_id": "acct_1", "task_id": "t",
                 "task_type": "image", "status": "completed" } }),
             required: &[],

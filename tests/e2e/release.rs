@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{RECEIVER, folder_of_this_run};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const ACCOUNT: &str = "acct_waiting";
 const TABLE: &str = "nano-webhooks-waiting";
 

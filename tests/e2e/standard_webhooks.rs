@@ -207,8 +207,11 @@ async fn every_library_accepts_deliveries_before_during_and_after_a_rotation() {
     expect(&endpoint.deliver("task_after").await, "after", &[(&newest, false), (&last, true)]);
 }
 
+/// A kind of secrets, and a program that makes one.
+type Kind = (&'static str, fn(&mut fastrand::Rng) -> String);
+
 /// Kinds of secrets, each with a program that makes one at random, as the service or a customer would.
-const KINDS: &[(&str, fn(&mut fastrand::Rng) -> String)] = &[
+const KINDS: &[Kind] = &[
     ("made by the service", |_| Secret::generate().reveal().to_owned()),
     ("base64 with its padding", |random| format!("whsec_{}", STANDARD.encode(bytes(random)))),
     ("base64 without its padding", |random| format!("whsec_{}", STANDARD_NO_PAD.encode(bytes(random)))),

@@ -181,7 +181,7 @@ mod tests {
     fn a_minute_has_as_many_as_were_asked_for_and_a_second_no_more_than_its_part() {
         for per_minute in [1, 7, 30, 60, 61, 6000, 60_000] {
             let (at_once, wait) = pace(per_minute);
-            let in_a_minute = 60.0 / wait.as_secs_f64() * at_once as f64;
+            let in_a_minute = 60.0 / wait.as_secs_f64() * f64::from(u32::try_from(at_once).unwrap());
             assert!((in_a_minute / f64::from(per_minute) - 1.0).abs() < 0.001, "{per_minute}: {at_once}, {wait:?}");
             assert!((1..=100).contains(&at_once));
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_cloudformation::{Client as CloudFormation, types::StackResource};
 use aws_sdk_cloudwatch::{
     Client as CloudWatch,
-    types::{Dimension, Statistic},
+    types::{Datapoint, Dimension, Statistic},
 };
 use aws_sdk_eventbridge::{Client as EventBridge, types::RuleState};
 use aws_sdk_lambda::Client as Lambda;
@@ -118,5 +118,5 @@ async fn sum(stack: &Stack, function: &str, metric: &str) -> Result<Option<f64>,
         .period(60)
         .statistics(Statistic::Sum);
     let answer = asked.send().await.map_err(|err| telemetry::chain(&err))?;
-    Ok(answer.datapoints().iter().filter_map(|point| point.sum()).reduce(|one, other| one + other))
+    Ok(answer.datapoints().iter().filter_map(Datapoint::sum).reduce(|one, other| one + other))
 }

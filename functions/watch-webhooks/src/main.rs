@@ -37,9 +37,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     };
     let recorder = Recorder::from_env()?;
     let handler = service_fn(async |event: LambdaEvent<Changes>| {
-        let (metrics, watched) = watcher.handle(event.payload).await;
+        let (metrics, result) = watcher.handle(event.payload).await;
         recorder.write(metrics, Timestamp::now());
-        watched
+        result
     });
     lambda_runtime::run(handler).await
 }

@@ -110,7 +110,7 @@ mod tests {
         for (body, message) in [
             ("{\"url\":", "the body is not valid JSON: it ends too early, at character 7".to_owned()),
             (
-                &good.replace("}", ",}"),
+                &good.replace('}', ",}"),
                 "the body is not valid JSON: no comma may stand before a ] or a }, at character 57".into(),
             ),
             (

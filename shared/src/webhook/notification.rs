@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(due(failing_for(HOUR, None)), Some(Notification::Failing));
         assert_eq!(due(failing_for(HOUR, Some(Notification::Disabled))), Some(Notification::Failing));
         assert_eq!(due(failing_for(HOUR, Some(Notification::Failing))), None);
-        assert_eq!(due(failing_for(HOUR - Duration::from_secs(1), None)), None);
+        assert_eq!(due(failing_for(Duration::from_secs(3_599), None)), None);
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         let sending = disabled(None).notifying(Notification::Disabled, now());
         let webhook = webhook(sending.clone());
         assert_eq!(webhook.notification(HOUR, now() + Duration::from_secs(59)), None);
-        assert_eq!(webhook.notification(HOUR, now() + Duration::from_secs(60)), Some(Notification::Disabled));
+        assert_eq!(webhook.notification(HOUR, now() + Duration::from_mins(1)), Some(Notification::Disabled));
         assert_eq!(due(sending.notified(Notification::Disabled)), None);
     }
 

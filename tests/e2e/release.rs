@@ -24,7 +24,8 @@ impl Scene {
         let no_delays = json!({ "Environment": { "Variables": { "LONGEST_DELAY_SECONDS": "0" } } });
         let options = Options {
             folder: folder_of_this_run().join(&path[1..]),
-            parameters: vec![("RetryScheduleSeconds", schedule)],
+            // So many failures that no circuit opens.
+            parameters: vec![("RetryScheduleSeconds", schedule), ("CircuitFailures", "100"), ("CircuitEvents", "100")],
             properties: json!({ "DispatcherFunction": no_delays }),
             schedules_every_seconds: every_seconds,
             ..Options::default()

@@ -1,5 +1,5 @@
 //! The header by which a request shows that it came through the operator's CDN, with its firewall, and not past it:
-//! docs/cdn.md. It is checked before the key, so that whoever goes past the CDN costs no read of a table.
+//! docs/cdn.md. It is checked before the key, so that a request that goes past the CDN costs no read of a table.
 
 use lambda_http::http::HeaderMap;
 use sha2::{Digest as _, Sha256};

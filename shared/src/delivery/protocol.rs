@@ -151,7 +151,7 @@ pub struct Write {
 }
 
 /// The write that records a change, given what is stored. `None` if there is nothing to write: what is stored says it
-/// already, or whoever has stored it goes on from there.
+/// already, or the dispatcher that stored it goes on from there.
 ///
 /// A success is never dropped. If another dispatcher has recorded the same attempt, or has finished the delivery otherwise, the
 /// delivery becomes `delivered`; if a newer round has begun, the attempt is added to the history and the round goes on.

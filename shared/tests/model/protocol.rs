@@ -1,7 +1,7 @@
 //! What follows from what happens: the order in which the functions do things, around the library's decisions.
 //!
 //! It mirrors `functions/dispatcher`, `functions/release` and `functions/retry-delivery`, and the conditions of the store's
-//! writes. Whoever changes the order there changes it here, and sees what breaks.
+//! writes. If you change the order there, change it here, and see what breaks.
 
 use nano_webhooks::delivery::{self, Change, Look, State, Step, Write};
 

@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// Whoever goes on behind the id at which it stopped misses nothing and sees nothing twice.
+    /// A reader that goes on after the id at which it stopped misses nothing and sees nothing twice.
     #[test]
     fn what_is_left_comes_behind_the_place_where_it_stops() {
         let mut stopped = 0;

@@ -14,7 +14,7 @@ use crate::{
     receiver::Manner,
     report::{Report, ms, percentile, rounded, table},
     row,
-    traffic::{account, load, register, said},
+    traffic::{WEBHOOKS_TABLE, account, load, register, said, webhook},
     world::{Functions, World},
 };
 
@@ -23,6 +23,8 @@ const API_KEYS_TABLE: &str = "nano-webhooks-api-keys";
 const SAMPLE_KEY: &str = "sk-0123456789abcdef0123456789abcdef01234567";
 /// How many deliveries each account's webhook has had: more than a page.
 pub(crate) const HISTORY: u64 = 50;
+/// The last of each account's webhooks, of which the circuit is open.
+const OPEN: usize = 3;
 
 /// The requests of `events/`, each from another account, so that every one finds what it asks for.
 pub(crate) struct Requests {
@@ -35,7 +37,9 @@ impl Requests {
         let original = Original::new(world, functions, 300)?;
         for number in 0..accounts {
             let account = account(number);
-            register(world, &account, 3, &Manner::Keep.url(&world.receiver(false)))?;
+            let url = Manner::Keep.url(&world.receiver(false));
+            register(world, &account, OPEN, &url)?;
+            load(world, WEBHOOKS_TABLE, open(webhook(&account, OPEN, &url)).to_string())?;
             let item = json!({
                 "key_hash": {"S": hex::encode(Sha256::digest(key(number)))},
                 "id": {"S": format!("key_{number:016}")},
@@ -59,10 +63,27 @@ impl Requests {
     pub(crate) fn event(&self, function: &str, account: usize) -> Result<Bytes> {
         let sample = self.samples.get(function);
         let sample = sample.ok_or_else(|| Failure::new(format!("events/ has nothing for {function}")))?;
+        let sample = if function == "probe-webhook" { of_webhook(sample, OPEN) } else { sample.clone() };
         // The newest deliveries, as a customer's page asks for them.
         let sample = sample.replace("status=failed&limit=50", "limit=20").replace(r#""status": "failed","#, "");
         Ok(with_id(&sample.replace(r#""limit": "50""#, r#""limit": "20""#).replace(SAMPLE_KEY, &key(account)), 0))
     }
+}
+
+/// A webhook as it is while its endpoint is down.
+fn open(mut webhook: Value) -> Value {
+    webhook["health"] = json!({"M": {
+        "version": {"N": "1"},
+        "epoch": {"N": "0"},
+        "circuit": {"S": "open"},
+        "generation": {"N": "1"},
+    }});
+    webhook
+}
+
+/// A request for webhook 1 as one for another.
+fn of_webhook(sample: &str, id: usize) -> String {
+    sample.replace("/webhooks/1", &format!("/webhooks/{id}")).replace(r#""id": "1""#, &format!(r#""id": "{id}""#))
 }
 
 fn key(account: usize) -> String {

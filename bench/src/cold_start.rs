@@ -48,6 +48,8 @@ pub(crate) fn run(functions: &Functions, runs: usize, with_sizes: bool) -> Resul
                 "fan-out" => sqs_event(&[completion(round, &account(0), 300)]),
                 "dispatcher" => sqs_event(&deliveries[round..=round]),
                 "count-attempts" => Bytes::from_static(include_bytes!("../../events/count-attempts.json")),
+                "watch-webhooks" => Bytes::from_static(include_bytes!("../../events/watch-webhooks.json")),
+                "release" => Bytes::from_static(include_bytes!("../../events/release.json")),
                 // From an account of its own: another function may have changed the last one's.
                 name => requests.event(name, round * names.len() + at)?,
             };
@@ -72,7 +74,7 @@ fn start(world: &World, functions: &Functions, name: &str, event: Bytes) -> Resu
     let asked = world.lambda.first_asked().ok_or_else(|| Failure::new("it answered without having asked"))?;
     match name {
         HELLO => {}
-        "fan-out" | "dispatcher" | "count-attempts" => check_done(&answers)?,
+        "fan-out" | "dispatcher" | "count-attempts" | "watch-webhooks" | "release" => check_done(&answers)?,
         _ => api::check_answer(name, &answers[0])?,
     }
     let figures = (ms(asked - sandbox.started), ms(answers[0].at - sandbox.started), sandbox.peak_rss_mib()?);

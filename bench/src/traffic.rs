@@ -35,19 +35,23 @@ pub(crate) fn account(number: usize) -> String {
 /// Registers webhooks of an account, numbered from 1, each with the same URL.
 pub(crate) fn register(world: &World, account: &str, webhooks: usize, url: &str) -> Result<()> {
     for id in 1..=webhooks {
-        let item = json!({
-            "account_id": {"S": account},
-            "id": {"N": id.to_string()},
-            "url": {"S": url},
-            "events": {"L": [{"S": "job.completed"}, {"S": "job.failed"}]},
-            "status": {"S": "active"},
-            "epoch": {"N": "0"},
-            "secret": {"S": SECRET},
-        });
-        load(world, WEBHOOKS_TABLE, item.to_string())?;
+        load(world, WEBHOOKS_TABLE, webhook(account, id, url).to_string())?;
     }
     let counter = json!({"account_id": {"S": account}, "id": {"N": "0"}, "last_id": {"N": webhooks.to_string()}});
     load(world, WEBHOOKS_TABLE, counter.to_string())
+}
+
+/// The item of a webhook.
+pub(crate) fn webhook(account: &str, id: usize, url: &str) -> Value {
+    json!({
+        "account_id": {"S": account},
+        "id": {"N": id.to_string()},
+        "url": {"S": url},
+        "events": {"L": [{"S": "job.completed"}, {"S": "job.failed"}]},
+        "status": {"S": "active"},
+        "epoch": {"N": "0"},
+        "secret": {"S": SECRET},
+    })
 }
 
 /// Puts an item into a table, uncounted.

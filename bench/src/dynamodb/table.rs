@@ -320,7 +320,7 @@ fn bounds(condition: &Condition, keys: &Keys) -> Result<(String, Bound<Sort>, Bo
     let (mut hash, mut from, mut to) = (None, Bound::Unbounded, Bound::Unbounded);
     for condition in conditions {
         let unknown = || Refusal::invalid(format!("{condition:?} is no key condition"));
-        let text = |value: &Value| value["S"].as_str().map(str::to_owned);
+        let text = |value: &Value| value["S"].as_str().or(value["N"].as_str()).map(str::to_owned);
         match condition {
             Condition::Compare(Attribute(name), "=", Literal(value)) if *name == keys.hash => hash = text(value),
             Condition::Compare(Attribute(name), sign, Literal(value)) if Some(name) == keys.range.as_ref() => {

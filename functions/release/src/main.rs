@@ -2,8 +2,9 @@
 //! are down, and held deliveries of those that are back.
 //!
 //! A run works until nothing is left or its time is over, and the next one goes on from where it stopped. What it remembers
-//! is in the tables, and written on condition that it is what the run has read. So two runs at once do no harm, and a run that
-//! dies is made good by the next one; the dispatcher makes an attempt once, however often it is asked for.
+//! is in the tables, and written on condition that it is what the run has read. So a run that dies is made good by the next
+//! one. Runs do not overlap, because a run ends before the next minute. If the schedule starts two at once nevertheless, both
+//! may send the same messages, and then the dispatcher may make an attempt twice, as when SQS delivers a message twice.
 
 mod run;
 mod waits;

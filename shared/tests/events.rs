@@ -19,6 +19,9 @@ fn every_function_has_a_sample_event_of_its_trigger() {
             assert!(!serde_json::from_str::<SqsEvent>(&text).unwrap().records.is_empty(), "{name}");
         } else if text.contains("aws:dynamodb") {
             assert!(!serde_json::from_str::<Changes>(&text).unwrap().tallies().is_empty(), "{name}");
+        } else if text.contains("aws.events") {
+            let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(event["detail-type"], "Scheduled Event", "{name}");
         } else {
             let request = lambda_http::request::from_str(&text).unwrap();
             let needs_key = request.raw_http_path().starts_with("/api/v1/webhooks");

@@ -135,6 +135,12 @@ fn a_superseded_success_that_is_dropped_leaves_what_was_delivered_failed() {
 }
 
 #[test]
+fn a_record_that_is_not_known_again_counts_its_request_twice() {
+    let broken = broken_without(Guard::KnowsItsRecord, Start::Sent, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::EveryRequestIsAccountedFor);
+}
+
+#[test]
 fn a_superseded_hold_that_is_dropped_swallows_a_retry() {
     let bounds = Bounds { clicks: 1, switches: 1, ..NOTHING };
     let broken = broken_without(Guard::RebaseHeld, Start::FailedAndAccepted, bounds);

@@ -30,10 +30,11 @@ use self::{
 };
 use crate::folder_of_this_run;
 
-/// Waits of a second, six of them: an ordinary delivery does not use them up, and one that does has ended soon.
-const SCHEDULE: &str = "1,1,1,1,1,1";
+/// An ordinary delivery does not use these waits up, and one that does has ended soon. One wait is longer than an outage, which
+/// an endpoint's first failures go through before its circuit opens.
+const SCHEDULE: &str = "1,1,1,1,30,1,1,1";
 /// The first attempt and those of the schedule.
-const ATTEMPTS: usize = 7;
+const ATTEMPTS: usize = 9;
 
 /// How much of it.
 struct Size {
@@ -105,7 +106,8 @@ async fn survive(size: &Size) {
         () = send_in_waves(&world, &producer, size) => {}
         () = kill_at_random(&stack, size, Rng::with_seed(seed), &kills) => {}
     }
-    settle(&producer, &faults, size.settled_within).await;
+    // release runs on and on, so under these faults some call of it is always on the wire.
+    work_off(&producer, || 0, size.settled_within).await;
     faults.set_rate(0.0);
     world.wait_until_nothing_waits(size.settled_within).await;
     settle(&producer, &faults, size.settled_within).await;
@@ -129,6 +131,8 @@ fn stack(faults: &Faults, folder: &Path) -> Stack {
             ("DispatcherMaximumConcurrency", "8"),
             ("RetryScheduleSeconds", SCHEDULE),
             ("ProbeScheduleSeconds", "3"),
+            ("CircuitFailures", "5"),
+            ("CircuitEvents", "2"),
         ],
         schedules_every_seconds: Some(2),
         properties: json!({
@@ -159,14 +163,19 @@ async fn send_in_waves(world: &World, producer: &Producer, size: &Size) {
 
 /// Waits until nothing is under way: the queues are empty, and no call is on the wire that could fill them again.
 async fn settle(producer: &Producer, faults: &Faults, within: Duration) {
+    work_off(producer, || faults.under_way(), within).await;
+}
+
+/// Waits until the queues are empty and so many calls on the wire are none, for a while.
+async fn work_off(producer: &Producer, calls: impl Fn() -> usize, within: Duration) {
     let start = Instant::now();
     let mut quiet = 0;
     while quiet < 3 {
-        let waiting = producer.waiting().await.unwrap();
-        quiet = if waiting + faults.under_way() == 0 { quiet + 1 } else { 0 };
+        let (waiting, calls) = (producer.waiting().await.unwrap(), calls());
+        quiet = if waiting + calls == 0 { quiet + 1 } else { 0 };
         assert!(
             start.elapsed() < within,
-            "{waiting} messages are still on the queues {within:?} after the last was sent"
+            "{waiting} messages are on the queues and {calls} calls under way {within:?} after the last was sent"
         );
         sleep(Duration::from_millis(300)).await;
     }

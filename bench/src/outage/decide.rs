@@ -97,7 +97,7 @@ impl Simulation<'_> {
         let id = delivery_id(number, self.scenario.flows[self.flow_of(hook)].period());
         let message = message(&webhook, id.clone(), asked);
         let delivery = stored.map(|stored| hook::delivery(&webhook, id, stored));
-        let Write { delivery, mark, watch } = delivery::record(&message, delivery, change)?;
+        let Write { delivery, mark, watch, .. } = delivery::record(&message, delivery, change)?;
         let new = Stored {
             state: delivery.state,
             tries: delivery.tries,

@@ -148,6 +148,23 @@ pub struct Write {
     /// `None` unless the record was made for an attempt.
     pub mark: Option<Mark>,
     pub watch: bool,
+    /// Whether the delivery's last attempt is new in its history.
+    pub adds_attempt: bool,
+}
+
+impl Write {
+    /// Whether this very write has been stored: a call may succeed although its answer is lost. Since then another dispatcher may
+    /// have added an attempt of its own to the history.
+    pub fn is_stored_in(&self, stored: &Delivery) -> bool {
+        let ours = &self.delivery;
+        if !self.adds_attempt {
+            return stored.version == ours.version + 1
+                && (stored.state, stored.round, stored.tries) == (ours.state, ours.round, ours.tries);
+        }
+        let identity = |attempt: &Attempt| (attempt.started_at, attempt.duration_ms, attempt.outcome.is_success());
+        let last = ours.attempts.last().map(identity);
+        stored.attempts.iter().any(|attempt| Some(identity(attempt)) == last)
+    }
 }
 
 /// The write that records a change, given what is stored. `None` if there is nothing to write: what is stored says it
@@ -160,19 +177,19 @@ pub fn record(message: &Message, stored: Option<Delivery>, change: &Change) -> O
         Change::Attempted(made) => attempted(message, stored, made),
         Change::Held => {
             let delivery = awaiting(message, stored).filter(|delivery| delivery.state != State::Held)?;
-            Some(Write { delivery: delivery.held(), mark: None, watch: true })
+            Some(Write { delivery: delivery.held(), mark: None, watch: true, adds_attempt: false })
         }
         Change::Cancelled => {
             let delivery = in_round(message, stored).filter(|delivery| !delivery.state.is_finished())?;
             let delivery = Delivery { state: State::Cancelled, next_attempt_at: None, ..delivery };
-            Some(Write { delivery, mark: None, watch: false })
+            Some(Write { delivery, mark: None, watch: false, adds_attempt: false })
         }
         Change::Claimed => {
             let delivery = awaiting(message, stored)?;
             // A claimed probe is not sent again when its dispatcher dies, so the delivery must be where a drain finds it.
             let probe = message.probe.is_some();
             let delivery = if probe { delivery.held() } else { delivery };
-            Some(Write { delivery, mark: None, watch: probe })
+            Some(Write { delivery, mark: None, watch: probe, adds_attempt: false })
         }
     }
 }
@@ -184,7 +201,10 @@ fn awaiting(message: &Message, stored: Option<Delivery>) -> Option<Delivery> {
 }
 
 fn attempted(message: &Message, stored: Option<Delivery>, made: &Made) -> Option<Write> {
-    let merge = |delivery| made.attempt.outcome.is_success().then_some(Write { delivery, mark: None, watch: false });
+    let merge = |delivery| {
+        let write = Write { delivery, mark: None, watch: false, adds_attempt: true };
+        made.attempt.outcome.is_success().then_some(write)
+    };
     if let Some(stored) = stored.as_ref().filter(|stored| stored.round > message.round) {
         return merge(stored.clone().with(made));
     }
@@ -204,7 +224,7 @@ fn attempted(message: &Message, stored: Option<Delivery>, made: &Made) -> Option
     };
     let Made { epoch, wait, last_success, .. } = *made;
     let mark = Mark { round: message.round, number, epoch, probe, wait, last_success };
-    Some(Write { delivery, mark: Some(mark), watch: made.watch })
+    Some(Write { delivery, mark: Some(mark), watch: made.watch, adds_attempt: true })
 }
 
 impl Delivery {

@@ -61,6 +61,8 @@ pub(crate) enum Fault {
     Duplicate(usize),
     /// SQS loses a message that is not a delivery's first.
     Lose(usize),
+    /// The answer to a record that was made for an attempt is lost.
+    LoseAnswer(usize),
     /// The completion is sent again.
     Repeat,
     /// A dispatcher's first look at fan-out's message is older than what is stored.
@@ -216,6 +218,9 @@ impl World {
             }
             if letter.is_worked_on() {
                 add(Fault::Crash(at));
+            }
+            if !self.outage && letter.unrecorded().is_some() && !letter.place.lacks_entry() {
+                add(Fault::LoseAnswer(at));
             }
             if letter.copies != Copies::Deleted {
                 add(Fault::Duplicate(at));

@@ -48,6 +48,7 @@ impl World {
                 self.seen.message_lost = true;
                 self.leave(at);
             }
+            Fault::LoseAnswer(at) => self.record_unheard(at, setting),
             Fault::Repeat => self.send(Ask::FIRST),
             Fault::ReceiveLate(at, sight) => self.receive(at, Some(sight), setting)?,
             Fault::Linger => {

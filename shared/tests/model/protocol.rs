@@ -113,7 +113,7 @@ impl World {
                 }
                 self.meet(at);
                 match write(ask, Some(Item::of(&delivery)), &change, setting) {
-                    Some((write, marked)) => Place::Recording { write, marked, what: What::of(&change), netted: true },
+                    Some((write, marked)) => recording(write, marked, What::of(&change)),
                     None => Place::Leaving,
                 }
             }
@@ -191,7 +191,7 @@ impl World {
         let (write, marked) = write(ask, Some(read), &what.change(), setting).expect("it was read as waiting for it");
         let has_entry = !(setting.soon && setting.lacks(Guard::Entry) || setting.lacks(Guard::EntryFirst));
         let netted = write.state != State::Retrying || !has_entry;
-        self.letters[at].place = Place::Recording { write, marked, what, netted };
+        self.letters[at].place = Place::Recording { write, marked, what, netted, stored: false };
     }
 
     /// The store's condition: nothing is stored, or what is stored is what was read.
@@ -205,14 +205,25 @@ impl World {
     }
 
     fn record(&mut self, at: usize, setting: &Setting) {
-        let Letter { ask, place: Place::Recording { write: item, marked, what, .. }, .. } = self.letters[at] else {
+        let Letter { ask, place: Place::Recording { write: item, marked, what, stored, .. }, .. } = self.letters[at]
+        else {
             unreachable!("it records")
         };
-        self.letters[at].place = if self.store(item, setting) {
+        let is_known_again = stored && !setting.lacks(Guard::KnowsItsRecord);
+        self.letters[at].place = if is_known_again || self.store(item, setting) {
             if marked && item.state == State::Retrying { following_up(item, setting) } else { Place::Leaving }
         } else {
             self.rebase(ask, what, setting)
         };
+    }
+
+    /// The record is stored if it can be, and its answer is lost.
+    pub(crate) fn record_unheard(&mut self, at: usize, setting: &Setting) {
+        let Place::Recording { write, .. } = self.letters[at].place else { unreachable!("it records") };
+        let is_stored = self.store(write, setting);
+        if let Place::Recording { stored, .. } = &mut self.letters[at].place {
+            *stored |= is_stored;
+        }
     }
 
     /// A record was refused: what is there to record on top of what is stored now?
@@ -223,7 +234,7 @@ impl World {
             What::Cancelled => false,
         };
         if !gives_in && let Some((write, marked)) = write(ask, self.item, &what.change(), setting) {
-            return Place::Recording { write, marked, what, netted: true };
+            return recording(write, marked, what);
         }
         self.seen.lost += u8::from(what.answer().is_some());
         Place::Leaving
@@ -335,6 +346,10 @@ fn write(ask: Ask, stored: Option<Item>, change: &Change, setting: &Setting) -> 
     let is_probed = ask.probe.is_some() && matches!(change, Change::Attempted(_));
     delivery.tries += u32::from(is_probed && setting.lacks(Guard::ProbeSchedule));
     Some((Item::of(&delivery), mark.is_some()))
+}
+
+fn recording(write: Item, marked: bool, what: What) -> Place {
+    Place::Recording { write, marked, what, netted: true, stored: false }
 }
 
 /// A next attempt that is due soon is asked for by a delayed message; release sends the others.

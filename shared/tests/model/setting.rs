@@ -40,6 +40,8 @@ pub(crate) enum Guard {
     LookAgain,
     /// A superseded record of a success is merged.
     MergeSuccess,
+    /// A dispatcher knows its own record again, whatever was stored since.
+    KnowsItsRecord,
     /// A superseded hold is looked at again.
     RebaseHeld,
     /// A message that comes again has its follow-up sent.

@@ -122,6 +122,8 @@ pub(crate) enum Place {
         what: What,
         /// Whether the entry for the next attempt is stored.
         netted: bool,
+        /// Whether it is stored, and the answer to that was lost.
+        stored: bool,
     },
     /// The delayed message that asks for the next attempt has still to be sent.
     FollowingUp {
@@ -231,7 +233,7 @@ impl World {
         let second = Letter::new(Ask { attempt: 2, from: From::Ourselves, ..Ask::FIRST }, Place::Delayed);
         let write = Item { version: 0, accepted: 1, ..item(State::Delivered) };
         let what = What::Attempted { answer: Answer::Accepted, retried: false };
-        let recording = Place::Recording { write, marked: true, what, netted: true };
+        let recording = Place::Recording { write, marked: true, what, netted: true, stored: false };
         let straggler = Letter { receives: 1, ..Letter::new(Ask::FIRST, recording) };
         let accepted = Round { scheduled: 2, accepted: 1, ..failed };
         let entry = Entry { round: 0, attempt: 2, carried: true, due: Due::Later };
@@ -359,9 +361,16 @@ impl Letter {
     /// What the receiver answered, if that is to be recorded.
     pub(crate) fn unrecorded(&self) -> Option<Answer> {
         match self.place {
-            Place::Recording { what: What::Attempted { answer, .. }, .. } => Some(answer),
+            Place::Recording { what: What::Attempted { answer, .. }, stored: false, .. } => Some(answer),
             _ => None,
         }
+    }
+}
+
+impl Place {
+    /// Whether the entry for the next attempt has to be stored first.
+    pub(crate) fn lacks_entry(self) -> bool {
+        matches!(self, Self::Recording { netted: false, .. })
     }
 }
 

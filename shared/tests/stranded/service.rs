@@ -250,7 +250,7 @@ impl Service {
         })
     }
 
-    fn store(&mut self, Write { delivery, mark, watch }: Write, change: &Change) {
+    fn store(&mut self, Write { delivery, mark, watch, .. }: Write, change: &Change) {
         self.held_before = self.held();
         if let (Some(due), true) = (delivery.next_attempt_at, mark.is_some()) {
             self.queue.push((due, delivery.follow_up()));

@@ -233,7 +233,7 @@ mod tests {
             ..delivery()
         };
         let mark = Mark { round: 2, number: 4, epoch: 1, probe: true, wait: Some(60), last_success: Some(at) };
-        let item = stored(&Write { delivery: delivery.clone(), mark: Some(mark), watch: true });
+        let item = stored(&Write { delivery: delivery.clone(), mark: Some(mark), watch: true, adds_attempt: true });
         assert_eq!(item["webhook"], AttributeValue::S("acct:a#3#7".into()), "Q is 23, so the shard is 7");
         assert_eq!(item["listed_as"], AttributeValue::S("acct:a#3#7#retrying".into()));
         assert_eq!(item["watch"], AttributeValue::Bool(true));
@@ -261,7 +261,7 @@ mod tests {
         };
         let delivery = Delivery { attempts: (0_i64..8).map(attempt).collect(), state: State::Failed, ..delivery() };
         let mark = Mark { round: 0, number: 8, epoch: 0, probe: false, wait: None, last_success: None };
-        let item = stored(&Write { delivery, mark: Some(mark), watch: true });
+        let item = stored(&Write { delivery, mark: Some(mark), watch: true, adds_attempt: true });
         let bytes: usize = item.iter().map(|(name, value)| name.len() + size(value)).sum();
         assert!(bytes + 300 < 1024, "{bytes}");
     }

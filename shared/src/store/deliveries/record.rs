@@ -77,7 +77,7 @@ impl Deliveries {
             for (at, count) in part.into_iter().zip(counts) {
                 results[at] = match worst(answers.by_ref().take(count)) {
                     Written::Done => Recorded::Done,
-                    Written::Refused => self.what_is_recorded(&writes[at].delivery).await,
+                    Written::Refused => self.what_is_recorded(writes[at]).await,
                     Written::Busy(why) => Recorded::Busy(failed(why)),
                     Written::Failed(why) => Recorded::Failed(failed(why)),
                 };
@@ -132,19 +132,13 @@ impl Deliveries {
 
     /// Whether a write that was refused is there after all. The client repeats a call whose answer was lost, and so does our
     /// caller if an answer could not be stored; then it is our own first write that stands in the way.
-    async fn what_is_recorded(&self, ours: &Delivery) -> Recorded {
-        let stored = match self.find(&ours.account_id, ours.webhook_id, &ours.id).await {
-            Ok(stored) => stored,
-            Err(err) => return Recorded::Busy(err),
-        };
-        let is_ours = stored.as_ref().is_some_and(|stored| {
-            let times =
-                |delivery: &Delivery| delivery.attempts.iter().map(|attempt| attempt.started_at).collect::<Vec<_>>();
-            stored.version == ours.version + 1
-                && (stored.state, stored.round, stored.tries) == (ours.state, ours.round, ours.tries)
-                && times(stored) == times(ours)
-        });
-        if is_ours { Recorded::Done } else { Recorded::Superseded(stored) }
+    async fn what_is_recorded(&self, write: &Write) -> Recorded {
+        let ours = &write.delivery;
+        match self.find(&ours.account_id, ours.webhook_id, &ours.id).await {
+            Err(err) => Recorded::Busy(err),
+            Ok(Some(stored)) if write.is_stored_in(&stored) => Recorded::Done,
+            Ok(stored) => Recorded::Superseded(stored),
+        }
     }
 }
 

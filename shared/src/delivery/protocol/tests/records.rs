@@ -16,7 +16,8 @@ fn a_failure_is_recorded_with_what_it_was_made_for() {
         last_success: Some(NOW),
         watch: true,
     });
-    let Write { delivery, mark, watch } = record(&asking(0, 2), Some(stored(State::Retrying, 0, 1)), &change).unwrap();
+    let Write { delivery, mark, watch, .. } =
+        record(&asking(0, 2), Some(stored(State::Retrying, 0, 1)), &change).unwrap();
     assert_eq!((delivery.state, delivery.tries, delivery.next_attempt_at), (State::Retrying, 2, Some(LATER)));
     assert_eq!((statuses(&delivery), delivery.version), (vec![503, 503], 1), "the version is the one that was read");
     let mark = mark.unwrap();
@@ -44,7 +45,7 @@ fn a_failed_probe_leaves_the_delivery_held_and_uses_up_none_of_the_schedule() {
     for change in [failed(), made(503, Verdict::Failed)] {
         for state in [State::Pending, State::Retrying, State::Held] {
             let before = stored(state, 0, 2);
-            let Write { delivery, mark, watch } = record(&before.probe(), Some(before), &change).unwrap();
+            let Write { delivery, mark, watch, .. } = record(&before.probe(), Some(before), &change).unwrap();
             assert_eq!((delivery.state, delivery.tries, delivery.next_attempt_at), (State::Held, 2, None), "{state:?}");
             assert_eq!(statuses(&delivery).len(), 3, "{state:?}");
             assert!(mark.is_some_and(|mark| mark.probe) && watch, "{state:?}");
@@ -70,7 +71,7 @@ fn each_probe_of_an_attempt_is_marked_with_another_number() {
 #[test]
 fn a_success_whose_attempt_another_dispatcher_recorded_as_failed_is_merged() {
     for state in [State::Retrying, State::Held, State::Failed, State::Cancelled] {
-        let Write { delivery, mark, watch } = record(&first(), Some(stored(state, 0, 1)), &succeeded()).unwrap();
+        let Write { delivery, mark, watch, .. } = record(&first(), Some(stored(state, 0, 1)), &succeeded()).unwrap();
         assert_eq!((delivery.state, delivery.next_attempt_at), (State::Delivered, None), "{state:?}");
         assert_eq!((statuses(&delivery), delivery.tries), (vec![503, 204], 1), "{state:?}");
         assert!(mark.is_none() && !watch, "statistics and health have counted this attempt");
@@ -111,7 +112,7 @@ fn an_attempt_that_was_claimed_or_held_meanwhile_is_recorded_on_top_of_that() {
 
 #[test]
 fn a_hold_is_watched_and_marks_no_attempt() {
-    let Write { delivery, mark, watch } = record(&first(), None, &Change::Held).unwrap();
+    let Write { delivery, mark, watch, .. } = record(&first(), None, &Change::Held).unwrap();
     assert_eq!((delivery.state, delivery.tries, delivery.version), (State::Held, 0, 0));
     assert!(mark.is_none() && watch);
 }
@@ -148,7 +149,7 @@ fn cancelling_finishes_whatever_is_unfinished_and_nothing_else() {
 #[test]
 fn a_claim_changes_nothing_but_the_version() {
     let waiting = stored(State::Retrying, 0, 1);
-    let Write { delivery, mark, watch } = record(&asking(0, 2), Some(waiting.clone()), &Change::Claimed).unwrap();
+    let Write { delivery, mark, watch, .. } = record(&asking(0, 2), Some(waiting.clone()), &Change::Claimed).unwrap();
     assert_eq!((delivery, mark, watch), (waiting, None, false));
 }
 
@@ -179,4 +180,34 @@ fn nothing_is_recorded_of_a_delivery_that_was_erased() {
     for change in [succeeded(), failed(), Change::Held, Change::Cancelled, Change::Claimed] {
         assert_eq!(record(&asking(0, 2), None, &change), None);
     }
+}
+
+#[test]
+fn a_write_is_known_again_after_another_dispatcher_has_added_its_own_attempt() {
+    let at = |millisecond| Timestamp::from_millisecond(millisecond).unwrap();
+    let made = |attempt| match succeeded() {
+        Change::Attempted(made) => Change::Attempted(Made { attempt, ..made }),
+        other => other,
+    };
+    let [ours, other, late] = [1, 2, 3].map(|millisecond| Attempt { started_at: at(millisecond), ..attempt(204) });
+    let write = record(&first(), Some(stored(State::Pending, 0, 0)), &made(ours)).unwrap();
+    let first_stored = Delivery { version: write.delivery.version + 1, ..write.delivery.clone() };
+    assert!(write.is_stored_in(&first_stored));
+
+    let merged = record(&first(), Some(first_stored.clone()), &made(other)).unwrap();
+    assert!(!merged.is_stored_in(&first_stored));
+    let both_stored = Delivery { version: merged.delivery.version + 1, ..merged.delivery.clone() };
+    assert!(write.is_stored_in(&both_stored) && merged.is_stored_in(&both_stored));
+
+    let third = record(&first(), Some(both_stored.clone()), &made(late)).unwrap();
+    assert!(!third.is_stored_in(&both_stored));
+}
+
+#[test]
+fn a_claim_is_known_again_by_its_version() {
+    let waiting = stored(State::Retrying, 0, 1);
+    let claim = record(&asking(0, 2), Some(waiting.clone()), &Change::Claimed).unwrap();
+    assert!(claim.is_stored_in(&Delivery { version: waiting.version + 1, ..waiting.clone() }));
+    assert!(!claim.is_stored_in(&waiting));
+    assert!(!claim.is_stored_in(&Delivery { version: waiting.version + 2, ..waiting }));
 }

@@ -95,7 +95,7 @@ async fn survive(size: &Size) {
     let folder = folder_of_this_run().join(format!("faults-{seed}"));
     let stack = stack(&faults, &folder);
     let receiver = Receiver::start().unwrap();
-    let world = World::create(&stack, &receiver, size, seed).await;
+    let mut world = World::create(&stack, &receiver, size, seed).await;
     let producer = Producer::new(&stack);
 
     let ready = start.elapsed();
@@ -109,7 +109,7 @@ async fn survive(size: &Size) {
     // release runs on and on, so under these faults some call of it is always on the wire.
     work_off(&producer, || 0, size.settled_within).await;
     faults.set_rate(0.0);
-    world.wait_until_nothing_waits(size.settled_within).await;
+    world.wait_until_nothing_waits(&producer, size.settled_within).await;
     settle(&producer, &faults, size.settled_within).await;
 
     let evidence = Evidence::gather(&world, &receiver, &producer).await;
@@ -132,7 +132,7 @@ fn stack(faults: &Faults, folder: &Path) -> Stack {
             ("RetryScheduleSeconds", SCHEDULE),
             ("ProbeScheduleSeconds", "3"),
             ("CircuitFailures", "5"),
-            ("CircuitEvents", "2"),
+            ("CircuitEvents", "3"),
         ],
         schedules_every_seconds: Some(2),
         properties: json!({

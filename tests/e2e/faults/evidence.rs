@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     ATTEMPTS,
-    world::{Fate, SECRET, Task, Webhook, World, has_outages},
+    world::{Fate, SECRET, Task, Webhook, World},
 };
 
 /// No delivery is requested more often than this: the attempts that count, and some that were made and not recorded.
@@ -85,8 +85,8 @@ impl Evidence {
                 let records: Vec<_> = self.records_of(webhook, seen).collect();
                 explained_requests += usize::from(seen.is_some());
                 explained_records += records.len();
-                let odd = (self.is_dead_letter(task), has_outages(&webhook.path));
-                problems.extend(problems_of(task, seen, &records, odd).map(|problem| format!("{name}: {problem}")));
+                let is_dead = self.is_dead_letter(task);
+                problems.extend(problems_of(task, seen, &records, is_dead).map(|problem| format!("{name}: {problem}")));
             }
         }
         let sent: BTreeSet<_> = world.tasks.iter().map(|task| &task.message).collect();
@@ -150,12 +150,7 @@ impl Seen {
 }
 
 /// What is wrong with a task's delivery to one webhook. Where its completion is a dead letter there need not be one.
-fn problems_of(
-    task: &Task,
-    seen: Option<&Seen>,
-    records: &[&Recorded],
-    (is_dead, has_outages): (bool, bool),
-) -> impl Iterator<Item = String> {
+fn problems_of(task: &Task, seen: Option<&Seen>, records: &[&Recorded], is_dead: bool) -> impl Iterator<Item = String> {
     let Some(seen) = seen else {
         return vec![(!is_dead).then(|| "is lost: nobody heard of it".to_owned())].into_iter().flatten();
     };
@@ -168,8 +163,7 @@ fn problems_of(
         [Recorded { status, .. }] if status == "delivered" && task.fate == Fate::Delivered => None,
         [Recorded { status, attempts, .. }] if status == "failed" && task.fate == Fate::Failed => {
             // Probes are attempts, too, and use up none of the schedule.
-            let right = if has_outages { *attempts >= ATTEMPTS } else { *attempts == ATTEMPTS };
-            (!right).then(|| format!("failed after {attempts} attempts"))
+            (*attempts < ATTEMPTS).then(|| format!("failed after {attempts} attempts"))
         }
         [record] => Some(format!("ended as {} after {} attempts", record.status, record.attempts)),
         more => Some(format!("has {} records", more.len())),

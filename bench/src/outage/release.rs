@@ -70,6 +70,7 @@ impl Simulation<'_> {
             Action::Probe => {
                 let picked = self.pick_probes(hook);
                 let pace = if picked.is_empty() { webhook.settled(now) } else { webhook.probing(&self.settings, now) };
+                let picked = webhook.probe_with(picked, &self.settings, now);
                 send.extend(picked.into_iter().map(|number| (number, Duration::ZERO, true)));
                 pace
             }
@@ -110,6 +111,7 @@ impl Simulation<'_> {
             let from = number_at(&from, period).max(oldest + 1);
             picked.extend(held.held(Some(from - 1), Some(newest), 1, true));
         }
+        picked.sort_unstable();
         // Each of eight partitions is asked for each.
         self.measured.bill.half_reads += 24;
         picked

@@ -75,13 +75,14 @@ impl Release {
         }
     }
 
-    /// Sends up to three held deliveries as probes. If nothing is held there is nothing to wait for.
+    /// Sends held deliveries as probes. If nothing is held there is nothing to wait for.
     async fn probe(&self, webhook: &Webhook, run: Run, done: &mut Done) -> Result<(), Failure> {
         let picked = self.to_probe_with(webhook).await?;
         if picked.is_empty() {
             self.webhooks.set_pace(webhook, webhook.settled(run.now), &self.settings, run.now).await?;
             return Ok(());
         }
+        let picked = webhook.probe_with(picked, &self.settings, run.now);
         // A probe names the version that it is for, so this must be the present one.
         let held = self.held(webhook, &picked, true, done).await?;
         if held.is_empty() {

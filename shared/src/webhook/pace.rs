@@ -78,7 +78,7 @@ pub enum Action {
     /// Nothing now. If it was found by its bell, write [`Webhook::same_pace`].
     Wait,
     /// Look for what is held: the oldest, the newest, and one between ([`between`]). If nothing is, write
-    /// [`Webhook::settled`]; otherwise write [`Webhook::probing`] and send a probe with each.
+    /// [`Webhook::settled`]; otherwise write [`Webhook::probing`] and send probes with what [`Webhook::probe_with`] picks.
     Probe,
     /// Search as described, write the pace of [`Webhook::drained`], and send what it says.
     Drain(Search),
@@ -182,10 +182,27 @@ impl Webhook {
 
     /// The pace when probes are sent now.
     pub fn probing(&self, settings: &Settings, now: Timestamp) -> Pace {
-        let (health, pace) = (self.health(), self.pace().next());
-        let scheduled = Self { probe_asked_at: None, ..self.clone() }.next_probe(&health, &pace, settings);
+        let pace = self.pace().next();
         // One that was asked for by hand, before it was due, does not make the next ones later.
-        Pace { probes: pace.probes + u32::from(scheduled <= now), probed_at: Some(now), ..pace }
+        let probes = pace.probes + u32::from(self.is_probe_due(settings, now));
+        Pace { probes, probed_at: Some(now), ..pace }
+    }
+
+    /// Which of the held deliveries that were found are sent as probes, oldest first. All of them at the first probe, and when the
+    /// customer asks for one: then one that the endpoint never takes does not decide. Later one, another each time: an endpoint
+    /// that hangs keeps a dispatcher waiting for each.
+    pub fn probe_with<T>(&self, mut found: Vec<T>, settings: &Settings, now: Timestamp) -> Vec<T> {
+        let made = self.pace().probes as usize;
+        if found.is_empty() || made == 0 || !self.is_probe_due(settings, now) {
+            return found;
+        }
+        vec![found.swap_remove(made % found.len())]
+    }
+
+    /// Whether it is time for a probe although nobody asks for one.
+    fn is_probe_due(&self, settings: &Settings, now: Timestamp) -> bool {
+        let unasked = Self { probe_asked_at: None, ..self.clone() };
+        unasked.next_probe(&self.health(), &self.pace(), settings) <= now
     }
 
     /// The pace when a search for something to probe with has found nothing held: the circuit is recovering.

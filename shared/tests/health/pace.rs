@@ -274,6 +274,24 @@ fn a_circuit_that_opens_again_begins_its_next_drain_slowly() {
 }
 
 #[test]
+fn the_first_probe_is_made_with_three_deliveries_and_each_later_one_with_another_one() {
+    let mut webhook = open();
+    let found = || vec!["oldest", "between", "newest"];
+    let mut picked = Vec::new();
+    for _ in 0..4 {
+        let due = next(&webhook).unwrap();
+        picked.push(webhook.probe_with(found(), &settings(), due));
+        webhook = with(&webhook, webhook.probing(&settings(), due));
+    }
+    assert_eq!(picked, [found(), vec!["between"], vec!["newest"], vec!["oldest"]]);
+
+    let before_it_is_due = next(&webhook).unwrap() - Duration::from_secs(1);
+    let asked = Webhook { probe_asked_at: Some(before_it_is_due), ..webhook.clone() };
+    assert_eq!(asked.probe_with(found(), &settings(), before_it_is_due), found());
+    assert_eq!(webhook.probe_with(vec!["last"], &settings(), next(&webhook).unwrap()), ["last"]);
+}
+
+#[test]
 fn the_probe_between_is_between() {
     assert_eq!(between(&delivery(0), &delivery(100), 0.5), Some(delivery(50)));
     assert_eq!(between(&delivery(7), &delivery(7), 0.5), None);

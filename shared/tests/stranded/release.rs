@@ -37,7 +37,7 @@ impl Service {
         let (pace, messages) = match action {
             Action::Wait => (read.same_pace(), Vec::new()),
             Action::Probe => {
-                let picked = to_probe_with(&index);
+                let picked = read.probe_with(to_probe_with(&index), &settings, begun);
                 let held: Vec<_> =
                     self.still_held(&picked).iter().map(|delivery| (delivery.probe(), Duration::ZERO)).collect();
                 match (picked.is_empty(), held.is_empty()) {

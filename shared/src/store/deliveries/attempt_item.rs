@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::delivery::{Attempt, Outcome};
 
-/// A longer answer is stored apart, in bytes.
+/// A longer answer is stored apart, in bytes: the delivery is written again with each attempt, and the answer is not.
 const LONGEST_INLINE: usize = 256;
 
 /// An attempt, all of whose texts are in `text`: the answer of a receiver, or the detail of another outcome.
@@ -54,9 +54,12 @@ pub(super) fn digest(answer: &str) -> String {
     URL_SAFE_NO_PAD.encode(&hash[..8])
 }
 
-/// Whether an answer is stored apart.
-pub(super) fn is_long(answer: &str) -> bool {
-    answer.len() > LONGEST_INLINE
+/// An attempt's answer, if it is stored apart: a long one. With a success nothing is written again, and its answer stays.
+pub(super) fn apart(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Http { response, .. } if !outcome.is_success() && response.len() > LONGEST_INLINE => Some(response),
+        _ => None,
+    }
 }
 
 pub(super) fn attempt_items(attempts: &[Attempt]) -> Vec<AttemptItem<'_>> {
@@ -65,7 +68,7 @@ pub(super) fn attempt_items(attempts: &[Attempt]) -> Vec<AttemptItem<'_>> {
         let text = text(&attempt.outcome);
         let answer = match &attempt.answer {
             Some(answer) => Some(Cow::Borrowed(answer.as_str())),
-            None => is_long(text).then(|| Cow::Owned(digest(text))),
+            None => apart(&attempt.outcome).map(|answer| Cow::Owned(digest(answer))),
         };
         let inline = if answer.is_some() { "" } else { text };
         let same = std::mem::replace(&mut before, inline) == inline;

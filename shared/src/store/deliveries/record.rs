@@ -15,11 +15,11 @@ use aws_sdk_dynamodb::types::{
 
 use super::{
     Deliveries, DeliveryItem, Item, StoreError,
-    attempt_item::{AnswerItem, digest, is_long},
+    attempt_item::{AnswerItem, apart, digest},
     item::{answers_of, partition},
 };
 use crate::{
-    delivery::{Delivery, Outcome, Write},
+    delivery::{Delivery, Write},
     telemetry,
 };
 
@@ -155,10 +155,7 @@ fn attributes(item: Result<Item, serde_dynamo::Error>) -> BTreeMap<String, Attri
 /// The last attempt's answer, if it is long and was not stored with an earlier attempt.
 fn new_answer(delivery: &Delivery, expires_at: i64) -> Option<AnswerItem<'_>> {
     let (last, earlier) = delivery.attempts.split_last()?;
-    let Outcome::Http { response, .. } = &last.outcome else { return None };
-    if last.answer.is_some() || !is_long(response) {
-        return None;
-    }
+    let response = apart(&last.outcome).filter(|_| last.answer.is_none())?;
     let digest = digest(response);
     if earlier.iter().any(|attempt| attempt.answer.as_ref() == Some(&digest)) {
         return None;
@@ -167,7 +164,7 @@ fn new_answer(delivery: &Delivery, expires_at: i64) -> Option<AnswerItem<'_>> {
     Some(AnswerItem {
         webhook: answers_of(&partition),
         id: format!("{}#{digest}", delivery.id),
-        text: response.as_str().into(),
+        text: response.into(),
         expires_at,
     })
 }
@@ -238,7 +235,13 @@ fn pack(batch: &[usize], size: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::{
+        delivery::DeliveryId,
+        webhook::{AccountId, WebhookId},
+    };
 
     #[test]
     fn a_part_is_no_larger_than_the_table_takes() {
@@ -250,5 +253,16 @@ mod tests {
         assert_eq!(sizes(&[256 * 1024; 10]), [4, 4, 2]);
         assert_eq!(sizes(&[BYTES + 1, 1, 1]), [1, 2]);
         assert_eq!(sizes(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn an_answer_that_is_kept_costs_one_unit() {
+        let (account, id) = (AccountId::parse(&"a".repeat(64)).unwrap(), DeliveryId::first_at(Timestamp::now()));
+        let text = "x".repeat(850);
+        let webhook = answers_of(&partition(&account, WebhookId(u64::MAX), &id));
+        let id = format!("{id}#{}", digest(&text));
+        let names = "webhook".len() + "id".len() + "text".len() + "expires_at".len();
+        // A number of ten digits has seven bytes.
+        assert!(names + webhook.len() + id.len() + text.len() + 7 <= 1024);
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{
     failure::{Result, check},
+    lambda::PROCESSOR_MIB,
     receiver::Manner,
     report::{Report, median, rounded, table},
     row,
@@ -14,8 +15,25 @@ use crate::{
     world::{Functions, World},
 };
 
-/// How many webhooks an account has.
-const WEBHOOKS: [usize; 3] = [1, 5, 50];
+/// How many webhooks an account has, and how large the bodies are. The last is the most that a batch can be.
+const CASES: [Case; 4] = [Case::new(1, 300), Case::new(5, 300), Case::new(50, 300), Case::new(50, 256 * 1024)];
+
+#[derive(Clone, Copy)]
+struct Case {
+    webhooks: usize,
+    body_bytes: usize,
+}
+
+impl Case {
+    const fn new(webhooks: usize, body_bytes: usize) -> Self {
+        Self { webhooks, body_bytes }
+    }
+
+    /// How many completions make so many deliveries: of the large ones a batch is enough.
+    fn completions(self, deliveries: usize) -> usize {
+        if self.body_bytes > 1024 { BATCH } else { (deliveries / self.webhooks).next_multiple_of(BATCH) }
+    }
+}
 
 /// What is sent, and how often.
 pub(crate) struct Options {
@@ -34,35 +52,49 @@ struct Run {
 
 /// Runs it.
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
-    let mut runs: Vec<Vec<Run>> = WEBHOOKS.iter().map(|_| Vec::new()).collect();
+    let memory_mb = functions.function("fan-out")?.memory_mb;
+    let mut runs: Vec<Vec<Run>> = CASES.iter().map(|_| Vec::new()).collect();
     for _ in 0..options.runs {
-        for (webhooks, runs) in WEBHOOKS.into_iter().zip(&mut runs) {
-            runs.push(measure(functions, options, webhooks)?);
+        for (case, runs) in CASES.into_iter().zip(&mut runs) {
+            runs.push(measure(functions, options, case)?);
         }
     }
-    let mut rows = vec![row!["webhooks", "completions/s", "CPU ms", "CPU ms per delivery", "peak RSS MiB"]];
+    let mut rows = vec![row![
+        "webhooks",
+        "body bytes",
+        "completions/s",
+        "CPU ms",
+        "CPU ms per delivery",
+        "s a batch has of its share",
+        "peak RSS MiB"
+    ]];
     let mut figures = Vec::new();
-    for (webhooks, runs) in WEBHOOKS.into_iter().zip(&runs) {
+    for (Case { webhooks, body_bytes }, runs) in CASES.into_iter().zip(&runs) {
         let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
         let cpu_ms = of(|run| run.cpu_ms);
         let figure = json!({
             "webhooks": webhooks,
+            "body_bytes": body_bytes,
             "completions_per_second": of(|run| run.per_second).round(),
             "cpu_ms_per_completion": rounded(cpu_ms, 4),
             "cpu_ms_per_delivery": rounded(cpu_ms / webhooks as f64, 4),
+            "seconds_of_its_share": rounded(cpu_ms * BATCH as f64 / 1000.0 * PROCESSOR_MIB / memory_mb as f64, 3),
             "peak_rss_mib": rounded(of(|run| run.peak_rss_mib), 1),
         });
         rows.push(row![
             webhooks,
+            body_bytes,
             figure["completions_per_second"],
             figure["cpu_ms_per_completion"],
             figure["cpu_ms_per_delivery"],
+            figure["seconds_of_its_share"],
             figure["peak_rss_mib"],
         ]);
         figures.push(figure);
     }
     let text = format!(
-        "Completions in batches of {BATCH}, each of another account; medians of {} runs; {} processes on one processor\n\n{}",
+        "Completions in batches of {BATCH}, each of another account; medians of {} runs; {} processes on one processor. A \
+         batch's share of a processor is that of {memory_mb} MiB\n\n{}",
         options.runs,
         options.sandboxes,
         table(&rows)
@@ -70,15 +102,16 @@ pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     Ok(Report { json: json!({"webhooks": figures}), text })
 }
 
-fn measure(functions: &Functions, options: &Options, webhooks: usize) -> Result<Run> {
+fn measure(functions: &Functions, options: &Options, case: Case) -> Result<Run> {
+    let Case { webhooks, body_bytes } = case;
     let world = World::new(functions)?;
     for number in 0..BATCH {
         register(&world, &account(number), webhooks, &Manner::Keep.url(&world.receiver(false)))?;
     }
-    let count = (options.deliveries / webhooks).next_multiple_of(BATCH);
+    let count = case.completions(options.deliveries);
     let warm_up = (count / 10).next_multiple_of(BATCH) * options.sandboxes;
     let completions: Vec<_> =
-        (0..count + warm_up).map(|number| completion(number, &account(number % BATCH), 300)).collect();
+        (0..count + warm_up).map(|number| completion(number, &account(number % BATCH), body_bytes)).collect();
     let sandboxes: Vec<_> =
         (0..options.sandboxes).map(|_| world.start(functions, "fan-out", false)).collect::<Result<_>>()?;
     let words = || sandboxes.iter().map(|sandbox| sandbox.log.last_words()).collect::<Vec<_>>().join("\n");

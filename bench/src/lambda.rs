@@ -18,6 +18,10 @@ use crate::{
     http::{Answer, json},
 };
 
+/// The share of a processor that a function has by its memory: a whole one at so many MiB:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
+pub(crate) const PROCESSOR_MIB: f64 = 1769.0;
+
 /// An answer of a function.
 #[derive(Debug)]
 pub(crate) struct Done {

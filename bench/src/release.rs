@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     failure::{Result, check},
     history::id,
+    lambda::PROCESSOR_MIB,
     report::{Report, median, ms, rounded, table},
     row,
     traffic::{account, delivery_ids, load, said},
@@ -20,10 +21,6 @@ const WAITING_TABLE: &str = "nano-webhooks-waiting";
 const SHARDS: usize = 16;
 /// How many accounts the attempts are of.
 const ACCOUNTS: usize = 100;
-/// The share of a processor that a function has for each MiB:
-/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
-const PROCESSOR_MIB: f64 = 1769.0;
-
 /// What is due, and how often.
 pub(crate) struct Options {
     pub(crate) due: usize,

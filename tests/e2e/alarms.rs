@@ -10,12 +10,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use harness::{Answer, Aws, Customer, Failure, Faults, Options, Producer, Stack};
+use harness::{Answer, Aws, Customer, Failure, Faults, Options, Producer, SOON, Stack};
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
 
-const SOON: Duration = Duration::from_secs(90);
 /// So many errors in five minutes are worth an alarm, if they are more than a few in a hundred; ten messages are a batch.
 const FLOOR: usize = 5;
 /// Every call of a function with this in it fails.

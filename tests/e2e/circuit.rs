@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Answer, Customer, Producer};
+use harness::{Answer, Customer, Producer, SOON};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use crate::{RECEIVER, STACK, key_for};
 
 const WEBHOOK: &str = "/api/v1/webhooks/1";
-const WITHIN: Duration = Duration::from_mins(1);
 
 struct Account {
     name: &'static str,
@@ -55,7 +54,7 @@ impl Account {
             if is_it(&webhook) {
                 return webhook;
             }
-            assert!(start.elapsed() < WITHIN, "{webhook}");
+            assert!(start.elapsed() < SOON, "{webhook}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
@@ -85,7 +84,7 @@ async fn a_webhook_whose_endpoint_is_down_shows_since_when_and_how_many_are_held
     assert!(webhook["consecutive_failures"].as_u64().unwrap() >= 10, "{webhook}");
     assert!(time(&webhook["failing_since"]) <= time(&webhook["last_failed_at"]), "{webhook}");
     let next = time(&webhook["next_probe_at"]);
-    assert!(next > Timestamp::now() && next < Timestamp::now() + WITHIN + Duration::from_secs(10), "{webhook}");
+    assert!(next > Timestamp::now() && next < Timestamp::now() + Duration::from_secs(70), "{webhook}");
 
     // A retry that comes due is held, too.
     account.send(10..11).await;
@@ -117,5 +116,5 @@ async fn another_url_gets_what_was_held_of_an_endpoint_that_was_down() {
     let moved = account.change(json!({ "url": RECEIVER.url("/acct_down_and_moved/new") })).await;
     assert_eq!((&moved["circuit"], &moved["failing_since"]), (&json!("recovering"), &Value::Null));
     account.send(10..11).await;
-    RECEIVER.wait_for("/acct_down_and_moved/new", 1, WITHIN).await.unwrap();
+    RECEIVER.wait_for("/acct_down_and_moved/new", 1, SOON).await.unwrap();
 }

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Answer, Customer, Producer, Received, signature};
+use harness::{Answer, Customer, Producer, Received, SOON, signature};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, key_for};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
-const SOON: Duration = Duration::from_secs(30);
 const SECRET: &str = "your-secret-key";
 
 const DATA: &str = r#"{"url": "https://cdn.example.com/image.png", "credits_charged": 6}"#;

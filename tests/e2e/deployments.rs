@@ -5,13 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Answer, ApiKey, Aws, Customer, Failure, Options, Producer, Stack, expand_template, http_client};
+use harness::{Answer, ApiKey, Aws, Customer, Failure, Options, Producer, SOON, Stack, expand_template, http_client};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, folder_of_this_run, mailbox::Mailbox};
 
-const SOON: Duration = Duration::from_secs(90);
 const HOST: &str = "hooks.example.com";
 const ACCOUNT: &str = "000000000000";
 /// What the CDN sends, while its secret is being replaced.

@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Answer, Customer, Producer, Reply};
+use harness::{Answer, Customer, Producer, Reply, SOON};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, key_for};
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// An account with one webhook on a path of the receiver.
 struct Account {

@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Aws, Failure};
+use harness::{Aws, Failure, SOON};
 use serde_json::{Value, json};
-
-const WITHIN: Duration = Duration::from_secs(90);
 
 /// What came so far.
 #[derive(Default)]
@@ -45,7 +43,7 @@ impl Mailbox {
             if let Some(found) = found {
                 return found;
             }
-            assert!(start.elapsed() < WITHIN, "no such message came, but {:?}", self.0);
+            assert!(start.elapsed() < SOON, "no such message came, but {:?}", self.0);
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

@@ -6,13 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Answer, Aws, Customer, Options, Producer, Received, Stack};
+use harness::{Answer, Aws, Customer, Options, Producer, Received, SOON, Stack};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
-
-const WITHIN: Duration = Duration::from_mins(1);
 
 /// Stands in for X-Ray's daemon.
 static DAEMON: LazyLock<UdpSocket> = LazyLock::new(|| UdpSocket::bind("127.0.0.1:0").unwrap());
@@ -93,7 +91,7 @@ async fn the_operator_hears_once_of_each_change_of_a_webhook() {
     send("acct_news", 23..25).await;
     let start = Instant::now();
     while news_of(&mailbox.all(&aws), "acct_news").len() < 4 {
-        assert!(start.elapsed() < WITHIN, "{:?}", mailbox.all(&aws));
+        assert!(start.elapsed() < SOON, "{:?}", mailbox.all(&aws));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -144,7 +142,7 @@ async fn one_trace_leads_from_the_producer_through_every_attempt_to_the_endpoint
             "DataType": "String", "StringValue": format!("Root={root};Parent={parent};Sampled=1") } },
     });
     OBSERVED.aws().unwrap().call("sqs", "SendMessage", &sent).unwrap();
-    RECEIVER.wait_for("/acct_traced", 2, WITHIN).await.unwrap();
+    RECEIVER.wait_for("/acct_traced", 2, SOON).await.unwrap();
 
     let segments = segments_of(root, 3);
     let [fan_out, first, second] = segments.as_slice() else { panic!("{segments:?}") };

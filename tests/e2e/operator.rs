@@ -8,12 +8,10 @@ mod tail;
 
 use std::{fs, time::Duration};
 
-use harness::{Answer, Customer, Producer, Said, Stack};
+use harness::{Answer, Customer, Producer, SOON, Said, Stack};
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, folder_of_this_run, key_for};
-
-const SOON: Duration = Duration::from_secs(20);
 
 fn ask(stack: &Stack, arguments: &[&str]) -> Said {
     stack.ask_operator(arguments, "").unwrap()

@@ -9,13 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Customer, Fault, Faults, Schema, workspace};
+use harness::{Customer, Fault, Faults, SOON, Schema, workspace};
 use serde_json::{Value, json};
 
 use self::programs::{Program, aws, environment_of_a_producer};
 use crate::{RECEIVER, STACK, key_for};
-
-const SOON: Duration = Duration::from_mins(2);
 
 /// More than a few batches, so that there is a batch for everything that can go wrong.
 const TASKS: usize = 45;

@@ -10,14 +10,13 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use harness::{Customer, Producer, http_client, signature, skipped, workspace};
+use harness::{Customer, Producer, SOON, http_client, signature, skipped, workspace};
 use serde_json::{Value, json};
 
 use self::programs::Program;
 use crate::{STACK, key_for};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
-const SOON: Duration = Duration::from_mins(1);
 
 /// What every receiver here was given as its secret. Most of the published vectors have it too.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

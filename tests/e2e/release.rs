@@ -2,12 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use harness::{Answer, Aws, Customer, Options, Producer, Stack};
+use harness::{Answer, Aws, Customer, Options, Producer, SOON, Stack};
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, folder_of_this_run};
 
-const SOON: Duration = Duration::from_mins(1);
 const ACCOUNT: &str = "acct_waiting";
 const TABLE: &str = "nano-webhooks-waiting";
 

@@ -2,13 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use harness::{Answer, Customer, Producer};
+use harness::{Answer, Customer, Producer, SOON};
 use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 use serde_json::json;
 
 use crate::{RECEIVER, STACK, key_for};
-
-const SOON: Duration = Duration::from_secs(45);
 
 /// The local schedule's first wait is a second, and up to a fifth more; the rest is the emulator's.
 const WITHOUT: Duration = Duration::from_secs(10);

@@ -14,14 +14,12 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
 };
-use harness::{Customer, Producer, Received, node_modules, python_environment, skipped, workspace};
+use harness::{Customer, Producer, Received, SOON, node_modules, python_environment, skipped, workspace};
 use nano_webhooks::{signature, webhook::Secret};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
 use crate::{RECEIVER, STACK, key_for};
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// Each reads `[{secret, is_text, headers, body}]` and prints `{library: [accepted]}`. A secret that is a text goes to
 /// the libraries as its bytes, as `docs/verifying.md` has it.

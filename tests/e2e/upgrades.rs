@@ -7,13 +7,11 @@ mod make_samples;
 use std::time::Duration;
 
 use frozen::{Frozen, frozen};
-use harness::{Customer, Received, signature};
+use harness::{Customer, Received, SOON, signature};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK};
-
-const SOON: Duration = Duration::from_mins(1);
 
 /// Whether a reply still has everything that an earlier version's had. It may have more.
 fn has_all_of(now: &Value, then: &Value) -> bool {

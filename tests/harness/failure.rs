@@ -1,6 +1,6 @@
 //! Why the stack did not come up, in one sentence for the person who asked for it.
 
-use std::fmt;
+use std::{fmt, fs, thread};
 
 /// One clear sentence. There is nothing to match on: whoever gets it shows it and ends.
 #[derive(Debug)]
@@ -10,6 +10,19 @@ impl Failure {
     /// A failure with this sentence.
     pub fn new(sentence: impl Into<String>) -> Self {
         Self(sentence.into())
+    }
+
+    /// A failure because something did not happen in time. It says how busy the machine is, which may be why.
+    pub fn late(sentence: &str) -> Self {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let load = fs::read_to_string("/proc/loadavg").ok();
+        let load = load.as_deref().and_then(|load| load.split(' ').next()?.parse::<f64>().ok());
+        match load {
+            Some(load) if load > 2.0 * processors as f64 => Self(format!(
+                "{sentence}. This machine may be too busy for the stack: {load} programs want to run on {processors} processors"
+            )),
+            _ => Self(sentence.to_owned()),
+        }
     }
 }
 

@@ -57,3 +57,6 @@ pub use receiver::{Answer, Received, Receiver};
 pub use schema::{Schema, producers_python};
 pub use skipped::skipped;
 pub use stack::{ApiKey, Before, Options, Stack, prepare, workspace};
+
+/// Longer than anything takes, also on a machine that has other things to do: only a test that fails waits for so long.
+pub const SOON: std::time::Duration = std::time::Duration::from_mins(3);

@@ -136,7 +136,7 @@ impl Producer {
                 return Ok(found.clone());
             }
             if start.elapsed() > within {
-                return Err(Failure::new(format!("no dead letter with {text:?} within {within:?}")));
+                return Err(Failure::late(&format!("no dead letter with {text:?} within {within:?}")));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -149,7 +149,7 @@ impl Receiver {
             }
             if start.elapsed() > within {
                 let found = received.len();
-                return Err(Failure::new(format!("{path} received {found} of {count} webhooks within {within:?}")));
+                return Err(Failure::late(&format!("{path} received {found} of {count} webhooks within {within:?}")));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

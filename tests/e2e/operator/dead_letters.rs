@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Customer, Faults, Options, Producer, Stack};
+use harness::{Customer, Faults, Options, Producer, SOON, Stack};
 use serde_json::{Value, json};
 
-use super::{SOON, ask, assert_refused, completion, json_of};
+use super::{ask, assert_refused, completion, json_of};
 use crate::{RECEIVER, folder_of_this_run};
 
 const ACCOUNT: &str = "acct_op_letters";
@@ -13,7 +13,7 @@ const PATH: &str = "/acct_op_letters";
 /// In fan-out's query for the account's webhooks, and in the dispatcher's read.
 const IN_FAN_OUT: &str = r#"{"S":"acct_op_letters"}"#;
 /// The webhook's name in the deliveries table.
-const IN_DISPATCHER: &str = r#"{"S":"acct_op_letters#1"}"#;
+const IN_DISPATCHER: &str = r#""S":"acct_op_letters#1#"#;
 /// More than a look hid before its first letters came back, when a look took ten at a time.
 const MANY: usize = 2_500;
 const IN_NO_CALL: &str = "nothing is cursed";
@@ -40,12 +40,16 @@ impl Scene {
     async fn start() -> Self {
         let faults = Faults::start(5).unwrap();
         let dead_letters = json!({ "Fn::GetAtt": ["DeadLetterQueue", "Arn"] });
-        let soon = json!({ "VisibilityTimeout": 2,
-            "RedrivePolicy": { "deadLetterTargetArn": dead_letters, "maxReceiveCount": 2 } });
+        // As soon as the function's time is over.
+        let soon = |seconds: u32| {
+            json!({ "VisibilityTimeout": seconds,
+                "RedrivePolicy": { "deadLetterTargetArn": dead_letters, "maxReceiveCount": 2 } })
+        };
         let options = Options {
             folder: folder_of_this_run().join("dead-letters"),
             faults: Some(faults.clone()),
-            properties: json!({ "CompletionsQueue": soon, "DeliveriesQueue": soon }),
+            properties: json!({ "CompletionsQueue": soon(2), "DeliveriesQueue": soon(6),
+                "DispatcherFunction": { "Timeout": 5 } }),
             ..Options::default()
         };
         let stack = Stack::start(&options, &|_| {}).unwrap();

@@ -9,12 +9,11 @@ use std::{
     time::Instant,
 };
 
-use harness::{ApiKey, Customer, Stack, prepare, workspace};
+use harness::{ApiKey, Customer, SOON, Stack, prepare, workspace};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::SOON;
 use crate::{RECEIVER, STACK};
 
 /// What one version left behind.

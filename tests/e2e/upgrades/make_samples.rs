@@ -9,7 +9,7 @@ use std::{
 use harness::{
     Answer,
     Behaviour::{Resets, Says},
-    Customer, Hostile, Options, Producer, Stack, workspace,
+    Customer, Hostile, Options, Producer, SOON, Stack, workspace,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,8 +18,6 @@ use super::frozen::tool;
 use crate::{RECEIVER, folder_of_this_run};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-const SOON: Duration = Duration::from_mins(1);
 
 struct Version {
     stack: Stack,

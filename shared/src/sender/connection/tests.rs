@@ -84,15 +84,27 @@ async fn a_connection_that_is_kept_has_its_whole_request_at_the_receiver() {
     assert!(kept > 0 && not_kept > 0, "{kept} and {not_kept}: both are tried");
 }
 
+/// It has a second for that, in which a busy machine may not get to it: one of a few tries is enough.
 #[tokio::test]
 async fn a_request_that_is_taken_after_the_answer_is_written_to_its_end() {
+    for _ in 0..5 {
+        if is_written_to_its_end_after_the_answer().await {
+            return;
+        }
+    }
+    panic!("the request was never written to its end");
+}
+
+async fn is_written_to_its_end_after_the_answer() -> bool {
     let (mut connection, mut theirs) = connection().await;
     let body = "x".repeat(16 * 1024 * 1024);
     let request = request(&body);
     theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
     let head = connection.send(&request).await.unwrap();
     let length = request.len();
-    let reads = std::thread::spawn(move || theirs.read_exact(&mut vec![0; length]).map(|()| theirs).unwrap());
-    assert!(timeout(Duration::from_secs(10), connection.finish(&request, &head)).await.unwrap());
-    drop(reads.join().unwrap());
+    let reads = std::thread::spawn(move || theirs.read_exact(&mut vec![0; length]));
+    let is_written = timeout(Duration::from_secs(10), connection.finish(&request, &head)).await.unwrap();
+    drop(connection);
+    assert!(reads.join().unwrap().is_ok() || !is_written);
+    is_written
 }

@@ -14,11 +14,12 @@ impl Failure {
 
     /// A failure because something did not happen in time. It says how busy the machine is, which may be why.
     pub fn late(sentence: &str) -> Self {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let processors =
+            thread::available_parallelism().map_or(1, |number| u16::try_from(number.get()).unwrap_or(u16::MAX));
         let load = fs::read_to_string("/proc/loadavg").ok();
         let load = load.as_deref().and_then(|load| load.split(' ').next()?.parse::<f64>().ok());
         match load {
-            Some(load) if load > 2.0 * processors as f64 => Self(format!(
+            Some(load) if load > 2.0 * f64::from(processors) => Self(format!(
                 "{sentence}. This machine may be too busy for the stack: {load} programs want to run on {processors} processors"
             )),
             _ => Self(sentence.to_owned()),

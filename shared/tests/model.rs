@@ -84,6 +84,8 @@ fn two_faults_lose_no_retry_that_a_customer_asks_for() {
 fn what_is_held_is_not_lost_whatever_becomes_of_its_webhook() {
     hold(Start::Held, Bounds { probes: 2, switches: 2, ..NOTHING });
     hold(Start::Held, Bounds { faults: 1, probes: 1, switches: 1, ..NOTHING });
+    hold(Start::HeldByFanOut, Bounds { faults: 1, probes: 1, switches: 1, ..NOTHING });
+    hold(Start::HeldByFanOut, Bounds { clicks: 1, switches: 2, ..NOTHING });
     hold(Start::FailedAndAccepted, Bounds { clicks: 1, switches: 1, ..NOTHING });
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Answer, Customer, Options, Producer, Received, SOON, Stack};
+use harness::{Answer, Customer, Faults, Options, Producer, Received, SOON, Stack};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -19,19 +19,26 @@ struct World {
 
 impl World {
     async fn start(path: &'static str, parameters: &[(&'static str, &'static str)]) -> Self {
+        Self::of(path, &Self::options(path, parameters)).await
+    }
+
+    fn options(path: &str, parameters: &[(&'static str, &'static str)]) -> Options {
         let circuit = [
             ("CircuitFailures", "3"),
             ("CircuitEvents", "2"),
             ("ProbeScheduleSeconds", "2"),
             ("RetryScheduleSeconds", "1,1,1,1"),
         ];
-        let options = Options {
+        Options {
             folder: folder_of_this_run().join(&path[1..]),
             parameters: [&circuit, parameters].concat(),
             schedules_every_seconds: Some(1),
             ..Options::default()
-        };
-        let stack = Stack::start(&options, &|_| {}).unwrap();
+        }
+    }
+
+    async fn of(path: &'static str, options: &Options) -> Self {
+        let stack = Stack::start(options, &|_| {}).unwrap();
         let customer = Customer::new(&stack, &stack.create_api_key("acct_circuit").unwrap());
         let webhook = json!({ "url": RECEIVER.url(path), "events": ["job.completed"] });
         assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
@@ -121,15 +128,56 @@ async fn an_endpoint_that_is_down_gets_probes_alone_and_everything_when_it_is_ba
     world.wait_for("delivered", 14).await;
 }
 
+/// With no dispatcher, and with a table that takes nothing.
+#[tokio::test]
+async fn what_is_for_an_endpoint_that_is_down_is_held_without_a_message() {
+    let faults = Faults::start(11).unwrap();
+    let options = Options { faults: Some(faults.clone()), ..World::options("/no_message", &[]) };
+    let world = World::of("/no_message", &Options { schedules_every_seconds: None, ..options }).await;
+    RECEIVER.answer(world.path, vec![Answer::status(500); 1_000]);
+    world.send(0..3).await;
+    world.wait_until(is_open).await;
+    world.wait_for("held", 3).await;
+    let (aws, producer) = (world.stack.aws().unwrap(), Producer::new(&world.stack));
+    let sources = aws.call("lambda", "ListEventSourceMappings", &json!({})).unwrap();
+    let deliveries = world.stack.deliveries_queue_url.rsplit('/').next().unwrap();
+    let of_deliveries =
+        |source: &&Value| source["EventSourceArn"].as_str().unwrap().ends_with(&format!(":{deliveries}"));
+    let source = sources["EventSourceMappings"].as_array().unwrap().iter().find(of_deliveries).unwrap();
+    let dispatch = |enabled: bool| {
+        let mapping = json!({ "UUID": source["UUID"], "Enabled": enabled });
+        aws.call("lambda", "UpdateEventSourceMapping", &mapping).unwrap();
+    };
+    dispatch(false);
+
+    world.send(3..20).await;
+    world.wait_for("held", 20).await;
+    world.send(0..20).await;
+    while producer.waiting().await.unwrap() > 0 {
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(world.count("held").await, 20, "a repeated completion changes nothing");
+
+    faults.limit("-deliveries", Some(0));
+    world.send(20..25).await;
+    while producer.waiting().await.unwrap() < 5 {
+        sleep(Duration::from_millis(100)).await;
+    }
+    faults.limit("-deliveries", None);
+    dispatch(true);
+    world.wait_for("held", 25).await;
+}
+
 #[tokio::test]
 async fn a_customer_can_have_an_open_circuit_probed_now() {
     let world = World::start("/probe", &[("ProbeScheduleSeconds", "3600")]).await;
-    RECEIVER.answer(world.path, vec![Answer::status(500); 3]);
+    RECEIVER.answer(world.path, vec![Answer::status(500); 1_000]);
     let probe = async || world.customer.send(Method::POST, "/api/v1/webhooks/1/probe", None).await.unwrap();
     assert_eq!(probe().await.status, 409, "there is nothing to probe");
     world.send(0..3).await;
     world.wait_until(is_open).await;
     world.wait_for("held", 3).await;
+    RECEIVER.answer(world.path, Vec::new());
     assert_eq!(probe().await.status, 202);
     world.wait_for("delivered", 3).await;
 }

@@ -115,6 +115,19 @@ impl Simulation<'_> {
         groups
     }
 
+    /// As fan-out does: holds what is for an endpoint that is down. Returns `false` if it is to be sent.
+    pub(super) fn hold(&mut self, Sent { hook, number, asked, .. }: Sent) -> bool {
+        if self.hooks[hook as usize].as_ref().is_none_or(|hook| hook.circuit != Circuit::Open) {
+            return false;
+        }
+        let Some(written) = self.written(hook, number, asked, None, &Change::Held) else { return false };
+        let is_stored = self.apply(hook, number, None, &written);
+        if is_stored {
+            self.enter(shard_of(hook, number), Entry { hook, held: true, attempt: None });
+        }
+        is_stored
+    }
+
     /// Counts a read of what is stored.
     fn read(&mut self, batch: &[Sent], consistent: bool) {
         let mut hooks: Vec<_> = batch.iter().map(|sent| sent.hook).collect();

@@ -259,9 +259,13 @@ impl<'a> Simulation<'a> {
                 let small = |number| u32::try_from(number).expect("a webhook has fewer than 2^32 deliveries");
                 let hook = self.first_hooks[at] + small(number % webhooks);
                 let asked = Asked { attempt: 1, probe: None, has_body: true, again: false };
-                self.queue.push_back(Sent { hook, number: small(number / webhooks), time, asked });
+                let sent = Sent { hook, number: small(number / webhooks), time, asked };
+                let is_held = self.hold(sent);
+                if !is_held {
+                    self.queue.push_back(sent);
+                }
                 self.measured.fates[at].arrived += 1;
-                self.measured.bill.fan_out();
+                self.measured.bill.fan_out(!is_held);
                 let rate = flow.per_second * f64::from(flow.webhooks) / 1_000.0;
                 number += 1;
                 time += self.until_next(rate);

@@ -2,7 +2,7 @@
 
 use nano_webhooks::{
     delivery::{self, Change, Delivery, Step, Write},
-    store::{Recorded, Stored},
+    store::{Recorded, Stored, expires_at},
     telemetry,
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     batch::{Job, Unfinished, are_new},
     dispatcher::{Deadlines, Dispatcher, GivenBack, Planned, pause, step},
-    settle::expires_at,
 };
 
 /// How often a claim is tried. While the table takes none there is no attempt, and the message comes again.

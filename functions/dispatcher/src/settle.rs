@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use nano_webhooks::{
     delivery::{self, Delivery, Write},
     queue::{self, Outgoing, SqsMessage},
-    store::{Recorded, StoreError, Wait},
+    store::{Recorded, StoreError, Wait, expires_at},
     telemetry::{self, trace::Trace},
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -159,9 +159,4 @@ fn warn(record: &SqsMessage, err: &StoreError) {
 
 fn time_until(due: Timestamp) -> Duration {
     Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default()
-}
-
-/// When a delivery that is recorded now may be removed, in Unix seconds.
-pub(crate) fn expires_at(retention_days: u32) -> i64 {
-    Timestamp::now().as_second() + i64::from(retention_days) * 86_400
 }

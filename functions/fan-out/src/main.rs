@@ -1,10 +1,9 @@
-//! Turns each completion into one delivery message per webhook that subscribed to it. It writes nothing: the message is
-//! the delivery's only home until its first attempt.
+//! Turns each completion into one delivery for each webhook that subscribed to it: a message to the dispatcher, which alone has
+//! the delivery until its first attempt. What is for an endpoint that is down is stored as held, and makes no message.
 
 use std::{
     cell::LazyCell,
     collections::{HashMap, HashSet},
-    rc::Rc,
     time::{Duration, SystemTime},
 };
 
@@ -13,22 +12,24 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
     config,
-    delivery::Message,
+    delivery::{self, Change, Message},
     event::Completion,
     queue::{self, EncodedBody, Outgoing, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
-    store::Webhooks,
+    store::{Deliveries, Recorded, Webhooks, expires_at},
     telemetry::{
         self,
         metrics::{Metric, Metrics, Recorder},
         trace::{Step, Tracer},
     },
-    webhook::{AccountId, Webhook},
+    webhook::{AccountId, Circuit, Webhook},
 };
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 struct FanOut {
     webhooks: Webhooks,
+    held: Deliveries,
+    retention_days: u32,
     deliveries: Queue,
     dead_letters: Queue,
     tracer: Tracer,
@@ -42,6 +43,28 @@ struct Job<'a> {
     trace: Option<Step>,
 }
 
+/// A delivery that is to be made.
+struct Wanted {
+    /// The place of its completion in the batch.
+    job: usize,
+    /// Its first message, without the body, which is encoded once for all webhooks.
+    message: Message,
+    /// Whether its endpoint is down.
+    is_down: bool,
+}
+
+/// What became of deliveries that are to be held.
+#[derive(Default)]
+struct Held {
+    /// So many, from the first on, are in the table.
+    done: usize,
+    /// So many of them were not there before.
+    stored: usize,
+}
+
+/// How many deliveries are held in one call.
+const TOGETHER: usize = 12;
+
 /// What a function needs after its last message to answer.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 
@@ -51,6 +74,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = config::aws()?;
     let fan_out = FanOut {
         webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
+        held: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
+        retention_days: config::parsed("HISTORY_RETENTION_DAYS")?,
         deliveries: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
         dead_letters: Queue::new(&aws, config::text("DEAD_LETTER_QUEUE_URL")?),
         tracer: Tracer::from_env()?,
@@ -84,31 +109,53 @@ impl FanOut {
         let is_unread = |job: &&Job| !webhooks.contains_key(&job.completion.account_id);
         given_back.extend(jobs.iter().filter(is_unread).map(|job| job.record));
 
-        // A completion that stands twice in the batch makes one message. If that is refused, its first copy goes back for it.
-        let (mut made, mut queued) = (HashSet::new(), 0);
-        let messages = jobs.iter().enumerate().flat_map(|(at, job)| {
-            let webhooks = webhooks.get(&job.completion.account_id).into_iter().flatten();
-            let wanting = webhooks.filter(|webhook| webhook.wants(job.completion.event));
-            let body = Rc::new(LazyCell::new(|| EncodedBody::new(&job.completion.body)));
-            wanting.map(move |webhook| (at, job.message(webhook), Rc::clone(&body)))
+        let wanted = wanted(&jobs, &webhooks);
+        let (down, up): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_down);
+        let held = timeout_at(deadline, self.hold(&jobs, &down)).await.unwrap_or_default();
+        metrics.count(Metric::Held, held.stored);
+        // What was not held is sent: the dispatcher holds it, too.
+        let sent: Vec<_> = down.into_iter().skip(held.done).chain(up).collect();
+        let bodies: Vec<_> = jobs.iter().map(|job| LazyCell::new(|| EncodedBody::new(&job.completion.body))).collect();
+        let messages = sent.iter().map(|Wanted { job, message, .. }| {
+            let trace = jobs[*job].trace.as_ref().map(Step::next);
+            (*job, Outgoing::with_body(message, &bodies[*job]).traced(trace))
         });
-        let messages = messages
-            .filter(|(_, message, _)| {
-                made.insert((message.account_id.clone(), message.webhook_id, message.delivery_id.clone()))
-            })
-            .map(|(at, message, body)| {
-                queued += 1;
-                (at, Outgoing::with_body(&message, &body).traced(jobs[at].trace.as_ref().map(Step::next)))
-            });
         let refused = self.deliveries.send(messages, deadline).await;
 
-        metrics.count(Metric::DeliveriesQueued, queued - refused.len());
+        metrics.count(Metric::DeliveriesQueued, sent.len() - refused.len());
         let refused: HashSet<_> = refused.into_iter().collect();
         given_back.extend(refused.into_iter().map(|at| jobs[at].record));
         metrics.count(Metric::Faults, given_back.len());
         self.recorder.write(metrics, Timestamp::now());
         self.trace(&jobs);
         queue::give_back(given_back)
+    }
+
+    /// Stores what is for endpoints that are down, as held. Ends at the first part that the table does not take.
+    async fn hold(&self, jobs: &[Job<'_>], down: &[Wanted]) -> Held {
+        let mut held = Held::default();
+        for part in down.chunks(TOGETHER) {
+            let whole = |Wanted { job, message, .. }: &Wanted| Message {
+                body: Some(jobs[*job].completion.body.clone()),
+                ..message.clone()
+            };
+            let writes = part.iter().filter_map(|wanted| delivery::record(&whole(wanted), None, &Change::Held));
+            let writes: Vec<_> = writes.collect();
+            let recorded = self.held.record(&writes.iter().collect::<Vec<_>>(), expires_at(self.retention_days)).await;
+            for recorded in recorded {
+                match recorded {
+                    Recorded::Done => held.stored += 1,
+                    // A repeated completion.
+                    Recorded::Superseded(_) => {}
+                    Recorded::Busy(err) | Recorded::Failed(err) => {
+                        tracing::warn!(cause = telemetry::chain(&err), "deliveries to hold are sent to the dispatcher");
+                        return held;
+                    }
+                }
+            }
+            held.done += part.len();
+        }
+        held
     }
 
     /// The completions of a batch, and the records that go back because their dead letter could not be sent.
@@ -173,6 +220,23 @@ impl FanOut {
         }));
         read.await.into_iter().flatten().collect()
     }
+}
+
+/// The deliveries of a batch. A completion that stands twice in it makes one of each; if that is refused, its first copy goes back
+/// for it.
+fn wanted(jobs: &[Job<'_>], webhooks: &HashMap<&AccountId, Vec<Webhook>>) -> Vec<Wanted> {
+    let mut made = HashSet::new();
+    let mut wanted = Vec::new();
+    for (at, job) in jobs.iter().enumerate() {
+        let webhooks = webhooks.get(&job.completion.account_id).into_iter().flatten();
+        for webhook in webhooks.filter(|webhook| webhook.wants(job.completion.event)) {
+            let message = job.message(webhook);
+            if made.insert((message.account_id.clone(), message.webhook_id, message.delivery_id.clone())) {
+                wanted.push(Wanted { job: at, message, is_down: webhook.circuit() == Circuit::Open });
+            }
+        }
+    }
+    wanted
 }
 
 impl Job<'_> {

@@ -49,7 +49,7 @@ impl World {
                 self.leave(at);
             }
             Fault::LoseAnswer(at) => self.record_unheard(at, setting),
-            Fault::Repeat => self.send(Ask::FIRST),
+            Fault::Repeat => self.fan_out(setting),
             Fault::ReceiveLate(at, sight) => self.receive(at, Some(sight), setting)?,
             Fault::Linger => {
                 self.seen.message_lost = true;
@@ -59,6 +59,16 @@ impl World {
             Fault::DrainAgain => self.drain(setting),
         }
         Ok(())
+    }
+
+    /// fan-out has the completion again. It has read the webhook: what is for an endpoint that is down it stores as held, unless
+    /// something is stored, and sends nothing.
+    fn fan_out(&mut self, setting: &Setting) {
+        if self.hook == (Hook { standing: Standing::Active, open: true }) {
+            self.hold_first(setting);
+        } else {
+            self.send(Ask::FIRST);
+        }
     }
 
     fn crash(&mut self, at: usize, setting: &Setting) {

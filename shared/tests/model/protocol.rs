@@ -226,6 +226,12 @@ impl World {
         }
     }
 
+    /// What fan-out stores of a delivery whose endpoint is down.
+    pub(crate) fn hold_first(&mut self, setting: &Setting) {
+        let (held, _) = write(Ask::FIRST, None, &Change::Held, setting).expect("nothing is known of it");
+        self.store(held, setting);
+    }
+
     /// A record was refused: what is there to record on top of what is stored now?
     fn rebase(&mut self, ask: Ask, what: What, setting: &Setting) -> Place {
         let gives_in = match what {

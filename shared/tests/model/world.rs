@@ -59,6 +59,8 @@ pub(crate) enum Start {
     Retrying,
     /// It is held after one attempt, because its webhook's circuit is open.
     Held,
+    /// fan-out has held it, because its webhook's circuit is open.
+    HeldByFanOut,
 }
 
 /// What a message asks for: a `Message` without what decides nothing.
@@ -246,6 +248,10 @@ impl World {
                 (vec![second], Some(Item { due: Some(Due::Later), ..item(State::Retrying) }), false, failed)
             }
             Start::Held => (Vec::new(), Some(item(State::Held)), true, failed),
+            Start::HeldByFanOut => {
+                let held = Item { tries: 0, attempts: 0, ..item(State::Held) };
+                (Vec::new(), Some(held), true, Round::default())
+            }
         };
         Self {
             letters,

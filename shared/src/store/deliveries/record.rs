@@ -13,6 +13,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementErrorCodeEnum as Code, BatchStatementRequest, BatchStatementResponse,
 };
 
+use jiff::Timestamp;
+
 use super::{
     Deliveries, DeliveryItem, Item, StoreError,
     attempt_item::{AnswerItem, apart, digest},
@@ -49,6 +51,11 @@ enum Written {
     Refused,
     Busy(String),
     Failed(String),
+}
+
+/// When a delivery that is recorded now may be removed, in Unix seconds.
+pub fn expires_at(retention_days: u32) -> i64 {
+    Timestamp::now().as_second() + i64::from(retention_days) * 86_400
 }
 
 impl Deliveries {
@@ -235,8 +242,6 @@ fn pack(batch: &[usize], size: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::{
         delivery::DeliveryId,

@@ -54,6 +54,19 @@ fn every_function_that_the_walk_throughs_name_exists() {
     assert!(checked > 25, "only {checked} names were found in the walk-throughs");
 }
 
+/// The third line of a record: `2026-11-22. Accepted.`, or what superseded it.
+#[test]
+fn every_record_has_a_date_and_a_status() {
+    for entry in fs::read_dir(workspace().join("docs/decisions")).unwrap().map(Result::unwrap) {
+        let text = fs::read_to_string(entry.path()).unwrap();
+        let line = text.lines().nth(2).unwrap();
+        let status = line.split_once(". ").filter(|(date, _)| date.parse::<jiff::civil::Date>().is_ok());
+        let is_known =
+            |(_, status): (&str, &str)| status.starts_with("Accepted.") || status.starts_with("Superseded on ");
+        assert!(status.is_some_and(is_known), "{}: {line}", entry.path().display());
+    }
+}
+
 /// A file or folder, where there is a slash; all tests of a module, where it ends in `::*`; else one test, or all with the
 /// same beginning, where it ends in a star.
 fn exists(name: &str, sources: &[(String, String)]) -> bool {

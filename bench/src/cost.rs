@@ -66,7 +66,7 @@ struct Delivered {
 
 const FULL: Delivered = Delivered { batch: 10, accounts: 100, sandboxes: 4, body_bytes: 300, manner: Manner::Slow };
 
-const SCENARIOS: [Scenario; 7] = [
+const SCENARIOS: [Scenario; 8] = [
     Scenario { name: "batches of 10", key: "usd_per_million_full", way: Way::Delivered(FULL) },
     Scenario {
         name: "the same, one account",
@@ -92,6 +92,11 @@ const SCENARIOS: [Scenario; 7] = [
         name: "8 answered 500, 1 KiB",
         key: "usd_per_million_500",
         way: Way::Failing(Failing { manner: Manner::Fails, sandboxes: 4 }),
+    },
+    Scenario {
+        name: "8 answered 500, the same 1 KiB",
+        key: "usd_per_million_500_alike",
+        way: Way::Failing(Failing { manner: Manner::FailsAlike, sandboxes: 4 }),
     },
     Scenario {
         name: "8 without answer",

@@ -45,8 +45,10 @@ pub(crate) enum Manner {
     Slow,
     /// The same, with 400 bytes.
     Talks,
-    /// Answers with 500 and 1 KiB, of which a part is different each time, after 100 ms.
+    /// Answers with 500 and 1 KiB that begin differently each time, after 100 ms.
     Fails,
+    /// Answers with 500 and the same 1 KiB each time, after 100 ms.
+    FailsAlike,
     /// Does not answer within the time that an attempt has.
     Hangs,
     /// Takes no connection.
@@ -61,6 +63,7 @@ impl Manner {
             Self::Slow => "/slow",
             Self::Talks => "/talks",
             Self::Fails => "/fails",
+            Self::FailsAlike => "/fails-alike",
             Self::Hangs => "/hangs",
             Self::Refuses => "/",
         }
@@ -92,7 +95,7 @@ pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) ->
         (100, 200, 0)
     } else if path == Manner::Talks.path() {
         (100, 200, 400)
-    } else if path == Manner::Fails.path() {
+    } else if path == Manner::Fails.path() || path == Manner::FailsAlike.path() {
         (100, 500, 1_024)
     } else if path == Manner::Hangs.path() {
         (15_000, 200, 0)
@@ -102,7 +105,9 @@ pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) ->
     if waits > 0 {
         tokio::time::sleep(Duration::from_millis(waits)).await;
     }
-    let text = if bytes > 0 { format!("{:0>bytes$}", NUMBER.fetch_add(1, Relaxed)) } else { String::new() };
+    let number = if path == Manner::FailsAlike.path() { 0 } else { NUMBER.fetch_add(1, Relaxed) };
+    // The number at the front: no more than the beginning of an answer is kept.
+    let text = if bytes > 0 { format!("{number:x<bytes$}") } else { String::new() };
     let mut answer = Response::new(Full::from(text));
     *answer.status_mut() = StatusCode::from_u16(status).expect("is a status");
     if path == Manner::Close.path() {

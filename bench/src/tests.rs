@@ -68,7 +68,7 @@ fn cost_is_the_sum_of_its_lines_and_less_in_full_batches() {
     for (lines, sum) in &sums {
         assert!((lines - sum).abs() < 0.01 && *sum > 0.0, "{}", report.text);
     }
-    assert_eq!(sums.len(), 6, "{}", report.text);
+    assert_eq!(sums.len(), 7, "{}", report.text);
     assert!(sums[0].1 < sums[2].1 && sums[0].1 < sums[4].1, "{}", report.text);
 }
 

@@ -5,6 +5,7 @@ import { keepLively, poll, request } from './api.js';
 import { deliveriesSection } from './deliveries.js';
 import { fill, h, refill, safely, time } from './dom.js';
 import { healthNotice, statusPill } from './health.js';
+import { tabs } from './tabs.js';
 import { testSection } from './test-event.js';
 import { webhookTools } from './webhook-tools.js';
 
@@ -76,6 +77,7 @@ function head(id, webhook, buttons) {
       ),
       h('div', { class: 'tools' }, buttons),
     ),
+    tabs(id),
   ];
 }
 

@@ -243,6 +243,12 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", light).await;
     }
 
+    /// From now on no request for a URL of this pattern is made.
+    pub(crate) async fn block(&self, pattern: &str) {
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setBlockedURLs", json!({ "urls": [pattern] })).await;
+    }
+
     /// Lets the page write to the clipboard, as a browser in front of a person would.
     pub(crate) async fn allow_clipboard(&self) {
         self.devtools(

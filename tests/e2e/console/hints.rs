@@ -74,7 +74,7 @@ async fn an_address_that_is_typed_nearly_right_leads_to_the_console_and_head_is_
         assert_eq!(reply.url().as_str(), format!("{}/console", STACK.api_url), "{method}");
         assert_eq!(reply.status(), 200, "{method}");
     }
-    for path in ["/console", "/console/app.js", "/openapi.yaml"] {
+    for path in ["/console", "/console/uplot-license.txt", "/docs", "/openapi.yaml"] {
         let url = format!("{}{path}", STACK.api_url);
         let [head, get] = [client.head(&url), client.get(&url)].map(reqwest::RequestBuilder::send);
         let (head, get) = (head.await.unwrap(), get.await.unwrap());
@@ -91,7 +91,7 @@ async fn an_address_that_is_typed_nearly_right_leads_to_the_console_and_head_is_
 async fn advice_has_the_time_that_an_endpoint_is_given_here() {
     let Some(browser) = Browser::start().await else { return };
     let advice = "
-        const { advice } = await import(new URL('console/explain.js', document.baseURI));
+        const { advice } = (await import(document.querySelector('script').src)).modules.explain;
         return advice({ outcome: 'timeout', http_status: null, duration_ms: 25_013 });";
     let text = browser.script_with(advice, json!(null)).await;
     assert_eq!(text, "Your endpoint has 25 seconds. Answer 2xx first, and do the work afterwards.");
@@ -99,7 +99,7 @@ async fn advice_has_the_time_that_an_endpoint_is_given_here() {
 
 /// Draws both charts of the hours that are given, and returns what stands beside them.
 const CHARTS: &str = "
-    const { drawCharts } = await import(new URL('console/charts.js', document.baseURI));
+    const { drawCharts } = (await import(document.querySelector('script').src)).modules.charts;
     const element = document.createElement('div');
     document.querySelector('main').replaceChildren(element);
     const { stop } = drawCharts(element, given);

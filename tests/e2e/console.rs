@@ -2,6 +2,7 @@
 //!
 //! Where there is no Chromium, these tests say so and pass; `.ci/run` makes sure that there is one.
 
+mod accessibility;
 mod assets;
 mod browser;
 mod checker;
@@ -317,8 +318,10 @@ async fn check_looks(browser: &Browser, page: &str) {
         for dark in [false, true] {
             let page = format!("{page} at {width}, dark: {dark}");
             browser.look(width, dark).await;
+            browser.picture(&page).await;
             let seen = browser.script(LEGIBLE).await;
             assert_eq!(seen, json!({ "found": [], "over": [], "scroll": 0 }), "{page}");
+            accessibility::check(browser, &page).await;
         }
     }
 }

@@ -244,6 +244,11 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", light).await;
     }
 
+    /// Has the clock of another time zone, by its name in the tz database.
+    pub(crate) async fn be_in(&self, zone: &str) {
+        self.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone })).await;
+    }
+
     /// From now on no request for a URL of this pattern is made.
     pub(crate) async fn block(&self, pattern: &str) {
         self.devtools("Network.enable", json!({})).await;

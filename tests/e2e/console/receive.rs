@@ -75,6 +75,8 @@ async fn the_steps_of_an_empty_account_lead_where_they_say() {
     let Some(browser) = Browser::start().await else { return };
     sign_in(&browser, &key_for("acct_console_steps")).await;
     browser.read("Hear of finished tasks").await;
+    check_looks(&browser, "empty").await;
+    browser.look(1440, false).await;
     let steps = [
         ("Add a webhook", "Endpoint URL"),
         ("Receive it", "The program"),

@@ -7,6 +7,7 @@
 mod gate;
 mod key;
 mod origin;
+mod query;
 
 use std::{error::Error as StdError, panic::AssertUnwindSafe};
 
@@ -202,8 +203,13 @@ impl Reply {
     }
 
     /// 200 with a file, which stands outside the envelope.
-    pub fn file(content_type: &'static str, content: &'static str) -> Self {
+    pub fn file(content_type: &'static str, content: impl Into<Body>) -> Self {
         Self { status: StatusCode::OK, headers: vec![("content-type", content_type.to_owned())], body: content.into() }
+    }
+
+    /// 304: the client has the file already.
+    pub fn not_modified() -> Self {
+        Self { status: StatusCode::NOT_MODIFIED, headers: Vec::new(), body: Body::Empty }
     }
 
     /// The reply with one more header.
@@ -241,12 +247,18 @@ impl Reply {
 type Answer = (Result<Reply, ApiError>, Vec<Header>);
 
 /// Serves one route: lets in whom the gate lets in, calls the handler, and puts whatever comes of it into the envelope.
-pub async fn serve<H, F>(gate: &Gate, handler: H) -> Result<(), lambda_http::Error>
+/// `parameters` are those that the route's query may have; a request with another one is refused.
+pub async fn serve<H, F>(gate: &Gate, parameters: &[&str], handler: H) -> Result<(), lambda_http::Error>
 where
     H: Fn(Request) -> F + Sync,
     F: Future<Output = Result<Reply, ApiError>> + Send,
 {
-    serve_partly_public(gate, |_| None, handler).await
+    let handler = &handler;
+    let checked = async |request: Request| {
+        query::check(&request.inner, parameters)?;
+        handler(request).await
+    };
+    serve_partly_public(gate, |_| None, checked).await
 }
 
 /// The same, except that a request for which `public` has a reply needs no key.

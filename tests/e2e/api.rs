@@ -4,7 +4,7 @@ use harness::{ApiKey, Customer, Reply};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{STACK, key_for};
+use crate::{STACK, isolation::WITH_KEY, key_for};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 const UNAUTHORIZED: &str =
@@ -22,6 +22,32 @@ fn error(reply: &Reply) -> (String, String) {
     assert!(!reply.headers["x-request-id"].is_empty());
     let text = |field: &str| body["error"][field].as_str().unwrap_or_default().to_owned();
     (text("code"), text("message"))
+}
+
+/// What is misspelled would be taken for nothing at all, and its sender would take the answer for the right one.
+#[tokio::test]
+async fn every_route_refuses_a_query_parameter_that_it_does_not_have_and_names_those_that_it_has() {
+    let customer = customer("acct_query");
+    for (route, _, body) in WITH_KEY.iter().filter(|(route, ..)| *route != "$default") {
+        let (method, path) = route.split_once(' ').unwrap();
+        let path = path.replace("{id}", "1").replace("{delivery_id}", "01JFSKR5R00000000000000000");
+        let method: Method = method.parse().unwrap();
+        let reply = customer.send(method, &format!("{path}?statuss=failed"), Some((*body).to_owned())).await.unwrap();
+        let known = match path.rsplit('/').next().unwrap() {
+            "stats" => "the only query parameter here is hours",
+            "deliveries" => "the query parameters here are status, limit, cursor",
+            _ => "this route takes no query parameters",
+        };
+        let message = format!("the query has \"statuss\"; {known}");
+        assert_eq!((reply.status, error(&reply)), (400, ("invalid_request".into(), message)), "{route}");
+    }
+    // What is refused has changed nothing.
+    assert_eq!(customer.get(WEBHOOKS).await.unwrap().json()["data"], json!([]));
+    for odd in ["?", "?&", "?status", "?limit=5&statuss=failed", "?limit=5&x%00=1"] {
+        let reply = customer.get(&format!("/api/v1/webhooks/1/deliveries{odd}")).await.unwrap();
+        let expected = if odd.contains("ss=") || odd.contains("x%00") || odd == "?status" { 400 } else { 404 };
+        assert_eq!(reply.status, expected, "{odd}: {}", reply.text);
+    }
 }
 
 #[tokio::test]

@@ -2,11 +2,15 @@
 //!
 //! Where there is no Chromium, these tests say so and pass; `.ci/run` makes sure that there is one.
 
+mod accessibility;
+mod assets;
 mod browser;
 mod checker;
+mod docs;
 mod health;
 mod hints;
 mod keyboard;
+mod receive;
 mod watching;
 
 use std::time::Duration;
@@ -310,9 +314,14 @@ async fn every_page_is_legible_in_light_and_dark_and_fits_a_phone() {
 }
 
 async fn check_looks(browser: &Browser, page: &str) {
-    for (width, dark) in [(1200, false), (1200, true), (360, false), (360, true)] {
-        browser.look(width, dark).await;
-        let seen = browser.script(LEGIBLE).await;
-        assert_eq!(seen, json!({ "found": [], "over": [], "scroll": 0 }), "{page} at {width}, dark: {dark}");
+    for width in [1440, 390, 320] {
+        for dark in [false, true] {
+            let page = format!("{page} at {width}, dark: {dark}");
+            browser.look(width, dark).await;
+            browser.picture(&page).await;
+            let seen = browser.script(LEGIBLE).await;
+            assert_eq!(seen, json!({ "found": [], "over": [], "scroll": 0 }), "{page}");
+            accessibility::check(browser, &page).await;
+        }
     }
 }

@@ -10,6 +10,7 @@ mod api;
 mod bytes;
 mod changes;
 mod circuit;
+mod clients;
 mod console;
 mod delivery;
 mod deployments;

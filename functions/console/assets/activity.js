@@ -2,6 +2,7 @@
 
 import { parameters, setParameters } from './address.js';
 import { poll, request } from './api.js';
+import { drawCharts } from './charts.js';
 import { fill, h } from './dom.js';
 
 const REFRESH = 60_000;
@@ -27,7 +28,6 @@ export function activitySection(path, signal, failed) {
   }
   async function refresh() {
     const stats = await request('GET', `${path}/stats?hours=${hours.value}`, { signal });
-    const { drawCharts } = await import('./charts.js');
     if (signal.aborted) return;
     drawing?.stop();
     drawing = drawCharts(body, stats.hours);

@@ -4,6 +4,7 @@ import { ApiError, request, sleep } from './api.js';
 import { clock, fill, h, say } from './dom.js';
 import { checkerPage } from './checker.js';
 import { deliveryPage } from './delivery.js';
+import { receivePage } from './receive.js';
 import { session } from './session.js';
 import { webhookPage } from './webhook.js';
 import { webhooksPage } from './webhooks.js';
@@ -13,6 +14,8 @@ const PAGES = [
   [/^#?\/?$/, webhooksPage],
   [/^#\/webhooks\/(\d+)$/, webhookPage],
   [/^#\/webhooks\/(\d+)\/deliveries\/(\w+)$/, deliveryPage],
+  [/^#\/webhooks\/(\d+)\/receive$/, receivePage],
+  [/^#\/receive$/, receivePage],
   [/^#\/signature$/, checkerPage],
 ];
 
@@ -135,7 +138,7 @@ function showBar() {
         h('img', { src: 'console/icon.svg', alt: '', width: 24, height: 24 }),
         'nano-webhooks',
       ),
-      h('nav', { 'aria-label': 'Main' }, link('#/', 'Webhooks'), link('#/signature', 'Signature checker')),
+      h('nav', { 'aria-label': 'Main' }, link('#/', 'Webhooks'), link('#/signature', 'Signature checker'), link('docs', 'API')),
       h('span', { class: 'key', title: 'The key of this tab' }, `sk-…${session.key.slice(-4)}`),
       h(
         'button',

@@ -1,14 +1,17 @@
 // One webhook: its health, a test event, what happened in the last hours, and its deliveries.
 
 import { activitySection } from './activity.js';
-import { keepLively, poll, request } from './api.js';
+import { keepLively, poll, request, sleep } from './api.js';
 import { deliveriesSection } from './deliveries.js';
 import { fill, h, refill, safely, time } from './dom.js';
 import { healthNotice, statusPill } from './health.js';
+import { tabs } from './tabs.js';
 import { testSection } from './test-event.js';
 import { webhookTools } from './webhook-tools.js';
 
 const REFRESH_HEALTH = 30_000;
+/** An attempt changes a webhook's health a second or two after it is recorded. */
+const HEALTH_FOLLOWS = 3000;
 
 export async function webhookPage(content, { ids: [id], signal, failed }) {
   const path = `webhooks/${id}`;
@@ -18,7 +21,10 @@ export async function webhookPage(content, { ids: [id], signal, failed }) {
   const list = deliveriesSection(path, signal, failed);
   const activity = activitySection(path, signal, failed);
   // What fails here is tried again by itself.
-  const refreshAll = () => Promise.allSettled([refreshHealth(), list.refresh(), activity.refresh()]);
+  const refreshAll = () => {
+    sleep(HEALTH_FOLLOWS, signal).then(() => signal.aborted || refreshHealth().catch(() => null));
+    return Promise.allSettled([refreshHealth(), list.refresh(), activity.refresh()]);
+  };
   const test = testSection({ id, events: page.webhook.events, signal, changed: refreshAll });
   // After a rotation without an overlap, no cursor of before is good any more.
   const tools = webhookTools(page, () => list.refresh().catch(failed));
@@ -76,6 +82,7 @@ function head(id, webhook, buttons) {
       ),
       h('div', { class: 'tools' }, buttons),
     ),
+    tabs(id),
   ];
 }
 

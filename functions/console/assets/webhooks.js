@@ -16,7 +16,7 @@ export async function webhooksPage(content, { signal, reload, failed }) {
       location.hash = `#/webhooks/${webhook.id}`;
     });
   const addButton = h('button', { type: 'button', class: 'primary', onclick: add }, 'Add webhook');
-  if (webhooks.length === 0) return fill(content, empty(addButton));
+  if (webhooks.length === 0) return fill(content, empty(add, addButton));
 
   const rows = webhooks.map((webhook) => ({ webhook, status: h('span', {}, statusPill(webhook)) }));
   fill(
@@ -59,8 +59,9 @@ export async function webhooksPage(content, { signal, reload, failed }) {
   return null;
 }
 
-function empty(addButton) {
-  const step = (title, text) => h('li', {}, h('strong', {}, title), h('span', {}, text));
+function empty(add, addButton) {
+  const step = (link, text) => h('li', {}, h('strong', {}, link), h('span', {}, text));
+  const to = (href, title) => h('a', { href }, title);
   return h(
     'section',
     { class: 'card empty' },
@@ -74,9 +75,13 @@ function empty(addButton) {
     h(
       'ol',
       { class: 'steps' },
-      step('Add a webhook', 'A URL of yours that takes POST requests.'),
-      step('Send a test event', 'And watch it arrive, or see why it did not.'),
-      step('Check the signature', 'So that nobody else can send you events.'),
+      step(
+        h('button', { type: 'button', class: 'link', onclick: add }, 'Add a webhook'),
+        'A URL of yours that takes POST requests.',
+      ),
+      step(to('#/receive', 'Receive it'), 'With a tested program in your language.'),
+      step(to('docs#testWebhook', 'Send a test event'), 'And watch it arrive, or see why it did not.'),
+      step(to('#/signature', 'Check the signature'), 'So that nobody else can send you events.'),
     ),
     addButton,
   );

@@ -1,74 +1,38 @@
-//! `GET` and `HEAD` of `/console` and `/console/{file}`: the customer's console, a page with a few scripts that use the public API.
+//! `GET` and `HEAD` of `/console` and `/console/{file}`: the customer's console, a page with a script that uses the public API.
+//! And of `/docs`: the API's description as a page, with the console's style sheet.
 //!
-//! Everybody may have it: it holds nothing of anybody's, and does nothing without the key that its user types in.
+//! Everybody may have them: they hold nothing of anybody's, and do nothing without the key that the console's user types in.
+//!
+//! `build/` makes the files. A browser keeps each file whose name has a hash in it for good, and asks for the page every
+//! time. The page loads everything at once, so an upgrade leaves a console that is open as it is.
 
-use lambda_http::{Request, RequestExt as _};
+use lambda_http::{
+    Request, RequestExt as _,
+    http::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH},
+};
 use nano_webhooks::{
     api::{self, ApiError, Reply},
     telemetry,
 };
 
-/// What a browser refuses on this page, whatever a customer or a receiver has put into the data that it shows: any
+/// What a browser refuses on these pages, whatever a customer or a receiver has put into the data that it shows: any
 /// script, style or connection that is not ours, frames around it, and every way in which a script could make markup of
 /// a text.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// A file that the console is made of.
+/// A page, or a file that a page is made of.
 struct File {
     name: &'static str,
     content_type: &'static str,
-    content: &'static str,
+    /// Whether the name has the hash in it. Then there is never another content under this name.
+    is_hashed: bool,
+    hash: &'static str,
+    plain: &'static str,
+    gzip: &'static [u8],
 }
 
-macro_rules! file {
-    ($name:literal, $content_type:literal) => {
-        File { name: $name, content_type: $content_type, content: include_str!(concat!("../assets/", $name)) }
-    };
-}
-
-const PAGE: File = file!("index.html", "text/html; charset=utf-8");
-
-/// Tells the console the version that stands in the `User-Agent` of deliveries.
-const VERSION: File = File {
-    name: "version.js",
-    content_type: "text/javascript",
-    content: concat!("export const VERSION = '", env!("CARGO_PKG_VERSION"), "';\n"),
-};
-
-const FILES: [File; 31] = [
-    VERSION,
-    file!("activity.js", "text/javascript"),
-    file!("address.js", "text/javascript"),
-    file!("api.js", "text/javascript"),
-    file!("app.js", "text/javascript"),
-    file!("attempts.js", "text/javascript"),
-    file!("charts.js", "text/javascript"),
-    file!("checker.js", "text/javascript"),
-    file!("console.css", "text/css"),
-    file!("deliveries.js", "text/javascript"),
-    file!("delivery.js", "text/javascript"),
-    file!("dialogs.js", "text/javascript"),
-    file!("dom.js", "text/javascript"),
-    file!("explain.js", "text/javascript"),
-    file!("findings.js", "text/javascript"),
-    file!("health.js", "text/javascript"),
-    file!("icon.svg", "image/svg+xml"),
-    file!("payload.js", "text/javascript"),
-    file!("request.js", "text/javascript"),
-    file!("rotate.js", "text/javascript"),
-    file!("schemes.js", "text/javascript"),
-    file!("session.js", "text/javascript"),
-    file!("signature.js", "text/javascript"),
-    file!("spellings.js", "text/javascript"),
-    file!("test-event.js", "text/javascript"),
-    file!("uplot-1.6.32.css", "text/css"),
-    file!("uplot-1.6.32.js", "text/javascript"),
-    file!("uplot-license.txt", "text/plain; charset=utf-8"),
-    file!("webhook-tools.js", "text/javascript"),
-    file!("webhook.js", "text/javascript"),
-    file!("webhooks.js", "text/javascript"),
-];
+include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -77,24 +41,45 @@ async fn main() -> Result<(), lambda_http::Error> {
 }
 
 fn handle(request: &Request) -> Result<Reply, ApiError> {
-    // The page names its files relative to its own address, in which a slash at the end would be a folder more.
-    if request.raw_http_path().ends_with('/') {
-        return Ok(Reply::redirect("../console"));
+    let path = request.raw_http_path();
+    let is_docs = path.trim_end_matches('/').ends_with("/docs");
+    // A page names its files relative to its own address, in which a slash at the end would be a folder more.
+    if path.ends_with('/') {
+        return Ok(Reply::redirect(if is_docs { "../docs" } else { "../console" }));
     }
     let parameters = request.path_parameters_ref();
-    match parameters.and_then(|parameters| parameters.first("file")) {
-        None => Ok(reply(&PAGE)),
-        Some(name) => {
-            let file = FILES.iter().find(|file| file.name == name);
-            file.map(reply).ok_or_else(|| ApiError::NotFound(format!("the console has no file {name}")))
-        }
+    let Some(name) = parameters.and_then(|parameters| parameters.first("file")) else {
+        return Ok(reply(request, if is_docs { &DOCS } else { &CONSOLE }));
+    };
+    if let Some(file) = FILES.iter().find(|file| file.name == name) {
+        return Ok(reply(request, file));
     }
+    // The page was loaded right before an upgrade, and this is what it asks for right after.
+    let successor = FILES.iter().find(|file| file.is_hashed && family(file.name) == family(name));
+    let redirect = successor.map(|file| Reply::redirect(file.name).with_header("cache-control", "no-store"));
+    redirect.ok_or_else(|| ApiError::NotFound(format!("the console has no file {name}")))
 }
 
-fn reply(file: &File) -> Reply {
-    // The scripts import each other by name and must be of one version, so only what has its version in its name is kept.
-    let keep = if file.name.starts_with("uplot-1") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    Reply::file(file.content_type, file.content)
+/// What all versions of a file have in common: its name without the hash.
+fn family(name: &str) -> Option<(&str, &str)> {
+    let (stem, rest) = name.split_once('-')?;
+    Some((stem, rest.split_once('.')?.1))
+}
+
+fn reply(request: &Request, file: &File) -> Reply {
+    let tag = format!("W/\"{}\"", file.hash);
+    let reply = if asks(request, &IF_NONE_MATCH, |known| known.trim_start_matches("W/").trim_matches('"') == file.hash)
+    {
+        Reply::not_modified()
+    } else if asks(request, &ACCEPT_ENCODING, takes_gzip) {
+        Reply::file(file.content_type, file.gzip).with_header("content-encoding", "gzip")
+    } else {
+        Reply::file(file.content_type, file.plain)
+    };
+    let keep = if file.is_hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+    reply
+        .with_header("etag", tag)
+        .with_header("vary", "accept-encoding")
         .with_header("cache-control", keep)
         .with_header("content-security-policy", POLICY)
         .with_header("cross-origin-opener-policy", "same-origin")
@@ -103,30 +88,72 @@ fn reply(file: &File) -> Reply {
         .with_header("x-content-type-options", "nosniff")
 }
 
+/// Whether one of the values that a header lists is as wanted.
+fn asks(request: &Request, header: &HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
+    let lists = request.headers().get_all(header).iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|value| is_wanted(value.trim()))
+}
+
+/// Whether a value of `Accept-Encoding` is gzip, with a weight that is not zero.
+fn takes_gzip(value: &str) -> bool {
+    let (coding, weight) = value.split_once(';').unwrap_or((value, ""));
+    let weight = weight.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse::<f32>);
+    coding.trim().eq_ignore_ascii_case("gzip") && weight.is_ok_and(|weight| weight > 0.0)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
 
     use super::*;
 
     #[test]
-    fn every_file_of_the_folder_is_served() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
-        for entry in fs::read_dir(folder).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            assert!([PAGE].iter().chain(&FILES).any(|file| file.name == name), "{name}");
+    fn every_file_is_compressed_as_it_is() {
+        for file in FILES.iter().chain([&CONSOLE, &DOCS]) {
+            let mut text = String::new();
+            GzDecoder::new(file.gzip).read_to_string(&mut text).unwrap();
+            assert!(text == file.plain, "{}", file.name);
+        }
+    }
+
+    #[test]
+    fn a_client_gets_gzip_only_if_it_takes_it() {
+        for takes in ["gzip", "GZIP", "gzip;q=0.5", "gzip; q=1"] {
+            assert!(takes_gzip(takes), "{takes}");
+        }
+        for refuses in ["", "br", "x-gzip", "gzip;q=0", "gzip; q=0.000", "gzip;q=much"] {
+            assert!(!takes_gzip(refuses), "{refuses}");
         }
     }
 
     /// The policy would refuse it, silently for whoever does not look into the browser's console.
     #[test]
-    fn the_page_has_no_inline_script_or_style() {
-        let page = PAGE.content;
-        for tag in page.split("<script").skip(1) {
-            assert!(tag.starts_with(" type=\"module\" src=\"console/") && tag.contains("\"></script>"), "<script{tag}");
+    fn no_page_has_an_inline_script_or_style() {
+        for page in [&CONSOLE, &DOCS] {
+            for tag in page.plain.split("<script").skip(1) {
+                assert!(
+                    tag.starts_with(" type=\"module\" src=\"console/") && tag.contains("\"></script>"),
+                    "<script{tag}"
+                );
+            }
+            for inline in ["<style", "style=", " onload", " onclick", "javascript:"] {
+                assert!(!page.plain.contains(inline), "{}: {inline}", page.name);
+            }
         }
-        for inline in ["<style", "style=", " onload", " onclick", "javascript:"] {
-            assert!(!page.contains(inline), "{inline}");
+    }
+
+    /// A name without a hash would be a request that a browser has to make on every visit.
+    #[test]
+    fn every_page_loads_hashed_files_alone() {
+        for page in [&CONSOLE, &DOCS] {
+            let names: Vec<_> =
+                page.plain.split("\"console/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+            assert!(names.len() > 1, "{}: {names:?}", page.name);
+            for name in names {
+                assert!(FILES.iter().any(|file| file.is_hashed && file.name == name), "{}: {name}", page.name);
+            }
         }
     }
 }

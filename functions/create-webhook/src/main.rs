@@ -26,7 +26,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         policy: config::egress_policy()?,
         most_per_account: config::parsed("MAX_WEBHOOKS_PER_ACCOUNT")?,
     };
-    api::serve(&gate, |request| create_webhook.handle(request)).await
+    api::serve(&gate, &[], |request| create_webhook.handle(request)).await
 }
 
 impl CreateWebhook {

@@ -14,7 +14,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let deliveries = Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?);
-    api::serve(&gate, |request| handle(&deliveries, request)).await
+    api::serve(&gate, &[], |request| handle(&deliveries, request)).await
 }
 
 async fn handle(deliveries: &Deliveries, request: Request) -> Result<Reply, ApiError> {

@@ -23,7 +23,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
     let deliveries = Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?);
-    api::serve(&gate, |request| handle(&webhooks, &deliveries, request)).await
+    api::serve(&gate, &["status", "limit", "cursor"], |request| handle(&webhooks, &deliveries, request)).await
 }
 
 async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) -> Result<Reply, ApiError> {

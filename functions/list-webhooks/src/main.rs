@@ -13,7 +13,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let aws = config::aws()?;
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
-    api::serve(&gate, |request| handle(&webhooks, request)).await
+    api::serve(&gate, &[], |request| handle(&webhooks, request)).await
 }
 
 async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {

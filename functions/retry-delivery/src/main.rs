@@ -29,7 +29,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
         queue: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
     };
-    api::serve(&gate, |request| retry_delivery.handle(request)).await
+    api::serve(&gate, &[], |request| retry_delivery.handle(request)).await
 }
 
 impl RetryDelivery {

@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let gate = Gate::new(&aws)?;
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
     let queue = Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?);
-    api::serve(&gate, |request| handle(&webhooks, &queue, request)).await
+    api::serve(&gate, &[], |request| handle(&webhooks, &queue, request)).await
 }
 
 async fn handle(webhooks: &Webhooks, queue: &Queue, request: Request) -> Result<Reply, ApiError> {

@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let webhooks = Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?);
     let deliveries = Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?);
     let policy = config::egress_policy()?;
-    api::serve(&gate, |request| handle(&webhooks, &deliveries, &policy, request)).await
+    api::serve(&gate, &[], |request| handle(&webhooks, &deliveries, &policy, request)).await
 }
 
 async fn handle(

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use harness::{http_client, skipped};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -243,6 +244,27 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", light).await;
     }
 
+    /// Has the clock of another time zone, by its name in the tz database.
+    pub(crate) async fn be_in(&self, zone: &str) {
+        self.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone })).await;
+    }
+
+    /// From now on no request for a URL of this pattern is made.
+    pub(crate) async fn block(&self, pattern: &str) {
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setBlockedURLs", json!({ "urls": [pattern] })).await;
+    }
+
+    /// Keeps a picture of the whole page in the folder that `NANO_PICTURES` names, if it names one, for a person to look at.
+    pub(crate) async fn picture(&self, name: &str) {
+        let Some(folder) = env::var_os("NANO_PICTURES") else { return };
+        let order = json!({ "cmd": "Page.captureScreenshot", "params": { "captureBeyondViewport": true } });
+        let picture = self.post("goog/cdp/execute", order).await.unwrap();
+        let picture = BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        let name = name.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
+        fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
+    }
+
     /// Lets the page write to the clipboard, as a browser in front of a person would.
     pub(crate) async fn allow_clipboard(&self) {
         self.devtools(
@@ -308,7 +330,8 @@ fn element(value: &Value) -> String {
     format!("element/{}", value["element-6066-11e4-a52e-4f735466cecf"].as_str().unwrap())
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// Where a program is, if it is installed.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 

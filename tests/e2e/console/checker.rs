@@ -208,7 +208,7 @@ fn cases_of_base64() -> Vec<(Value, String, Vec<&'static str>)> {
 
 /// A code is enough here: what it says to a person stands beside it in signature.js.
 const CHECK: &str = "
-    const { check } = await import(new URL('console/signature.js', document.baseURI));
+    const { check } = (await import(document.querySelector('script').src)).modules.signature;
     const results = [];
     for (const fields of given) {
         const { verdict, expected, findings } = await check(fields);

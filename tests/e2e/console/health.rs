@@ -14,7 +14,7 @@ const A_MINUTE_AND_A_HALF: Duration = Duration::from_secs(90);
 
 /// The pill and the notice of each webhook that is given, with times as they stand in the `datetime` of their elements.
 const NOTICES: &str = "
-    const { healthNotice, statusPill } = await import(new URL('console/health.js', document.baseURI));
+    const { healthNotice, statusPill } = (await import(document.querySelector('script').src)).modules.health;
     return given.map((webhook) => {
         const notice = healthNotice(webhook);
         for (const time of notice?.querySelectorAll('time') ?? []) time.textContent = `[${time.dateTime}]`;

@@ -74,7 +74,7 @@ async fn an_address_that_is_typed_nearly_right_leads_to_the_console_and_head_is_
         assert_eq!(reply.url().as_str(), format!("{}/console", STACK.api_url), "{method}");
         assert_eq!(reply.status(), 200, "{method}");
     }
-    for path in ["/console", "/console/app.js", "/openapi.yaml"] {
+    for path in ["/console", "/console/uplot-license.txt", "/docs", "/openapi.yaml"] {
         let url = format!("{}{path}", STACK.api_url);
         let [head, get] = [client.head(&url), client.get(&url)].map(reqwest::RequestBuilder::send);
         let (head, get) = (head.await.unwrap(), get.await.unwrap());
@@ -91,7 +91,7 @@ async fn an_address_that_is_typed_nearly_right_leads_to_the_console_and_head_is_
 async fn advice_has_the_time_that_an_endpoint_is_given_here() {
     let Some(browser) = Browser::start().await else { return };
     let advice = "
-        const { advice } = await import(new URL('console/explain.js', document.baseURI));
+        const { advice } = (await import(document.querySelector('script').src)).modules.explain;
         return advice({ outcome: 'timeout', http_status: null, duration_ms: 25_013 });";
     let text = browser.script_with(advice, json!(null)).await;
     assert_eq!(text, "Your endpoint has 25 seconds. Answer 2xx first, and do the work afterwards.");
@@ -99,7 +99,7 @@ async fn advice_has_the_time_that_an_endpoint_is_given_here() {
 
 /// Draws both charts of the hours that are given, and returns what stands beside them.
 const CHARTS: &str = "
-    const { drawCharts } = await import(new URL('console/charts.js', document.baseURI));
+    const { drawCharts } = (await import(document.querySelector('script').src)).modules.charts;
     const element = document.createElement('div');
     document.querySelector('main').replaceChildren(element);
     const { stop } = drawCharts(element, given);
@@ -128,4 +128,53 @@ async fn the_charts_say_how_attempts_failed_and_write_numbers_so_that_they_can_b
     ] {
         assert!(text.contains(words), "{words:?} is not in {text}");
     }
+}
+
+/// Whether something is drawn at the left or right edge of each chart of the hours that are given, where it would be cut off.
+const EDGES: &str = "
+    const { drawCharts } = (await import(document.querySelector('script').src)).modules.charts;
+    const element = document.createElement('div');
+    element.className = 'charts';
+    document.querySelector('main').replaceChildren(element);
+    const { stop } = drawCharts(element, given);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const edges = [...element.querySelectorAll('canvas')].map((canvas) => [0, canvas.width - 1].some((x) =>
+        canvas.getContext('2d').getImageData(x, 0, 1, canvas.height).data.some((part) => part > 0)));
+    stop();
+    return edges;";
+
+#[tokio::test]
+async fn no_label_of_a_chart_is_cut_off_on_a_phone() {
+    let Some(browser) = Browser::start().await else { return };
+    browser.read("API key").await;
+    let hour = |at: usize| {
+        json!({ "hour": format!("2026-01-02T{at:02}:00:00.000Z"), "deliveries": 1_234_567, "failures": 0,
+            "failures_by_outcome": {}, "p50_ms": 8_500, "p95_ms": 9_900 })
+    };
+    for width in [390, 320] {
+        browser.look(width, false).await;
+        let hours: Vec<_> = (0..24).map(hour).collect();
+        assert_eq!(browser.script_with(EDGES, json!(hours)).await, json!([false, false]), "{width}");
+    }
+}
+
+#[tokio::test]
+async fn times_name_their_zone_and_boxes_are_of_one_size() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console_zone");
+    let customer = webhook(&key).await;
+    customer.post("/api/v1/webhooks/1/test", &json!({})).await.unwrap();
+    finished(&customer, 1).await;
+    browser.be_in("Asia/Kathmandu").await;
+    sign_in(&browser, &key).await;
+    browser.read("Active").await;
+    browser.go("#/webhooks/1").await;
+    browser.read("Task ended (GMT+5:45)").await;
+    let title = "return document.querySelector('.list time').title.endsWith('Z (shown in GMT+5:45)')";
+    assert_eq!(browser.script(title).await, true);
+    browser.look(320, false).await;
+    browser.click("Edit").await;
+    let sizes = "return [...new Set([...document.querySelectorAll('dialog [type=checkbox]')]
+        .map((box) => `${box.offsetWidth} x ${box.offsetHeight}`))].length";
+    assert_eq!(browser.script(sizes).await, 1);
 }

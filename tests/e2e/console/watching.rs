@@ -11,7 +11,7 @@ use crate::{RECEIVER, STACK, key_for};
 /// Counts the looks of a poll that would look every 20 ms: while something happens, after ten minutes of nothing, and
 /// after a click; then with what is given left of a limit of 60 that comes back in a second, and after that second.
 const POLL: &str = "
-    const { poll, request } = await import(new URL('console/api.js', document.baseURI));
+    const { poll, request } = (await import(document.querySelector('script').src)).modules.api;
     const end = new AbortController();
     let looks = 0;
     poll(end.signal, async () => { looks += 1; return 20; });

@@ -20,7 +20,7 @@ pub(super) struct Request {
     body: Vec<u8>,
 }
 
-const ROUTES: [(&str, &str, &str); 16] = [
+const ROUTES: [(&str, &str, &str); 17] = [
     ("GET", "/api/v1/webhooks", ""),
     ("POST", "/api/v1/webhooks", NEW),
     ("POST", "/api/v1/webhooks", NEW),
@@ -40,6 +40,7 @@ const ROUTES: [(&str, &str, &str); 16] = [
     ("POST", "/api/v1/webhooks/{id}/deliveries/{delivery_id}/retry", ""),
     ("GET", "/openapi.yaml", ""),
     ("GET", "/console", ""),
+    ("GET", "/docs", ""),
     ("GET", "/api//v1/webhooks/", ""),
 ];
 const NEW: &str =

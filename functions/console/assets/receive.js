@@ -1,0 +1,111 @@
+// A program that receives webhooks, in the language of the customer: the tested ones of docs/receivers, with the path of the
+// webhook's URL filled in.
+
+import { parameters, setParameters } from './address.js';
+import { request } from './api.js';
+import { copyButton, fill, h, safely } from './dom.js';
+import { RECEIVERS } from './receivers.js';
+import { webhookTabs } from './tabs.js';
+
+/** A path that means the same in every language and framework here. Others its owner has to write. */
+const PLAIN = /^\/[\w/.~-]*$/;
+
+/** Of one webhook, or without an id for somebody who has none yet. */
+export async function receivePage(content, { ids: [id], signal }) {
+  const webhook = id && (await request('GET', `webhooks/${id}`, { signal }));
+  const path = webhook ? new URL(webhook.url).pathname : '/webhook';
+  document.title = `Receive it · ${id ? `Webhook ${id}` : 'Webhooks'}`;
+
+  const chosen = parameters().get('language');
+  const language = h(
+    'select',
+    { id: 'language', onchange: choose },
+    RECEIVERS.map(({ file, title }) => h('option', { value: file, selected: file === chosen }, title)),
+  );
+  const secret = h('input', {
+    id: 'secret',
+    type: 'password',
+    autocomplete: 'off',
+    autocapitalize: 'none',
+    spellcheck: 'false',
+    placeholder: 'whsec_…',
+    'aria-describedby': 'secret-hint',
+    oninput: showSettings,
+  });
+  const settings = h('div', { class: 'prose' });
+  const program = h('div', { class: 'prose' });
+  choose();
+  showSettings();
+  const hint =
+    'The service shows a secret only once. Paste the one that you saved, and the line below is complete. It stays on ' +
+    'this page and is not sent.';
+  fill(
+    content,
+    webhook ? webhookTabs(id, webhook.url) : h('h1', {}, 'Receive it'),
+    h(
+      'section',
+      { class: 'card prose' },
+      h('h2', {}, 'The settings'),
+      h(
+        'form',
+        { onsubmit: (event) => event.preventDefault() },
+        h('label', { for: 'secret' }, 'Signing secret'),
+        secret,
+        h('p', { class: 'hint', id: 'secret-hint' }, hint),
+      ),
+      settings,
+    ),
+    h(
+      'section',
+      { class: 'card prose' },
+      h('div', { class: 'head' }, h('h2', {}, 'The program'), h('label', { for: 'language', class: 'sr-only' }, 'Language'), language),
+      program,
+    ),
+  );
+
+  function choose() {
+    const receiver = RECEIVERS.find(({ file }) => file === language.value);
+    if (language.value !== (parameters().get('language') ?? RECEIVERS[0].file)) setParameters({ language: language.value });
+    fill(program, programOf(receiver, path));
+  }
+
+  function showSettings() {
+    const lines = `WEBHOOK_SECRET=${secret.value.trim() || 'whsec_…'}\nPORT=8080\n`;
+    fill(settings, copied('.env', lines));
+  }
+}
+
+/** What to install, the path to see to, and the code. */
+function programOf({ file, note, code }, path) {
+  const isPlain = PLAIN.test(path);
+  const filled = isPlain ? code.replace(/(["'])\/webhook\1/, `$1${path}$1`) : code;
+  const where = /["']\/webhook["']/.test(code)
+    ? isPlain
+      ? ['It takes requests at ', h('code', {}, path), ', the path of your URL.']
+      : ['Write the path of your URL, ', h('code', {}, safely(path)), ', in the place of ', h('code', {}, '/webhook'), '.']
+    : 'It takes requests at every path.';
+  return [
+    h('p', {}, spans(note)),
+    h('p', {}, where),
+    copied(file, filled),
+    h(
+      'p',
+      { class: 'hint' },
+      'It listens on this machine alone, for a server in front of it that ends TLS. The tests of this service run it as it ' +
+        'is here, against real deliveries and forged ones.',
+    ),
+  ];
+}
+
+/** A file with a button that copies it. */
+function copied(name, text) {
+  return [
+    h('div', { class: 'head' }, h('h3', {}, name), copyButton(text, `Copy ${name}`)),
+    h('pre', { tabindex: 0, class: 'code', 'aria-label': name }, text),
+  ];
+}
+
+/** A text in which backticks mark code. */
+function spans(text) {
+  return text.split('`').map((part, at) => (at % 2 === 1 ? h('code', {}, part) : part));
+}

@@ -1,0 +1,100 @@
+//! Makes one script of the console's modules. Each becomes a function that gives what the module exports, and they stand
+//! in an order in which each follows those that it imports.
+//!
+//! It knows the forms of `import` and `export` that the modules use, and no others; anything else stops the build.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+/// The modules that are bundled so far, each with its text, and those that are still to come.
+pub(crate) struct Bundle<'a> {
+    modules: &'a BTreeMap<String, String>,
+    done: Vec<String>,
+    open: Vec<String>,
+    script: String,
+}
+
+impl<'a> Bundle<'a> {
+    /// The script of `entry` and of every module. It exports all other modules by name, for the browser's developer tools
+    /// and for tests. Fails if one is never imported.
+    pub(crate) fn of(modules: &'a BTreeMap<String, String>, entry: &str) -> String {
+        let mut bundle = Self { modules, done: Vec::new(), open: Vec::new(), script: String::new() };
+        let body = bundle.body(entry);
+        bundle.script.push_str(&body);
+        for name in modules.keys() {
+            assert!(name == entry || bundle.done.contains(name), "no module imports {name}");
+        }
+        let members = bundle.done.iter().map(|name| format!("'{}': {}", name.trim_end_matches(".js"), variable(name)));
+        let members = members.collect::<Vec<_>>().join(", ");
+        writeln!(bundle.script, "export const modules = {{ {members} }};").unwrap();
+        bundle.script
+    }
+
+    fn add(&mut self, name: &str) {
+        if self.done.iter().any(|done| done == name) {
+            return;
+        }
+        assert!(!self.open.iter().any(|open| open == name), "{name} imports itself: {:?}", self.open);
+        self.open.push(name.to_owned());
+        let body = self.body(name);
+        let exports = without_comments(&self.modules[name]).filter_map(|line| line.strip_prefix("export "));
+        let exports = exports.map(member).collect::<Vec<_>>().join(", ");
+        writeln!(self.script, "const {} = (() => {{\n{body}return {{ {exports} }};\n}})();", variable(name)).unwrap();
+        self.open.pop();
+        self.done.push(name.to_owned());
+    }
+
+    /// A module's text, with its imports taken from the modules before it and without the word `export`.
+    fn body(&mut self, name: &str) -> String {
+        let modules = self.modules;
+        let text = modules.get(name).unwrap_or_else(|| panic!("there is no module {name}"));
+        // What is loaded later may be gone by then: an upgrade replaces it.
+        assert!(!text.contains("import("), "{name} loads a module later");
+        let mut body = String::new();
+        for line in without_comments(text) {
+            if let Some(import) = line.strip_prefix("import ") {
+                let (names, from) = import.split_once(" from './").unwrap_or_else(|| panic!("{name}: {line}"));
+                let from = from.strip_suffix("';").unwrap_or_else(|| panic!("{name}: {line}"));
+                self.add(from);
+                let names = if names.starts_with('{') { names.to_owned() } else { format!("{{ default: {names} }}") };
+                writeln!(body, "const {names} = {};", variable(from)).unwrap();
+            } else if !line.starts_with("export {") {
+                writeln!(body, "{}", line.strip_prefix("export ").unwrap_or(line)).unwrap();
+            }
+        }
+        body
+    }
+}
+
+/// The lines that are not comments, which are a sixth of the bytes, and the comment at the beginning if it is a block: a
+/// license.
+fn without_comments(text: &str) -> impl Iterator<Item = &str> {
+    let (mut is_comment, mut is_license) = (false, text.starts_with("/*"));
+    text.lines().filter(move |line| {
+        let line = line.trim();
+        let begins = !is_comment && line.starts_with("/*");
+        is_comment |= begins;
+        let is_left_out = (is_comment && !is_license) || line.starts_with("//");
+        if is_comment && line.contains("*/") {
+            assert!(line.ends_with("*/"), "code follows a comment: {line}");
+            (is_comment, is_license) = (false, false);
+        }
+        !is_left_out
+    })
+}
+
+/// The member for one line with `export`.
+fn member(export: &str) -> String {
+    if let Some(name) = export.strip_prefix("{ ").and_then(|export| export.strip_suffix(" as default };")) {
+        return format!("default: {name}");
+    }
+    let declared =
+        ["async function ", "function ", "class ", "const "].iter().find_map(|kind| export.strip_prefix(kind));
+    let declared = declared.unwrap_or_else(|| panic!("export {export}"));
+    let end = declared.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+    declared[..end.unwrap_or(declared.len())].to_owned()
+}
+
+/// The variable that holds what a module exports. No module has a name with a `$`.
+fn variable(name: &str) -> String {
+    format!("$${}", name.trim_end_matches(".js").replace(['-', '.'], "_"))
+}

@@ -1,0 +1,63 @@
+//! Makes what the console serves out of `assets/`: one script and one style sheet, named by their content, and everything
+//! compressed, so that a visit costs a few requests, the next one none, and a request no work.
+
+#![expect(clippy::unwrap_used, reason = "a build that cannot go on stops, and says where")]
+#![expect(clippy::print_stdout, reason = "that is how a build script speaks to Cargo")]
+
+mod bundle;
+mod docs;
+mod output;
+mod receivers;
+mod text;
+
+use std::{collections::BTreeMap, env, fs, path::Path};
+
+use self::{bundle::Bundle, output::Output};
+
+/// A folder with the console's own texts.
+const ASSETS: &str = "assets";
+const OPENAPI: &str = "../../openapi.yaml";
+const DOCS: &str = "../../docs";
+const GUIDE: &str = "../../docs/verifying.md";
+const RECEIVERS: &str = "../../docs/receivers";
+/// In the order in which they stand in the style sheet.
+const STYLES: [&str; 2] = ["uplot-1.6.32.css", "console.css"];
+
+fn main() {
+    for input in [ASSETS, OPENAPI, GUIDE, RECEIVERS, "build"] {
+        println!("cargo::rerun-if-changed={input}");
+    }
+    let mut output = Output::new();
+    let icon = output.add_hashed("icon.svg", "image/svg+xml", &asset("icon.svg"));
+    let styles = output.add_hashed("console.css", "text/css", &STYLES.map(asset).concat());
+    let script = Bundle::of(&modules(), "app.js").replace("console/icon.svg", &format!("console/{icon}"));
+    let script = output.add_hashed("app.js", "text/javascript", &script);
+    output.add("uplot-license.txt", "text/plain; charset=utf-8", &asset("uplot-license.txt"));
+
+    let named = |page: String| {
+        let names = [("icon.svg", &icon), ("console.css", &styles), ("app.js", &script)];
+        names.iter().fold(page, |page, (name, hashed)| {
+            page.replace(&format!("\"console/{name}\""), &format!("\"console/{hashed}\""))
+        })
+    };
+    output.add_page("CONSOLE", &named(asset("index.html")));
+    let openapi = fs::read_to_string(OPENAPI).unwrap();
+    output.add_page("DOCS", &named(docs::page(&openapi, &asset("docs.html"))));
+    output.finish();
+}
+
+/// The console's modules and those that the build makes, by name.
+fn modules() -> BTreeMap<String, String> {
+    let names = fs::read_dir(ASSETS).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let scripts = names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "js"));
+    let mut modules: BTreeMap<_, _> = scripts.map(|name| (name.clone(), asset(&name))).collect();
+    // The version that stands in the `User-Agent` of deliveries.
+    let version = env::var("CARGO_PKG_VERSION").unwrap();
+    modules.insert("version.js".into(), format!("export const VERSION = '{version}';\n"));
+    modules.insert("receivers.js".into(), receivers::module(Path::new(DOCS)));
+    modules
+}
+
+fn asset(name: &str) -> String {
+    fs::read_to_string(Path::new(ASSETS).join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}

@@ -1,0 +1,64 @@
+"""Calls every operation of openapi.yaml through the client that openapi-python-client made of it, and checks what comes back.
+
+Arguments: the API's URL, a key, and the URL of an endpoint that answers 200. Prints the operations that it called.
+"""
+
+import importlib
+import json
+import sys
+import time
+
+from nano_client import AuthenticatedClient, Client
+from nano_client.models import NewWebhook, Rotation, TestEvent, WebhookChange
+from nano_client.models.event import Event
+from nano_client.models.webhook_status import WebhookStatus
+
+base, key, endpoint = sys.argv[1:]
+customer, anybody = AuthenticatedClient(base_url=base, token=key), Client(base_url=base)
+called = []
+
+
+def call(tag, operation, expected, *arguments, client=customer, **options):
+    """Calls an operation; gives the reply's model, or the raw reply where it is no JSON."""
+    name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in operation)
+    module = importlib.import_module(f"nano_client.api.{tag}.{name}")
+    response = module.sync_detailed(*arguments, client=client, **options)
+    assert response.status_code == expected, (operation, response.status_code, response.content)
+    assert tag == "public" or response.parsed is not None, f"{operation} has no model"
+    called.append(operation)
+    return response.parsed if response.parsed is not None else response
+
+
+def first_delivery(webhook):
+    for _ in range(300):
+        page = call("deliveries", "listDeliveries", 200, webhook, limit=5).data
+        if page.deliveries and page.deliveries[0].status.value == "delivered":
+            return page.deliveries[0]
+        time.sleep(0.2)
+    raise SystemExit("the test event does not arrive")
+
+
+new = NewWebhook(url=endpoint, events=[Event.JOB_COMPLETED, Event.JOB_FAILED])
+created = call("webhooks", "createWebhook", 201, body=new).data
+assert created.secret_key.startswith("whsec_") and created.url == endpoint
+webhook = created.id
+assert [one.id for one in call("webhooks", "listWebhooks", 200).data] == [webhook]
+assert call("webhooks", "getWebhook", 200, webhook).data.circuit.value == "closed"
+change = WebhookChange(events=[Event.JOB_FAILED], status=WebhookStatus.ACTIVE)
+assert call("webhooks", "updateWebhook", 200, webhook, body=change).data.events == [Event.JOB_FAILED]
+sent = call("webhooks", "testWebhook", 202, webhook, body=TestEvent(event=Event.JOB_COMPLETED)).data
+assert first_delivery(webhook).id == sent.id
+delivery = call("deliveries", "getDelivery", 200, webhook, sent.id).data
+assert delivery.payload.event == "job.completed" and delivery.attempts[0].http_status == 200
+assert call("deliveries", "retryDelivery", 202, webhook, sent.id).data.id == sent.id
+assert len(call("webhooks", "getStats", 200, webhook, hours=2).data.hours) == 2
+assert call("webhooks", "rotateSecret", 200, webhook, body=Rotation(overlap_seconds=60)).data.secret_key
+assert call("webhooks", "probeWebhook", 409, webhook).error.code == "conflict"
+assert call("webhooks", "deleteWebhook", 200, webhook).data.id == webhook
+assert "nothing" not in call("webhooks", "getWebhook", 404, webhook).error.message
+
+assert b"openapi: 3.1" in call("public", "getOpenapi", 200, client=anybody).content
+assert b"<html" in call("public", "getConsole", 200, client=anybody).content
+assert b"<html" in call("public", "getDocs", 200, client=anybody).content
+assert b"Leon Sorokin" in call("public", "getConsoleFile", 200, "uplot-license.txt", client=anybody).content
+print(json.dumps(sorted(set(called))))

@@ -1,0 +1,121 @@
+//! What a visit of the console costs, and what an upgrade changes for a tab that is open.
+
+use harness::{Customer, Reply, http_client};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use super::{Browser, sign_in, webhook};
+use crate::{STACK, key_for};
+
+/// The page itself and the files that it loaded, each with the bytes that came over the network, headers included; what
+/// came from the browser's cache has none.
+const LOADED: &str = "
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const loaded = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+    return loaded.filter(({ name }) => !name.includes('/api/v1/'))
+        .map(({ name, transferSize }) => [new URL(name).pathname, transferSize]);";
+
+#[tokio::test]
+async fn the_first_visit_is_small_and_the_second_downloads_no_file_again() {
+    let Some(browser) = Browser::start().await else { return };
+    browser.read("API key").await;
+    let first = loaded(&browser).await;
+    let total: u64 = first.iter().map(|(_, bytes)| bytes).sum();
+    eprintln!("first visit: {total} bytes in {} requests: {first:?}", first.len());
+    assert!(first.len() < 6 && first.iter().all(|(_, bytes)| *bytes > 0), "{first:?}");
+    assert!(total < 100_000, "{total} bytes: {first:?}");
+
+    let key = key_for("acct_console_assets");
+    webhook(&key).await;
+    sign_in(&browser, &key).await;
+    browser.read("Active").await;
+    for (page, text) in [("", "Active"), ("#/webhooks/1", "Median"), ("#/signature", "Still missing")] {
+        browser.go(page).await;
+        browser.read(text).await;
+        let second = loaded(&browser).await;
+        let names = |visit: &[(String, u64)]| visit.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&second), names(&first), "{page}");
+        // The page is asked for again and answered 304, with headers alone.
+        let (document, files) = second.split_first().unwrap();
+        eprintln!("second visit of {page:?}: {second:?}");
+        assert!(document.1 < first[0].1, "{page}: {second:?}");
+        assert!(files.iter().all(|(_, bytes)| *bytes == 0), "{page}: {second:?}");
+    }
+}
+
+/// The page first, then each file once: an image that stands in two places is loaded for one of them.
+async fn loaded(browser: &Browser) -> Vec<(String, u64)> {
+    let loaded = browser.script_with(LOADED, json!(null)).await;
+    let mut files: Vec<(String, u64)> = Vec::new();
+    for entry in loaded.as_array().unwrap() {
+        let (name, bytes) = (entry[0].as_str().unwrap(), entry[1].as_u64().unwrap());
+        match files.iter_mut().find(|(known, _)| known == name) {
+            Some(file) => file.1 += bytes,
+            None => files.push((name.to_owned(), bytes)),
+        }
+    }
+    files[1..].sort();
+    files
+}
+
+#[tokio::test]
+async fn a_page_is_answered_304_to_who_has_it_and_a_file_may_be_kept_for_good() {
+    let page = ask("/console", &[]).await;
+    let tag = page.headers["etag"].to_str().unwrap();
+    assert_eq!((page.status, &page.headers["cache-control"]), (200, &"no-cache".parse().unwrap()));
+    for known in [tag, &format!("\"another\", {tag}"), tag.trim_start_matches("W/")] {
+        let again = ask("/console", &[("if-none-match", known)]).await;
+        assert_eq!((again.status, again.text.as_str()), (304, ""), "{known}");
+        assert_eq!(again.headers["etag"], tag);
+    }
+    assert_eq!(ask("/console", &[("if-none-match", "\"another\"")]).await.status, 200);
+
+    let script = script_of(&page);
+    let file = ask(&format!("/console/{script}"), &[]).await;
+    let kept = &file.headers["cache-control"];
+    assert_eq!((file.status, kept), (200, &"public, max-age=31536000, immutable".parse().unwrap()));
+    assert!(!file.headers.contains_key("content-encoding"), "who takes nothing else gets it as it is");
+    let compressed = ask(&format!("/console/{script}"), &[("accept-encoding", "br, gzip")]).await;
+    assert_eq!(compressed.headers["content-encoding"], "gzip");
+    assert_eq!(compressed.headers["vary"], "accept-encoding");
+}
+
+/// The page came from the version before, and what it asks for is no longer there.
+#[tokio::test]
+async fn a_page_that_was_loaded_right_before_an_upgrade_gets_the_newer_files() {
+    let script = script_of(&ask("/console", &[]).await);
+    let old = http_client().get(format!("{}/console/app-0123456789abcdef.js", STACK.api_url)).send().await.unwrap();
+    assert_eq!(old.url().as_str(), format!("{}/console/{script}", STACK.api_url));
+    assert_eq!((old.status(), &old.headers()["content-type"]), (StatusCode::OK, &"text/javascript".parse().unwrap()));
+    for nothing in ["/console/app.js", "/console/app-0123456789abcdef.css", "/console/other-0123456789abcdef.js"] {
+        assert_eq!(ask(nothing, &[]).await.status, 404, "{nothing}");
+    }
+}
+
+/// A tab that is open works on when every file that it was made of is gone.
+#[tokio::test]
+async fn a_tab_that_is_open_needs_no_further_file() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console_upgrade");
+    webhook(&key).await;
+    browser.read("API key").await;
+    browser.block("*/console/*").await;
+    sign_in(&browser, &key).await;
+    browser.read("Active").await;
+    for (page, text) in [("#/webhooks/1", "Median"), ("#/signature", "Still missing"), ("#/", "Add webhook")] {
+        browser.script(&format!("location.hash = '{page}'")).await;
+        browser.read(text).await;
+    }
+    browser.click("Add webhook").await;
+    browser.read("Endpoint URL").await;
+    assert_eq!(browser.complaints(&[]).await, [""; 0]);
+}
+
+async fn ask(path: &str, headers: &[(&str, &str)]) -> Reply {
+    Customer::without_key(&STACK).send_with(Method::GET, path, None, headers).await.unwrap()
+}
+
+fn script_of(page: &Reply) -> String {
+    let rest = page.text.split("src=\"console/").nth(1).unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}

@@ -15,8 +15,8 @@ use crate::{
     world::{Functions, World},
 };
 
-/// How many webhooks an account has, and how large the bodies are. The last is the most that a batch can be.
-const CASES: [Case; 4] = [Case::new(1, 300), Case::new(5, 300), Case::new(50, 300), Case::new(50, 256 * 1024)];
+/// The largest body that there is, in bytes.
+pub(crate) const LARGEST: usize = 256 * 1024;
 
 #[derive(Clone, Copy)]
 struct Case {
@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) deliveries: usize,
     pub(crate) runs: usize,
     pub(crate) sandboxes: usize,
+    /// How many bytes a body has where the batch is to be as large as it can be.
+    pub(crate) largest: usize,
 }
 
 /// The figures of one run.
@@ -53,9 +55,10 @@ struct Run {
 /// Runs it.
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     let memory_mb = functions.function("fan-out")?.memory_mb;
-    let mut runs: Vec<Vec<Run>> = CASES.iter().map(|_| Vec::new()).collect();
+    let cases = [Case::new(1, 300), Case::new(5, 300), Case::new(50, 300), Case::new(50, options.largest)];
+    let mut runs: Vec<Vec<Run>> = cases.iter().map(|_| Vec::new()).collect();
     for _ in 0..options.runs {
-        for (case, runs) in CASES.into_iter().zip(&mut runs) {
+        for (case, runs) in cases.into_iter().zip(&mut runs) {
             runs.push(measure(functions, options, case)?);
         }
     }
@@ -69,7 +72,7 @@ pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
         "peak RSS MiB"
     ]];
     let mut figures = Vec::new();
-    for (Case { webhooks, body_bytes }, runs) in CASES.into_iter().zip(&runs) {
+    for (Case { webhooks, body_bytes }, runs) in cases.into_iter().zip(&runs) {
         let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
         let cpu_ms = of(|run| run.cpu_ms);
         let figure = json!({

@@ -191,7 +191,7 @@ fn run(command: &Command) -> Result<Report> {
             dispatch::run(&functions, &options)
         }
         Instrument::FanOut { deliveries, runs, sandboxes } => {
-            fan_out::run(&functions, &fan_out::Options { deliveries, runs, sandboxes })
+            fan_out::run(&functions, &fan_out::Options { deliveries, runs, sandboxes, largest: fan_out::LARGEST })
         }
         Instrument::Cost { completions } => cost::run(&functions, completions, true),
         Instrument::Release { due, runs } => release::run(&functions, &release::Options { due, runs }),

@@ -256,7 +256,12 @@ impl Webhook {
         } else {
             let (after, before) = (reached(oldest, &picked), reached(newest, &picked));
             let (after, before) = (after.or(drain.after), before.or(drain.before));
-            Drain { per_minute, after, before, empty_at: None, next_at: now + ALMOST_A_MINUTE, ..drain }
+            if after >= before {
+                // Both ends have met: this pass has sent all that its search found.
+                Drain { per_minute, next_at: now + MINUTE + gap, ..searched }
+            } else {
+                Drain { per_minute, after, before, empty_at: None, next_at: now + ALMOST_A_MINUTE, ..drain }
+            }
         };
         let send = (0..).zip(picked).map(|(number, id)| (id, spread(number))).collect();
         Drained { pace: Pace { drain: Some(drain), ..pace }, send }
@@ -293,10 +298,10 @@ fn spread(number: u32) -> Duration {
     MINUTE.mul_f64((f64::from(number) * GOLDEN).fract())
 }
 
-/// How far down a list was picked.
+/// How far down a list everything was picked. Further down there may be some that were picked from the other list's end.
 fn reached(list: &[DeliveryId], picked: &[DeliveryId]) -> Option<DeliveryId> {
     let picked: HashSet<_> = picked.iter().collect();
-    list.iter().rev().find(|id| picked.contains(id)).cloned()
+    list.iter().take_while(|id| picked.contains(id)).last().cloned()
 }
 
 /// A time between two deliveries', as an id to search from, so that a probe need not be one of the oldest or the newest:

@@ -42,6 +42,8 @@ impl Table {
     }
 
     fn search(&self, search: &Search) -> (Vec<DeliveryId>, Vec<DeliveryId>) {
+        let is_range = search.after.as_ref().zip(search.before.as_ref()).is_none_or(|(after, before)| after < before);
+        assert!(is_range, "DynamoDB refuses a range that ends before it begins: {search:?}");
         let inside = |id: &&DeliveryId| {
             search.after.as_ref().is_none_or(|after| *id > after) && search.before.as_ref().is_none_or(|it| *id < it)
         };
@@ -271,6 +273,19 @@ fn a_circuit_that_opens_again_begins_its_next_drain_slowly() {
     assert_eq!(webhook.circuit(), Circuit::Open);
     let mut webhook = after(&webhook, vec![success(1, 400)]);
     assert_eq!(table.run(&mut webhook, 401).len(), 30);
+}
+
+#[test]
+fn a_drain_of_any_size_sends_everything_once_and_closes_the_circuit() {
+    for held in 0..=400 {
+        let (mut webhook, mut table, mut at, mut sent) = (recovering(), Table::of(0..held), 20, 0);
+        while webhook.circuit() == Circuit::Recovering {
+            sent += table.run(&mut webhook, at).len();
+            at += 30;
+            assert!(at < 7_200, "{held} are held, {sent} were sent");
+        }
+        assert_eq!((sent as u64, table.0.len(), webhook.circuit()), (held, 0, Circuit::Closed), "{held}");
+    }
 }
 
 #[test]

@@ -114,8 +114,8 @@ pub struct Due {
 
 /// How many items DynamoDB writes at once.
 const BATCH: usize = 25;
-/// How long an entry is kept after it was due.
-const KEPT: Duration = Duration::from_hours(48);
+/// How long an entry is kept after it was due. If `release` does not run for longer, retries are lost.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 /// An entry that is to be released is never stored under a time that is less than this ahead. `release` goes past the
 /// present, and what is written behind its cursor is found an hour later by the sweep. This is more than a write takes.
 const AHEAD: Duration = Duration::from_secs(5);

@@ -107,7 +107,7 @@ impl Deliveries {
             0 => self.insert(item),
             version => self.update(item, version),
         };
-        let answer = new_answer(&write.delivery, expires_at)
+        let answer = new_answer(&write.delivery, kept_longer(expires_at))
             .map(|answer| self.insert(attributes(serde_dynamo::to_item(answer))));
         let statements = iter::once(delivery).chain(answer);
         statements.map(|(text, parameters)| statement(text, parameters)).collect()
@@ -157,6 +157,12 @@ fn statement(text: String, parameters: Vec<AttributeValue>) -> BatchStatementReq
 /// In order, so that deliveries in the same state make the same statement.
 fn attributes(item: Result<Item, serde_dynamo::Error>) -> BTreeMap<String, AttributeValue> {
     item.expect("its fields are valid attributes").into_iter().collect()
+}
+
+/// How long an answer is kept: twice as long, because later attempts of the delivery may name it.
+fn kept_longer(expires_at: i64) -> i64 {
+    let now = Timestamp::now().as_second();
+    now + 2 * (expires_at - now)
 }
 
 /// The last attempt's answer, if it is long and was not stored with an earlier attempt.

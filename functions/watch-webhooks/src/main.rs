@@ -5,6 +5,8 @@
 mod notifier;
 mod watcher;
 
+use std::sync::atomic::AtomicBool;
+
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
@@ -31,6 +33,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                     deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
                     stack: config::text("STACK_NAME")?,
                     patience: config::seconds("NOTIFY_FAILING_AFTER_SECONDS")?,
+                    has_failed: AtomicBool::default(),
                 })
             })
             .transpose()?,

@@ -3,7 +3,10 @@
 //! A notification that cannot be sent does not hold up the stream: health matters more, and a bus that does not exist would
 //! keep every circuit from opening. The health says that it was not sent, and a later record of the webhook sends it.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use nano_webhooks::{
@@ -26,9 +29,16 @@ pub(crate) struct Notifier {
     pub(crate) stack: String,
     /// How long every attempt of a webhook must have failed.
     pub(crate) patience: Duration,
+    /// Whether the bus has not taken a notification of this batch. Then it is sent no other: each could take as long.
+    pub(crate) has_failed: AtomicBool,
 }
 
 impl Notifier {
+    /// Begins a batch.
+    pub(crate) fn begin(&self) {
+        self.has_failed.store(false, Relaxed);
+    }
+
     /// Sends a notification about a webhook. Returns whether the bus took it.
     pub(crate) async fn notify(&self, webhook: &Webhook, notification: Notification, recorded: &Recorded) -> bool {
         let held = if notification == Notification::Recovered { self.held(webhook).await } else { None };
@@ -58,9 +68,14 @@ impl Notifier {
         held: Option<usize>,
     ) -> bool {
         let notice = webhook.notice(&self.stack, last, held);
-        let sent = timeout(TIME_TO_SEND, self.bus.put(name, &notice)).await;
-        let sent = sent.unwrap_or_else(|_| Err(BusError("it took too long".into())));
+        let sent = if self.has_failed.load(Relaxed) {
+            Err(BusError("the bus did not take another one just before".into()))
+        } else {
+            let sent = timeout(TIME_TO_SEND, self.bus.put(name, &notice)).await;
+            sent.unwrap_or_else(|_| Err(BusError("it took too long".into())))
+        };
         if let Err(err) = &sent {
+            self.has_failed.store(true, Relaxed);
             let (account_id, webhook_id, cause) = (webhook.account_id.as_str(), webhook.id.0, telemetry::chain(err));
             tracing::error!(account_id, webhook_id, notification = name, cause, "the operator was not notified");
         }

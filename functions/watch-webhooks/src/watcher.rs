@@ -39,6 +39,7 @@ struct Watched {
 impl Watcher {
     /// Works on a batch. Fails if the health of any webhook could not be stored: then the batch comes again.
     pub(crate) async fn handle(&self, changes: Changes) -> (Metrics, Result<(), Error>) {
+        self.notifier.iter().for_each(Notifier::begin);
         let watching = stream::iter(changes.recorded()).map(async |((account, id), recorded)| {
             self.watch(&account, id, &recorded).await.inspect_err(|err| {
                 let (account_id, webhook_id, cause) = (account.as_str(), id.0, telemetry::chain(err.as_ref()));

@@ -165,7 +165,7 @@ fn what_could_move_a_cursor_is_not_in_the_history() {
 }
 
 #[test]
-fn what_is_kept_of_a_body_is_1_kib_even_where_each_byte_is_replaced() {
+fn what_is_kept_of_a_body_is_850_bytes_even_where_each_byte_is_replaced() {
     let attempted = attempt(&HOSTILE.on("/replaced", [Says(answer("200 OK", "", [0; 4096]))]));
     assert_eq!(attempted.response(), "\u{FFFD}".repeat(850 / 3));
 }

@@ -92,41 +92,44 @@ impl Release {
         Ok((is_ours && more).then_some(end))
     }
 
-    /// The attempts among these that were never made. A delivery that cannot be read is passed over.
-    async fn lost(&self, waits: &[Wait], now: Timestamp, done: &mut Done) -> Result<Vec<Message>, StoreError> {
+    /// The attempts among these that were never made, each to be looked at again after as long as it is overdue now. It may not be
+    /// lost: while no dispatcher works, all messages wait on the queue, and an attempt must not get another one each hour. A
+    /// delivery that cannot be read is passed over.
+    async fn lost(&self, waits: &[Wait], now: Timestamp, done: &mut Done) -> Result<Vec<Wait>, StoreError> {
         let names = waits.iter().map(|wait| &wait.message);
         let names: Vec<_> = names.map(|it| (&it.account_id, it.webhook_id, &it.delivery_id)).collect();
         let found = self.deliveries.find_all(&names, false).await?;
         let mut lost = Vec::new();
         for (Wait { message, .. }, delivery) in waits.iter().zip(found) {
             match delivery {
-                Ok(Some(delivery)) if is_lost(message, &delivery, now) => lost.push(message.clone()),
-                Ok(_) => {}
+                Ok(Some(delivery)) => {
+                    let overdue = overdue(message, &delivery, now);
+                    lost.extend(overdue.map(|by| Wait { due: now + by, message: message.clone(), carried: true }));
+                }
+                Ok(None) => {}
                 Err(err) => done.fault(&err, "an overdue delivery cannot be read"),
             }
         }
         Ok(lost)
     }
 
-    /// Sends lost messages again, each with a new entry that is looked at an hour later.
-    async fn send_again(&self, lost: &[Message], run: Run) -> Result<(), Failure> {
+    /// Sends lost messages again, each with its new entry.
+    async fn send_again(&self, lost: &[Wait], run: Run) -> Result<(), Failure> {
         if lost.is_empty() {
             return Ok(());
         }
         tracing::warn!(attempts = lost.len(), "attempts that are overdue by an hour are asked for again");
-        let again = lost.iter().map(|message| Wait { due: run.now, message: message.clone(), carried: true });
-        let added = self.waiting.add(&again.collect::<Vec<_>>()).await;
-        added.into_iter().collect::<Result<(), _>>()?;
-        self.send(lost.iter().map(|message| (message, Duration::ZERO)).collect(), run).await
+        self.waiting.add(lost).await.into_iter().collect::<Result<(), _>>()?;
+        self.send(lost.iter().map(|wait| (&wait.message, Duration::ZERO)).collect(), run).await
     }
 }
 
-/// Whether the attempt that a message asks for should have been made an hour ago, and was not.
-fn is_lost(message: &Message, stored: &Delivery, now: Timestamp) -> bool {
+/// For how long the attempt that a message asks for is overdue, if it should have been made an hour ago, and was not.
+fn overdue(message: &Message, stored: &Delivery, now: Timestamp) -> Option<SignedDuration> {
     let Delivery { state, round, tries, next_attempt_at, .. } = stored;
-    *state == State::Retrying
-        && (message.round, message.attempt) == (*round, tries + 1)
-        && next_attempt_at.is_some_and(|due| due < now - OVERDUE + A_MOMENT)
+    let is_awaited = *state == State::Retrying && (message.round, message.attempt) == (*round, tries + 1);
+    let by = now.duration_since(next_attempt_at.filter(|_| is_awaited)?);
+    (by > OVERDUE - A_MOMENT).then_some(by)
 }
 
 #[cfg(test)]
@@ -151,8 +154,9 @@ mod tests {
     #[test]
     fn an_attempt_that_was_not_made_within_an_hour_is_lost() {
         let hour_ago = now() - OVERDUE;
-        assert!(is_lost(&message(), &waiting_since(hour_ago), now()));
-        assert!(!is_lost(&message(), &waiting_since(hour_ago + A_MOMENT), now()));
+        assert_eq!(overdue(&message(), &waiting_since(hour_ago), now()), Some(OVERDUE));
+        assert_eq!(overdue(&message(), &waiting_since(hour_ago + A_MOMENT), now()), None);
+        assert_eq!(overdue(&message(), &waiting_since(hour_ago - OVERDUE), now()), Some(OVERDUE * 2));
     }
 
     #[test]
@@ -166,7 +170,7 @@ mod tests {
             Delivery { state: State::Delivered, next_attempt_at: None, ..waiting() },
         ];
         for other in others {
-            assert!(!is_lost(&message(), &other, now()), "{other:?}");
+            assert_eq!(overdue(&message(), &other, now()), None, "{other:?}");
         }
     }
 }

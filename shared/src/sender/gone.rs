@@ -6,7 +6,8 @@
 
 use std::{
     fmt::Write as _,
-    fs,
+    fs::File,
+    io::{BufRead, BufReader},
     net::{IpAddr, SocketAddr},
 };
 
@@ -18,14 +19,14 @@ const UNHEARD: u32 = 2;
 /// no such table, as macOS.
 pub(super) fn is_gone(ends: (SocketAddr, SocketAddr)) -> bool {
     let table = if ends.0.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
-    fs::read_to_string(table).is_ok_and(|table| is_unheard(&table, ends))
+    // Row by row: a machine may have many connections.
+    File::open(table).is_ok_and(|table| is_unheard(BufReader::new(table), ends))
 }
 
 /// Reads the table (`Documentation/networking/proc_net_tcp.rst` of Linux).
-fn is_unheard(table: &str, (ours, theirs): (SocketAddr, SocketAddr)) -> bool {
+fn is_unheard(table: impl BufRead, (ours, theirs): (SocketAddr, SocketAddr)) -> bool {
     let (ours, theirs) = (written(ours), written(theirs));
-    let mut rows = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
-    rows.any(|row| match row[..] {
+    table.lines().map_while(Result::ok).any(|row| match row.split_ascii_whitespace().collect::<Vec<_>>()[..] {
         // Of what waits for an acknowledgement, the retransmissions (hexadecimal); of what waits for room at the receiver, the
         // questions whether there is some (decimal).
         [_, from, to, _, _, _, retransmissions, _, questions, ..] if from == ours && to == theirs => {
@@ -59,7 +60,7 @@ mod tests {
 
     fn is_gone(row: &str) -> bool {
         let ends = ("127.0.0.1:48836".parse().unwrap(), "93.184.215.14:443".parse().unwrap());
-        is_unheard(&format!("{TABLE}{row}\n"), ends)
+        is_unheard(format!("{TABLE}{row}\n").as_bytes(), ends)
     }
 
     #[test]

@@ -256,7 +256,7 @@ impl Webhook {
         } else {
             let (after, before) = (reached(oldest, &picked), reached(newest, &picked));
             let (after, before) = (after.or(drain.after), before.or(drain.before));
-            if after >= before {
+            if after.as_ref().zip(before.as_ref()).is_some_and(|(after, before)| after >= before) {
                 // Both ends have met: this pass has sent all that its search found.
                 Drain { per_minute, next_at: now + MINUTE + gap, ..searched }
             } else {

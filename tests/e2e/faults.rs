@@ -166,7 +166,7 @@ async fn settle(producer: &Producer, faults: &Faults, within: Duration) {
     work_off(producer, || faults.under_way(), within).await;
 }
 
-/// Waits until the queues are empty and so many calls on the wire are none, for a while.
+/// Waits until three looks in a row find the queues empty and no call under way. `calls` says how many calls there are.
 async fn work_off(producer: &Producer, calls: impl Fn() -> usize, within: Duration) {
     let start = Instant::now();
     let mut quiet = 0;

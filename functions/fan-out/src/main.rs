@@ -119,7 +119,7 @@ impl FanOut {
             });
             self.deliveries.send(messages, deadline).await
         };
-        // First for the endpoints that are well: a table that takes nothing costs them no time.
+        // Deliveries for working endpoints go first: they must not wait for a table that does not answer.
         let mut refused = queue_up(&up).await;
         let mut held = Held::default();
         let half_the_time = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;

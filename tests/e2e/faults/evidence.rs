@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
+    time::UNIX_EPOCH,
 };
 
 use harness::{Customer, DeadLetter, Producer, Received, Receiver, signature};
@@ -13,10 +14,14 @@ use super::{
     world::{Fate, SECRET, Task, Webhook, World},
 };
 
-/// No delivery is requested more often than this: the attempts that count, and some that were made and not recorded.
-const MOST_REQUESTS: usize = ATTEMPTS + 12;
+/// So many requests of one delivery may be missing in its record: the dispatcher was killed, or the table took no write, after
+/// the request.
+const MOST_UNRECORDED: usize = 12;
 /// Out of a thousand completions, those that may meet with so many faults that they end as dead letters.
 const UNLUCKY: usize = 10;
+/// Out of a thousand deliveries, those that may use up their schedule on an endpoint that refuses each attempt. A slow machine
+/// makes a delivery meet two outages.
+const REFUSED: usize = 20;
 
 pub(super) struct Evidence {
     /// What the receiver got, by path and task.
@@ -42,6 +47,8 @@ struct Seen {
     requests: usize,
     /// Those that were answered 2xx.
     taken: usize,
+    /// When each came, in seconds since 1970, and its answer.
+    answers: Vec<(u64, Option<u16>)>,
     badly_signed: usize,
 }
 
@@ -72,7 +79,7 @@ impl Evidence {
     /// Everything that is not as it must be.
     pub(super) fn problems(&self, world: &World) -> Vec<String> {
         let mut problems = Vec::new();
-        let (mut explained_requests, mut explained_records) = (0, 0);
+        let (mut explained_requests, mut explained_records, mut refused) = (0, 0, 0);
         for task in &world.tasks {
             problems.extend(self.problem_with_letters(task));
             for webhook in task.account.iter().flat_map(|account| &world.accounts[*account].webhooks) {
@@ -85,6 +92,8 @@ impl Evidence {
                 let records: Vec<_> = self.records_of(webhook, seen).collect();
                 explained_requests += usize::from(seen.is_some());
                 explained_records += records.len();
+                let is_good = task.fate == Fate::Delivered;
+                refused += records.iter().filter(|record| is_good && record.status == "failed").count();
                 let is_dead = self.is_dead_letter(task);
                 problems.extend(problems_of(task, seen, &records, is_dead).map(|problem| format!("{name}: {problem}")));
             }
@@ -97,6 +106,9 @@ impl Evidence {
         }
         if explained_records != self.recorded.values().map(Vec::len).sum::<usize>() {
             problems.push("there are records of deliveries that the receiver never heard of".into());
+        }
+        if refused * 1_000 > REFUSED * self.seen.len().max(200) {
+            problems.push(format!("{refused} good deliveries were refused until they failed"));
         }
         let unlucky = self.unlucky(world);
         if unlucky * 1_000 > UNLUCKY * world.tasks.len().max(200) {
@@ -145,6 +157,8 @@ impl Seen {
         self.ids.insert(request.header("webhook-id").unwrap_or_default().to_owned());
         self.requests += 1;
         self.taken += usize::from(request.answered.is_some_and(|status| (200..300).contains(&status)));
+        let at = request.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.answers.push((at, request.answered));
         self.badly_signed += usize::from(!signature::is_valid(request, SECRET));
     }
 }
@@ -165,17 +179,20 @@ fn problems_of(task: &Task, seen: Option<&Seen>, records: &[&Recorded], is_dead:
             // Probes are attempts, too, and use up none of the schedule.
             (*attempts < ATTEMPTS).then(|| format!("failed after {attempts} attempts"))
         }
-        [record] => Some(format!("ended as {} after {} attempts", record.status, record.attempts)),
+        // True, if the endpoint refused each; `problems` says how many there may be.
+        [Recorded { status, attempts, .. }] if status == "failed" && !taken && *attempts >= ATTEMPTS => None,
+        [record] => Some(format!("ended as {} after {} attempts: {:?}", record.status, record.attempts, seen.answers)),
         more => Some(format!("has {} records", more.len())),
     };
     let attempts: usize = records.iter().map(|record| record.attempts).sum();
     let ids = seen.ids.len();
     let requests = seen.requests;
+    let answers = &seen.answers;
     vec![
         outcome,
         (ids != 1).then(|| format!("came under {ids} ids")),
-        (requests > MOST_REQUESTS).then(|| format!("was requested {requests} times")),
-        (requests < attempts).then(|| format!("was requested {requests} times, and {attempts} attempts are recorded")),
+        (requests > attempts.max(ATTEMPTS) + MOST_UNRECORDED || requests < attempts)
+            .then(|| format!("was requested {requests} times, and {attempts} attempts are recorded: {answers:?}")),
         (seen.badly_signed > 0).then(|| "has a wrong signature".to_owned()),
     ]
     .into_iter()

@@ -64,7 +64,8 @@ async fn nothing_is_lost_on_a_bad_day() {
         backlog: 400,
         rate: 0.2,
         between_kills: 300..1_500,
-        settled_within: Duration::from_mins(3),
+        // A drain looks again from its beginning, for what a failed run did not send, after more than a minute each time.
+        settled_within: Duration::from_mins(8),
     })
     .await;
 }

@@ -65,7 +65,8 @@ pub(crate) enum Fault {
     LoseAnswer(usize),
     /// The completion is sent again.
     Repeat,
-    /// A dispatcher's first look at fan-out's message is older than what is stored.
+    /// A dispatcher's first read for a message is older than what is stored. What a follow-up follows was recorded before it
+    /// was sent: an older item does not decide, and a newer one is the same as a dispatcher that reads earlier.
     ReceiveLate(usize, Sight),
     /// Hours pass although there is a message.
     Linger,
@@ -210,7 +211,7 @@ impl World {
         for (at, letter) in self.different_letters() {
             if letter.place == Place::Visible && letter.receives < setting.max_receives {
                 add(Fault::Throttle(at));
-                if letter.ask.from == From::FanOut && letter.receives == 0 && self.has_a_free_dispatcher() {
+                if letter.may_be_read_late() && self.has_a_free_dispatcher() {
                     for sight in self.late_sights() {
                         add(Fault::ReceiveLate(at, sight));
                     }

@@ -349,6 +349,12 @@ impl Letter {
         Self { ask, receives: 0, ours: 0, copies: Copies::One, place }
     }
 
+    /// As `may_read_late` of `functions/dispatcher`.
+    pub(crate) fn may_be_read_late(&self) -> bool {
+        let Ask { from, attempt, probe, .. } = self.ask;
+        self.receives == 0 && (from == From::FanOut || attempt > 1 && probe.is_none())
+    }
+
     /// Whether a dispatcher has it.
     pub(crate) fn is_worked_on(&self) -> bool {
         !matches!(self.place, Place::Visible | Place::Delayed)

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     canonical_json,
+    config::{self, ConfigError},
     delivery::Message,
     telemetry::{self, trace::Trace},
     webhook::AccountId,
@@ -56,6 +57,11 @@ impl Queue {
     /// The queue with this URL.
     pub fn new(aws: &aws_config::SdkConfig, url: String) -> Self {
         Self { client: Client::new(aws), url }
+    }
+
+    /// The queue whose URL is in this environment variable. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig, variable: &'static str) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text(variable)?))
     }
 
     /// Sends delivery messages, each with a tag of the caller's, and returns the tag of every message that the queue did not take.

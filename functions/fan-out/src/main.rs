@@ -73,11 +73,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let aws = config::aws()?;
     let fan_out = FanOut {
-        webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
-        held: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
+        webhooks: Webhooks::from_env(&aws)?,
+        held: Deliveries::from_env(&aws)?,
         retention_days: config::parsed("HISTORY_RETENTION_DAYS")?,
-        deliveries: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
-        dead_letters: Queue::new(&aws, config::text("DEAD_LETTER_QUEUE_URL")?),
+        deliveries: Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?,
+        dead_letters: Queue::from_env(&aws, "DEAD_LETTER_QUEUE_URL")?,
         tracer: Tracer::from_env()?,
         recorder: Recorder::from_env()?,
     };

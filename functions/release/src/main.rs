@@ -37,10 +37,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let aws = config::aws()?;
     let release = Release {
-        waiting: Waiting::new(&aws, config::text("WAITING_TABLE")?),
-        deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
-        webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
-        queue: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
+        waiting: Waiting::from_env(&aws)?,
+        deliveries: Deliveries::from_env(&aws)?,
+        webhooks: Webhooks::from_env(&aws)?,
+        queue: Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?,
         settings: config::circuit_settings()?,
     };
     let recorder = Recorder::from_env()?;

@@ -21,10 +21,10 @@ pub struct Gate {
 
 impl Gate {
     /// The gate that the environment describes.
-    pub fn new(aws: &SdkConfig) -> Result<Self, ConfigError> {
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         Ok(Self {
-            keys: ApiKeys::new(aws, config::text("API_KEYS_TABLE")?),
-            usage: Usage::new(aws, config::text("USAGE_TABLE")?),
+            keys: ApiKeys::from_env(aws)?,
+            usage: Usage::from_env(aws)?,
             limits: Limits {
                 per_minute: config::parsed("RATE_LIMIT_PER_MINUTE")?,
                 per_day: config::parsed("RATE_LIMIT_PER_DAY")?,

@@ -5,7 +5,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::{api::ApiKey, webhook::AccountId};
+use crate::{
+    api::ApiKey,
+    config::{self, ConfigError},
+    webhook::AccountId,
+};
 
 /// The table of API keys.
 #[derive(Debug, Clone)]
@@ -40,6 +44,11 @@ impl ApiKeys {
     /// The table of this name.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
         Self { client: Client::new(aws), table }
+    }
+
+    /// The table that `API_KEYS_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("API_KEYS_TABLE")?))
     }
 
     /// The account that a key speaks for; nobody, for an unknown or a revoked key.

@@ -29,6 +29,7 @@ use super::{
     webhooks::{WebhookItem, Webhooks, key as webhook_key},
 };
 use crate::{
+    config::{self, ConfigError},
     delivery::{Delivery, DeliveryId, Message, Outcome},
     webhook::{AccountId, Webhook, WebhookId},
 };
@@ -58,6 +59,11 @@ impl Deliveries {
     /// The table of this name.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
         Self { client: Client::new(aws), table }
+    }
+
+    /// The table that `DELIVERIES_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("DELIVERIES_TABLE")?))
     }
 
     /// Reads, in one call, what is stored of each message's delivery and webhook. The results are in the order of the messages.

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use crate::config::{self, ConfigError};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
@@ -81,6 +82,11 @@ impl Usage {
     /// The table of this name.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
         Self { client: Client::new(aws), table }
+    }
+
+    /// The table that `USAGE_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("USAGE_TABLE")?))
     }
 
     /// Counts a request of a key, unless it is over a limit. The table counts, so the limits hold across functions and

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::{
+    config::{self, ConfigError},
     delivery::{DeliveryId, Message},
     webhook::{AccountId, EventType, WebhookId},
 };
@@ -186,6 +187,11 @@ impl Waiting {
     /// The table of this name.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
         Self { client: Client::new(aws), table }
+    }
+
+    /// The table that `WAITING_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("WAITING_TABLE")?))
     }
 
     /// Stores entries, 25 in a call; the results are in their order. Adding the same entry again changes nothing. It does not

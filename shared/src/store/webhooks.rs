@@ -14,7 +14,10 @@ pub use create::{CreateError, Created, Idempotency};
 pub(super) use item::WebhookItem;
 
 use super::StoreError;
-use crate::webhook::{AccountId, Webhook, WebhookId};
+use crate::{
+    config::{self, ConfigError},
+    webhook::{AccountId, Webhook, WebhookId},
+};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -29,6 +32,11 @@ impl Webhooks {
     /// The table of this name.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
         Self { client: Client::new(aws), table }
+    }
+
+    /// The table that `WEBHOOKS_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("WEBHOOKS_TABLE")?))
     }
 
     /// An account's webhooks, oldest first, as they are at this moment: a webhook created a second ago is among them.

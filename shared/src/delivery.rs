@@ -97,7 +97,7 @@ pub struct Message {
     pub attempt: u32,
     /// If set, the message is a probe, which the dispatcher attempts although the webhook's circuit is open. The
     /// value is the delivery's version when the probe was sent, 0 if the delivery was not stored. The dispatcher
-    /// drops a probe of any other version.
+    /// drops a probe of any other version in the same round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<u64>,
     /// When the completion was sent to its queue, to measure the time to the first attempt. Only fan-out's messages

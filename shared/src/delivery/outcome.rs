@@ -78,8 +78,8 @@ impl Outcome {
         matches!(self, Self::Http { http_status: 200..=299, .. })
     }
 
-    /// Whether a later attempt could end differently: not if the URL itself may not be called, and not after `410
-    /// Gone`.
+    /// Whether a later attempt could end differently: not after `410 Gone`, and not if the URL itself may not be
+    /// called.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Blocked { resolved: false, .. } | Self::Http { http_status: 410, .. })
     }

@@ -59,8 +59,8 @@ pub type DeliveryName<'a> = (&'a AccountId, WebhookId, &'a DeliveryId);
 
 impl Deliveries {
     /// Lists a webhook's deliveries. The cost grows with the page and not with the history: an index has the
-    /// deliveries of each state except `delivered`. Deliveries that were delivered are most of a history, and are
-    /// filtered out of it.
+    /// deliveries of each state except `delivered`. Deliveries that were delivered are most of a history; a filter
+    /// on the table finds them.
     pub async fn list(&self, account: &AccountId, webhook: WebhookId, filter: &Filter) -> Result<Page, StoreError> {
         let indexed = filter.state.filter(|state| *state != State::Delivered);
         let picked = filter.state.filter(|_| indexed.is_none());

@@ -27,7 +27,7 @@ const READING: &str = "read a webhook's history";
 pub(super) struct Asked<'a> {
     /// Only deliveries in this state, and only their ids. The index does not have [`State::Delivered`].
     pub(super) indexed: Option<State>,
-    /// Only deliveries in this state, filtered out of all.
+    /// Only deliveries in this state, found by a filter on the table.
     pub(super) picked: Option<State>,
     /// Only deliveries with a greater id.
     pub(super) above: Option<&'a DeliveryId>,

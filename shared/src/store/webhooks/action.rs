@@ -61,7 +61,8 @@ impl Webhooks {
     }
 
     /// Stores a webhook's new health, if its health and epoch are still those that were `read`. Returns whether it
-    /// was stored. If the generation has changed, the same write sets when `release` has to look at the webhook.
+    /// was stored. If the generation has changed, the same write sets or removes the time at which `release` has
+    /// to look at the webhook.
     pub async fn set_health(
         &self,
         read: &Webhook,

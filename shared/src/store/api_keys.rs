@@ -1,4 +1,4 @@
-//! The API keys table: `key_hash`, and never the key.
+//! The API keys table. It stores `key_hash`, never the key.
 
 use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemError, types::AttributeValue};
 use jiff::Timestamp;
@@ -11,33 +11,32 @@ use crate::{
     webhook::AccountId,
 };
 
-/// The table of API keys.
+/// The API keys table.
 #[derive(Debug, Clone)]
 pub struct ApiKeys {
     client: Client,
     table: String,
 }
 
-/// What is kept of a key.
+/// The stored record of a key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// SHA-256 of the key, in hex.
     pub key_hash: String,
-    /// Names the key to the operator without giving it away.
+    /// Names the key to the operator without revealing it.
     pub id: String,
-    /// Whose requests it signs.
+    /// The account whose requests it authenticates.
     pub account_id: AccountId,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// Since when it opens nothing.
+    /// When it was revoked: from then on it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// When DynamoDB's time to live forgets a revoked key, in Unix seconds.
+    /// When DynamoDB's time to live removes a revoked key, in Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
 
-/// How long a revoked key is listed, in seconds: 90 days.
+/// How long a revoked key stays listed, in seconds: 90 days.
 const REVOKED_KEPT: i64 = 90 * 86_400;
 
 impl ApiKeys {
@@ -51,9 +50,9 @@ impl ApiKeys {
         Ok(Self::new(aws, config::text("API_KEYS_TABLE")?))
     }
 
-    /// The account that a key speaks for; nobody, for an unknown or a revoked key.
+    /// Returns the account that a key belongs to, or `None` if the key is unknown or revoked.
     ///
-    /// The look-up is by hash, so how long it takes says nothing of how much of a guess was right.
+    /// The look-up is by hash, so its duration does not reveal how much of a guessed key was right.
     pub async fn account_of(&self, key: &ApiKey) -> Result<Option<AccountId>, StoreError> {
         let doing = "look up an API key";
         let found = self
@@ -61,7 +60,7 @@ impl ApiKeys {
             .get_item()
             .table_name(&self.table)
             .key("key_hash", AttributeValue::S(key.hash()))
-            // A key that was revoked a moment ago opens nothing, and one that was made a moment ago does.
+            // A key that was just revoked must be refused, and a key that was just created must work.
             .consistent_read(true)
             .send()
             .await
@@ -71,7 +70,7 @@ impl ApiKeys {
         Ok(record.revoked_at.is_none().then_some(record.account_id))
     }
 
-    /// Keeps a new key of an account.
+    /// Stores a new key of an account, and returns its record.
     pub async fn add(&self, key: &ApiKey, account_id: AccountId, now: Timestamp) -> Result<KeyRecord, StoreError> {
         let record = KeyRecord {
             key_hash: key.hash(),
@@ -92,7 +91,8 @@ impl ApiKeys {
         Ok(record)
     }
 
-    /// Every key, oldest first. It reads the whole table: it is for the operator's command, not for a request.
+    /// Returns every key, oldest first. Reads the whole table, so it is for the operator's command, not for a
+    /// request.
     pub async fn list(&self) -> Result<Vec<KeyRecord>, StoreError> {
         let doing = "list API keys";
         let items = self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
@@ -103,12 +103,14 @@ impl ApiKeys {
         Ok(records)
     }
 
-    /// Every key of one account, oldest first. A key that was made a moment ago may be missing: indexes lag behind.
+    /// Returns every key of one account, oldest first. A key that was created a moment ago may be missing: the index
+    /// is eventually consistent.
     pub async fn list_of(&self, account: &AccountId) -> Result<Vec<KeyRecord>, StoreError> {
         self.query("by-account", "account_id", account.to_string(), "list an account's API keys").await
     }
 
-    /// The key with this id, or `None`. A key that was made a moment ago may be missing: indexes lag behind.
+    /// Returns the key with this id, or `None`. A key that was created a moment ago may be missing: the index is
+    /// eventually consistent.
     pub async fn find(&self, id: &str) -> Result<Option<KeyRecord>, StoreError> {
         Ok(self.query("by-id", "id", id.to_owned(), "look up an API key by its id").await?.pop())
     }
@@ -129,7 +131,8 @@ impl ApiKeys {
         serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))
     }
 
-    /// Forgets a key at once, for whoever made it for a moment only; any other is revoked, and listed for a while.
+    /// Deletes a key immediately, for a caller that created it for a short use. Any other key is revoked, and stays
+    /// listed for 90 days.
     pub async fn forget(&self, record: &KeyRecord) -> Result<(), StoreError> {
         let forget = self.client.delete_item().table_name(&self.table);
         let forget = forget.key("key_hash", AttributeValue::S(record.key_hash.clone()));
@@ -137,7 +140,7 @@ impl ApiKeys {
         Ok(())
     }
 
-    /// Revokes a listed key. Says whether it was still there and not revoked before.
+    /// Revokes a listed key. Returns `false`, changing nothing, if it no longer exists or was revoked before.
     pub async fn revoke(&self, record: &KeyRecord, now: Timestamp) -> Result<bool, StoreError> {
         let revoked = self
             .client

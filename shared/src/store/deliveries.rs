@@ -1,4 +1,5 @@
-//! The deliveries table: `webhook` (`account#id#shard`) and `id`, one item for each delivery of which something was recorded.
+//! The deliveries table, keyed by `webhook` (`account#id#shard`) and `id`: one item for each delivery of which
+//! something was recorded.
 
 mod attempt_item;
 mod held;
@@ -34,19 +35,19 @@ use crate::{
     webhook::{AccountId, Webhook, WebhookId},
 };
 
-/// The table of deliveries.
+/// The deliveries table.
 #[derive(Debug, Clone)]
 pub struct Deliveries {
     client: Client,
     table: String,
 }
 
-/// What is stored of a message's delivery and its webhook.
+/// The stored delivery and webhook that a message names.
 #[derive(Debug)]
 pub struct Stored {
-    /// Nothing, before the first attempt.
+    /// `None` if nothing was recorded yet.
     pub delivery: Option<Delivery>,
-    /// Nothing, once it was deleted.
+    /// `None` if it was deleted.
     pub webhook: Option<Webhook>,
 }
 
@@ -66,12 +67,12 @@ impl Deliveries {
         Ok(Self::new(aws, config::text("DELIVERIES_TABLE")?))
     }
 
-    /// Reads, in one call, what is stored of each message's delivery and webhook. The results are in the order of the messages.
-    /// An item that cannot be understood fails its own message alone; `Ok(None)` stands for a message that the table was too
-    /// busy for, and that is to be read again.
+    /// Reads the stored delivery and webhook of each message in one call, and returns them in the order of the
+    /// messages. An item that cannot be parsed fails only its own messages. `Ok(None)` means that the table was too
+    /// busy for this message: read it again.
     ///
-    /// What is not read consistently costs half, and may be as it was a moment ago, usually less than a second.
-    /// See `docs/decisions/0022-a-first-look-costs-half.md`.
+    /// An eventually consistent read costs half, and may return an older state, usually less than a second old. See
+    /// `docs/decisions/0022-a-first-look-costs-half.md`.
     pub async fn read(
         &self,
         webhooks: &Webhooks,
@@ -103,7 +104,7 @@ impl Deliveries {
         Ok(stored.collect())
     }
 
-    /// One delivery, as it is at this moment.
+    /// Returns one delivery, read consistently, or `None` if nothing is stored.
     pub async fn find(
         &self,
         account: &AccountId,
@@ -118,7 +119,7 @@ impl Deliveries {
         Ok(Some(item.delivery(account, webhook)))
     }
 
-    /// The same delivery, with the answers that are stored apart.
+    /// Like [`Self::find`], and also reads the answers that are stored apart.
     pub async fn find_with_answers(
         &self,
         account: &AccountId,
@@ -152,7 +153,7 @@ impl Deliveries {
         Ok(Some(delivery))
     }
 
-    /// One request for each thing, since DynamoDB refuses a batch that names one twice.
+    /// Requests each item once: DynamoDB refuses a batch that names an item twice.
     fn requests(&self, webhooks: &Webhooks, messages: &[&Message], consistent: bool) -> Requests {
         let webhook_keys: HashSet<_> =
             messages.iter().map(|message| (&message.account_id, message.webhook_id)).collect();

@@ -1,5 +1,5 @@
-//! The webhooks table: `account_id` and `id`. Per account there is one counter item with the id 0, and a while one item for
-//! each request that came with an idempotency key.
+//! The webhooks table, keyed by `account_id` and `id`. Each account also has one counter item with the id 0 and, for
+//! a day, one item for each request that came with an idempotency key.
 
 mod action;
 mod change;
@@ -21,7 +21,7 @@ use crate::{
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The table of webhooks.
+/// The webhooks table.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
     client: Client,
@@ -39,20 +39,21 @@ impl Webhooks {
         Ok(Self::new(aws, config::text("WEBHOOKS_TABLE")?))
     }
 
-    /// An account's webhooks, oldest first, as they are at this moment: a webhook created a second ago is among them.
+    /// Returns an account's webhooks, oldest first. The read is consistent: a webhook that was created a second ago
+    /// is included.
     pub async fn list(&self, account: &AccountId) -> Result<Vec<Webhook>, StoreError> {
         Ok(self.read_account(account).await?.webhooks)
     }
 
-    /// Every account's webhooks, by account and then oldest first. It reads the whole table: it is for the operator's
-    /// command, not for a request.
+    /// Returns every account's webhooks, by account and then oldest first. Reads the whole table, so it is for the
+    /// operator's command, not for a request.
     pub async fn list_all(&self) -> Result<Vec<Webhook>, StoreError> {
         let doing = "read every account's webhooks";
         let items = self
             .client
             .scan()
             .table_name(&self.table)
-            // Counters and known requests have none.
+            // Counter items and idempotency items have no URL.
             .filter_expression("attribute_exists(#url)")
             .expression_attribute_names("#url", "url")
             .into_paginator()
@@ -66,7 +67,7 @@ impl Webhooks {
         Ok(webhooks)
     }
 
-    /// One webhook, as it is at this moment.
+    /// Returns one webhook, read consistently, or `None` if it does not exist.
     pub async fn find(&self, account: &AccountId, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
         let doing = "read a webhook";
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key(account, id))).consistent_read(true);
@@ -75,7 +76,7 @@ impl Webhooks {
         webhook(item, doing).map(Some)
     }
 
-    /// Deletes a webhook for good. Says whether there was one.
+    /// Deletes a webhook for good. Returns whether it existed.
     pub async fn delete(&self, account: &AccountId, id: WebhookId) -> Result<bool, StoreError> {
         let deleted = self
             .client

@@ -1,4 +1,4 @@
-//! How many of a webhook's deliveries are held.
+//! Counts a webhook's held deliveries.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
@@ -11,12 +11,12 @@ use crate::{
     webhook::{AccountId, Circuit, Webhook, WebhookId},
 };
 
-/// Held deliveries are counted no further than this.
+/// The count of held deliveries stops here.
 const MOST_COUNTED: usize = 1_000;
 
 impl Deliveries {
-    /// How many of a webhook's deliveries are held, counted to 1,000. It may be as it was a moment ago. Nothing is read if the
-    /// webhook gets its deliveries.
+    /// Counts a webhook's held deliveries, up to 1,000. The count is eventually consistent. Returns 0 without a read
+    /// if the webhook is active and its circuit is closed.
     pub async fn held_of(&self, webhook: &Webhook) -> Result<usize, StoreError> {
         if webhook.is_active() && webhook.circuit() == Circuit::Closed {
             return Ok(0);
@@ -24,7 +24,7 @@ impl Deliveries {
         self.count_held(&webhook.account_id, webhook.id, MOST_COUNTED).await
     }
 
-    /// How many of a webhook's deliveries are held, counted to `most`. It may be as it was a moment ago.
+    /// Counts a webhook's held deliveries, up to `most`. The count is eventually consistent.
     pub async fn count_held(&self, account: &AccountId, webhook: WebhookId, most: usize) -> Result<usize, StoreError> {
         let most = i32::try_from(most).unwrap_or(i32::MAX);
         let mut held = 0;

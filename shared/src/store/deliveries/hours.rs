@@ -1,4 +1,4 @@
-//! A webhook's hours: one item for each hour with attempts, of counters alone.
+//! A webhook's statistics: one item of counters for each hour with attempts.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,16 +11,16 @@ use crate::{
     webhook::{AccountId, WebhookId},
 };
 
-/// How long an hour is kept, in seconds: the longest time that may be asked for, and a day.
+/// How long an hour is kept, in seconds: the longest period that a customer may ask for, plus a day.
 const KEPT: i64 = 8 * 86_400;
 
-/// What the name of a bucket's counter begins with.
+/// The prefix of a bucket's counter.
 const DURATION: &str = "d";
-/// What the name of an outcome's counter begins with.
+/// The prefix of an outcome's counter.
 const FAILED: &str = "failed_";
 
 impl Deliveries {
-    /// Adds to a webhook's hour, and makes what of it is not there yet.
+    /// Adds a tally to a webhook's hour. Creates the item and the counters that do not exist yet.
     pub async fn add_to_hour(&self, hour: &Hour, tally: &Tally) -> Result<(), StoreError> {
         let added: Vec<_> = counters(tally).map(|(name, _)| format!("{name} :{name}")).collect();
         let mut values: HashMap<_, _> =
@@ -39,7 +39,7 @@ impl Deliveries {
         Ok(())
     }
 
-    /// A webhook's hours from one hour on, those without attempts left out.
+    /// Returns a webhook's hours from `from` on. Hours without attempts are left out.
     pub async fn hours(
         &self,
         account: &AccountId,
@@ -63,7 +63,7 @@ impl Deliveries {
     }
 }
 
-/// A tally's counters by name. The first two are there for every hour, an outcome's and a bucket's if it has a count.
+/// A tally's counters by name. Every hour has the first two; an outcome and a bucket have one if there is a count.
 fn counters(tally: &Tally) -> impl Iterator<Item = (String, u64)> {
     let durations = tally.durations.iter().map(|(bucket, count)| (format!("{DURATION}{bucket}"), *count));
     let failed = tally.failures_by_outcome.iter().map(|(outcome, count)| (format!("{FAILED}{outcome}"), *count));
@@ -75,7 +75,7 @@ fn name(hour: &Hour) -> String {
     name_of(&hour.account_id, hour.webhook_id)
 }
 
-/// The hours' name beside the deliveries' in the table. No account id can hold the `#`.
+/// The partition key of a webhook's hours. No account id can contain `#`.
 fn name_of(account: &AccountId, webhook: WebhookId) -> String {
     format!("{}#hours", webhook_name(account, webhook))
 }

@@ -1,4 +1,4 @@
-//! What a webhook's owner changes about it.
+//! The changes that a webhook's owner makes.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::webhook::{AccountId, Status, Webhook, WebhookChange, WebhookId};
 
-/// An update of one item, under a condition.
+/// A conditional update of one item.
 pub(super) struct Update {
     pub(super) expression: String,
     pub(super) condition: String,
@@ -25,17 +25,17 @@ pub(super) struct Update {
 
 pub(super) const EXISTS: &str = "attribute_exists(id)";
 
-/// The status `active` changes something about a webhook that the service has disabled, too.
+/// Holds for a webhook that the service has disabled: to set its status to `active` is a change, too.
 const DISABLED_BY_SERVICE: &str = "(attribute_exists(health.disabled) AND health.epoch = epoch)";
 
-/// How often a change is tried if others change the same webhook at the same time.
+/// How many times a change is tried if others change the same webhook at the same time.
 const ROUNDS: u32 = 5;
 
-/// What became of an update.
+/// The result of a conditional update.
 pub(super) enum Updated {
-    /// The item as it is now.
+    /// The updated item.
     Done(Item),
-    /// The condition does not hold; the item as it was found, if there is one.
+    /// The condition did not hold. Contains the stored item, if there is one.
     Refused(Option<Item>),
 }
 
@@ -48,9 +48,9 @@ impl Updated {
 impl Webhooks {
     /// Changes a webhook and returns the updated one, or `None` if it does not exist.
     ///
-    /// Another URL, another status, and the status `active` for a webhook that the service has disabled raise its epoch, and
-    /// have release look at it now. The same again does not: a client that sends all that it knows must not void the
-    /// webhook's health.
+    /// A new URL, a new status, and the status `active` for a webhook that the service has disabled raise its epoch.
+    /// `release` then looks at it now, or no longer if its status is `disabled`. The same values again do not raise
+    /// it: a client that always sends every field must not void the webhook's health.
     pub async fn change(
         &self,
         account: &AccountId,
@@ -102,7 +102,8 @@ impl Webhooks {
         Err(StoreError::while_trying_to(doing)("other requests changed it at the same time"))
     }
 
-    /// Keeps a rotated webhook's secrets, if it still has the secret that it was rotated from. Says whether it has them now.
+    /// Stores a rotated webhook's secrets, if it still has the secret that it was rotated from. Returns whether it
+    /// has them now.
     pub async fn replace_secrets(&self, before: &Webhook, rotated: &Webhook) -> Result<bool, StoreError> {
         let previous: Vec<_> = rotated.previous_secrets.iter().map(PreviousSecretItem::from).collect();
         let update = Update {
@@ -118,7 +119,7 @@ impl Webhooks {
         if replaced.map_err(StoreError::while_trying_to("rotate a webhook's secret"))?.done().is_some() {
             return Ok(true);
         }
-        // The client repeats a write whose answer was lost, and then it is our own that stands in the way.
+        // The SDK repeats a write whose answer was lost. Then our own first write makes the condition fail.
         let now = self.find(&before.account_id, before.id).await?;
         Ok(now.is_some_and(|now| now.secret == rotated.secret))
     }
@@ -129,7 +130,7 @@ impl Webhooks {
         id: WebhookId,
         Update { expression, condition, values }: Update,
     ) -> Result<Updated, aws_sdk_dynamodb::Error> {
-        // Two of the names are words of DynamoDB's own; a name that neither expression uses is refused.
+        // `status` and `url` are reserved words in DynamoDB, and it refuses a name that neither expression uses.
         let names = [("#status", "status"), ("#url", "url")].into_iter();
         let names = names.filter(|(name, _)| expression.contains(name) || condition.contains(name));
         let names: HashMap<_, _> = names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned())).collect();

@@ -27,10 +27,10 @@ use url::Url;
 
 use self::origin::Origin;
 use crate::{
+    aws::AwsError,
     delivery::DeliveryId,
     egress::Policy,
-    queue::QueueError,
-    store::{Allowance, StoreError},
+    store::Allowance,
     telemetry,
     webhook::{AccountId, Invalid, Webhook, WebhookId},
 };
@@ -100,14 +100,8 @@ impl From<Invalid> for ApiError {
     }
 }
 
-impl From<StoreError> for ApiError {
-    fn from(err: StoreError) -> Self {
-        Self::Internal(err.into())
-    }
-}
-
-impl From<QueueError> for ApiError {
-    fn from(err: QueueError) -> Self {
+impl From<AwsError> for ApiError {
+    fn from(err: AwsError) -> Self {
         Self::Internal(err.into())
     }
 }

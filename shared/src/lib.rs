@@ -35,6 +35,8 @@ pub mod bus;
 
 pub mod api;
 
+pub mod aws;
+
 pub mod config;
 
 mod tls;

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     canonical_json,
     config::{self, ConfigError},
     delivery::Message,
@@ -43,14 +44,6 @@ pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
 pub struct Queue {
     client: Client,
     url: String,
-}
-
-/// A call to SQS failed.
-#[derive(Debug, thiserror::Error)]
-#[error("could not {doing}")]
-pub struct QueueError {
-    doing: &'static str,
-    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Queue {
@@ -80,20 +73,20 @@ impl Queue {
     }
 
     /// Sends one delivery message, for a caller that has only one.
-    pub async fn send_one(&self, message: &Message) -> Result<(), QueueError> {
+    pub async fn send_one(&self, message: &Message) -> Result<(), AwsError> {
         let Outgoing { account, text, .. } = Outgoing::new(message);
         let send = self.client.send_message().queue_url(&self.url).message_group_id(account).message_body(text);
-        send.send().await.map_err(|err| QueueError { doing: "send a delivery", source: err.into() })?;
+        send.send().await.while_trying_to("send a delivery")?;
         Ok(())
     }
 
     /// Sends a text unchanged, and returns the message's id in SQS. If the account is given, SQS keeps its backlog
     /// from delaying the messages of other accounts.
-    pub async fn send_text(&self, text: &str, account: Option<&AccountId>) -> Result<String, QueueError> {
+    pub async fn send_text(&self, text: &str, account: Option<&AccountId>) -> Result<String, AwsError> {
         let send = self.client.send_message().queue_url(&self.url).message_body(text);
         let group = account.map(|account| account.as_str().to_owned());
         let answer = send.set_message_group_id(group).send().await;
-        let answer = answer.map_err(|err| QueueError { doing: "send a message", source: err.into() })?;
+        let answer = answer.while_trying_to("send a message")?;
         Ok(answer.message_id.unwrap_or_default())
     }
 
@@ -119,7 +112,7 @@ impl Queue {
     /// Sends a message that cannot be processed to this queue, the dead-letter queue, with the reason as the message
     /// attribute `reason`. Fails if the message is so close to SQS's limit that the reason does not fit; SQS later
     /// redrives such a message without a reason.
-    pub async fn dead_letter(&self, message: &SqsMessage, reason: &str) -> Result<(), QueueError> {
+    pub async fn dead_letter(&self, message: &SqsMessage, reason: &str) -> Result<(), AwsError> {
         let reason =
             MessageAttributeValue::builder().data_type("String").string_value(canonical_json::to_ascii(reason));
         self.client
@@ -129,7 +122,7 @@ impl Queue {
             .message_attributes("reason", reason.build().expect("has its data type"))
             .send()
             .await
-            .map_err(|err| QueueError { doing: "send a dead letter", source: err.into() })?;
+            .while_trying_to("send a dead letter")?;
         Ok(())
     }
 }

@@ -4,9 +4,10 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use jiff::Timestamp;
 use nano_webhooks::{
+    aws::AwsError,
     delivery::{Change, DeliveryId, Message, Write},
     queue::{self, SqsEvent, SqsMessage},
-    store::{StoreError, Wait},
+    store::Wait,
     telemetry::trace::Step as TraceStep,
     webhook::{AccountId, Webhook, WebhookId},
 };
@@ -15,11 +16,11 @@ use nano_webhooks::{
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfinished {
     #[error("its delivery and its webhook could not be read")]
-    NotRead(#[source] StoreError),
+    NotRead(#[source] AwsError),
     #[error("another dispatcher may be making its attempt")]
     NotClaimed,
     #[error("the outcome was not recorded")]
-    NotRecorded(#[source] StoreError),
+    NotRecorded(#[source] AwsError),
     #[error("the next attempt could not be arranged")]
     NotFollowedUp,
     #[error("the batch's time ran out")]

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
+    aws::AwsError,
     config,
     delivery::{self, Change, Message},
     event::Completion,
@@ -197,7 +198,7 @@ impl FanOut {
 
     /// The completion in a message. `None` if the message is no completion and now is a dead letter. Fails if the dead-letter
     /// queue does: the message then goes back, since nothing may be dropped.
-    async fn parse(&self, record: &SqsMessage) -> Result<Option<Completion>, queue::QueueError> {
+    async fn parse(&self, record: &SqsMessage) -> Result<Option<Completion>, AwsError> {
         let sent_at = queue::sent_at(record).unwrap_or_default();
         let rejection = match Completion::parse(record.body.as_deref().unwrap_or_default(), sent_at) {
             Ok(completion) => return Ok(Some(completion)),

@@ -19,8 +19,10 @@ use aws_sdk_sqs::{
 use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
 
-use super::QueueError;
-use crate::{delivery::Message, event::Completion};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    {delivery::Message, event::Completion},
+};
 
 /// How many dead letters a slow look reads in a second; the visibility timeout is computed from it.
 const SLOW_LOOK: usize = 50;
@@ -110,7 +112,7 @@ impl DeadLetters {
     /// Looks through the queue until `each` has seen enough or every message was seen once. `each` returns the dead
     /// letters that it did not delete; they become visible again at the end. Returns about how many dead letters were
     /// not reached: 0 if `each` has seen enough or everything.
-    pub async fn look_through<E: From<QueueError>>(
+    pub async fn look_through<E: From<AwsError>>(
         &self,
         mut each: impl AsyncFnMut(Vec<DeadLetter>) -> Result<Look, E>,
     ) -> Result<usize, E> {
@@ -122,7 +124,7 @@ impl DeadLetters {
         looked
     }
 
-    async fn look<E: From<QueueError>>(
+    async fn look<E: From<AwsError>>(
         &self,
         look: &mut LookAt,
         counted: usize,
@@ -156,23 +158,23 @@ impl DeadLetters {
     }
 
     /// About how many dead letters are visible. It does not count those that another look hides at the moment.
-    pub async fn count(&self) -> Result<usize, QueueError> {
+    pub async fn count(&self) -> Result<usize, AwsError> {
         Ok(self.counts().await?.visible)
     }
 
     /// About how many dead letters are on the queue, except those that this look hides.
-    async fn unseen(&self, look: &LookAt) -> Result<usize, QueueError> {
+    async fn unseen(&self, look: &LookAt) -> Result<usize, AwsError> {
         Ok(self.counts().await?.all().saturating_sub(look.held.len()))
     }
 
-    async fn counts(&self) -> Result<Counts, QueueError> {
+    async fn counts(&self) -> Result<Counts, AwsError> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         ];
         let asked = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
         let answer = asked.send().await;
-        let answer = answer.map_err(|err| QueueError { doing: "count the dead letters", source: err.into() })?;
+        let answer = answer.while_trying_to("count the dead letters")?;
         let attributes = answer.attributes.unwrap_or_default();
         let [visible, hidden] =
             names.map(|name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or_default());
@@ -180,13 +182,13 @@ impl DeadLetters {
     }
 
     /// Deletes a received dead letter for good.
-    pub async fn delete(&self, letter: &DeadLetter) -> Result<(), QueueError> {
+    pub async fn delete(&self, letter: &DeadLetter) -> Result<(), AwsError> {
         let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(&letter.receipt);
-        delete.send().await.map_err(|err| QueueError { doing: "delete a dead letter", source: err.into() })?;
+        delete.send().await.while_trying_to("delete a dead letter")?;
         Ok(())
     }
 
-    async fn receive(&self, hidden_for: Duration) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn receive(&self, hidden_for: Duration) -> Result<Vec<DeadLetter>, AwsError> {
         let hidden_for = i32::try_from(hidden_for.as_secs()).unwrap_or(i32::MAX);
         let received = self
             .client
@@ -199,7 +201,7 @@ impl DeadLetters {
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .send()
             .await
-            .map_err(|err| QueueError { doing: "look at the dead letters", source: err.into() })?;
+            .while_trying_to("look at the dead letters")?;
         Ok(received.messages.unwrap_or_default().into_iter().map(DeadLetter::read).collect())
     }
 

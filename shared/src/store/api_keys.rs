@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemError, types::A
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
 use crate::{
     api::ApiKey,
+    aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
     webhook::AccountId,
 };
@@ -53,7 +53,7 @@ impl ApiKeys {
     /// Returns the account that a key belongs to, or `None` if the key is unknown or revoked.
     ///
     /// The look-up is by hash, so its duration does not reveal how much of a guessed key was right.
-    pub async fn account_of(&self, key: &ApiKey) -> Result<Option<AccountId>, StoreError> {
+    pub async fn account_of(&self, key: &ApiKey) -> Result<Option<AccountId>, AwsError> {
         let doing = "look up an API key";
         let found = self
             .client
@@ -64,14 +64,14 @@ impl ApiKeys {
             .consistent_read(true)
             .send()
             .await
-            .map_err(StoreError::while_trying_to(doing))?;
+            .while_trying_to(doing)?;
         let Some(item) = found.item else { return Ok(None) };
-        let record: KeyRecord = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+        let record: KeyRecord = serde_dynamo::from_item(item).while_trying_to(doing)?;
         Ok(record.revoked_at.is_none().then_some(record.account_id))
     }
 
     /// Stores a new key of an account, and returns its record.
-    pub async fn add(&self, key: &ApiKey, account_id: AccountId, now: Timestamp) -> Result<KeyRecord, StoreError> {
+    pub async fn add(&self, key: &ApiKey, account_id: AccountId, now: Timestamp) -> Result<KeyRecord, AwsError> {
         let record = KeyRecord {
             key_hash: key.hash(),
             id: key.id(),
@@ -87,31 +87,30 @@ impl ApiKeys {
             .condition_expression("attribute_not_exists(key_hash)")
             .send()
             .await
-            .map_err(StoreError::while_trying_to("add an API key"))?;
+            .while_trying_to("add an API key")?;
         Ok(record)
     }
 
     /// Returns every key, oldest first. Reads the whole table, so it is for the operator's command, not for a
     /// request.
-    pub async fn list(&self) -> Result<Vec<KeyRecord>, StoreError> {
+    pub async fn list(&self) -> Result<Vec<KeyRecord>, AwsError> {
         let doing = "list API keys";
         let items = self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
-        let mut records: Vec<KeyRecord> =
-            serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))?;
+        let items = items.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
+        let mut records: Vec<KeyRecord> = serde_dynamo::from_items(items).while_trying_to(doing)?;
         records.sort_by_key(|record| record.created_at);
         Ok(records)
     }
 
     /// Returns every key of one account, oldest first. A key that was created a moment ago may be missing: the index
     /// is eventually consistent.
-    pub async fn list_of(&self, account: &AccountId) -> Result<Vec<KeyRecord>, StoreError> {
+    pub async fn list_of(&self, account: &AccountId) -> Result<Vec<KeyRecord>, AwsError> {
         self.query("by-account", "account_id", account.to_string(), "list an account's API keys").await
     }
 
     /// Returns the key with this id, or `None`. A key that was created a moment ago may be missing: the index is
     /// eventually consistent.
-    pub async fn find(&self, id: &str) -> Result<Option<KeyRecord>, StoreError> {
+    pub async fn find(&self, id: &str) -> Result<Option<KeyRecord>, AwsError> {
         Ok(self.query("by-id", "id", id.to_owned(), "look up an API key by its id").await?.pop())
     }
 
@@ -121,27 +120,27 @@ impl ApiKeys {
         attribute: &str,
         value: String,
         doing: &'static str,
-    ) -> Result<Vec<KeyRecord>, StoreError> {
+    ) -> Result<Vec<KeyRecord>, AwsError> {
         let query = self.client.query().table_name(&self.table).index_name(index);
         let query =
             query.key_condition_expression("#attribute = :value").expression_attribute_names("#attribute", attribute);
         let query =
             query.expression_attribute_values(":value", AttributeValue::S(value)).into_paginator().items().send();
-        let items = query.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
-        serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))
+        let items = query.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
+        serde_dynamo::from_items(items).while_trying_to(doing)
     }
 
     /// Deletes a key immediately, for a caller that created it for a short use. Any other key is revoked, and stays
     /// listed for 90 days.
-    pub async fn forget(&self, record: &KeyRecord) -> Result<(), StoreError> {
+    pub async fn forget(&self, record: &KeyRecord) -> Result<(), AwsError> {
         let forget = self.client.delete_item().table_name(&self.table);
         let forget = forget.key("key_hash", AttributeValue::S(record.key_hash.clone()));
-        forget.send().await.map_err(StoreError::while_trying_to("forget an API key"))?;
+        forget.send().await.while_trying_to("forget an API key")?;
         Ok(())
     }
 
     /// Revokes a listed key. Returns `false`, changing nothing, if it no longer exists or was revoked before.
-    pub async fn revoke(&self, record: &KeyRecord, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn revoke(&self, record: &KeyRecord, now: Timestamp) -> Result<bool, AwsError> {
         let revoked = self
             .client
             .update_item()
@@ -157,7 +156,7 @@ impl ApiKeys {
             Ok(_) => Ok(true),
             Err(err) => match err.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::while_trying_to("revoke an API key")(err)),
+                _ => Err(AwsError::new("revoke an API key", err)),
             },
         }
     }

@@ -25,11 +25,9 @@ pub use record::{Recorded, expires_at};
 use serde::de::DeserializeOwned;
 pub use stream::Changes;
 
-use super::{
-    StoreError,
-    webhooks::{WebhookItem, Webhooks, key as webhook_key},
-};
+use super::webhooks::{WebhookItem, Webhooks, key as webhook_key};
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
     delivery::{Delivery, DeliveryId, Message, Outcome},
     webhook::{AccountId, Webhook, WebhookId},
@@ -78,10 +76,10 @@ impl Deliveries {
         webhooks: &Webhooks,
         messages: &[&Message],
         consistent: bool,
-    ) -> Result<Vec<Result<Option<Stored>, StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Option<Stored>, AwsError>>, AwsError> {
         let requests = self.requests(webhooks, messages, consistent);
         let answer = self.client.batch_get_item().set_request_items(Some(requests)).send().await;
-        let answer = answer.map_err(StoreError::while_trying_to(READING))?;
+        let answer = answer.while_trying_to(READING)?;
         let (items, unread) = (answer.responses.unwrap_or_default(), answer.unprocessed_keys.unwrap_or_default());
         let is_unread = |table: &str, key: &Item| unread.get(table).is_some_and(|unread| unread.keys.contains(key));
         let item = |table: &str, key: &Item| {
@@ -110,12 +108,12 @@ impl Deliveries {
         account: &AccountId,
         webhook: WebhookId,
         id: &DeliveryId,
-    ) -> Result<Option<Delivery>, StoreError> {
+    ) -> Result<Option<Delivery>, AwsError> {
         let doing = "read a delivery";
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key(account, webhook, id)));
-        let found = get.consistent_read(true).send().await.map_err(StoreError::while_trying_to(doing))?;
+        let found = get.consistent_read(true).send().await.while_trying_to(doing)?;
         let Some(item) = found.item else { return Ok(None) };
-        let item: DeliveryItem = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+        let item: DeliveryItem = serde_dynamo::from_item(item).while_trying_to(doing)?;
         Ok(Some(item.delivery(account, webhook)))
     }
 
@@ -125,7 +123,7 @@ impl Deliveries {
         account: &AccountId,
         webhook: WebhookId,
         id: &DeliveryId,
-    ) -> Result<Option<Delivery>, StoreError> {
+    ) -> Result<Option<Delivery>, AwsError> {
         let Some(mut delivery) = self.find(account, webhook, id).await? else { return Ok(None) };
         if delivery.attempts.iter().all(|attempt| attempt.answer.is_none()) {
             return Ok(Some(delivery));
@@ -141,8 +139,8 @@ impl Deliveries {
             .into_paginator()
             .items()
             .send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
-        let answers: Vec<AnswerItem> = serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))?;
+        let items = items.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
+        let answers: Vec<AnswerItem> = serde_dynamo::from_items(items).while_trying_to(doing)?;
         for attempt in &mut delivery.attempts {
             let Outcome::Http { response, .. } = &mut attempt.outcome else { continue };
             let named = |answer: &&AnswerItem| answer.id.split('#').nth(1) == attempt.answer.as_deref();
@@ -179,6 +177,6 @@ fn keys(keys: Vec<Item>, consistent: bool) -> KeysAndAttributes {
     KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build().expect("has its keys")
 }
 
-fn parsed<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(READING))
+fn parsed<T: DeserializeOwned>(item: Item) -> Result<T, AwsError> {
+    serde_dynamo::from_item(item).while_trying_to(READING)
 }

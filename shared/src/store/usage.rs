@@ -13,8 +13,10 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
-use crate::config::{self, ConfigError};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    config::{self, ConfigError},
+};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
@@ -76,6 +78,14 @@ const BATCH: usize = 100;
 
 type Item = HashMap<String, AttributeValue>;
 
+/// The result of adding one.
+enum Added {
+    /// The counters afterwards.
+    Counted(Counters),
+    /// The stored counters, if there are any: they are of another window, or full.
+    Refused(Option<Counters>),
+}
+
 impl Usage {
     /// The table of this name.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
@@ -90,12 +100,12 @@ impl Usage {
     /// Counts a request of a key, unless the key has reached a limit, and returns its quota. The counters are in the
     /// table, so the limits hold across functions and sandboxes. It takes one write, and two for the first request of
     /// a window.
-    pub async fn count(&self, key_id: &str, limits: Limits, now: Timestamp) -> Result<Allowance, StoreError> {
+    pub async fn count(&self, key_id: &str, limits: Limits, now: Timestamp) -> Result<Allowance, AwsError> {
         let mut window = Counters::default().moved_on(now);
         for _ in 0..ROUNDS {
             let before = match self.add_one(key_id, limits, window, now).await? {
-                Ok(after) => return Ok(after.allowance(limits, true, now)),
-                Err(before) => before,
+                Added::Counted(after) => return Ok(after.allowance(limits, true, now)),
+                Added::Refused(before) => before,
             };
             let (asked, found) = (window, before.unwrap_or_default());
             window = found.moved_on(now);
@@ -111,17 +121,17 @@ impl Usage {
                 return Ok(after.allowance(limits, true, now));
             }
         }
-        Err(StoreError::while_trying_to(COUNTING)("other requests began the window, time and again"))
+        Err(AwsError::new(COUNTING, "other requests began the window each time"))
     }
 
     /// When each key was last used, by the key's id. Reads the whole table, so it is for the operator's command only.
-    pub async fn last_used(&self) -> Result<HashMap<String, Timestamp>, StoreError> {
+    pub async fn last_used(&self) -> Result<HashMap<String, Timestamp>, AwsError> {
         let items = self.client.scan().table_name(&self.table).into_paginator().items().send();
-        last_used(items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(LAST_USED))?)
+        last_used(items.collect::<Result<Vec<_>, _>>().await.while_trying_to(LAST_USED)?)
     }
 
     /// When each of these keys was last used, by the key's id. A key that was never used is missing.
-    pub async fn last_used_of(&self, key_ids: &[&str]) -> Result<HashMap<String, Timestamp>, StoreError> {
+    pub async fn last_used_of(&self, key_ids: &[&str]) -> Result<HashMap<String, Timestamp>, AwsError> {
         let mut found = Vec::new();
         for key_ids in key_ids.chunks(BATCH) {
             let keys = key_ids.iter().map(|id| Item::from([("key_id".into(), AttributeValue::S((*id).to_owned()))]));
@@ -129,7 +139,7 @@ impl Usage {
             let mut asked = Some(HashMap::from([(self.table.clone(), keys)]));
             while asked.as_ref().is_some_and(|asked| !asked.is_empty()) {
                 let answer = self.client.batch_get_item().set_request_items(asked).send().await;
-                let answer = answer.map_err(StoreError::while_trying_to(LAST_USED))?;
+                let answer = answer.while_trying_to(LAST_USED)?;
                 found.extend(answer.responses.unwrap_or_default().into_values().flatten());
                 asked = answer.unprocessed_keys;
             }
@@ -137,15 +147,14 @@ impl Usage {
         last_used(found)
     }
 
-    /// Adds one if the stored window is this one and has room. Otherwise returns the stored counters as the inner
-    /// `Err`.
+    /// Adds one if the stored window is this one and has room.
     async fn add_one(
         &self,
         key_id: &str,
         limits: Limits,
         Counters { in_minute, in_day, .. }: Counters,
         now: Timestamp,
-    ) -> Result<Result<Counters, Option<Counters>>, StoreError> {
+    ) -> Result<Added, AwsError> {
         let added = self
             .update(key_id, now)
             .update_expression("SET last_used_at = :now ADD minute_count :one, day_count :one")
@@ -162,12 +171,12 @@ impl Usage {
             .send()
             .await;
         match added {
-            Ok(added) => Ok(Ok(parsed(added.attributes.unwrap_or_default())?)),
+            Ok(added) => Ok(Added::Counted(parsed(added.attributes.unwrap_or_default())?)),
             Err(err) => match err.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(Err(failed.item().cloned().map(parsed).transpose()?))
+                    Ok(Added::Refused(failed.item().cloned().map(parsed).transpose()?))
                 }
-                _ => Err(StoreError::while_trying_to(COUNTING)(err)),
+                _ => Err(AwsError::new(COUNTING, err)),
             },
         }
     }
@@ -179,7 +188,7 @@ impl Usage {
         before: Option<Counters>,
         after: Counters,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, AwsError> {
         let mut update = self
             .update(key_id, now)
             .update_expression(
@@ -203,7 +212,7 @@ impl Usage {
             Ok(_) => Ok(true),
             Err(err) => match err.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::while_trying_to(COUNTING)(err)),
+                _ => Err(AwsError::new(COUNTING, err)),
             },
         }
     }
@@ -255,18 +264,18 @@ impl Counters {
     }
 }
 
-fn last_used(items: Vec<Item>) -> Result<HashMap<String, Timestamp>, StoreError> {
+fn last_used(items: Vec<Item>) -> Result<HashMap<String, Timestamp>, AwsError> {
     #[derive(Deserialize)]
     struct Used {
         key_id: String,
         last_used_at: Timestamp,
     }
-    let used: Vec<Used> = serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(LAST_USED))?;
+    let used: Vec<Used> = serde_dynamo::from_items(items).while_trying_to(LAST_USED)?;
     Ok(used.into_iter().map(|Used { key_id, last_used_at }| (key_id, last_used_at)).collect())
 }
 
-fn parsed(item: Item) -> Result<Counters, StoreError> {
-    serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(COUNTING))
+fn parsed(item: Item) -> Result<Counters, AwsError> {
+    serde_dynamo::from_item(item).while_trying_to(COUNTING)
 }
 
 fn number(value: i64) -> AttributeValue {

@@ -21,8 +21,8 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
     delivery::{DeliveryId, Message},
     webhook::{AccountId, EventType, WebhookId},
@@ -197,7 +197,7 @@ impl Waiting {
     /// Stores entries, 25 in a call, and returns the results in their order. Adding the same entry again changes
     /// nothing. It does not retry entries that the table was too busy for: the caller does, for as long as it has
     /// time.
-    pub async fn add(&self, waits: &[Wait]) -> Vec<Result<(), StoreError>> {
+    pub async fn add(&self, waits: &[Wait]) -> Vec<Result<(), AwsError>> {
         let now = Timestamp::now();
         let items: Vec<_> = waits.iter().map(|wait| WaitItem::new(wait, now)).collect();
         let mut results = Vec::with_capacity(items.len());
@@ -207,14 +207,14 @@ impl Waiting {
                 Err(err) => (part.iter().map(|item| item.due.clone()).collect(), crate::telemetry::chain(&err)),
             };
             results.extend(part.iter().map(|item| {
-                if refused.contains(&item.due) { Err(StoreError::while_trying_to(ADDING)(why.clone())) } else { Ok(()) }
+                if refused.contains(&item.due) { Err(AwsError::new(ADDING, why.clone())) } else { Ok(()) }
             }));
         }
         results
     }
 
     /// Makes one call, and returns the sort keys of the entries that were not stored.
-    async fn put(&self, items: &[WaitItem]) -> Result<HashSet<String>, StoreError> {
+    async fn put(&self, items: &[WaitItem]) -> Result<HashSet<String>, AwsError> {
         let mut seen = HashSet::new();
         // DynamoDB refuses a batch that names an item twice.
         let once = items.iter().filter(|item| seen.insert(&item.due));
@@ -224,7 +224,7 @@ impl Waiting {
             WriteRequest::builder().put_request(put).build()
         });
         let call = self.client.batch_write_item().request_items(&self.table, puts.collect());
-        let answer = call.send().await.map_err(StoreError::while_trying_to(ADDING))?;
+        let answer = call.send().await.while_trying_to(ADDING)?;
         let refused = answer.unprocessed_items.unwrap_or_default().into_values().flatten();
         let refused = refused.filter_map(|write| match write.put_request?.item.remove("due")? {
             AttributeValue::S(due) => Some(due),
@@ -234,7 +234,7 @@ impl Waiting {
     }
 
     /// Reads the cursor of each pass in each shard.
-    pub async fn cursors(&self) -> Result<Cursors, StoreError> {
+    pub async fn cursors(&self) -> Result<Cursors, AwsError> {
         let items = self
             .client
             .query()
@@ -245,7 +245,7 @@ impl Waiting {
             .consistent_read(true)
             .send()
             .await
-            .map_err(StoreError::while_trying_to(READING))?;
+            .while_trying_to(READING)?;
         let cursor = |mut item: Item| match (item.remove("due")?, item.remove("position")?) {
             (AttributeValue::S(id), AttributeValue::S(position)) => Some((id, Cursor(position))),
             _ => None,
@@ -263,7 +263,7 @@ impl Waiting {
         after: Option<&Cursor>,
         by: Timestamp,
         limit: u16,
-    ) -> Result<Due, StoreError> {
+    ) -> Result<Due, AwsError> {
         // Sort keys end in a digit. So a cursor with a space appended is greater than itself and less than every
         // later key.
         let from = after.map_or_else(|| "0".to_owned(), |cursor| format!("{} ", cursor.0));
@@ -284,7 +284,7 @@ impl Waiting {
             .limit(limit.into())
             .send()
             .await
-            .map_err(StoreError::while_trying_to(READING))?;
+            .while_trying_to(READING)?;
         let items = answer.items.unwrap_or_default();
         let end = items.last().and_then(|item| Some(Cursor(item.get("due")?.as_s().ok()?.clone())));
         let wait = |item| {
@@ -306,7 +306,7 @@ impl Waiting {
         pass: Pass,
         from: Option<&Cursor>,
         to: &Cursor,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, AwsError> {
         let condition = if from.is_some() { "#at = :from" } else { "attribute_not_exists(#at)" };
         let mut values = HashMap::from([(":to".to_owned(), AttributeValue::S(to.0.clone()))]);
         values.extend(from.map(|from| (":from".to_owned(), AttributeValue::S(from.0.clone()))));
@@ -329,7 +329,7 @@ impl Waiting {
             {
                 Ok(false)
             }
-            Err(err) => Err(StoreError::while_trying_to(MOVING)(err)),
+            Err(err) => Err(AwsError::new(MOVING, err)),
         }
     }
 }

@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 pub use create::{CreateError, Created, Idempotency};
 pub(super) use item::WebhookItem;
 
-use super::StoreError;
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
     webhook::{AccountId, Webhook, WebhookId},
 };
@@ -41,13 +41,13 @@ impl Webhooks {
 
     /// Returns an account's webhooks, oldest first. The read is consistent: a webhook that was created a second ago
     /// is included.
-    pub async fn list(&self, account: &AccountId) -> Result<Vec<Webhook>, StoreError> {
+    pub async fn list(&self, account: &AccountId) -> Result<Vec<Webhook>, AwsError> {
         Ok(self.read_account(account).await?.webhooks)
     }
 
     /// Returns every account's webhooks, by account and then oldest first. Reads the whole table, so it is for the
     /// operator's command, not for a request.
-    pub async fn list_all(&self) -> Result<Vec<Webhook>, StoreError> {
+    pub async fn list_all(&self) -> Result<Vec<Webhook>, AwsError> {
         let doing = "read every account's webhooks";
         let items = self
             .client
@@ -61,23 +61,23 @@ impl Webhooks {
             .send()
             .collect::<Result<Vec<_>, _>>()
             .await
-            .map_err(StoreError::while_trying_to(doing))?;
+            .while_trying_to(doing)?;
         let mut webhooks = items.into_iter().map(|item| webhook(item, doing)).collect::<Result<Vec<_>, _>>()?;
         webhooks.sort_by(|one, other| (one.account_id.as_str(), one.id).cmp(&(other.account_id.as_str(), other.id)));
         Ok(webhooks)
     }
 
     /// Returns one webhook, read consistently, or `None` if it does not exist.
-    pub async fn find(&self, account: &AccountId, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
+    pub async fn find(&self, account: &AccountId, id: WebhookId) -> Result<Option<Webhook>, AwsError> {
         let doing = "read a webhook";
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key(account, id))).consistent_read(true);
-        let found = get.send().await.map_err(StoreError::while_trying_to(doing))?;
+        let found = get.send().await.while_trying_to(doing)?;
         let Some(item) = found.item else { return Ok(None) };
         webhook(item, doing).map(Some)
     }
 
     /// Deletes a webhook for good. Returns whether it existed.
-    pub async fn delete(&self, account: &AccountId, id: WebhookId) -> Result<bool, StoreError> {
+    pub async fn delete(&self, account: &AccountId, id: WebhookId) -> Result<bool, AwsError> {
         let deleted = self
             .client
             .delete_item()
@@ -86,7 +86,7 @@ impl Webhooks {
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld)
             .send()
             .await
-            .map_err(StoreError::while_trying_to("delete a webhook"))?;
+            .while_trying_to("delete a webhook")?;
         Ok(deleted.attributes.is_some())
     }
 
@@ -95,7 +95,7 @@ impl Webhooks {
         &self.table
     }
 
-    async fn read_account(&self, account: &AccountId) -> Result<Account, StoreError> {
+    async fn read_account(&self, account: &AccountId) -> Result<Account, AwsError> {
         let doing = "read an account's webhooks";
         let items = self
             .client
@@ -109,12 +109,12 @@ impl Webhooks {
             .send()
             .collect::<Result<Vec<_>, _>>()
             .await
-            .map_err(StoreError::while_trying_to(doing))?;
+            .while_trying_to(doing)?;
         let mut account = Account::default();
         for item in items {
             if let Some(last_id) = item.get("last_id") {
                 let last_id = serde_dynamo::from_attribute_value(last_id.clone());
-                account.last_id = last_id.map_err(StoreError::while_trying_to(doing))?;
+                account.last_id = last_id.while_trying_to(doing)?;
             } else {
                 account.webhooks.push(webhook(item, doing)?);
             }
@@ -129,8 +129,8 @@ struct Account {
     webhooks: Vec<Webhook>,
 }
 
-fn webhook(item: Item, doing: &'static str) -> Result<Webhook, StoreError> {
-    let item: WebhookItem = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+fn webhook(item: Item, doing: &'static str) -> Result<Webhook, AwsError> {
+    let item: WebhookItem = serde_dynamo::from_item(item).while_trying_to(doing)?;
     Ok(item.into())
 }
 

@@ -9,7 +9,7 @@ use std::{
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::{
-    Deliveries, DeliveryItem, Item, StoreError,
+    Deliveries, DeliveryItem, Item,
     item::{ListedItem, SHARDS, partition},
     key,
     merge::End,
@@ -17,6 +17,7 @@ use super::{
     shards::{ATTRIBUTES, Asked, Next, Shards},
 };
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     delivery::{Delivery, DeliveryId, Listed, State},
     webhook::{AccountId, WebhookId},
 };
@@ -61,7 +62,7 @@ impl Deliveries {
     /// Lists a webhook's deliveries. The cost grows with the page and not with the history: an index has the
     /// deliveries of each state except `delivered`. Deliveries that were delivered are most of a history; a filter
     /// on the table finds them.
-    pub async fn list(&self, account: &AccountId, webhook: WebhookId, filter: &Filter) -> Result<Page, StoreError> {
+    pub async fn list(&self, account: &AccountId, webhook: WebhookId, filter: &Filter) -> Result<Page, AwsError> {
         let indexed = filter.state.filter(|state| *state != State::Delivered);
         let picked = filter.state.filter(|_| indexed.is_none());
         let at_once = if picked.is_some() { LOOKED_AT } else { at_once(filter.limit + 1) };
@@ -99,7 +100,7 @@ impl Deliveries {
         webhook: WebhookId,
         ids: impl Iterator<Item = &DeliveryId>,
         state: State,
-    ) -> Result<Vec<Listed>, StoreError> {
+    ) -> Result<Vec<Listed>, AwsError> {
         let keys: Vec<_> = ids.map(|id| key(account, webhook, id)).collect();
         let items = self.read_by_key(keys, Reading::ForAList).await?;
         let mut listed = items.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
@@ -117,7 +118,7 @@ impl Deliveries {
         from: End,
         (above, below): (Option<&DeliveryId>, Option<&DeliveryId>),
         limit: usize,
-    ) -> Result<Vec<DeliveryId>, StoreError> {
+    ) -> Result<Vec<DeliveryId>, AwsError> {
         let indexed = Some(State::Held);
         let asked = Asked { indexed, picked: None, above, below, from, at_once: at_once(limit), rounds: usize::MAX };
         let mut shards = Shards::new(self, account, webhook, asked);
@@ -136,7 +137,7 @@ impl Deliveries {
         &self,
         names: &[DeliveryName<'_>],
         consistent: bool,
-    ) -> Result<Vec<Result<Option<Delivery>, StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Option<Delivery>, AwsError>>, AwsError> {
         let keys = names.iter().map(|(account, webhook, id)| key(account, *webhook, id)).collect();
         let items = self.read_by_key(keys, Reading::Whole { consistent }).await?;
         let items: HashMap<_, _> = items.into_iter().filter_map(|item| Some((name_of(&item)?, item))).collect();
@@ -149,7 +150,7 @@ impl Deliveries {
     }
 
     /// Reads items by their keys, in any order.
-    async fn read_by_key(&self, mut keys: Vec<Item>, reading: Reading) -> Result<Vec<Item>, StoreError> {
+    async fn read_by_key(&self, mut keys: Vec<Item>, reading: Reading) -> Result<Vec<Item>, AwsError> {
         // DynamoDB refuses a batch that names an item twice.
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(name_of(key)));
@@ -165,14 +166,14 @@ impl Deliveries {
             let mut unread = HashMap::from([(self.table.clone(), request.build().expect("has its keys"))]);
             for round in 0.. {
                 let answer = self.client.batch_get_item().set_request_items(Some(unread)).send().await;
-                let answer = answer.map_err(StoreError::while_trying_to(READING))?;
+                let answer = answer.while_trying_to(READING)?;
                 items.extend(answer.responses.unwrap_or_default().into_values().flatten());
                 unread = answer.unprocessed_keys.unwrap_or_default();
                 if unread.is_empty() {
                     break;
                 }
                 if round == READ_ROUNDS {
-                    return Err(StoreError::while_trying_to(READING)("the table left part of the batch unread"));
+                    return Err(AwsError::new(READING, "the table left part of the batch unread"));
                 }
                 tokio::time::sleep(Duration::from_millis(50 << round)).await;
             }
@@ -188,7 +189,7 @@ enum Reading {
     ForAList,
 }
 
-fn listed(item: Item) -> Result<Listed, StoreError> {
+fn listed(item: Item) -> Result<Listed, AwsError> {
     parsed::<ListedItem>(item).map(Listed::from)
 }
 

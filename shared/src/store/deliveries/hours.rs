@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use super::{Deliveries, Item, StoreError, item::webhook_name};
+use super::{Deliveries, Item, item::webhook_name};
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     stats::{Hour, Tally},
     webhook::{AccountId, WebhookId},
 };
@@ -21,7 +22,7 @@ const FAILED: &str = "failed_";
 
 impl Deliveries {
     /// Adds a tally to a webhook's hour. Creates the item and the counters that do not exist yet.
-    pub async fn add_to_hour(&self, hour: &Hour, tally: &Tally) -> Result<(), StoreError> {
+    pub async fn add_to_hour(&self, hour: &Hour, tally: &Tally) -> Result<(), AwsError> {
         let added: Vec<_> = counters(tally).map(|(name, _)| format!("{name} :{name}")).collect();
         let mut values: HashMap<_, _> =
             counters(tally).map(|(name, count)| (format!(":{name}"), AttributeValue::N(count.to_string()))).collect();
@@ -35,7 +36,7 @@ impl Deliveries {
             .set_expression_attribute_values(Some(values))
             .send()
             .await
-            .map_err(StoreError::while_trying_to("add to a webhook's statistics"))?;
+            .while_trying_to("add to a webhook's statistics")?;
         Ok(())
     }
 
@@ -45,7 +46,7 @@ impl Deliveries {
         account: &AccountId,
         webhook: WebhookId,
         from: Timestamp,
-    ) -> Result<BTreeMap<Timestamp, Tally>, StoreError> {
+    ) -> Result<BTreeMap<Timestamp, Tally>, AwsError> {
         let doing = "read a webhook's statistics";
         let items = self
             .client
@@ -57,9 +58,9 @@ impl Deliveries {
             .into_paginator()
             .items()
             .send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
+        let items = items.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
         let hours = items.iter().map(hour).collect::<Option<_>>();
-        hours.ok_or_else(|| StoreError::while_trying_to(doing)("an hour is not what add_to_hour writes"))
+        hours.ok_or_else(|| AwsError::new(doing, "an hour is not what add_to_hour writes"))
     }
 }
 

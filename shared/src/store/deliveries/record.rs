@@ -16,11 +16,12 @@ use aws_sdk_dynamodb::types::{
 use jiff::Timestamp;
 
 use super::{
-    Deliveries, DeliveryItem, Item, StoreError,
+    Deliveries, DeliveryItem, Item,
     attempt_item::{AnswerItem, apart, digest},
     item::{answers_of, partition},
 };
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     delivery::{Delivery, Write},
     telemetry,
 };
@@ -40,9 +41,9 @@ pub enum Recorded {
     /// is gone.
     Superseded(Option<Delivery>),
     /// The table is busy or failed temporarily: try again.
-    Busy(StoreError),
+    Busy(AwsError),
     /// The table will never take this write.
-    Failed(StoreError),
+    Failed(AwsError),
 }
 
 /// The result of one statement.
@@ -95,9 +96,9 @@ impl Deliveries {
         results
     }
 
-    async fn execute(&self, statements: Vec<BatchStatementRequest>) -> Result<Vec<BatchStatementResponse>, StoreError> {
+    async fn execute(&self, statements: Vec<BatchStatementRequest>) -> Result<Vec<BatchStatementResponse>, AwsError> {
         let sent = self.client.batch_execute_statement().set_statements(Some(statements)).send().await;
-        let answers = sent.map_err(StoreError::while_trying_to(RECORDING))?.responses.unwrap_or_default();
+        let answers = sent.while_trying_to(RECORDING)?.responses.unwrap_or_default();
         Ok(answers)
     }
 
@@ -186,8 +187,8 @@ fn new_answer(delivery: &Delivery, expires_at: i64) -> Option<AnswerItem<'_>> {
     })
 }
 
-fn failed(why: String) -> StoreError {
-    StoreError::while_trying_to(RECORDING)(why)
+fn failed(why: String) -> AwsError {
+    AwsError::new(RECORDING, why)
 }
 
 impl Written {

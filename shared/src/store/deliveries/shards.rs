@@ -6,11 +6,12 @@ use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::At
 use futures_util::future::try_join_all;
 
 use super::{
-    Deliveries, Item, StoreError,
+    Deliveries, Item,
     item::{index_key, partitions},
     merge::{End, Merge, Step},
 };
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     delivery::{DeliveryId, State},
     webhook::{AccountId, WebhookId},
 };
@@ -70,7 +71,7 @@ impl<'a> Shards<'a> {
     }
 
     /// Returns the next delivery in the order of ids.
-    pub(super) async fn next(&mut self) -> Result<Next, StoreError> {
+    pub(super) async fn next(&mut self) -> Result<Next, AwsError> {
         loop {
             match self.merge.step() {
                 Step::Give(id, item) => return Ok(Next::One(id, item)),
@@ -87,7 +88,7 @@ impl<'a> Shards<'a> {
     }
 
     /// Makes one query. Returns what it found, and the id at which it stopped if there may be more.
-    async fn read(&self, partition: usize) -> Result<(Vec<(DeliveryId, Item)>, Option<DeliveryId>), StoreError> {
+    async fn read(&self, partition: usize) -> Result<(Vec<(DeliveryId, Item)>, Option<DeliveryId>), AwsError> {
         let Asked { from, above, below, .. } = self.asked;
         let position = self.merge.position(partition);
         let (above, below) = match from {
@@ -95,7 +96,7 @@ impl<'a> Shards<'a> {
             End::Newest => (above, position.or(below)),
         };
         let answer = self.query(partition, above, below).send().await;
-        let answer = answer.map_err(StoreError::while_trying_to(READING))?;
+        let answer = answer.while_trying_to(READING)?;
         let mut found = Vec::new();
         for item in answer.items.unwrap_or_default() {
             let id = id_of(&item)?;
@@ -143,7 +144,7 @@ impl<'a> Shards<'a> {
     }
 }
 
-fn id_of(item: &Item) -> Result<DeliveryId, StoreError> {
-    let id = item.get("id").ok_or_else(|| StoreError::while_trying_to(READING)("an item has no id"))?;
-    serde_dynamo::from_attribute_value(id.clone()).map_err(StoreError::while_trying_to(READING))
+fn id_of(item: &Item) -> Result<DeliveryId, AwsError> {
+    let id = item.get("id").ok_or_else(|| AwsError::new(READING, "an item has no id"))?;
+    serde_dynamo::from_attribute_value(id.clone()).while_trying_to(READING)
 }

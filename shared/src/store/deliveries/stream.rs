@@ -10,11 +10,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_dynamo::AttributeValue;
 
 use super::{
-    StoreError,
     attempt_item::{AttemptItem, attempts},
     item::{MarkItem, webhook_of},
 };
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     delivery::{Attempt, DeliveryId, Mark, State},
     stats::{Hour, Tallies, hour_of},
     telemetry,
@@ -94,11 +94,11 @@ impl Changes {
 impl Written {
     /// Returns the item's webhook, the attempt that the item was written for, and whether the delivery is held.
     /// Returns `None` if the item is not a delivery.
-    fn read(self) -> Result<Option<(Owner, Option<RecordedAttempt>, bool)>, StoreError> {
+    fn read(self) -> Result<Option<(Owner, Option<RecordedAttempt>, bool)>, AwsError> {
         let Some(state) = self.state else { return Ok(None) };
         let (state, name): (State, String) = (read(state)?, read(self.webhook)?);
         let owner = webhook_of(&name)
-            .ok_or_else(|| StoreError::while_trying_to(READING)(format!("\"{name}\" is no partition of deliveries")))?;
+            .ok_or_else(|| AwsError::new(READING, format!("\"{name}\" is no partition of deliveries")))?;
         let attempt = match (self.attempted, self.attempts) {
             (Some(mark), Some(attempts)) => last_attempt(attempts)?.map(|attempt| (mark, attempt)),
             _ => None,
@@ -121,12 +121,12 @@ impl Written {
     }
 }
 
-fn last_attempt(list: AttributeValue) -> Result<Option<Attempt>, StoreError> {
+fn last_attempt(list: AttributeValue) -> Result<Option<Attempt>, AwsError> {
     Ok(attempts(read::<Vec<AttemptItem>>(list)?).pop())
 }
 
-fn read<T: DeserializeOwned>(value: AttributeValue) -> Result<T, StoreError> {
-    serde_dynamo::from_attribute_value(value).map_err(StoreError::while_trying_to(READING))
+fn read<T: DeserializeOwned>(value: AttributeValue) -> Result<T, AwsError> {
+    serde_dynamo::from_attribute_value(value).while_trying_to(READING)
 }
 
 #[cfg(test)]

@@ -12,11 +12,14 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    StoreError, Webhooks,
+    Webhooks,
     change::{EXISTS, Update, Updated},
     webhook,
 };
-use crate::webhook::{AccountId, Health, Pace, Settings, Webhook, WebhookId};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    webhook::{AccountId, Health, Pace, Settings, Webhook, WebhookId},
+};
 
 const INDEX: &str = "by-action";
 
@@ -30,7 +33,7 @@ impl Webhooks {
     /// Returns the webhooks of a shard, below [`ACTION_SHARDS`], that `release` has to look at by `now`: those that
     /// have waited longest first, and at most `most`. The index is eventually consistent, so read each webhook before
     /// you act on it.
-    pub async fn due(&self, shard: u8, now: Timestamp, most: usize) -> Result<Vec<(AccountId, WebhookId)>, StoreError> {
+    pub async fn due(&self, shard: u8, now: Timestamp, most: usize) -> Result<Vec<(AccountId, WebhookId)>, AwsError> {
         #[derive(serde::Deserialize)]
         struct Key {
             account_id: AccountId,
@@ -53,8 +56,8 @@ impl Webhooks {
         while due.len() < most
             && let Some(item) = items.next().await
         {
-            let item = item.map_err(StoreError::while_trying_to(doing))?;
-            let Key { account_id, id } = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+            let item = item.while_trying_to(doing)?;
+            let Key { account_id, id } = serde_dynamo::from_item(item).while_trying_to(doing)?;
             due.push((account_id, id));
         }
         Ok(due)
@@ -69,7 +72,7 @@ impl Webhooks {
         health: Health,
         settings: &Settings,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, AwsError> {
         let is_news = health.generation != read.health().generation;
         let after = Webhook { stored_health: health, ..read.clone() };
         let mut update = Update {
@@ -82,7 +85,7 @@ impl Webhooks {
             update.act_at(&after, after.next_action(settings, now));
         }
         let updated = self.update(&read.account_id, read.id, update).await;
-        Ok(updated.map_err(StoreError::while_trying_to("store a webhook's health"))?.done().is_some())
+        Ok(updated.while_trying_to("store a webhook's health")?.done().is_some())
     }
 
     /// Stores `release`'s new pace of a webhook, and when `release` has to look at it again. Returns `false`,
@@ -94,7 +97,7 @@ impl Webhooks {
         pace: Pace,
         settings: &Settings,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, AwsError> {
         let doing = "store how far release has come with a webhook";
         let after = Webhook { stored_pace: pace, ..read.clone() };
         let mut update = Update {
@@ -105,8 +108,7 @@ impl Webhooks {
         update.values.extend(version(read.stored_pace.version));
         update.unless_rung(read);
         update.act_at(&after, after.next_action(settings, now));
-        let updated =
-            self.update(&read.account_id, read.id, update).await.map_err(StoreError::while_trying_to(doing))?;
+        let updated = self.update(&read.account_id, read.id, update).await.while_trying_to(doing)?;
         match updated {
             Updated::Done(_) => Ok(true),
             // The SDK repeats a write whose answer was lost. Then our own first write makes the condition fail.
@@ -116,13 +118,13 @@ impl Webhooks {
     }
 
     /// Requests a probe of a webhook now. Returns `false` if the webhook does not exist.
-    pub async fn ask_for_probe(&self, account: &AccountId, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn ask_for_probe(&self, account: &AccountId, id: WebhookId, now: Timestamp) -> Result<bool, AwsError> {
         let mut values = action_values(account, id, now);
         values.push((":now", time(now)));
         let expression = format!("SET probe_asked_at = :now, {SET_ACTION}");
         let update = Update { expression, condition: EXISTS.into(), values };
         let updated = self.update(account, id, update).await;
-        Ok(updated.map_err(StoreError::while_trying_to("ask for a probe"))?.done().is_some())
+        Ok(updated.while_trying_to("ask for a probe")?.done().is_some())
     }
 }
 

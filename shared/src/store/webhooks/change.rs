@@ -9,12 +9,15 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 
 use super::{
-    Item, StoreError, Webhooks,
+    Item, Webhooks,
     action::{REMOVE_ACTION, SET_ACTION, action_values},
     item::PreviousSecretItem,
     key, webhook,
 };
-use crate::webhook::{AccountId, Status, Webhook, WebhookChange, WebhookId};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    webhook::{AccountId, Status, Webhook, WebhookChange, WebhookId},
+};
 
 /// A conditional update of one item.
 pub(super) struct Update {
@@ -57,7 +60,7 @@ impl Webhooks {
         id: WebhookId,
         change: &WebhookChange,
         now: Timestamp,
-    ) -> Result<Option<Webhook>, StoreError> {
+    ) -> Result<Option<Webhook>, AwsError> {
         let doing = "change a webhook";
         let WebhookChange { url, events, status } = change;
         let (mut set, mut values, mut news) = (Vec::new(), Vec::new(), Vec::new());
@@ -93,18 +96,18 @@ impl Webhooks {
         };
         for (expression, condition, values) in (0..ROUNDS).flat_map(|_| tries.clone()) {
             let update = Update { expression, condition, values };
-            match self.update(account, id, update).await.map_err(StoreError::while_trying_to(doing))? {
+            match self.update(account, id, update).await.while_trying_to(doing)? {
                 Updated::Done(item) => return webhook(item, doing).map(Some),
                 Updated::Refused(None) => return Ok(None),
                 Updated::Refused(Some(_)) => {}
             }
         }
-        Err(StoreError::while_trying_to(doing)("other requests changed it at the same time"))
+        Err(AwsError::new(doing, "other requests changed it at the same time"))
     }
 
     /// Stores a rotated webhook's secrets, if it still has the secret that it was rotated from. Returns whether it
     /// has them now.
-    pub async fn replace_secrets(&self, before: &Webhook, rotated: &Webhook) -> Result<bool, StoreError> {
+    pub async fn replace_secrets(&self, before: &Webhook, rotated: &Webhook) -> Result<bool, AwsError> {
         let previous: Vec<_> = rotated.previous_secrets.iter().map(PreviousSecretItem::from).collect();
         let update = Update {
             expression: "SET secret = :new, previous_secrets = :previous".into(),
@@ -116,7 +119,7 @@ impl Webhooks {
             ],
         };
         let replaced = self.update(&before.account_id, before.id, update).await;
-        if replaced.map_err(StoreError::while_trying_to("rotate a webhook's secret"))?.done().is_some() {
+        if replaced.while_trying_to("rotate a webhook's secret")?.done().is_some() {
             return Ok(true);
         }
         // The SDK repeats a write whose answer was lost. Then our own first write makes the condition fail.

@@ -12,8 +12,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Item, StoreError, Webhooks, item::WebhookItem, key};
-use crate::webhook::{AccountId, NewWebhook, Secret, Webhook, WebhookId};
+use super::{Item, Webhooks, item::WebhookItem, key};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    webhook::{AccountId, NewWebhook, Secret, Webhook, WebhookId},
+};
 
 /// Why a webhook was not created.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +35,7 @@ pub enum CreateError {
     Deleted(WebhookId),
     /// The table could not be read or written.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] AwsError),
 }
 
 /// Identifies a repeated request. It has no `Debug` because the body may contain a secret.
@@ -112,7 +115,7 @@ impl Webhooks {
             match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
                 Ok(_) => return Ok(Created { webhook, generated, replayed: false }),
                 Err(err) if lost_a_race(&err) => tokio::time::sleep(random_wait(round)).await,
-                Err(err) => return Err(StoreError::while_trying_to(CREATING)(err).into()),
+                Err(err) => return Err(AwsError::new(CREATING, err).into()),
             }
         }
         Err(CreateError::Contended)
@@ -129,8 +132,8 @@ impl Webhooks {
         let name = AttributeValue::S(request_name(account, idempotency.key));
         let get = self.client.get_item().table_name(&self.table).key("account_id", name);
         let get = get.key("id", AttributeValue::N("0".into())).consistent_read(true);
-        let Some(item) = get.send().await.map_err(StoreError::while_trying_to(fault))?.item else { return Ok(None) };
-        let request: Request = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(fault))?;
+        let Some(item) = get.send().await.while_trying_to(fault)?.item else { return Ok(None) };
+        let request: Request = serde_dynamo::from_item(item).while_trying_to(fault)?;
         if request.expires_at <= now.as_second() {
             return Ok(None);
         }

@@ -118,7 +118,8 @@ impl Completion {
 /// Adds `sent_at` to a completion that has no time of its own. Returns `None` if it has one, or if the message is not
 /// a completion.
 ///
-/// Whoever sends such a message again must add the time at which it was first sent, so that it stays the same event.
+/// The operator's redrive sends such a message again with the time at which it was first sent, so that it stays the
+/// same event.
 pub fn with_timestamp(message: &str, sent_at: Timestamp) -> Option<String> {
     Completion::parse(message, sent_at).ok()?;
     let parsed = canonical_json::parse(message).ok()?;

@@ -2,7 +2,7 @@
 //!
 //! A NAT gateway that has forgotten a connection drops its packets silently, and so does a machine that lost power.
 //! TCP retries for a quarter of an hour. The socket option that ends this earlier (`TCP_USER_TIMEOUT`) also ends a
-//! connection whose receiver is alive but reads slowly. So the kernel is asked which of the two it is.
+//! connection whose receiver is alive but reads slowly. So we ask the kernel which of the two it is.
 
 use std::{
     fmt::Write as _,

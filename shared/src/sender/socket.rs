@@ -1,7 +1,7 @@
 //! The socket below a connection, and facts about it that a stream hides.
 //!
 //! tokio only knows what its event loop was notified of, and a process that was frozen has received nothing. So
-//! before a used connection carries another request, its state is asked of the kernel.
+//! before a used connection carries another request, we ask the kernel for its state.
 
 use std::{
     io::{self, Read as _},

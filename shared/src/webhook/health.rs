@@ -5,11 +5,11 @@
 //! a record comes, or on how the records are cut into batches:
 //!
 //! - A *success* moves [`Health::succeeded_at`] forward, to the time at which its answer came. It undoes the effect
-//!   of all attempts that began before that time. If their records come later, they change nothing.
+//!   of all attempts that began before that time. Their records, if they come later, are not counted.
 //! - A *failure* that began later is added to a set, identified by (delivery, round, number). The set keeps only
 //!   failures that can decide something: the newest failures, the newest failure of each of the newest deliveries,
-//!   and the newest `Retry-After`. Dropping the rest gives the same set whether it happens before or after a success
-//!   or more failures.
+//!   and the newest `Retry-After`. The rest may be dropped at any time, before or after a success or more failures:
+//!   the set ends up the same.
 //! - Whether the circuit is open follows from the set alone. If it is not open, its history decides between closed
 //!   and recovering: recovering means that deliveries may be held, and only release ends it, after a search.
 //!

@@ -10,7 +10,7 @@ use nano_webhooks::delivery::State;
 pub(crate) struct World {
     /// The messages on the queue and with dispatchers. Sorted, so that their order makes no other world.
     pub(crate) letters: Vec<Letter>,
-    /// The table of what waits, sorted.
+    /// The entries of the waiting table, sorted.
     pub(crate) entries: Vec<Entry>,
     /// The delivery as the table stores it.
     pub(crate) item: Option<Item>,
@@ -173,7 +173,7 @@ pub(crate) enum Due {
     Overdue,
 }
 
-/// An entry of the table of what waits.
+/// An entry of the waiting table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Entry {
     pub(crate) round: u32,
@@ -292,7 +292,7 @@ impl World {
         self.item.is_some_and(is_early) || self.letters.iter().any(is_about_to)
     }
 
-    /// Gives worlds that differ only in irrelevant details the same form.
+    /// Puts worlds that differ only in irrelevant details into the same form.
     pub(crate) fn normalised(mut self) -> Self {
         if self.left.faults == 0 {
             self.hook_before = self.hook;

@@ -156,7 +156,7 @@ fn every_misbehaviour() -> impl IntoIterator<Item = PeerMisbehaved> {
         UnsolicitedServerHelloExtension WrongGroupForKeyShare UnsolicitedEchExtension)
 }
 
-/// A name that only a programmer knows: two words run together, or a struct's braces.
+/// Whether a word is code, which only a programmer knows: two words run together, or a struct's braces.
 fn is_code(word: &str) -> bool {
     let letters: Vec<char> = word.chars().collect();
     let run_together = letters.windows(2).any(|pair| pair[0].is_lowercase() && pair[1].is_uppercase());

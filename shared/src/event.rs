@@ -179,7 +179,7 @@ fn has_shape(text: &str, shape: &str) -> bool {
     text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
 }
 
-/// A value as a rejection quotes it, at most about 80 characters long.
+/// A value as a rejection quotes it, cut after 80 characters.
 fn shortened(value: &Value) -> String {
     match value {
         Value::Array(_) | Value::Object(_) => value.kind().into(),

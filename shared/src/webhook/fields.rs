@@ -139,7 +139,7 @@ pub(super) fn events(value: &Value) -> Result<Vec<EventType>, Invalid> {
     Ok(events)
 }
 
-/// A value as a message quotes it, at most 40 characters long: a client must not decide how long the message is.
+/// A value as a message quotes it, cut after 40 characters: a client must not decide how long the message is.
 pub(super) fn shortened(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= 40 { text } else { format!("{}…", text.chars().take(40).collect::<String>()) }

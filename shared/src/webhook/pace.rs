@@ -133,7 +133,7 @@ impl Webhook {
         }
     }
 
-    /// When release must look at it next, `now` if that is due. `None` if it need not.
+    /// When release must look at it next; a time up to `now` means that it is due. `None` if it need not.
     pub fn next_action(&self, settings: &Settings, now: Timestamp) -> Option<Timestamp> {
         let (health, pace) = (self.health(), self.pace());
         if !self.is_active() {

@@ -13,7 +13,7 @@ pub struct RecordedAttempt {
     pub delivery_id: DeliveryId,
     /// The delivery's round.
     pub round: u32,
-    /// The attempt's number in the round. Each record has another number.
+    /// The attempt's number in the round. Each record has a number of its own.
     pub number: u64,
     /// The webhook's epoch when the dispatcher read it. Attempts of another epoch do not count for this one.
     pub epoch: u64,

@@ -1,4 +1,4 @@
-//! The sample events: one for each function, and each of the kind that its trigger sends.
+//! The sample events: each function has one, of the kind that its trigger sends.
 
 use std::{fs, path::Path};
 

@@ -1,6 +1,6 @@
 //! A headless Chromium for one test, which finds elements as a person does: by their text.
 //!
-//! It speaks the W3C's WebDriver protocol to chromedriver: JSON over HTTP, of which a dozen calls are needed here.
+//! It speaks the W3C's `WebDriver` protocol to chromedriver: JSON over HTTP, of which a dozen calls are needed here.
 //! The crates for it would cost more than they save: a second version of ten crates, or features of `serde_json` that
 //! would change what the service's own tests run with.
 
@@ -292,7 +292,7 @@ impl Browser {
         self.post("goog/cdp/execute", order).await.unwrap();
     }
 
-    /// The paths of the elements that an XPath expression finds.
+    /// The paths of the elements that an `XPath` expression finds.
     async fn find(&self, path: &str) -> Vec<String> {
         let found = self.post("elements", json!({ "using": "xpath", "value": path })).await.unwrap();
         found.as_array().unwrap().iter().map(element).collect()

@@ -38,7 +38,7 @@ async fn every_alarm_sounds_when_that_happens_which_it_watches() {
     scene.an_endpoint_that_only_fails_lowers_the_success_rate().await;
     let sounded = scene.sounded.lock().unwrap();
     let all = scene.alarms().iter().map(|alarm| alarm["AlarmName"].to_string()).collect::<BTreeSet<_>>();
-    assert_eq!(*sounded, all, "each alarm has its turn above");
+    assert_eq!(*sounded, all, "each alarm is tested above");
 }
 
 struct Scene {
@@ -300,7 +300,7 @@ impl Scene {
     async fn moves(&self, resource: &str) {
         let (alarm, start) = (self.alarm(resource), Instant::now());
         while !self.watched(&alarm).iter().all(|metric| metric.iter().any(|value| *value > 0.0)) {
-            assert!(start.elapsed() < SOON, "{resource} watches what does not move: {alarm}");
+            assert!(start.elapsed() < SOON, "a metric of {resource} does not move: {alarm}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

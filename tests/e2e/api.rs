@@ -299,6 +299,6 @@ async fn two_accounts_cannot_see_or_delete_each_others_webhooks() {
     let (theirs, nobodys) =
         (other.delete("/api/v1/webhooks/1").await.unwrap(), other.delete("/api/v1/webhooks/2").await.unwrap());
     assert_eq!((theirs.status, nobodys.status), (404, 404));
-    assert_eq!(theirs.text.replace('1', "2"), nobodys.text, "they look alike");
+    assert_eq!(theirs.text.replace('1', "2"), nobodys.text, "the two replies are alike");
     assert_eq!(one.get(WEBHOOKS).await.unwrap().json()["data"][0]["id"], 1, "it is still there");
 }

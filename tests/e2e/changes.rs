@@ -80,7 +80,7 @@ async fn a_webhook_that_was_given_up_is_mended_by_making_it_active() {
     assert_eq!(webhook["consecutive_failures"], 1);
 
     let other = change(&customer, json!({ "events": ["job.failed", "job.completed"] })).await.json();
-    assert_eq!(other["data"]["status"], "disabled", "what says nothing about the endpoint switches nothing on");
+    assert_eq!(other["data"]["status"], "disabled", "a change of the events does not enable the webhook");
     let active = change(&customer, json!({ "status": "active" })).await.json()["data"].take();
     assert_eq!((&active["disabled_reason"], &active["circuit"]), (&Value::Null, &json!("recovering")));
     complete_a_task("acct_mended", "task_2", "completed").await;

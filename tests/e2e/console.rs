@@ -87,7 +87,7 @@ async fn a_new_user_sees_a_delivery_arrive_and_understands_one_that_fails() {
     browser.click("I have saved it").await;
     assert_eq!(browser.script("return navigator.clipboard.readText()").await, secret);
     browser.read("Nothing yet.").await;
-    assert!(!browser.text().await.contains(&secret), "it is shown once");
+    assert!(!browser.text().await.contains(&secret), "the secret is shown only once");
 
     browser.click("Send test event").await;
     browser.read("your endpoint answered 200").await;

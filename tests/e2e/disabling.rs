@@ -52,7 +52,7 @@ async fn an_endpoint_that_is_down_for_too_long_is_given_up_and_one_that_takes_a_
         assert!(start.elapsed() < Duration::from_mins(2), "{dead}");
     };
     assert_eq!(dead["disabled_reason"], "every attempt failed for 4 seconds");
-    assert!(dead["held"].as_u64() >= Some(1), "what waits is not lost: {dead}");
+    assert!(dead["held"].as_u64() >= Some(1), "held deliveries are not lost: {dead}");
     assert_eq!(dead["next_probe_at"], Value::Null);
     let flapping = webhook(1).await;
     assert_eq!(flapping["status"], "active", "{flapping}");

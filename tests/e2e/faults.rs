@@ -205,7 +205,7 @@ async fn nothing_happens_twice(
     let again: Vec<String> = world.finished(evidence).take(50).collect();
     producer.send_all(&again).await.unwrap();
     settle(producer, faults, Duration::from_mins(1)).await;
-    assert_eq!(receiver.received_by_all().len(), before, "a finished delivery was made again");
+    assert_eq!(receiver.received_by_all().len(), before, "a finished delivery was sent again");
 }
 
 fn summary(

@@ -134,7 +134,7 @@ async fn neither_a_redirect_nor_304_is_success_and_204_is() {
     account.complete("task_1").await;
     let delivery = account.delivery(1, "delivered", 1).await;
     assert_eq!(attempts(&delivery), [("http", Some(301)), ("http", Some(304)), ("http", Some(204))]);
-    assert!(HOSTILE.heard("/elsewhere").is_empty(), "the other place hears nothing");
+    assert!(HOSTILE.heard("/elsewhere").is_empty(), "the redirect's target gets no request");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_strange_body_is_in_the_history_as_safe_text() {
     let account = Account::with_webhooks("acct_strange", &[HOSTILE.on("/strange", behaviours)]).await;
     account.complete("task_1").await;
     let delivery = account.delivery(1, "delivered", 1).await;
-    assert_eq!(attempts(&delivery), [("http", Some(200))], "that it was reset after the status changes nothing");
+    assert_eq!(attempts(&delivery), [("http", Some(200))], "a reset after the status changes nothing");
     assert_eq!(delivery["attempts"][0]["response"], "\u{FFFD}\u{FFFD}[2J\u{FFFD} €\n");
 }
 

@@ -175,7 +175,7 @@ fn segments_of(root: &str, count: usize) -> Vec<Value> {
     while segments.len() < count {
         let length = DAEMON.recv(&mut datagram).expect("a segment comes in time");
         let text = std::str::from_utf8(&datagram[..length]).unwrap();
-        let (header, segment) = text.split_once('\n').expect("a header stands on a line of its own");
+        let (header, segment) = text.split_once('\n').expect("the header is on its own line");
         assert_eq!(serde_json::from_str::<Value>(header).unwrap(), json!({ "format": "json", "version": 1 }));
         let segment: Value = serde_json::from_str(segment).unwrap();
         if segment["trace_id"] == root {

@@ -52,7 +52,7 @@ async fn each_arrives(account: &str, completions: &[Value]) {
                 assert_eq!(body[field], sent[field], "{field}");
             }
         }
-        assert!(start.elapsed() < SOON, "{account} never heard of {:?}", expected.keys());
+        assert!(start.elapsed() < SOON, "{account} did not receive {:?}", expected.keys());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -119,7 +119,7 @@ async fn a_table_that_lags_behind_loses_nothing_and_cancels_nothing() {
     RECEIVER.wait_for("/lag", 1, Duration::from_secs(30)).await.unwrap();
 
     let lagged = || faults.counts().faults.get(&Fault::Lagging).copied();
-    assert_eq!(lagged(), Some(1), "the webhook was not there at the first look");
+    assert_eq!(lagged(), Some(1), "the first read did not find the webhook");
     faults.lag("-deliveries");
     RECEIVER.answer("/lag", [503, 200, 200, 200].map(Answer::status));
     producer.send(completion("task_2")).await.unwrap();
@@ -151,7 +151,7 @@ async fn wait_for_attempts(customer: &Customer, path: &str, count: u64) {
         if delivery["attempt_count"] == count && delivery["status"] == "delivered" {
             return;
         }
-        assert!(start.elapsed() < Duration::from_secs(30), "there are to be {count} attempts: {delivery}");
+        assert!(start.elapsed() < Duration::from_secs(30), "there are not {count} attempts: {delivery}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -185,5 +185,5 @@ async fn an_attempt_whose_message_got_lost_is_found_after_an_hour() {
     scene.aws.call("dynamodb", "PutItem", &json!({ "TableName": TABLE, "Item": lost })).unwrap();
     let delivered = scene.wait_for("delivered", 1).await.remove(0);
     assert_eq!(delivered["attempt_count"], 2);
-    assert_eq!(scene.entries().len(), 3, "the two above, and one that looks after the message that was sent again");
+    assert_eq!(scene.entries().len(), 3, "the two above, and one for the message that was sent again");
 }

@@ -219,9 +219,9 @@ impl Scene {
         let operations: BTreeSet<_> = with_secret.map(|(operation, _)| operation.as_str()).collect();
         assert_eq!(operations, BTreeSet::from(KEEPING));
         let key = [self.key.key.clone()];
-        assert!(calls.iter().all(|(_, body)| found(&key, body).is_none()), "a key is not even sent to the store");
+        assert!(calls.iter().all(|(_, body)| found(&key, body).is_none()), "a key is never sent to the store");
         for sent in ["SendMessage", "SendMessageBatch", "BatchGetItem", "BatchExecuteStatement"] {
-            assert!(calls.iter().any(|(operation, _)| operation == sent), "{sent} was taken down");
+            assert!(calls.iter().any(|(operation, _)| operation == sent), "{sent} was recorded");
         }
     }
 }

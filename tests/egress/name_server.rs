@@ -140,7 +140,7 @@ fn converse(zone: &Mutex<Zone>, mut connection: TcpStream) -> io::Result<()> {
 fn reply(zone: &Mutex<Zone>, query: &[u8], longest: usize) -> Option<Vec<u8>> {
     let query = Packet::parse(query).unwrap();
     let question = query.questions[0].clone();
-    let QTYPE::TYPE(kind) = question.qtype else { panic!("nobody asks for {:?}", question.qtype) };
+    let QTYPE::TYPE(kind) = question.qtype else { panic!("unexpected query type {:?}", question.qtype) };
     let mut reply = Packet::new_reply(query.id());
     reply.set_flags(PacketFlag::RECURSION_DESIRED | PacketFlag::RECURSION_AVAILABLE);
     let mut name = question.qname.to_string().to_lowercase();

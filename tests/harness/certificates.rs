@@ -71,6 +71,6 @@ impl Authority {
                 let chain = vec![CertificateDer::from(certificate.der().to_vec())];
                 config.with_no_client_auth().with_single_cert(chain, key)
             });
-        Ok(Arc::new(config.expect("a key and its certificate")))
+        Ok(Arc::new(config.expect("the key belongs to the certificate")))
     }
 }

@@ -1,4 +1,4 @@
-//! An endpoint that misbehaves as a test tells it to, byte for byte.
+//! An endpoint that misbehaves exactly as a test sets, byte for byte.
 //!
 //! It has a small HTTP implementation of its own: a proper server would refuse to send most of these answers.
 
@@ -121,7 +121,7 @@ impl Hostile {
     /// The path's URL on the port with this certificate.
     pub fn tls_url(&self, certificate: Certificate, path: &str) -> String {
         let port = self.tls.iter().find(|(other, _)| *other == certificate);
-        format!("https://{}{path}", port.expect("there is a port for each").1)
+        format!("https://{}{path}", port.expect("each certificate has a port").1)
     }
 
     /// A URL whose port answers a TLS handshake with one byte a second.

@@ -70,7 +70,7 @@ impl Producer {
     pub async fn forge_dead_letter(&self, body: impl ToString, reason: Option<&str>) -> Result<(), Failure> {
         let reason = reason.map(|reason| {
             let value = MessageAttributeValue::builder().data_type("String").string_value(reason);
-            (String::from("reason"), value.build().expect("has its data type"))
+            (String::from("reason"), value.build().expect("the data type is set"))
         });
         let message = self.client.send_message().queue_url(&self.dead_letters).message_body(body.to_string());
         let sent = message.set_message_attributes(reason.map(|reason| [reason].into())).send().await;
@@ -94,7 +94,7 @@ impl Producer {
         for bodies in bodies.chunks(10) {
             let entries = bodies.iter().enumerate().map(|(at, body)| {
                 let entry = SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(body);
-                entry.build().expect("has its fields")
+                entry.build().expect("all required fields are set")
             });
             let batch = self.client.send_message_batch().queue_url(&self.completions);
             let sent = batch.set_entries(Some(entries.collect())).send().await.map_err(|error| failure(&error))?;

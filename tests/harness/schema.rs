@@ -38,7 +38,7 @@ impl Schema {
             return Err(Failure::new(format!("the validator failed: {}", last_words(&output))));
         }
         serde_json::from_slice(&output.stdout)
-            .map_err(|error| Failure::new(format!("what the validator says cannot be read: {error}")))
+            .map_err(|error| Failure::new(format!("the validator's output cannot be read: {error}")))
     }
 }
 

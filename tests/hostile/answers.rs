@@ -101,7 +101,7 @@ fn a_redirect_is_not_followed() {
         assert_eq!(attempted.explanation(), said);
         assert_eq!(HOSTILE.heard(&path).len(), 1);
     }
-    assert!(HOSTILE.heard("/elsewhere").is_empty(), "the other place hears nothing");
+    assert!(HOSTILE.heard("/elsewhere").is_empty(), "the redirect's target gets no request");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn an_endpoint_that_echoes_our_signatures_puts_no_secret_into_the_history() {
         assert!(echoed.contains(header), "it is shown as any other body: {echoed}");
     }
     assert!(!attempted.0.to_string().contains("the-probes-own-secret"));
-    assert_eq!(attempted.0["attempt"].as_object().unwrap().len(), 5, "nothing of it is taken for anything else");
+    assert_eq!(attempted.0["attempt"].as_object().unwrap().len(), 5, "the echo sets no other field");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_head_of_15_kib_is_taken_and_one_of_17_kib_is_not() {
 fn informational_responses_without_end_are_too_large() {
     let attempted = attempt(&endless("/endless-1xx", "", b"HTTP/1.1 102 Processing\r\n\r\n"));
     assert_eq!((attempted.outcome(), attempted.next()), ("too_large", "retried"));
-    assert!(attempted.took() < Duration::from_secs(3), "it ends with the bytes, not with the time");
+    assert!(attempted.took() < Duration::from_secs(3), "the size limit ends it, not the time limit");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_gzip_bomb_does_not_go_off() {
     assert_eq!(attempted.response(), "(not shown: it came with Content-Encoding gzip)");
     assert!(attempted.took() < Duration::from_secs(3));
     let request = &HOSTILE.heard("/bomb")[0].head;
-    assert!(request.contains("\r\nAccept-Encoding: identity\r\n"), "nothing compressed was asked for: {request}");
+    assert!(request.contains("\r\nAccept-Encoding: identity\r\n"), "the request accepts no compression: {request}");
 }
 
 /// The header of a gzip file (RFC 1952) and the start of a block with fixed Huffman codes (RFC 1951). The block's

@@ -26,7 +26,7 @@ fn every_parameter_has_limits_and_says_how_to_keep_them() {
         }
         let limits: &[&str] =
             if parameter["Type"] == "Number" { &["MinValue", "MaxValue"] } else { &["AllowedPattern"] };
-        assert!(limits.iter().all(|limit| parameter.get(*limit).is_some()), "{name} takes anything");
+        assert!(limits.iter().all(|limit| parameter.get(*limit).is_some()), "{name} lacks a limit");
         let fix = parameter["ConstraintDescription"].as_str().unwrap_or_default();
         assert!(fix.starts_with("must be "), "{name}: {fix:?}");
     }
@@ -43,7 +43,7 @@ fn every_parameter_is_used() {
 #[test]
 fn every_option_is_off_by_default() {
     for (name, condition) in TEMPLATE["Conditions"].as_object().unwrap() {
-        assert!(!is_true(condition), "{name} is met by a deployment that answers nothing");
+        assert!(!is_true(condition), "{name} is true with only defaults");
     }
 }
 

@@ -74,7 +74,7 @@ async fn a_page_is_answered_304_to_who_has_it_and_a_file_may_be_kept_for_good() 
     let file = ask(&format!("/console/{script}"), &[]).await;
     let kept = &file.headers["cache-control"];
     assert_eq!((file.status, kept), (200, &"public, max-age=31536000, immutable".parse().unwrap()));
-    assert!(!file.headers.contains_key("content-encoding"), "who takes nothing else gets it as it is");
+    assert!(!file.headers.contains_key("content-encoding"), "without accept-encoding it is not compressed");
     let compressed = ask(&format!("/console/{script}"), &[("accept-encoding", "br, gzip")]).await;
     assert_eq!(compressed.headers["content-encoding"], "gzip");
     assert_eq!(compressed.headers["vary"], "accept-encoding");

@@ -95,7 +95,7 @@ impl Browser {
     pub(crate) async fn read_within(&self, text: &str, patience: Duration) {
         let start = Instant::now();
         while !self.text().await.contains(text) {
-            assert!(start.elapsed() < patience, "{text:?} does not come up; there is:\n{}", self.text().await);
+            assert!(start.elapsed() < patience, "{text:?} does not appear; the page has:\n{}", self.text().await);
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -119,7 +119,7 @@ impl Browser {
                     return;
                 }
             }
-            assert!(start.elapsed() < PATIENCE, "{text:?} cannot be clicked; there is:\n{}", self.text().await);
+            assert!(start.elapsed() < PATIENCE, "{text:?} cannot be clicked; the page has:\n{}", self.text().await);
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -134,7 +134,7 @@ impl Browser {
                 self.post(&format!("{field}/value"), json!({ "text": text })).await.unwrap();
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "there is no field {label:?}; there is:\n{}", self.text().await);
+            assert!(start.elapsed() < PATIENCE, "there is no field {label:?}; the page has:\n{}", self.text().await);
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -166,7 +166,7 @@ impl Browser {
             }
             assert!(
                 start.elapsed() < PATIENCE,
-                "{script:?} is {now} and not {value}; there is:\n{}",
+                "{script:?} is {now} and not {value}; the page has:\n{}",
                 self.text().await
             );
             tokio::time::sleep(LOOK_EVERY).await;

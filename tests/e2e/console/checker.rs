@@ -184,7 +184,7 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
 fn cases_of_base64() -> Vec<(Value, String, Vec<&'static str>)> {
     let right = format!("{ID}.{TIME}.{BODY}");
     let digest = hmac(&STANDARD.decode(&SECRET[6..]).unwrap(), &right);
-    assert!(STANDARD.encode(&digest).contains('+'), "base64url would be the same");
+    assert!(STANDARD.encode(&digest).contains('+'), "otherwise base64url would be the same");
     let webhook = |secret: &str| json!({ "scheme": "webhook-signature", "secret": secret });
     let known = standard(b"secret-123", &right);
     vec![

@@ -145,5 +145,5 @@ async fn every_webhooks_health_comes_up_and_none_is_called_well_before() {
     sign_in(&browser, &key).await;
     browser.read("Checking …").await;
     browser.read("Failing").await;
-    assert!(!browser.text().await.contains("Checking …"), "the last one is asked last");
+    assert!(!browser.text().await.contains("Checking …"), "the last webhook is requested last");
 }

@@ -201,7 +201,7 @@ fn timestamp(number: usize) -> String {
     format!("2026-01-02T03:{:02}:{:02}.{:03}Z", number / 60_000, number / 1_000 % 60, number % 1_000)
 }
 
-/// Whether an endpoint is down for a while from time to time. Its circuit then opens, and its deliveries are held.
+/// Whether an endpoint is down for 25 seconds of every two minutes. Its circuit then opens, and its deliveries are held.
 fn has_outages(path: &str) -> bool {
     path.ends_with("1/0") || path.ends_with("4/2")
 }

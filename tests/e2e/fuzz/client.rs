@@ -34,7 +34,7 @@ impl fmt::Display for Answer {
 /// Sends a request to `host:port` and reads the answer to its end.
 pub(super) async fn exchange(address: &str, head: &[u8], body: &[u8]) -> Result<Answer, String> {
     let failed = |error: std::io::Error| format!("no answer: {error}");
-    #[expect(clippy::disallowed_methods, reason = "the outside world is no part of the product: it has no sender")]
+    #[expect(clippy::disallowed_methods, reason = "tests play the outside world, which does not have the sender")]
     let mut stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.write_all(&[head, body].concat()).await.map_err(failed)?;
     let mut answer = Vec::new();

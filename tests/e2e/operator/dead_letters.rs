@@ -92,7 +92,7 @@ impl Scene {
         assert_eq!((&letter["kind"], &letter["account_id"]), (&json!("completion"), &json!(ACCOUNT)), "{letter}");
         assert!(letter["why"].as_str().unwrap().contains("fan-out failed on task fan_out_failed"), "{letter}");
         assert!(letter["what_to_do"].as_str().unwrap().contains("do not get it again"), "{letter}");
-        assert_eq!(self.the_letter().await, letter, "to list it takes nothing away");
+        assert_eq!(self.the_letter().await, letter, "listing it does not remove it");
 
         self.faults.curse(IN_NO_CALL);
         let id = letter["id"].as_str().unwrap();
@@ -134,7 +134,7 @@ impl Scene {
         assert!(table.contains(r#"it is no completion: status is "completed\u{9b}2J"; expected finished"#), "{table}");
 
         assert_eq!(json_of(&self.stack, &["dead-letters", "redrive", "--all"])["redriven"], json!([]));
-        assert_eq!(self.the_letter().await, letter, "it stays unless it is asked for");
+        assert_eq!(self.the_letter().await, letter, "it stays unless --malformed is given");
         assert_eq!(
             json_of(&self.stack, &["dead-letters", "redrive", "--malformed"])["redriven"],
             json!([letter["id"]])

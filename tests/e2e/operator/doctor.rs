@@ -62,7 +62,7 @@ async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
     }
     assert!(said.out.contains("its signature is right") && !said.out.contains('✗'), "{}", said.out);
     for noun in ["webhooks", "keys"] {
-        assert_eq!(json_of(&stack, &[noun, "list", "--account", "nano-webhooks-doctor"]), json!([]), "it is put away");
+        assert_eq!(json_of(&stack, &[noun, "list", "--account", "nano-webhooks-doctor"]), json!([]), "it is deleted");
     }
 
     assert_ill(&ills(&stack, &["--endpoint", &RECEIVER.url("/doctor")]), &[]);

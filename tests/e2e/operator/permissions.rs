@@ -87,7 +87,7 @@ async fn each_command_needs_no_more_than_the_document_says() {
     let keys = user("keys");
     let of_one = ["keys", "list", "--account", "acct_op_leaving"];
     keys.assert_may(&stack, &[&["keys", "create", "--account", "acct_op_leaving"], &of_one]);
-    assert!(keys.ask(&stack, &["keys", "list"]).err.contains("AccessDenied"), "it scans, and nothing else does");
+    assert!(keys.ask(&stack, &["keys", "list"]).err.contains("AccessDenied"), "only `keys list` may scan");
     user("keys list").assert_may(&stack, &[&["keys", "list"]]);
     let leaving = json_of(&stack, &["keys", "list", "--account", "acct_op_leaving"]);
     keys.assert_may(&stack, &[&["keys", "revoke", "--yes", leaving[0]["id"].as_str().unwrap()]]);

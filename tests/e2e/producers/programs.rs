@@ -56,7 +56,7 @@ impl Program {
                 environment.push(("PATH", path));
                 ("sh".into(), vec![file])
             }
-            other => panic!("nothing here says how docs/producers/{other} is run"),
+            other => panic!("this test does not know how to run docs/producers/{other}"),
         };
         Some(Self { executable, arguments, environment })
     }

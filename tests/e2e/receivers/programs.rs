@@ -61,7 +61,7 @@ impl Program {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
-            assert!(start.elapsed() < Duration::from_secs(30), "{} does not come up: {}", self.name, self.log());
+            assert!(start.elapsed() < Duration::from_secs(30), "{} does not start: {}", self.name, self.log());
             sleep(Duration::from_millis(20));
         }
         true
@@ -122,7 +122,7 @@ fn command(name: &str, port: u16) -> Result<Command, String> {
             php
         }
         "ruby.rb" => having(Command::new("ruby"), ["-e", "require 'webrick'"])?,
-        other => panic!("nothing here says how docs/receivers/{other} is started"),
+        other => panic!("this test does not know how to start docs/receivers/{other}"),
     };
     command.arg(file);
     Ok(command)

@@ -30,7 +30,7 @@ struct Version {
 #[ignore = "writes the samples of this version: see tests/samples/README.md"]
 async fn the_samples_of_this_version_are_made() {
     let folder = workspace().join("tests/samples").join(VERSION);
-    assert!(!folder.exists(), "{} is there already, and frozen", folder.display());
+    assert!(!folder.exists(), "{} exists already and must not change", folder.display());
     let run = folder_of_this_run().join("freezing");
     let options = Options {
         folder: run.clone(),

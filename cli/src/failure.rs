@@ -4,8 +4,6 @@ use std::{error::Error, process::ExitCode};
 
 use nano_webhooks::telemetry;
 
-use crate::terminal;
-
 /// What a command ends with, if not with success. The numbers are part of the interface: `--help` lists them.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -24,20 +22,16 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Says it on standard error; gives the exit code.
-    pub(crate) fn tell(&self) -> ExitCode {
-        let code = match self {
+    /// Returns the exit code.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
             Self::Failed(_) => 1,
             Self::Wrong(_) => 2,
             Self::NotFound(_) => 3,
             Self::Unhealthy => 4,
             Self::Interrupted => 130,
             Self::Unread => 0,
-        };
-        if let Some(text) = self.text() {
-            terminal::note(&format!("error: {text}"));
-        }
-        ExitCode::from(code)
+        })
     }
 
     /// What went wrong, where that is not said already.

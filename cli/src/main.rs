@@ -86,7 +86,11 @@ async fn main() -> ExitCode {
         done = run(cli) => done,
         _ = tokio::signal::ctrl_c(), if !cleans_up => Err(Failure::Interrupted),
     };
-    done.map_or_else(|failure| failure.tell(), |()| ExitCode::SUCCESS)
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    if let Some(text) = failure.text() {
+        terminal::note(&format!("error: {text}"));
+    }
+    failure.exit_code()
 }
 
 async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {

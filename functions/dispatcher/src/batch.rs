@@ -68,6 +68,14 @@ pub(crate) struct Circumstances {
     pub(crate) trace: Option<TraceStep>,
 }
 
+/// What was done for a job.
+pub(crate) struct Worked<'a> {
+    pub(crate) job: Job<'a>,
+    pub(crate) work: Result<Work, Unfinished>,
+    /// Only of an attempt that was made.
+    pub(crate) circumstances: Option<Box<Circumstances>>,
+}
+
 /// The jobs of a batch, and the records that go back because they hold no delivery message.
 ///
 /// An attempt that is asked for twice is one job. It is the record that was received before, if one was: a dispatcher may have

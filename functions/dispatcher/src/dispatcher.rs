@@ -21,7 +21,7 @@ use nano_webhooks::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    batch::{Circumstances, Job, Recording, Unfinished, Work, readable},
+    batch::{Circumstances, Job, Recording, Unfinished, Work, Worked, readable},
     observed::{self, Observed},
     successes::Successes,
 };
@@ -68,14 +68,6 @@ pub(crate) struct Deadlines {
 pub(crate) struct Planned<'a> {
     pub(crate) job: Job<'a>,
     pub(crate) step: Step,
-}
-
-/// What was done for a job.
-pub(crate) struct Worked<'a> {
-    pub(crate) job: Job<'a>,
-    pub(crate) work: Result<Work, Unfinished>,
-    /// Only of an attempt that was made.
-    pub(crate) circumstances: Option<Box<Circumstances>>,
 }
 
 pub(crate) type GivenBack<'a> = Vec<(&'a SqsMessage, Unfinished)>;

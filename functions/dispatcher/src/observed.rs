@@ -16,10 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
-use crate::{
-    batch::{Circumstances, Work},
-    dispatcher::Worked,
-};
+use crate::batch::{Circumstances, Work, Worked};
 
 #[derive(Default)]
 pub(crate) struct Observed(RefCell<Metrics>);

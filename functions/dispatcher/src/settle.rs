@@ -13,8 +13,8 @@ use nano_webhooks::{
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
-    batch::{Job, Recording, Unfinished, Work},
-    dispatcher::{Dispatcher, GivenBack, Worked, pause},
+    batch::{Job, Recording, Unfinished, Work, Worked},
+    dispatcher::{Dispatcher, GivenBack, pause},
     observed::{self, Observed},
 };
 

@@ -5,6 +5,7 @@ mod action;
 mod change;
 mod create;
 mod item;
+mod update;
 
 use std::collections::HashMap;
 

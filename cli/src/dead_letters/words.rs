@@ -1,4 +1,4 @@
-//! Why a dead letter is there, and what to do about it: docs/delivery.md, for one letter at a time.
+//! Says why a dead letter is on the queue, and what to do about it, as docs/delivery.md does in general.
 
 use nano_webhooks::{
     queue::{Cause, DeadLetter},

@@ -1,4 +1,4 @@
-//! One delivery, whole.
+//! Shows one delivery with its payload and all its attempts.
 
 use nano_webhooks::delivery::{Delivery, Outcome, View};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! The test delivery: the whole way of an event, once, with things of its own that are put away afterwards.
+//! Makes the test delivery: one event from the completions queue to an endpoint, with its own webhook and key, which
+//! are deleted afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -18,14 +19,14 @@ use crate::{failure::Failure, stack::Stack};
 
 const WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// No function that faces the world may call it, so the dispatcher refuses it and nobody is called.
+/// A loopback host name, which the dispatcher refuses unless `EgressPolicy` is `local`, so that no request is sent.
 const NOBODY: &str = "https://nano-webhooks-doctor.localhost/";
-/// More than the doctor ever has.
+/// The limit of webhooks for the account: more than the doctor ever has.
 const WEBHOOKS: usize = 10;
 
 const DELIVERY: &str = "test delivery";
 
-/// Where the test delivery goes.
+/// The endpoint of the test delivery.
 enum Target {
     Theirs(TargetUrl),
     Ours(Receiver),
@@ -60,7 +61,7 @@ pub(super) async fn check(
 }
 
 async fn attempt(report: &mut Report, stack: &Stack, api: Option<&Api>, target: Target) -> Result<(), Failure> {
-    // What a doctor left that was killed would hear of this completion, too.
+    // A webhook that a killed doctor left would get this completion, too.
     put_away(stack).await?;
     let url = match &target {
         Target::Theirs(url) => url.clone(),
@@ -94,7 +95,7 @@ async fn attempt(report: &mut Report, stack: &Stack, api: Option<&Api>, target: 
     report.ill(DELIVERY, &found, &advice)
 }
 
-/// A new key opens the API, and shows its own account.
+/// Checks that a new key is accepted by the API, and lists its own account's webhook.
 async fn check_key(report: &mut Report, stack: &Stack, api: &Api, webhook: &Webhook) -> Result<(), Failure> {
     let key = ApiKey::generate();
     stack.api_keys()?.add(&key, account(), Timestamp::now()).await?;
@@ -165,7 +166,7 @@ fn judge(
     }
 }
 
-/// Deletes the doctor's webhooks and keys. Its deliveries expire like everybody's.
+/// Deletes the doctor's webhooks and keys. Its deliveries expire like all others.
 async fn put_away(stack: &Stack) -> Result<(), Failure> {
     let webhooks = stack.webhooks()?;
     for webhook in webhooks.list(&account()).await? {

@@ -1,4 +1,4 @@
-// One delivery: where it stands, what was sent, every attempt with its answer, and one more try.
+// The page of one delivery: its status, its payload, every attempt with its answer, and a retry.
 
 import { request } from './api.js';
 import { attemptsSection } from './attempts.js';
@@ -12,14 +12,14 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
   const path = `webhooks/${webhookId}/deliveries/${id}`;
   const [delivery, webhook] = await Promise.all([
     request('GET', path, { signal }),
-    // The history outlives a webhook that was deleted.
+    // Deliveries are kept after their webhook was deleted.
     request('GET', `webhooks/${webhookId}`, { signal }).catch((error) => {
       if (error.status !== 404) throw error;
       return null;
     }),
   ]);
   document.title = `Delivery ${id} · Webhooks`;
-  // By the API's promise the body has exactly the bytes that JSON.stringify gives.
+  // The API promises that the body has exactly the bytes that JSON.stringify returns.
   const body = JSON.stringify(delivery.payload);
   const attempts = attemptsSection(id, body);
   const top = h('div');
@@ -68,7 +68,7 @@ function head(page) {
   ];
 }
 
-/** One more try, where there can be one. What has arrived needs none, so that its button does not ask to be pressed. */
+/** The retry button, disabled unless the webhook is active. It is not highlighted for a delivery that has arrived. */
 function retryTools(page) {
   const { status, next_attempt_at: next } = page.delivery;
   const isActive = page.webhook?.status === 'active';
@@ -92,7 +92,7 @@ function whyNoRetry({ webhook, webhookId }) {
   return ['To send it again, first enable ', h('a', { href: `#/webhooks/${webhookId}` }, 'its webhook'), '.'];
 }
 
-/** What a person should know of where the delivery stands. */
+/** Notices about the delivery's status and its last failure. */
 function notice({ delivery, webhook }, check) {
   const last = delivery.attempts.at(-1);
   const failure = last && !succeeded(last) && failureNotice(last, check);
@@ -136,14 +136,14 @@ async function retryNow(page, note) {
     await request('POST', `${page.path}/retry`);
     say('Queued');
     await follow(page, (delivery) => delivery.attempts.at(-1)?.started_at !== known);
-    // With the first news another note took its place.
+    // If an attempt came, the page has replaced this note, and the text is not seen.
     fill(note, 'No attempt came so far. Look again in a while.');
   } catch (failure) {
     if (!page.signal.aborted) fill(note, safely(failureText(failure)));
   }
 }
 
-/** Shows what comes, from the first news on, until the delivery waits for nothing that is near. */
+/** Shows the changes of the delivery until it is finished. With `isNews`, shows nothing until `isNews` accepts it. */
 async function follow(page, isNews) {
   page.following.abort();
   page.following = new AbortController();

@@ -1,6 +1,7 @@
-//! Watches webhooks: reads from the deliveries table's stream what the dispatchers recorded, folds it into each webhook's
-//! health, and notifies the operator. It alone writes health, and the fold takes records in any order and any number of
-//! times: a batch of which anything fails comes again as a whole. See `docs/decisions/0027-the-circuit-is-a-fold.md`.
+//! Reads the dispatchers' records from the deliveries table's stream, folds them into each webhook's health, and
+//! notifies the operator. No other function writes health. The fold accepts records in any order and any number of
+//! times, so if any part of a batch fails, the whole batch is read again. See
+//! `docs/decisions/0027-the-circuit-is-a-fold.md`.
 
 mod notifier;
 mod watcher;

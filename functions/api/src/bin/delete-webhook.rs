@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/webhooks/{id}`: deletes a webhook for good.
+//! `DELETE /api/v1/webhooks/{id}`: deletes a webhook permanently.
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},

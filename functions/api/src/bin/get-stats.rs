@@ -1,4 +1,4 @@
-//! `GET /api/v1/webhooks/{id}/stats?hours=`: how a webhook's deliveries went, hour by hour.
+//! `GET /api/v1/webhooks/{id}/stats?hours=`: a webhook's delivery statistics, hour by hour.
 
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{

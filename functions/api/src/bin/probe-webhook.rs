@@ -1,4 +1,4 @@
-//! `POST /api/v1/webhooks/{id}/probe`: has release probe an open circuit now.
+//! `POST /api/v1/webhooks/{id}/probe`: asks release to probe the endpoint of an open circuit now.
 
 use jiff::Timestamp;
 use nano_webhooks::{

@@ -1,8 +1,9 @@
-//! `POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/retry`: makes one attempt now. A finished delivery begins a new round of
-//! its schedule; one that waits makes its next attempt, and what was scheduled then finds it made.
+//! `POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/retry`: asks for one attempt now. A finished delivery starts
+//! a new round of its schedule. A waiting delivery makes its next attempt now; the message that was scheduled for it
+//! then finds it made.
 //!
-//! It writes nothing but a message, so a retry is never lost between a table and a queue. The dispatcher decides what the
-//! message means when it comes.
+//! The function only sends a message, so a retry is never lost between a table and a queue. The dispatcher decides
+//! what the message means when it receives it.
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},

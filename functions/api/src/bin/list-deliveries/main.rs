@@ -43,7 +43,7 @@ async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) 
 #[derive(Serialize)]
 struct List<'a> {
     deliveries: Vec<Summary<'a>>,
-    /// Null on the last page.
+    /// `None` (null) on the last page.
     next_cursor: Option<String>,
 }
 

@@ -8,7 +8,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::failure::{Failure, Result};
 
-/// The first and the last processor of this process; `None` if it has only one, or if the system cannot bind it to one.
+/// The first and the last processor of this process; `None` if it has only one, or if the system cannot bind it to
+/// one.
 static ENDS: LazyLock<Option<(usize, usize)>> = LazyLock::new(ends);
 
 /// Binds this thread to the first processor, and with it all threads that it starts later.

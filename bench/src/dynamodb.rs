@@ -1,7 +1,7 @@
 //! Plays DynamoDB: answers the calls that the functions make, from memory, and counts what each would cost.
 //!
-//! It is not the emulator of the end-to-end tests, which is too slow: an instrument would measure the emulator. A call
-//! takes about 20 µs here, and unknown calls are refused.
+//! It is not the emulator of the end-to-end tests, which is too slow: an instrument would measure the emulator. A
+//! call takes about 20 µs here, and unknown calls are refused.
 
 mod evaluate;
 mod expression;

@@ -1,5 +1,5 @@
-//! Fills the history with past deliveries. The real functions make one; the others are copies of it with other ids and
-//! webhooks, so they are stored as the functions store them today.
+//! Fills the history with past deliveries. The real functions make one; the others are copies of it with other ids
+//! and webhooks, so they are stored as the functions store them today.
 
 use hyper::body::Bytes;
 

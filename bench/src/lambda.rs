@@ -1,5 +1,6 @@
-//! Plays Lambda: serves the Runtime API, from which a function's process gets events and to which it posts answers, and
-//! measures the time between the two. Any number of processes may ask; each gets the next queued event immediately.
+//! Plays Lambda: serves the Runtime API, from which a function's process gets events and to which it posts answers,
+//! and measures the time between the two. Any number of processes may ask; each gets the next queued event
+//! immediately.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
@@ -91,8 +92,8 @@ impl Lambda {
         self.queued.notify_waiters();
     }
 
-    /// Waits until `count` events have been answered since the last call, and returns the answers. Fails if a function
-    /// reports an error, or if no answer comes for [`PATIENCE`].
+    /// Waits until `count` events have been answered since the last call, and returns the answers. Fails if a
+    /// function reports an error, or if no answer comes for [`PATIENCE`].
     pub(crate) fn answers(&self, count: usize) -> Result<Vec<Done>> {
         let mut state = self.lock();
         while state.done.len() < count {
@@ -114,8 +115,8 @@ impl Lambda {
         self.lock().first_asked
     }
 
-    /// Waits until no process asks for an event; call it when the processes have ended. A connection lives a moment longer
-    /// than its process, and would otherwise get the next process's event.
+    /// Waits until no process asks for an event; call it when the processes have ended. A connection lives a moment
+    /// longer than its process, and would otherwise get the next process's event.
     pub(crate) fn wait_until_nobody_asks(&self) -> Result<()> {
         let mut state = self.lock();
         while state.asking > 0 {

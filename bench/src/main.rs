@@ -1,10 +1,12 @@
-//! Instruments: they measure what a delivery costs, how soon a cold function answers, and the bill of a million deliveries.
+//! Instruments: they measure what a delivery costs, how soon a cold function answers, and the bill of a million
+//! deliveries.
 //!
-//! Each runs the real functions, built as they are deployed, against its own endpoints: a [Lambda](lambda::Lambda) that
-//! hands them events, a [DynamoDB](dynamodb::DynamoDb) and an [SQS](sqs::Sqs) that count the calls, and a [receiver].
-//! `docs/performance.md` says what each measures, and has the figures.
+//! Each runs the real functions, built as they are deployed, against its own endpoints: a [Lambda](lambda::Lambda)
+//! that hands them events, a [DynamoDB](dynamodb::DynamoDb) and an [SQS](sqs::Sqs) that count the calls, and a
+//! [receiver]. `docs/performance.md` says what each measures, and has the figures.
 //!
-//! An instrument fails if it cannot show that the work was done: it prints no figure of deliveries that did not arrive.
+//! An instrument fails if it cannot show that the work was done: it prints no figure of deliveries that did not
+//! arrive.
 
 #![expect(clippy::cast_precision_loss, reason = "a figure is printed with a few of its digits")]
 

@@ -1,7 +1,7 @@
 //! `outage`: how an endpoint that is down affects the other accounts, in a simulation of days.
 //!
-//! The library's own functions decide, with a virtual clock, what a message means, what is recorded, when an attempt is
-//! due, when a circuit opens, what is probed and what drains. SQS, Lambda, DynamoDB and its stream are models;
+//! The library's own functions decide, with a virtual clock, what a message means, what is recorded, when an attempt
+//! is due, when a circuit opens, what is probed and what drains. SQS, Lambda, DynamoDB and its stream are models;
 //! `docs/performance.md` describes them. Every figure is counted in the run.
 
 mod decide;
@@ -84,12 +84,13 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     Ok(Report { json, text })
 }
 
-/// The scenarios with endpoints that are down; most also have 100 accounts with an event a second each and healthy endpoints.
+/// The scenarios with endpoints that are down. The first four also have 100 accounts with an event a second each and
+/// healthy endpoints; the others have a million accounts, of which 1 % are down.
 fn outages(options: &Options) -> Vec<(&'static str, Scenario)> {
     let (before, down) = (HOUR.min(options.minutes * MINUTE), options.minutes * MINUTE);
     let up = before + down;
-    // It may take an hour until a probe finds the endpoint back, and the held deliveries drain at the webhook's own rate,
-    // so as long again as the outage.
+    // It may take an hour until a probe finds the endpoint back, and the held deliveries drain at the webhook's own
+    // rate, so as long again as the outage.
     let until = up + HOUR + down + down / 10 + HOUR / 2;
     let scale = |count: f64| (count * options.scale).ceil();
     let quiet = || Flow { webhooks: 100, per_second: 1.0, sends: 0..until, endpoint: Endpoint::well() };

@@ -1,5 +1,5 @@
-//! Runs each instrument with small numbers and the functions' debug builds: it has to run, and its counts have to add up.
-//! The figures themselves mean nothing here.
+//! Runs each instrument with small numbers and the functions' debug builds: it has to run, and its counts have to add
+//! up. The figures themselves mean nothing here.
 
 use std::sync::LazyLock;
 

@@ -1,8 +1,8 @@
-//! Parses DynamoDB's expressions and PartiQL's writing statements: one grammar of conditions and changes for both. The
-//! parser replaces placeholders by names and values, so its results no longer need the request.
+//! Parses DynamoDB's expressions and PartiQL's writing statements: one grammar of conditions and changes for both.
+//! The parser replaces placeholders by names and values, so its results no longer need the request.
 //!
-//! It refuses everything that it does not know, as DynamoDB does: no instrument may measure a request that was only half
-//! understood.
+//! It refuses everything that it does not know, as DynamoDB does: no instrument may measure a request that was only
+//! half understood.
 
 use serde_json::Value;
 

@@ -1,6 +1,7 @@
 //! The size of an item, which decides its price: DynamoDB bills by size, names of attributes included.
 //!
-//! The rules are those of <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
+//! The rules are those of
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! A table and its indexes. Items are stored as the JSON text that is sent, so that a million of them fit into memory and
-//! a read takes almost no time.
+//! A table and its indexes. Items are stored as the JSON text that is sent, so that a million of them fit into memory
+//! and a read takes almost no time.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -187,7 +187,8 @@ impl Table {
         Err(if write.is_insert { Refusal::duplicate() } else { Refusal::condition(item) })
     }
 
-    /// Writes one item, at `factor` times the price, and returns the old and the new item. Refuses as [`Self::check`] does.
+    /// Writes one item, at `factor` times the price, and returns the old and the new item. Refuses as [`Self::check`]
+    /// does.
     pub(super) fn write(&mut self, write: Write, factor: u64) -> Result<(Option<Item>, Option<Item>), Refusal> {
         self.check(&write)?;
         let Write { key, change: wanted, .. } = write;

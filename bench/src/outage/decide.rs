@@ -1,4 +1,5 @@
-//! The library's decisions, what a message means and what is recorded, asked for once for all deliveries that are alike.
+//! The library's decisions, what a message means and what is recorded, asked for once for all deliveries that are
+//! alike.
 
 use nano_webhooks::delivery::{self, Change, Look, Mark, Step, Write};
 
@@ -26,8 +27,8 @@ pub(super) struct Written {
 }
 
 impl Simulation<'_> {
-    /// What the library decides about a message. Messages that ask for the same of one webhook, and whose deliveries are
-    /// stored alike, share one decision until the webhook is stored again: names decide nothing.
+    /// What the library decides about a message. Messages that ask for the same of one webhook, and whose deliveries
+    /// are stored alike, share one decision until the webhook is stored again: names decide nothing.
     pub(super) fn decided(&mut self, sent: Sent, stored: Option<Stored>, consistent: bool) -> Decided {
         let Sent { hook, asked, number, .. } = sent;
         // A decision that depends on the time, or on how often a message was received, is made each time.
@@ -59,8 +60,8 @@ impl Simulation<'_> {
         decided
     }
 
-    /// What the library decides to write; `None` if nothing. Successes, and holds, of deliveries that are stored alike share
-    /// one decision.
+    /// What the library decides to write; `None` if nothing. Successes, and holds, of deliveries that are stored
+    /// alike share one decision.
     pub(super) fn written(
         &mut self,
         hook: u32,

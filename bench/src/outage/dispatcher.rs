@@ -1,7 +1,7 @@
 //! The dispatchers. Each works on a batch of up to ten messages, which lasts as long as its slowest attempt.
 //!
-//! The library decides what a message means, what is recorded and when the next attempt is due. It is asked once for the
-//! messages of a batch that differ only in the delivery's name.
+//! The library decides what a message means, what is recorded and when the next attempt is due. It is asked once for
+//! the messages of a batch that differ only in the delivery's name.
 
 use std::{collections::HashMap, mem, time::Duration};
 
@@ -46,7 +46,8 @@ pub(super) struct Slot {
     successes: HashMap<u32, Ms>,
 }
 
-/// Messages that are alike: the first of them, each delivery's number and when it was sent, and their stored delivery.
+/// Messages that are alike: the first of them, each delivery's number and when it was sent, and their stored
+/// delivery.
 type Group = (Sent, Vec<(u32, Ms)>, Option<Stored>);
 
 /// The work that is left for messages that are alike.
@@ -115,7 +116,8 @@ impl Simulation<'_> {
         groups
     }
 
-    /// Holds a delivery if its circuit is open, as fan-out does. Returns `false` if its message has to be sent.
+    /// Holds a delivery if its webhook's circuit is open, as fan-out does. Returns `false` if its message has to be
+    /// sent.
     pub(super) fn hold(&mut self, Sent { hook, number, asked, .. }: Sent) -> bool {
         if self.hooks[hook as usize].as_ref().is_none_or(|hook| hook.circuit != Circuit::Open) {
             return false;
@@ -341,7 +343,7 @@ impl Simulation<'_> {
         true
     }
 
-    /// Puts a record into the stream. Of all records that are no failures, only one per shard.
+    /// Puts a record into the stream. Of one work's records that are no failures, only the first in each shard.
     fn tell(&mut self, hook: u32, number: u32, written: &Written, change: &Change, watched: &mut Watched) {
         let shard = shard_of(hook, number);
         let is_failure = matches!(change, Change::Attempted(made) if !made.attempt.outcome.is_success());

@@ -20,8 +20,8 @@ pub(super) const SHARDS: usize = 8;
 /// A webhook with its stored deliveries.
 pub(super) struct Hook {
     pub(super) webhook: Webhook,
-    /// All unfinished deliveries, except those that were held on arrival and have not changed since: they are in `held`
-    /// alone.
+    /// All unfinished deliveries, except those that were held on arrival and have not changed since: they are in
+    /// `held` alone.
     unusual: HashMap<u32, Stored>,
     held: Bits,
     /// The write capacity of each partition, of the table and of its index.
@@ -71,8 +71,8 @@ impl Hook {
         }
     }
 
-    /// What is stored of a delivery. `None` before it is stored, and again when it is finished: then only repeated messages
-    /// ask for it. They have no body and change nothing either way.
+    /// What is stored of a delivery. `None` before it is stored, and again when it is finished: then only repeated
+    /// messages ask for it. They have no body and change nothing either way.
     pub(super) fn stored(&self, number: u32) -> Option<Stored> {
         let unusual = self.unusual.get(&number).copied();
         unusual.or_else(|| self.held.contains(number).then_some(Stored::HELD))
@@ -162,7 +162,8 @@ pub(super) fn message(webhook: &Webhook, id: DeliveryId, asked: Asked) -> Messag
     }
 }
 
-/// A stored delivery in the form that the library's functions take. Of the attempts they use only the number, `tries`.
+/// A stored delivery in the form that the library's functions take. Of the attempts they use only the number,
+/// `tries`.
 pub(super) fn delivery(webhook: &Webhook, id: DeliveryId, stored: Stored) -> Delivery {
     let Stored { state, tries, version, next_attempt_at, .. } = stored;
     Delivery {

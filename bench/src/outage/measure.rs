@@ -52,9 +52,9 @@ pub(super) struct Bill {
 }
 
 impl Bill {
-    /// Counts what happens before the deliveries queue for one event: a tenth of a batch of ten, as `cost` counts it. The
-    /// completion is sent, received and deleted; fan-out runs, reads, and sends a message unless it holds the delivery,
-    /// which takes the same time.
+    /// Counts what happens before the deliveries queue for one event: a tenth of a batch of ten, as `cost` counts it.
+    /// The completion is sent, received and deleted; fan-out runs, reads, and sends a message unless it holds the
+    /// delivery, which takes the same time.
     pub(super) fn fan_out(&mut self, sends: bool) {
         const SHARE: f64 = 0.1;
         self.sqs += 3.0 * SHARE;
@@ -114,7 +114,7 @@ pub(super) struct Fates {
     pub(super) in_vain: u64,
     /// Successful attempts of deliveries that had been delivered already.
     pub(super) repeated: u64,
-    /// The times from the sending of the message to the answer, of deliveries that succeeded at their first attempt, for
-    /// each span of the scenario.
+    /// The times from the sending of the message to the answer, of deliveries that succeeded at their first attempt,
+    /// for each span of the scenario.
     pub(super) latencies: Vec<Durations>,
 }

@@ -31,11 +31,12 @@ const WAITING_SHARDS: usize = 16;
 /// The template's schedule.
 const SCHEDULE: &str = "5,300,1800,7200,18000,36000,36000";
 
-/// What decides a write: what was asked for, the stored delivery and, for a success, whether watch-webhooks has to see it,
-/// and the epoch.
+/// What decides a write: what was asked for, the stored delivery and, for a success, whether watch-webhooks has to
+/// see it, and the epoch.
 type Writing = (Asked, Option<Stored>, Option<(bool, u64)>);
 
-/// Up to this many webhooks of a flow are kept from the beginning; of a larger flow, a webhook from its first write on.
+/// Up to this many webhooks of a flow are kept from the beginning; of a larger flow, a webhook from its first write
+/// on.
 const FEW: u32 = 1_000;
 
 /// A message on the queue.
@@ -109,7 +110,8 @@ pub(super) struct Measured {
     pub(super) most_held: u64,
     /// How many deliveries are held now.
     pub(super) held: u64,
-    /// How many circuits were opened although their endpoint was healthy, and the longest time that one of them was open.
+    /// How many circuits were opened although their endpoint was healthy, and the longest time that one of them was
+    /// open.
     pub(super) openings: u64,
     pub(super) longest_open: Ms,
     pub(super) ended_at: Ms,
@@ -329,7 +331,7 @@ impl<'a> Simulation<'a> {
         webhook.action_at = webhook.next_action(&self.settings, at(self.now));
     }
 
-    /// The index of the scenario's span that a time is in.
+    /// The index of the scenario's span that a time is in. Attempts of a drain count in one more span, the last.
     pub(super) fn span(&self, time: Ms) -> usize {
         self.scenario.spans.partition_point(|end| *end <= time)
     }

@@ -25,7 +25,8 @@ impl Bucket {
     }
 }
 
-/// The size of a delivery's item without its attempts and body, of its body, and of each attempt, as `cost` measures them.
+/// The size of a delivery's item without its attempts and body, of its body, and of each attempt, as `cost` measures
+/// them.
 const ITEM_BYTES: usize = 360;
 const BODY_BYTES: usize = 300;
 const ATTEMPT_BYTES: usize = 90;

@@ -104,9 +104,9 @@ const SCENARIOS: [Scenario; 8] = [
     },
 ];
 
-/// How many deliveries fail: a failing one has eight attempts, so fewer are enough.
+/// The most deliveries in a scenario that fails: each has eight attempts, so fewer are enough.
 const FAILING: usize = 1_000;
-/// How many deliveries hang, ten seconds for each attempt.
+/// The most deliveries in the scenario that hangs: each attempt takes ten seconds.
 const HANGING: usize = 100;
 
 /// The units of the bill that were used.

@@ -46,7 +46,7 @@ pub(crate) struct World {
     aws: u16,
     receiver: u16,
     receiver_tls: u16,
-    /// The certificate of the receiver's authority, as a file and in binary.
+    /// The certificate of the receiver's authority, as a file and in DER.
     authority: PathBuf,
     pub(crate) authority_der: CertificateDer<'static>,
     _end: oneshot::Sender<()>,

@@ -1,7 +1,7 @@
 //! A webhook of the simulation, and its deliveries in a few bytes each.
 //!
 //! The library's functions take whole deliveries. A million held deliveries that are alike are kept as one bit each;
-//! [`Hook`] keeps the unusual ones as a [`Stored`], and makes a whole delivery when a function needs it.
+//! [`Hook`] keeps the unusual ones as a [`Stored`], from which [`delivery`] makes a whole one.
 
 use std::collections::HashMap;
 

@@ -112,7 +112,8 @@ pub(super) struct Fates {
     pub(super) failed: u64,
     pub(super) attempts: u64,
     pub(super) in_vain: u64,
-    /// Successful attempts of deliveries that had been delivered already.
+    /// Failed attempts that were not recorded, because another dispatcher had recorded the attempt or the delivery
+    /// had ended.
     pub(super) repeated: u64,
     /// The times from the sending of the message to the answer, of deliveries that succeeded at their first attempt,
     /// for each span of the scenario.

@@ -19,7 +19,7 @@ const WINDOW: Ms = 1_000;
 const LATE: std::ops::Range<Ms> = 50..250;
 /// How long watch-webhooks takes for each webhook of a batch: a read and a write.
 const FOR_EACH_WEBHOOK: Ms = 12;
-/// The template's default.
+/// How long a webhook has to fail before a notification. The template's default is an hour.
 const NOTIFY_AFTER: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// A record that watch-webhooks gets.

@@ -14,12 +14,12 @@ use super::{
 pub(super) const SHARDS: usize = 4;
 const BATCH: usize = 1_000;
 const MEMORY_MB: f64 = 256.0;
-/// The window in which Lambda gathers a batch, and how late the stream is.
+/// How long Lambda gathers a batch, and how late the stream is.
 const WINDOW: Ms = 1_000;
 const LATE: std::ops::Range<Ms> = 50..250;
 /// How long watch-webhooks takes for each webhook of a batch: a read and a write.
 const FOR_EACH_WEBHOOK: Ms = 12;
-/// As the template has it.
+/// How long a webhook has to fail before a notification. The template's default is an hour.
 const NOTIFY_AFTER: std::time::Duration = std::time::Duration::from_hours(24);
 
 /// A record that watch-webhooks gets.
@@ -36,7 +36,7 @@ pub(super) struct Shard {
     is_awaited: bool,
 }
 
-/// Each of a webhook's partitions is in one of the stream's shards.
+/// The stream's shard of a delivery: all records of a partition are in one shard.
 pub(super) fn shard_of(hook: u32, number: u32) -> usize {
     (hook as usize * 5 + number as usize % hook::SHARDS) % SHARDS
 }
@@ -52,7 +52,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// Folds a batch.
+    /// Folds a batch of one shard into the webhooks' health.
     pub(super) fn watch(&mut self, shard: usize) {
         let count = self.shards[shard].entries.len().min(BATCH);
         let batch: Vec<_> = self.shards[shard].entries.drain(..count).collect();

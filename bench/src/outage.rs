@@ -9,6 +9,7 @@ mod dispatcher;
 mod figures;
 mod hook;
 mod measure;
+mod parts;
 mod release;
 mod scenario;
 mod simulation;

@@ -1,30 +1,13 @@
 //! The library's decisions, what a message means and what is recorded, asked for once for all deliveries that are
 //! alike.
 
-use nano_webhooks::delivery::{self, Change, Look, Mark, Step, Write};
+use nano_webhooks::delivery::{self, Change, Look, Step, Write};
 
 use super::{
-    hook::{self, Asked, Stored, delivery_id, message},
-    simulation::{Sent, Simulation},
+    hook::{self, delivery_id, message},
+    parts::{Asked, Decided, Sent, Stored, Written},
+    simulation::Simulation,
 };
-
-/// What the library has decided about a message.
-#[derive(Clone)]
-pub(super) enum Decided {
-    Nothing,
-    LookAgain,
-    FollowUp,
-    Record(Change),
-    Attempt { claim: bool, earlier_tries: u32, epoch: u64, is_spotless: bool },
-}
-
-/// What the library has decided to write.
-#[derive(Clone, Copy)]
-pub(super) struct Written {
-    pub(super) new: Stored,
-    pub(super) mark: Option<Mark>,
-    pub(super) watch: bool,
-}
 
 impl Simulation<'_> {
     /// What the library decides about a message. Messages that ask for the same of one webhook, and whose deliveries

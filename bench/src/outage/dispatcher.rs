@@ -3,7 +3,7 @@
 //! The library decides what a message means, what is recorded and when the next attempt is due. It is asked once for
 //! the messages of a batch that differ only in the delivery's name.
 
-use std::{collections::HashMap, mem, time::Duration};
+use std::{mem, time::Duration};
 
 use nano_webhooks::{
     delivery::{Attempt, Change, Made, State},
@@ -13,12 +13,12 @@ use nano_webhooks::{
 
 use super::{
     Ms, at,
-    decide::{Decided, Written},
-    hook::{self, Asked, Stored, delivery_id},
+    hook::{self, delivery_id},
     ms,
+    parts::{Asked, Decided, Entry, Event, STREAM_SHARDS, Sent, Slot, Stored, Work, Written},
     scenario::{Answer, SECOND},
-    simulation::{Event, Sent, Simulation},
-    stream::{self, Entry, shard_of},
+    simulation::Simulation,
+    stream::shard_of,
     table::item_units,
 };
 
@@ -36,33 +36,9 @@ const VISIBILITY_TIMEOUT: Ms = 180 * SECOND;
 const LONGEST_DELAY: Ms = 900 * SECOND;
 const SUCCESSES_REMEMBERED: usize = 1_000;
 
-/// One dispatcher and its batch.
-#[derive(Default)]
-pub(super) struct Slot {
-    works: Vec<Work>,
-    began: Ms,
-    received: usize,
-    /// When each webhook's last success ended.
-    successes: HashMap<u32, Ms>,
-}
-
 /// Messages that are alike: the first of them, each delivery's number and when it was sent, and their stored
 /// delivery.
 type Group = (Sent, Vec<(u32, Ms)>, Option<Stored>);
-
-/// The work that is left for messages that are alike.
-struct Work {
-    hook: u32,
-    asked: Asked,
-    /// Each delivery's number, and when its message was sent.
-    members: Vec<(u32, Ms)>,
-    /// The change to record; `None` if it is recorded and only the next attempt has to be arranged.
-    change: Option<Change>,
-    ends: Ms,
-    /// When the change is recorded.
-    at: Ms,
-    round: u32,
-}
 
 /// Attempts with the same answer, before the library has decided what follows.
 struct Attempted {
@@ -78,7 +54,9 @@ impl Simulation<'_> {
         self.measured.most_in_flight = self.measured.most_in_flight.max(self.in_flight);
         self.measured.bill.request(2.0);
         let starts = self.now + self.random.u64(TO_READ);
-        let consistent = !batch.iter().all(|sent| sent.asked.has_body && !sent.asked.again);
+        let may_read_late =
+            |Asked { attempt, probe, has_body, again }: Asked| !again && (has_body || attempt > 1 && probe.is_none());
+        let consistent = !batch.iter().all(|sent| may_read_late(sent.asked));
         self.read(&batch, consistent);
 
         let mut works = Vec::new();
@@ -388,5 +366,5 @@ impl Simulation<'_> {
 /// Which of the stream's shards have a record of the work that is no failure.
 #[derive(Default)]
 struct Watched {
-    shards: [bool; stream::SHARDS],
+    shards: [bool; STREAM_SHARDS],
 }

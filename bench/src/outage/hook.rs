@@ -5,14 +5,17 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
 use nano_webhooks::{
     delivery::{Delivery, DeliveryId, Message, State},
     webhook::{Circuit, EventType, Webhook},
 };
 use ulid::Ulid;
 
-use super::{Ms, at, decide::Decided, ms, table::Bucket};
+use super::{
+    Ms, at, ms,
+    parts::{Asked, Decided, Stored},
+    table::Bucket,
+};
 
 /// How many partitions a webhook's deliveries are spread over.
 pub(super) const SHARDS: usize = 8;
@@ -37,22 +40,6 @@ pub(super) struct Hook {
     pub(super) circuit: Circuit,
     /// When the circuit was opened although the endpoint was healthy.
     pub(super) opened_well: Option<Ms>,
-}
-
-/// What the table stores of a delivery.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Stored {
-    pub(super) state: State,
-    pub(super) tries: u32,
-    pub(super) version: u64,
-    /// How many attempts the item has, probes included.
-    pub(super) attempts: u32,
-    pub(super) next_attempt_at: Option<Timestamp>,
-}
-
-impl Stored {
-    /// A delivery that was held on arrival.
-    const HELD: Self = Self { state: State::Held, tries: 0, version: 1, attempts: 0, next_attempt_at: None };
 }
 
 impl Hook {
@@ -179,17 +166,6 @@ pub(super) fn delivery(webhook: &Webhook, id: DeliveryId, stored: Stored) -> Del
         next_attempt_at,
         version,
     }
-}
-
-/// What a message asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Asked {
-    pub(super) attempt: u32,
-    pub(super) probe: Option<u64>,
-    /// Whether fan-out has sent it: only its messages have a body.
-    pub(super) has_body: bool,
-    /// Whether it was received before.
-    pub(super) again: bool,
 }
 
 fn number_in(word: usize, bit: u32) -> u32 {

@@ -9,9 +9,10 @@ use nano_webhooks::{
 
 use super::{
     Ms, at,
-    hook::{Asked, delivery_id, number, number_at},
+    hook::{delivery_id, number, number_at},
+    parts::{Asked, Sent},
     scenario::MINUTE,
-    simulation::{Sent, Simulation},
+    simulation::Simulation,
 };
 
 const MEMORY_MB: f64 = 256.0;

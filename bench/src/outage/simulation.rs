@@ -12,13 +12,11 @@ use nano_webhooks::{
 
 use super::{
     Ms, at,
-    decide::Written,
-    dispatcher::Slot,
-    hook::{Asked, Hook, Stored},
+    hook::Hook,
     measure::{Bill, Durations, Fates},
     ms,
+    parts::{Asked, Event, STREAM_SHARDS, Sent, Shard, Slot, Stored, Written},
     scenario::{MINUTE, Scenario},
-    stream::{SHARDS, Shard},
     table::Bucket,
 };
 
@@ -38,27 +36,6 @@ type Writing = (Asked, Option<Stored>, Option<(bool, u64)>);
 /// Up to this many webhooks of a flow are kept from the beginning; of a larger flow, a webhook from its first write
 /// on.
 const FEW: u32 = 1_000;
-
-/// A message on the queue.
-#[derive(Clone, Copy)]
-pub(super) struct Sent {
-    pub(super) hook: u32,
-    pub(super) number: u32,
-    pub(super) time: Ms,
-    pub(super) asked: Asked,
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Event {
-    /// A dispatcher records the changes that are due.
-    Record(usize),
-    /// A dispatcher has finished its batch.
-    Free(usize),
-    /// watch-webhooks gets a batch of this shard.
-    Watch(usize),
-    /// release begins its run of the minute.
-    Release,
-}
 
 pub(super) struct Simulation<'a> {
     pub(super) scenario: &'a Scenario,
@@ -82,7 +59,7 @@ pub(super) struct Simulation<'a> {
     pub(super) in_flight: usize,
     pub(super) slots: Vec<Slot>,
     pub(super) idle: Vec<usize>,
-    pub(super) shards: [Shard; SHARDS],
+    pub(super) shards: [Shard; STREAM_SHARDS],
     /// What the library has decided to write.
     pub(super) written: HashMap<Writing, Option<Written>>,
     pub(super) measured: Measured,

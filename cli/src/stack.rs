@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _};
 use nano_webhooks::{
-    config,
+    aws,
     queue::{DeadLetters, Queue},
     store::{ApiKeys, Deliveries, Usage, Webhooks},
     telemetry,
@@ -35,7 +35,7 @@ impl Stack {
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_secs(20))
             .operation_timeout(Duration::from_mins(1));
-        let loader = config::aws_loader().timeout_config(limits.build());
+        let loader = aws::loader().timeout_config(limits.build());
         let aws = match &local {
             Some(local) => local.configure(loader)?.load().await,
             None => loader.load().await,

@@ -43,6 +43,8 @@ pub mod bus;
 
 pub mod api;
 
+pub mod api_key;
+
 pub mod aws;
 
 pub mod config;

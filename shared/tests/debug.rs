@@ -7,7 +7,7 @@ use std::{fmt::Debug, time::Duration};
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    api::ApiKey,
+    api_key::ApiKey,
     delivery::{self, Look, Message},
     egress::Policy,
     event::Completion,

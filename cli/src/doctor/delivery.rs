@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    api::ApiKey,
+    api_key::ApiKey,
     delivery::{Delivery, DeliveryId, Outcome},
     egress::{Policy, TargetUrl},
     event::Completion,

@@ -9,7 +9,7 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
-    config,
+    aws,
     store::{Changes, Deliveries},
     telemetry,
 };
@@ -24,7 +24,7 @@ const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let deliveries = Deliveries::from_env(&config::aws()?)?;
+    let deliveries = Deliveries::from_env(&aws::config()?)?;
     let handler = service_fn(async |event: LambdaEvent<Changes>| {
         let LambdaEvent { payload, context } = event;
         handle(&deliveries, payload, context.deadline()).await

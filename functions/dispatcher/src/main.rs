@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
+    aws,
     config::{self, ConfigError},
     queue::{LONGEST_DELAY, Queue, SqsEvent},
     sender::Sender,
@@ -32,7 +33,7 @@ const TIME_BESIDE_ATTEMPTS: Duration = Duration::from_secs(5);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let own_hosts = config::text("OWN_HOSTS")?;
     let own_hosts = own_hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned);
     let policy = config::egress_policy()?.with_own_hosts(own_hosts);

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
-    aws::AwsError,
+    aws::{self, AwsError},
     config,
     delivery::{self, Change, Message},
     event::Completion,
@@ -73,7 +73,7 @@ const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let fan_out = FanOut {
         webhooks: Webhooks::from_env(&aws)?,
         held: Deliveries::from_env(&aws)?,

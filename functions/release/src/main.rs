@@ -14,7 +14,7 @@ mod webhooks;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
-    aws::AwsError,
+    aws::{self, AwsError},
     config,
     queue::Queue,
     store::{Deliveries, Waiting, Webhooks},
@@ -37,7 +37,7 @@ struct Release {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let release = Release {
         waiting: Waiting::from_env(&aws)?,
         deliveries: Deliveries::from_env(&aws)?,

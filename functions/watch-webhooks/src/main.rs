@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
+    aws,
     bus::Bus,
     config,
     store::{Changes, Deliveries, Webhooks},
@@ -22,7 +23,7 @@ use crate::{notifier::Notifier, watcher::Watcher};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let bus = Some(config::text("NOTIFY_BUS_NAME")?).filter(|name| !name.is_empty());
     let watcher = Watcher {
         webhooks: Webhooks::from_env(&aws)?,

@@ -4,8 +4,9 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 use lambda_http::http::HeaderMap;
 
-use super::{ApiError, ApiKey, Header};
+use super::{ApiError, Header};
 use crate::{
+    api_key::ApiKey,
     config::{self, ConfigError},
     store::{Allowance, ApiKeys, Limits, Usage},
     webhook::AccountId,

@@ -21,7 +21,6 @@ use url::{Host, Url};
 use super::{
     connection::Connection,
     socket::{Socket, Stream},
-    tls_errors,
 };
 use crate::{delivery::Outcome, egress::Policy, tls};
 
@@ -74,7 +73,7 @@ async fn handshake(url: &Url, socket: Socket) -> Result<Stream, Outcome> {
 
 fn explain_handshake(err: &io::Error) -> String {
     match err.get_ref().and_then(|cause| cause.downcast_ref()) {
-        Some(refusal) => tls_errors::explain(refusal).to_owned(),
+        Some(refusal) => tls::explain(refusal).to_owned(),
         None if err.kind() == io::ErrorKind::UnexpectedEof => {
             "the server closed the connection during the handshake: its log may say why".to_owned()
         }

@@ -5,13 +5,13 @@
 use lambda_http::{Request, RequestExt as _, http::Method};
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply},
-    config, telemetry,
+    aws, telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let no_route =
         async |request: api::Request| Err(ApiError::NotFound(format!("there is no route {}", request.line())));

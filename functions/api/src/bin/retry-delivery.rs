@@ -7,7 +7,7 @@
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     queue::Queue,
     store::{Deliveries, Webhooks},
     telemetry,
@@ -23,7 +23,7 @@ struct RetryDelivery {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let retry_delivery = RetryDelivery {
         webhooks: Webhooks::from_env(&aws)?,

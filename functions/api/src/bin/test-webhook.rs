@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     delivery::Message,
     event::Completion,
     queue::Queue,
@@ -17,7 +17,7 @@ use serde_json::json;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let webhooks = Webhooks::from_env(&aws)?;
     let queue = Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?;

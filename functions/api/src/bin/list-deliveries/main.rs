@@ -4,7 +4,7 @@ mod cursor;
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     delivery::{State, Summary},
     store::{Deliveries, Filter, Webhooks},
     telemetry,
@@ -19,7 +19,7 @@ const LIMITS: std::ops::RangeInclusive<usize> = 1..=100;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let webhooks = Webhooks::from_env(&aws)?;
     let deliveries = Deliveries::from_env(&aws)?;

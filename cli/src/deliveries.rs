@@ -7,9 +7,10 @@ mod show;
 use clap::{Args, Subcommand};
 use futures_util::future::try_join_all;
 use nano_webhooks::{
-    delivery::{Attempt, Delivery, DeliveryId, Listed, State, Summary},
+    attempt::Attempt,
+    delivery::{Delivery, Listed, State, Summary},
+    names::{AccountId, DeliveryId, WebhookId},
     store::{Filter, Page},
-    webhook::{AccountId, WebhookId},
 };
 use serde_json::{Value, json};
 
@@ -196,7 +197,7 @@ impl List {
 
 #[cfg(test)]
 mod tests {
-    use nano_webhooks::webhook::EventType;
+    use nano_webhooks::names::EventType;
 
     use super::*;
 

@@ -13,8 +13,8 @@ mod tables;
 use clap::Args;
 use nano_webhooks::{
     egress::{Policy, TargetUrl},
+    names::AccountId,
     store::KeyRecord,
-    webhook::AccountId,
 };
 
 use self::report::Report;

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use jiff::Timestamp;
-use nano_webhooks::{api_key::ApiKey, store::KeyRecord, webhook::AccountId};
+use nano_webhooks::{api_key::ApiKey, names::AccountId, store::KeyRecord};
 use serde_json::{Value, json};
 
 use crate::{

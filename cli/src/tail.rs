@@ -6,8 +6,8 @@ use aws_sdk_cloudwatchlogs::{Client, error::SdkError, operation::filter_log_even
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
+    names::{AccountId, WebhookId},
     telemetry,
-    webhook::{AccountId, WebhookId},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

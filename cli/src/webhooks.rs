@@ -2,7 +2,10 @@
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use nano_webhooks::webhook::{AccountId, Circuit, Status, Webhook, WebhookChange, WebhookId};
+use nano_webhooks::{
+    names::{AccountId, WebhookId},
+    webhook::{Circuit, Status, Webhook, WebhookChange},
+};
 use serde_json::{Value, json};
 
 use crate::{

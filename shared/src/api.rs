@@ -26,11 +26,11 @@ use url::Url;
 use self::origin::Origin;
 use crate::{
     aws::AwsError,
-    delivery::DeliveryId,
     egress::Policy,
+    names::{AccountId, DeliveryId, WebhookId},
     store::Allowance,
     telemetry,
-    webhook::{AccountId, Invalid, Webhook, WebhookId},
+    webhook::{Invalid, Webhook},
 };
 
 /// The largest request body, in bytes.

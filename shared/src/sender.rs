@@ -39,7 +39,8 @@ use self::{
     request::Request,
 };
 use crate::{
-    delivery::{Attempt, Delivery, Outcome},
+    attempt::{Attempt, Outcome},
+    delivery::Delivery,
     egress::{Policy, TargetUrl},
     signature::{self, Signatures},
     webhook::Webhook,

@@ -11,9 +11,10 @@ use nano_webhooks::{
     delivery::{self, Look, Message},
     egress::Policy,
     event::Completion,
+    names::{AccountId, EventType, WebhookId},
     signature,
     store::{Created, Stored},
-    webhook::{AccountId, EventType, NewWebhook, Rotation, Secret, Webhook, WebhookId},
+    webhook::{NewWebhook, Rotation, Secret, Webhook},
 };
 
 const SECRET: &str = "a-secret-of-the-customers-own";

@@ -6,7 +6,8 @@
 use std::{mem, time::Duration};
 
 use nano_webhooks::{
-    delivery::{Attempt, Change, Made, State},
+    attempt::Attempt,
+    delivery::{Change, Made, State},
     retry::Circumstances,
     webhook::{Circuit, RecordedAttempt},
 };

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 
 use nano_webhooks::{
-    delivery::{Delivery, DeliveryId, Message, State},
-    webhook::{Circuit, EventType, Webhook},
+    delivery::{Delivery, Message, State},
+    names::{DeliveryId, EventType},
+    webhook::{Circuit, Webhook},
 };
 use ulid::Ulid;
 

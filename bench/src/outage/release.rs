@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nano_webhooks::{
-    delivery::DeliveryId,
+    names::DeliveryId,
     webhook::{Action, Drained, Search, Webhook, between},
 };
 

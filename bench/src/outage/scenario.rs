@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use nano_webhooks::delivery::Outcome;
+use nano_webhooks::attempt::Outcome;
 
 use super::Ms;
 

@@ -6,8 +6,9 @@ use std::{
 };
 
 use nano_webhooks::{
+    names::{AccountId, EventType, WebhookId},
     retry::Schedule,
-    webhook::{AccountId, Circuit, EventType, Secret, Settings, Webhook, WebhookId},
+    webhook::{Circuit, Secret, Settings, Webhook},
 };
 
 use super::{

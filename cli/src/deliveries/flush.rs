@@ -5,10 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use futures_util::future::try_join_all;
 use nano_webhooks::{
-    delivery::{Delivery, DeliveryId, State},
+    delivery::{Delivery, State},
+    names::{AccountId, DeliveryId, WebhookId},
     queue::Outgoing,
     store::Filter,
-    webhook::{AccountId, Circuit, Webhook, WebhookId},
+    webhook::{Circuit, Webhook},
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
@@ -149,7 +150,10 @@ fn pace(per_minute: u32) -> (usize, Duration) {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use nano_webhooks::webhook::{Disabled, EventType, Health, Secret, Status};
+    use nano_webhooks::{
+        names::EventType,
+        webhook::{Disabled, Health, Secret, Status},
+    };
 
     use super::*;
 

@@ -3,9 +3,9 @@
 use clap::Args;
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{DeliveryId, State},
+    delivery::State,
+    names::{DeliveryId, WebhookId},
     store::Filter,
-    webhook::WebhookId,
 };
 use serde_json::json;
 

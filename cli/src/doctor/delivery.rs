@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use nano_webhooks::{
     api_key::ApiKey,
-    delivery::{Delivery, DeliveryId, Outcome},
+    attempt::Outcome,
+    delivery::Delivery,
     egress::{Policy, TargetUrl},
     event::Completion,
+    names::{DeliveryId, EventType},
     store::Deliveries,
-    webhook::{EventType, NewWebhook, Webhook},
+    webhook::{NewWebhook, Webhook},
 };
 use serde_json::{Value, json};
 
@@ -83,7 +85,7 @@ async fn attempt(report: &mut Report, stack: &Stack, api: Option<&Api>, target: 
         "timestamp": now,
     })
     .to_string();
-    let id = DeliveryId::of(&Completion::parse(&completion, now)?, webhook.id);
+    let id = Completion::parse(&completion, now)?.delivery_id(webhook.id);
     let start = Instant::now();
     stack.completions_queue()?.send_text(&completion, Some(&account())).await?;
     if let Some(delivery) = wait(&stack.deliveries()?, &webhook, &id).await? {

@@ -5,11 +5,12 @@ use std::collections::{HashMap, hash_map::Entry};
 use jiff::Timestamp;
 use nano_webhooks::{
     aws::AwsError,
-    delivery::{Change, DeliveryId, Message, Write},
+    delivery::{Change, Message, Write},
+    names::{AccountId, DeliveryId, WebhookId},
     queue::{self, SqsEvent, SqsMessage},
     store::Wait,
     telemetry::trace::Step as TraceStep,
-    webhook::{AccountId, Webhook, WebhookId},
+    webhook::Webhook,
 };
 
 /// Why a message goes back to the queue. This is always our failure, and counts as a receive.

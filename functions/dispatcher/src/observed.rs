@@ -4,13 +4,13 @@ use std::{cell::RefCell, ops::Not};
 
 use jiff::{Timestamp, Unit};
 use nano_webhooks::{
-    delivery::{Change, Delivery, DeliveryId, Made, State, Write},
+    delivery::{Change, Delivery, Made, State, Write},
+    names::{AccountId, DeliveryId, WebhookId},
     telemetry::{
         self,
         metrics::{Metric, Metrics},
         trace::Tracer,
     },
-    webhook::{AccountId, WebhookId},
 };
 use serde::Serialize;
 use serde_json::json;

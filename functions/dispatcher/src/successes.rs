@@ -5,7 +5,10 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use jiff::Timestamp;
-use nano_webhooks::webhook::{AccountId, Webhook, WebhookId};
+use nano_webhooks::{
+    names::{AccountId, WebhookId},
+    webhook::Webhook,
+};
 
 /// The most webhooks that are remembered. Beyond that all are forgotten, which costs a healthy webhook some writes.
 const REMEMBERED: usize = 1000;
@@ -30,7 +33,7 @@ impl Successes {
 
 #[cfg(test)]
 mod tests {
-    use nano_webhooks::webhook::{EventType, Secret};
+    use nano_webhooks::{names::EventType, webhook::Secret};
 
     use super::*;
 

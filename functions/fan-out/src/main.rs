@@ -16,6 +16,7 @@ use nano_webhooks::{
     config,
     delivery::{self, Change, Message},
     event::Completion,
+    names::AccountId,
     queue::{self, EncodedBody, Outgoing, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     store::{Deliveries, Recorded, Webhooks, expires_at},
     telemetry::{
@@ -23,7 +24,7 @@ use nano_webhooks::{
         metrics::{Metric, Metrics, Recorder},
         trace::{Step, Tracer},
     },
-    webhook::{AccountId, Circuit, Webhook},
+    webhook::{Circuit, Webhook},
 };
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};

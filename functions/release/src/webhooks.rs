@@ -10,10 +10,11 @@ use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     aws::AwsError,
-    delivery::{Delivery, DeliveryId, State},
+    delivery::{Delivery, State},
+    names::{AccountId, DeliveryId, WebhookId},
     store::{ACTION_SHARDS, End},
     telemetry,
-    webhook::{AccountId, Action, Drained, Search, Webhook, WebhookId, between},
+    webhook::{Action, Drained, Search, Webhook, between},
 };
 
 use crate::{

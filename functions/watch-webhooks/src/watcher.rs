@@ -3,12 +3,13 @@
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use nano_webhooks::{
+    names::{AccountId, WebhookId},
     store::{Changes, Webhooks},
     telemetry::{
         self,
         metrics::{Metric, Metrics},
     },
-    webhook::{AccountId, Circuit, Health, Notification, Recorded, Settings, Webhook, WebhookId},
+    webhook::{Circuit, Health, Notification, Recorded, Settings, Webhook},
 };
 
 use crate::notifier::Notifier;

@@ -8,8 +8,8 @@ use super::{ApiError, Header};
 use crate::{
     api_key::ApiKey,
     config::{self, ConfigError},
+    names::AccountId,
     store::{Allowance, ApiKeys, Limits, Usage},
-    webhook::AccountId,
 };
 
 /// Admits requests that carry a valid key and are within its limits.

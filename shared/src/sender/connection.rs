@@ -20,7 +20,7 @@ use super::{
     request::Request,
     socket::Stream,
 };
-use crate::{delivery::Outcome, tls};
+use crate::{attempt::Outcome, tls};
 
 /// The most bytes that may come for one request before its final head. It ends an endless series of 1xx responses,
 /// each of which is small.

@@ -22,7 +22,7 @@ use super::{
     connection::Connection,
     socket::{Socket, Stream},
 };
-use crate::{delivery::Outcome, egress::Policy, tls};
+use crate::{attempt::Outcome, egress::Policy, tls};
 
 /// The time limit for a connection, including its DNS look-up and TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

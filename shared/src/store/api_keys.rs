@@ -8,7 +8,7 @@ use crate::{
     api_key::ApiKey,
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
-    webhook::AccountId,
+    names::AccountId,
 };
 
 /// The API keys table.

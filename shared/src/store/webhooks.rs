@@ -17,7 +17,8 @@ pub(super) use item::WebhookItem;
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
-    webhook::{AccountId, Webhook, WebhookId},
+    names::{AccountId, WebhookId},
+    webhook::Webhook,
 };
 
 type Item = HashMap<String, AttributeValue>;

@@ -96,7 +96,7 @@ fn whole(time: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::webhook::{AccountId, EventType, WebhookId};
+    use crate::names::{AccountId, EventType, WebhookId};
 
     const HOUR: Duration = Duration::from_hours(1);
 

@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
-    webhook::{AccountId, Health, Pace, Settings, Webhook, WebhookId},
+    names::{AccountId, WebhookId},
+    webhook::{Health, Pace, Settings, Webhook},
 };
 
 const INDEX: &str = "by-action";

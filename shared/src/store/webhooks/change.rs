@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
-    webhook::{AccountId, Status, Webhook, WebhookChange, WebhookId},
+    names::{AccountId, WebhookId},
+    webhook::{Status, Webhook, WebhookChange},
 };
 
 /// Holds for a webhook that the service has disabled: to set its status to `active` is a change, too.

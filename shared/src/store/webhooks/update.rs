@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{Item, Webhooks, key};
-use crate::webhook::{AccountId, WebhookId};
+use crate::names::{AccountId, WebhookId};
 
 /// A conditional update of one item.
 pub(super) struct Update {

@@ -6,7 +6,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use nano_webhooks::{
-    delivery::DeliveryId,
+    names::DeliveryId,
     signature,
     webhook::{Secret, Webhook},
 };
@@ -44,7 +44,7 @@ mod tests {
     use std::time::Duration;
 
     use jiff::Timestamp;
-    use nano_webhooks::webhook::{AccountId, EventType, WebhookId};
+    use nano_webhooks::names::{AccountId, EventType, WebhookId};
 
     use super::*;
 

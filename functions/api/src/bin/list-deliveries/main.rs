@@ -60,7 +60,7 @@ fn limit(text: &str) -> Result<usize, ApiError> {
     text.parse().ok().filter(|limit| LIMITS.contains(limit)).ok_or_else(wrong)
 }
 
-fn opened(webhook: &Webhook, text: &str) -> Result<nano_webhooks::delivery::DeliveryId, ApiError> {
+fn opened(webhook: &Webhook, text: &str) -> Result<nano_webhooks::names::DeliveryId, ApiError> {
     let wrong = "cursor is not a next_cursor of this webhook's list; leave it out to start with the newest";
     cursor::open(webhook, text).ok_or_else(|| ApiError::Invalid(wrong.into()))
 }

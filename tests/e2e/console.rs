@@ -5,11 +5,13 @@
 mod accessibility;
 mod assets;
 mod browser;
+mod cancelled;
 mod checker;
 mod docs;
 mod health;
 mod hints;
 mod keyboard;
+mod offers;
 mod receive;
 mod watching;
 

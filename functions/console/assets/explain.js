@@ -29,6 +29,12 @@ export function isFinished({ status }) {
   return ['delivered', 'failed', 'cancelled'].includes(status);
 }
 
+/** Why a delivery was cancelled. There is one reason for it. */
+export function whyCancelled({ attempts }) {
+  const before = attempts.length > 0 ? 'its next attempt' : 'it could be sent';
+  return `It was cancelled because the webhook was deleted before ${before}.`;
+}
+
 /** What a JSON answer says in words: its error's message, its message or its detail; `null` if it has none. */
 export function answered({ response }) {
   let said;

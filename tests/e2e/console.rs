@@ -6,6 +6,7 @@ mod accessibility;
 mod assets;
 mod browser;
 mod cancelled;
+mod charts;
 mod checker;
 mod docs;
 mod health;

@@ -24,7 +24,8 @@ const DRAWN: &str = "
             const colour = getComputedStyle(canvas).getPropertyValue(`--${name}`).match(/\\d+/g).map(Number);
             const columns = Array(canvas.width).fill(0);
             for (let at = 0; at < data.length; at += 4)
-                if (data[at + 3] > 99 && colour.every((part, which) => Math.abs(data[at + which] - part) < 9)) columns[(at / 4) % canvas.width] += 1;
+                if (data[at + 3] > 99 && colour.every((part, which) => Math.abs(data[at + which] - part) < 9))
+                    columns[(at / 4) % canvas.width] += 1;
             return [name, [columns.reduce((sum, count) => sum + count), Math.max(...columns)]];
         }));
     });

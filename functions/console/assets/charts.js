@@ -174,7 +174,13 @@ function chart({ title, times, series, show, mark = show, idle, empty, note = ()
             width: one.bars ? 0 : 2,
             fill: one.bars ? colour(one.colour) : undefined,
             paths: one.bars ? uPlot.paths.bars({ size: [0.7, 40] }) : uPlot.paths.linear(),
-            points: { show: !one.bars && times.length <= MOST_POINTS, size: 6, fill: colour(one.colour) },
+            points: {
+              show: !one.bars && times.length <= MOST_POINTS,
+              // A line through a single hour cannot be seen.
+              filter: (_, __, show) => (one.bars || show ? null : lonely(one.values)),
+              size: 6,
+              fill: colour(one.colour),
+            },
           })),
         ],
         hooks: { setCursor: [({ cursor }) => tell(cursor.idx)] },
@@ -192,6 +198,12 @@ function chart({ title, times, series, show, mark = show, idle, empty, note = ()
     plot.setCursor({ left: plot.valToPos(times[at], 'x'), top: 0 });
     say(`${when.textContent}: ${series.map(({ name }, index) => `${name} ${values[index].textContent}`).join(', ')}`);
   }
+}
+
+/** The places of the values that have none beside them. */
+function lonely(values) {
+  const has = (at) => Number.isFinite(values[at]);
+  return [...values.keys()].filter((at) => has(at) && !has(at - 1) && !has(at + 1));
 }
 
 function hourLabels(_, marks) {

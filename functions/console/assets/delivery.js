@@ -1,22 +1,21 @@
 // The page of one delivery: its status, its payload, every attempt with its answer, and a retry.
 
-import { request } from './api.js';
+import { request, sleep } from './api.js';
 import { attemptsSection } from './attempts.js';
 import { statePill, watch } from './deliveries.js';
 import { capital, copyButton, fill, h, refill, safely, say, time, workButton } from './dom.js';
-import { advice, answered, isAboutSignature, isFinished, succeeded } from './explain.js';
+import { advice, answered, isAboutSignature, isFinished, succeeded, whyCancelled } from './explain.js';
 import { failureText } from './dialogs.js';
 import { payloadSection } from './payload.js';
+
+/** An attempt changes its webhook's health a second or two after it is recorded. */
+const HEALTH_FOLLOWS = 3000;
 
 export async function deliveryPage(content, { ids: [webhookId, id], signal, failed }) {
   const path = `webhooks/${webhookId}/deliveries/${id}`;
   const [delivery, webhook] = await Promise.all([
     request('GET', path, { signal }),
-    // Deliveries are kept after their webhook was deleted.
-    request('GET', `webhooks/${webhookId}`, { signal }).catch((error) => {
-      if (error.status !== 404) throw error;
-      return null;
-    }),
+    findWebhook(webhookId, signal),
   ]);
   document.title = `Delivery ${id} · Webhooks`;
   // The API promises that the body has exactly the bytes that JSON.stringify returns.
@@ -36,6 +35,14 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
   }
 }
 
+/** `null` if it was deleted: the history outlives it. */
+function findWebhook(id, signal) {
+  return request('GET', `webhooks/${id}`, { signal }).catch((error) => {
+    if (error.status !== 404) throw error;
+    return null;
+  });
+}
+
 function head(page) {
   const { webhookId, delivery } = page;
   const { id, event, status, timestamp } = delivery;
@@ -45,7 +52,7 @@ function head(page) {
       { class: 'crumbs' },
       h('a', { href: '#/' }, 'Webhooks'),
       ' / ',
-      h('a', { href: `#/webhooks/${webhookId}` }, `Webhook ${webhookId}`),
+      page.webhook ? h('a', { href: `#/webhooks/${webhookId}` }, `Webhook ${webhookId}`) : `Webhook ${webhookId}`,
       ' / Delivery',
     ),
     h(
@@ -77,6 +84,7 @@ function retryTools(page) {
     { class: 'hint', id: 'retry-note', role: 'status' },
     isActive ? status === 'retrying' && ['Next attempt at ', time(next)] : whyNoRetry(page),
   );
+  if (!page.webhook) return note;
   const arrived = status === 'delivered';
   const properties = {
     class: arrived ? 'small' : 'primary',
@@ -96,15 +104,16 @@ function whyNoRetry({ webhook, webhookId }) {
 function notice({ delivery, webhook }, check) {
   const last = delivery.attempts.at(-1);
   const failure = last && !succeeded(last) && failureNotice(last, check);
-  const colour = delivery.status === 'held' ? 'accent' : 'grey';
+  const colour = delivery.status === 'held' && webhook ? 'accent' : 'grey';
   const about = aboutState(delivery, webhook);
   return [about && h('div', { class: `notice ${colour}` }, h('p', {}, about)), failure];
 }
 
-function aboutState({ status }, webhook) {
-  if (status === 'cancelled') return 'It was cancelled because the webhook was deleted before it could be sent.';
-  if (status !== 'held') return null;
-  return webhook?.status === 'disabled'
+function aboutState(delivery, webhook) {
+  if (delivery.status === 'cancelled') return whyCancelled(delivery);
+  if (delivery.status !== 'held') return null;
+  if (!webhook) return 'The webhook was deleted while it waited, so it is not sent any more.';
+  return webhook.status === 'disabled'
     ? 'It waits because the webhook is disabled, and is sent by itself when you enable it.'
     : 'It waits until your endpoint answers again, and is sent by itself then. “Retry now” tries it at once.';
 }
@@ -157,7 +166,20 @@ async function follow(page, isNews) {
       before = JSON.stringify(changed);
       page.show(changed);
       say(`The delivery is ${changed.status}`);
+      // Without it, the page offers a retry that the API refuses.
+      refreshWebhook(page).catch(() => null);
     },
     isFinished: (changed) => (isNews ? isNews(changed) && changed.status !== 'retrying' : isFinished(changed)),
   });
+}
+
+/** Looks whether the webhook was disabled or deleted: at once, and when the last attempt's effect on it can be seen. */
+async function refreshWebhook(page) {
+  for (const wait of [0, HEALTH_FOLLOWS]) {
+    await sleep(wait, page.signal);
+    const webhook = await findWebhook(page.webhookId, page.signal);
+    if (webhook?.status === page.webhook?.status) continue;
+    page.webhook = webhook;
+    page.show(page.delivery);
+  }
 }

@@ -29,6 +29,12 @@ export function isFinished({ status }) {
   return ['delivered', 'failed', 'cancelled'].includes(status);
 }
 
+/** Why a delivery was cancelled. There is only one reason. */
+export function whyCancelled({ attempts }) {
+  const before = attempts.length > 0 ? 'its next attempt' : 'it could be sent';
+  return `It was cancelled because the webhook was deleted before ${before}.`;
+}
+
 /** The message in a JSON answer: its error's message, its message or its detail. `null` if it has none. */
 export function answered({ response }) {
   let said;

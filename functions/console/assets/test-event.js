@@ -4,7 +4,7 @@ import { request } from './api.js';
 import { watch } from './deliveries.js';
 import { failureText } from './dialogs.js';
 import { duration, fill, h, safely, time, workButton } from './dom.js';
-import { answered, isFinished } from './explain.js';
+import { answered, isFinished, whyCancelled } from './explain.js';
 
 /** The section that sends a test event. `allow` enables or disables it. Calls `changed` when the status changes. */
 export function testSection({ id, events, signal, changed }) {
@@ -98,11 +98,12 @@ function watchLine(webhookId, id, state, gaveUp) {
   );
 }
 
-function then({ status, next_attempt_at: next }) {
+function then(state) {
+  const { status, next_attempt_at: next } = state;
   if (status === 'retrying') return ['The next attempt comes at ', time(next), '. '];
   if (status === 'held') return 'It waits until your endpoint answers. ';
   if (status === 'pending') return 'It is being tried. ';
-  return status === 'cancelled' ? 'The delivery was cancelled. ' : 'There will be no further attempt. ';
+  return status === 'cancelled' ? `${whyCancelled(state)} ` : 'There will be no further attempt. ';
 }
 
 function dot(kind) {

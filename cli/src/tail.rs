@@ -7,9 +7,8 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     names::{AccountId, WebhookId},
-    telemetry,
+    telemetry::{self, attempt_line::AttemptLine},
 };
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{failure::Failure, stack::Stack, terminal, webhooks::webhook_id};
@@ -48,44 +47,16 @@ pub(crate) fn since(text: &str) -> Result<Timestamp, String> {
     text.parse().ok().or_else(ago).ok_or_else(wrong)
 }
 
-/// The dispatcher's log line for an attempt; see docs/logs.md.
-#[derive(Debug, Deserialize, Serialize)]
-struct Line {
-    timestamp: Timestamp,
-    account_id: AccountId,
-    webhook_id: WebhookId,
-    delivery_id: String,
-    attempt: u64,
-    outcome: String,
-    http_status: Option<u16>,
-    duration_ms: u64,
-    #[serde(default)]
-    resent: bool,
-    state: String,
-    next_attempt_at: Option<Timestamp>,
-    trace_id: Option<String>,
-}
-
-impl Line {
-    /// Parses a line. Returns `None` if it is not about an attempt.
-    fn read(line: &str) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct About {
-            message: String,
-        }
-        let About { message } = serde_json::from_str(line).ok()?;
-        (message == "attempt").then(|| serde_json::from_str(line).ok())?
-    }
-
-    fn text(&self) -> String {
-        let Self { timestamp, account_id, webhook_id, delivery_id, attempt, duration_ms, state, .. } = self;
-        let outcome = self.http_status.map_or_else(|| self.outcome.clone(), |status| format!("http {status}"));
-        let next = self.next_attempt_at.map(|at| format!(", next {at:.0}")).unwrap_or_default();
-        let (account_id, attempt) = (account_id.as_str(), format!("#{attempt}"));
-        format!(
-            "{timestamp:.3}  {account_id:<20}  {webhook_id:>3}  {delivery_id}  {attempt:<3}  {outcome:<11}  {duration_ms:>6} ms  {state}{next}"
-        )
-    }
+/// Formats an attempt for a person.
+fn text(line: &AttemptLine<'_>) -> String {
+    let AttemptLine { timestamp, account_id, webhook_id, delivery_id, attempt, duration_ms, .. } = line;
+    let outcome = line.http_status.map_or_else(|| line.outcome.to_string(), |status| format!("http {status}"));
+    let next = line.next_attempt_at.map(|at| format!(", next {at:.0}")).unwrap_or_default();
+    let (account_id, delivery_id, state) = (account_id.as_str(), delivery_id.as_str(), line.state.as_str());
+    let attempt = format!("#{attempt}");
+    format!(
+        "{timestamp:.3}  {account_id:<20}  {webhook_id:>3}  {delivery_id}  {attempt:<3}  {outcome:<11}  {duration_ms:>6} ms  {state}{next}"
+    )
 }
 
 impl Tail {
@@ -102,7 +73,7 @@ impl Tail {
         for round in 0_usize.. {
             match log.look().await {
                 Ok(lines) => {
-                    let attempts = lines.iter().filter_map(|line| Line::read(line));
+                    let attempts = lines.iter().filter_map(|line| AttemptLine::parse(line));
                     attempts.into_iter().try_for_each(|attempt| self.show(&attempt, json))?;
                 }
                 // The command may have run for hours, so one failure does not end it.
@@ -114,13 +85,13 @@ impl Tail {
         Ok(())
     }
 
-    fn show(&self, attempt: &Line, json: bool) -> Result<(), Failure> {
-        let others = self.account.as_ref().is_some_and(|account| *account != attempt.account_id)
+    fn show(&self, attempt: &AttemptLine<'_>, json: bool) -> Result<(), Failure> {
+        let others = self.account.as_ref().is_some_and(|account| *account != *attempt.account_id)
             || self.webhook.is_some_and(|webhook| webhook != attempt.webhook_id);
         if others {
             return Ok(());
         }
-        if json { terminal::json(&json!(attempt)) } else { terminal::line(&attempt.text()) }
+        if json { terminal::json(&json!(attempt)) } else { terminal::line(&text(attempt)) }
     }
 }
 
@@ -182,7 +153,7 @@ mod tests {
 
     #[test]
     fn an_attempt_is_one_line_for_a_person() {
-        let text = Line::read(LINE).unwrap().text();
+        let text = super::text(&AttemptLine::parse(LINE).unwrap());
         let expected = "2026-01-02T03:04:05.678Z  acct_1                  1  01KDYAK3482WAV4DVEFM6KBDXQ  #2   http 503         12 ms  \
             retrying, next 2026-01-02T03:09:05Z";
         assert_eq!(text, expected);
@@ -193,7 +164,7 @@ mod tests {
         for other in
             [&LINE.replace("\"attempt\",", "\"a delivery goes back to the queue\","), "REPORT RequestId: 1", ""]
         {
-            assert!(Line::read(other).is_none(), "{other}");
+            assert!(AttemptLine::parse(other).is_none(), "{other}");
         }
     }
 

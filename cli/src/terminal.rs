@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use nano_webhooks::canonical_json;
+use nano_webhooks::{canonical_json, visible::is_obeyed};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -85,11 +85,6 @@ pub(crate) fn visible(text: &str) -> String {
         if is_obeyed(char) { visible.extend(char.escape_default()) } else { visible.push(char) }
     }
     visible
-}
-
-fn is_obeyed(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn write_line(text: &str) -> Result<(), Failure> {

@@ -4,7 +4,8 @@
 //!
 //! - [`names`]: accounts, webhooks, event types and deliveries. [`attempt`]: the outcome of a request to an endpoint.
 //! - [`canonical_json`]: JSON exactly as JavaScript writes it; webhook bodies are signed and sent in this form.
-//!   `reply_time`: the format of times in API replies. [`egress`]: which URLs and addresses the service may call.
+//!   `reply_time`: the format of times in API replies. [`visible`]: which
+//!   characters may not be shown as they are. [`egress`]: which URLs and addresses the service may call.
 //!   [`retry`]: when a failed attempt is retried, as a pure function. `tls`: the TLS configuration, the trusted root
 //!   certificates, and TLS errors in words.
 //! - [`event`]: what a finished task becomes. [`webhook`]: a customer's registered endpoint, its health and its circuit.
@@ -23,6 +24,8 @@ pub mod attempt;
 pub mod canonical_json;
 
 mod reply_time;
+
+pub mod visible;
 
 pub mod egress;
 

@@ -4,6 +4,7 @@
 //! On AWS a log line is one JSON object. `docs/logs.md` lists the lines and their fields; operators' queries rely on
 //! them.
 
+pub mod attempt_line;
 pub mod metrics;
 pub mod trace;
 

@@ -1,18 +1,17 @@
 //! What a batch reports: the operator's metrics, and a log line and a trace segment for each attempt.
 
-use std::{cell::RefCell, ops::Not};
+use std::{borrow::Cow, cell::RefCell};
 
-use jiff::{Timestamp, Unit};
+use jiff::Unit;
 use nano_webhooks::{
     delivery::{Change, Delivery, Made, State, Write},
-    names::{AccountId, DeliveryId, WebhookId},
     telemetry::{
         self,
+        attempt_line::AttemptLine,
         metrics::{Metric, Metrics},
         trace::Tracer,
     },
 };
-use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
@@ -77,48 +76,25 @@ pub(crate) fn attempted(worked: &Worked<'_>, tracer: &Tracer, observed: &Observe
     }
 }
 
-/// The log line of an attempt. `docs/logs.md` lists its fields.
-#[derive(Serialize)]
-struct Line<'a> {
-    timestamp: Timestamp,
-    level: &'static str,
-    message: &'static str,
-    delivery_id: &'a DeliveryId,
-    account_id: &'a AccountId,
-    webhook_id: WebhookId,
-    attempt: usize,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http_status: Option<u16>,
-    duration_ms: u64,
-    #[serde(skip_serializing_if = "Not::not")]
-    resent: bool,
-    state: State,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_attempt_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<&'a str>,
-}
-
 /// Writes a log line for each attempt.
 pub(crate) fn log(worked: &[Worked<'_>]) {
     let lines = worked.iter().filter_map(Attempted::of).map(|Attempted { made, delivery, circumstances }| {
         let (attempt, Circumstances { ended_at, trace, .. }) = (&made.attempt, circumstances);
-        Line {
+        AttemptLine {
             timestamp: ended_at.round(Unit::Millisecond).unwrap_or(*ended_at),
-            level: "INFO",
-            message: "attempt",
-            delivery_id: &delivery.id,
-            account_id: &delivery.account_id,
+            level: AttemptLine::LEVEL.into(),
+            message: AttemptLine::MESSAGE.into(),
+            delivery_id: Cow::Borrowed(&delivery.id),
+            account_id: Cow::Borrowed(&delivery.account_id),
             webhook_id: delivery.webhook_id,
             attempt: delivery.attempts.len(),
-            outcome: attempt.outcome.phase(),
+            outcome: attempt.outcome.phase().into(),
             http_status: attempt.outcome.http_status(),
             duration_ms: attempt.duration_ms,
             resent: attempt.resent,
             state: delivery.state,
             next_attempt_at: delivery.next_attempt_at,
-            trace_id: trace.as_ref().map(|step| step.trace().id()),
+            trace_id: trace.as_ref().map(|step| step.trace().id().into()),
         }
     });
     telemetry::write(lines);

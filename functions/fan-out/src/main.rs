@@ -3,7 +3,7 @@
 //! instead, without a message.
 
 use std::{
-    cell::LazyCell,
+    cell::OnceCell,
     collections::{HashMap, HashSet},
     time::{Duration, SystemTime},
 };
@@ -44,12 +44,13 @@ struct Job<'a> {
     record: &'a SqsMessage,
     completion: Completion,
     trace: Option<Step>,
+    /// Encoded once for all webhooks, for the first message that is sent.
+    body: OnceCell<EncodedBody>,
 }
 
 /// A delivery that fan-out has to send or to hold.
-struct Wanted {
-    /// The index of its completion's job.
-    job: usize,
+struct Wanted<'a> {
+    job: &'a Job<'a>,
     /// The first message, without the body. The body is encoded once for all webhooks.
     message: Message,
     /// Whether the webhook's circuit is open.
@@ -115,42 +116,38 @@ impl FanOut {
 
         let wanted = wanted(&jobs, &webhooks);
         let (down, up): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_down);
-        let bodies: Vec<_> = jobs.iter().map(|job| LazyCell::new(|| EncodedBody::new(&job.completion.body))).collect();
-        let queue_up = async |wanted: &[Wanted]| {
-            let messages = wanted.iter().map(|Wanted { job, message, .. }| {
-                let trace = jobs[*job].trace.as_ref().map(Step::next);
-                (*job, Outgoing::with_body(message, &bodies[*job]).traced(trace))
-            });
-            self.deliveries.send(messages, deadline).await
-        };
         // Deliveries to working endpoints go first: they must not wait for a table that does not answer.
-        let mut refused = queue_up(&up).await;
+        let mut refused = self.send(&up, deadline).await;
         let mut held = Held::default();
         let half_the_time = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-        let _ = timeout_at(half_the_time, self.hold(&jobs, &down, &mut held)).await;
+        let _ = timeout_at(half_the_time, self.hold(&down, &mut held)).await;
         // Deliveries that could not be held are sent. The dispatcher then holds them.
         let not_held = &down[held.done..];
-        refused.extend(queue_up(not_held).await);
+        refused.extend(self.send(not_held, deadline).await);
 
         metrics.count(Metric::Held, held.stored);
         metrics.count(Metric::DeliveriesQueued, up.len() + not_held.len() - refused.len());
-        let refused: HashSet<_> = refused.into_iter().collect();
-        given_back.extend(refused.into_iter().map(|at| jobs[at].record));
+        // A completion with several refused deliveries goes back once.
+        let mut seen: HashSet<_> = given_back.iter().map(|record| &record.message_id).collect();
+        refused.retain(|record| seen.insert(&record.message_id));
+        given_back.extend(refused);
         metrics.count(Metric::Faults, given_back.len());
         self.recorder.write(metrics, Timestamp::now());
         self.trace(&jobs);
         queue::give_back(given_back)
     }
 
+    /// Sends deliveries to the dispatcher. Returns the record of each one that the queue did not take.
+    async fn send<'a>(&self, wanted: &[Wanted<'a>], deadline: Instant) -> Vec<&'a SqsMessage> {
+        let messages = wanted.iter().map(|wanted| (wanted.job.record, wanted.outgoing()));
+        self.deliveries.send(messages, deadline).await
+    }
+
     /// Stores the deliveries to endpoints that are down as held. Stops at the first part that the table refuses.
-    async fn hold(&self, jobs: &[Job<'_>], down: &[Wanted], held: &mut Held) {
+    async fn hold(&self, down: &[Wanted<'_>], held: &mut Held) {
         for part in down.chunks(TOGETHER) {
-            let whole = |Wanted { job, message, .. }: &Wanted| Message {
-                body: Some(jobs[*job].completion.body.clone()),
-                ..message.clone()
-            };
-            let writes = part.iter().filter_map(|wanted| delivery::record(&whole(wanted), None, &Change::Held));
-            let writes: Vec<_> = writes.collect();
+            let writes = part.iter().map(Wanted::whole);
+            let writes: Vec<_> = writes.filter_map(|whole| delivery::record(&whole, None, &Change::Held)).collect();
             let recorded = self.held.record(&writes.iter().collect::<Vec<_>>(), expires_at(self.retention_days)).await;
             for recorded in recorded {
                 match recorded {
@@ -182,7 +179,7 @@ impl FanOut {
             match parsed {
                 Ok(Some(completion)) => {
                     let trace = self.tracer.begin(queue::trace_header(record), trace, began);
-                    jobs.push(Job { record, completion, trace });
+                    jobs.push(Job { record, completion, trace, body: OnceCell::new() });
                 }
                 Ok(None) => metrics.count(Metric::DeadLetters, 1),
                 Err(_) => given_back.push(record),
@@ -235,19 +232,32 @@ impl FanOut {
 
 /// The deliveries of a batch. A completion that is in the batch twice makes each delivery once, for the first copy.
 /// If such a delivery is refused, the first copy goes back to the queue.
-fn wanted(jobs: &[Job<'_>], webhooks: &HashMap<&AccountId, Vec<Webhook>>) -> Vec<Wanted> {
+fn wanted<'a>(jobs: &'a [Job<'a>], webhooks: &HashMap<&AccountId, Vec<Webhook>>) -> Vec<Wanted<'a>> {
     let mut made = HashSet::new();
     let mut wanted = Vec::new();
-    for (at, job) in jobs.iter().enumerate() {
+    for job in jobs {
         let webhooks = webhooks.get(&job.completion.account_id).into_iter().flatten();
         for webhook in webhooks.filter(|webhook| webhook.wants(job.completion.event)) {
             let message = job.message(webhook);
             if made.insert((message.account_id.clone(), message.webhook_id, message.delivery_id.clone())) {
-                wanted.push(Wanted { job: at, message, is_down: webhook.circuit() == Circuit::Open });
+                wanted.push(Wanted { job, message, is_down: webhook.circuit() == Circuit::Open });
             }
         }
     }
     wanted
+}
+
+impl Wanted<'_> {
+    fn outgoing(&self) -> Outgoing {
+        let Job { completion, trace, body, .. } = self.job;
+        let body = body.get_or_init(|| EncodedBody::new(&completion.body));
+        Outgoing::with_body(&self.message, body).traced(trace.as_ref().map(Step::next))
+    }
+
+    /// The message with its body.
+    fn whole(&self) -> Message {
+        Message { body: Some(self.job.completion.body.clone()), ..self.message.clone() }
+    }
 }
 
 impl Job<'_> {

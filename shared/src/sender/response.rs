@@ -2,6 +2,8 @@
 
 use encoding_rs::{Encoding, UTF_8};
 
+use crate::visible;
+
 /// How much of a body is kept for the history, in bytes of safe text: with its keys, less than the 1,024 bytes of a
 /// write unit.
 const KEPT: usize = 850;
@@ -47,23 +49,14 @@ fn safe_text(text: &str, most: usize) -> String {
     let text = text.replace("\r\n", "\n");
     let mut safe = String::with_capacity(most.min(text.len()));
     for char in text.chars() {
-        let char = if is_safe(char) { char } else { char::REPLACEMENT_CHARACTER };
+        let is_safe = matches!(char, '\n' | '\t') || !visible::is_obeyed(char);
+        let char = if is_safe { char } else { char::REPLACEMENT_CHARACTER };
         if safe.len() + char.len_utf8() > most {
             break;
         }
         safe.push(char);
     }
     safe
-}
-
-fn is_safe(char: char) -> bool {
-    match char {
-        '\n' | '\t' => true,
-        // Direction marks, embeddings, overrides and isolates:
-        // <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>
-        '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => false,
-        _ => !char.is_control(),
-    }
 }
 
 #[cfg(test)]

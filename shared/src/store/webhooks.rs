@@ -137,8 +137,17 @@ fn webhook(item: Item, doing: &'static str) -> Result<Webhook, AwsError> {
 }
 
 pub(super) fn key(account: &AccountId, id: WebhookId) -> Item {
+    item_key(account.to_string(), id.0)
+}
+
+/// The key of the item that counts an account's webhooks. No webhook has the number 0.
+fn counter_key(account: &AccountId) -> Item {
+    item_key(account.to_string(), 0)
+}
+
+fn item_key(partition: String, id: u64) -> Item {
     HashMap::from([
-        ("account_id".to_owned(), AttributeValue::S(account.to_string())),
+        ("account_id".to_owned(), AttributeValue::S(partition)),
         ("id".to_owned(), AttributeValue::N(id.to_string())),
     ])
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Item, Webhooks, item::WebhookItem, key};
+use super::{Item, Webhooks, counter_key, item::WebhookItem};
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     names::{AccountId, WebhookId},
@@ -99,7 +99,6 @@ impl Webhooks {
     ) -> Result<Created, CreateError> {
         let generated = new.secret.is_none();
         let secret = new.secret.unwrap_or_else(Secret::generate);
-        let mut webhook = Webhook::new(account.clone(), WebhookId(0), new.url.as_str().to_owned(), new.events, secret);
         for round in 0..ROUNDS {
             if let Some(idempotency) = idempotency
                 && let Some(earlier) = self.earlier(account, idempotency, now).await?
@@ -110,7 +109,8 @@ impl Webhooks {
             if existing.webhooks.len() >= limit {
                 return Err(CreateError::LimitReached(limit));
             }
-            webhook.id = WebhookId(existing.last_id + 1);
+            let (id, url) = (WebhookId(existing.last_id + 1), new.url.as_str().to_owned());
+            let webhook = Webhook::new(account.clone(), id, url, new.events.clone(), secret.clone());
             let mut writes = vec![self.count(&webhook, existing.last_id), self.put(&webhook)];
             writes.extend(idempotency.map(|idempotency| self.remember(&webhook, generated, idempotency, now)));
             match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
@@ -150,7 +150,7 @@ impl Webhooks {
     fn count(&self, webhook: &Webhook, last_id: u64) -> TransactWriteItem {
         let count = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(key(&webhook.account_id, WebhookId(0))))
+            .set_key(Some(counter_key(&webhook.account_id)))
             .update_expression("SET last_id = :next")
             .condition_expression("attribute_not_exists(last_id) OR last_id = :last")
             .expression_attribute_values(":next", AttributeValue::N(webhook.id.to_string()))

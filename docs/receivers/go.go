@@ -29,9 +29,9 @@ func refusal(header http.Header, body []byte) string {
 	mac.Write([]byte(timestamp + "."))
 	mac.Write(body)
 	expected := []byte("v1=" + hex.EncodeToString(mac.Sum(nil)))
-	// While a secret is being rotated, the second header has what the previous ones sign.
-	given := header.Get("X-Nano-Signature") + " " + header.Get("X-Nano-Signature-Previous")
-	for _, one := range strings.Fields(given) {
+	// While a secret is being rotated, the old and the new one sign in different headers. Each is as good.
+	given := header.Get("X-Nano-Signature") + " " + header.Get("X-Nano-Signature-Next")
+	for _, one := range strings.Fields(given + " " + header.Get("X-Nano-Signature-Previous")) {
 		if hmac.Equal([]byte(one), expected) {
 			seconds, err := strconv.ParseInt(timestamp, 10, 64)
 			if age := time.Now().Unix() - seconds; err != nil || age < -300 || age > 300 {

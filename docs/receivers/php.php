@@ -6,8 +6,9 @@ function refusal(string $secret, string $body): ?string
 {
     $timestamp = $_SERVER['HTTP_X_NANO_TIMESTAMP'] ?? '';
     $expected = 'v1=' . hash_hmac('sha256', "$timestamp.$body", $secret);
-    // While a secret is being rotated, the second header has what the previous ones sign.
-    $given = ($_SERVER['HTTP_X_NANO_SIGNATURE'] ?? '') . ' ' . ($_SERVER['HTTP_X_NANO_SIGNATURE_PREVIOUS'] ?? '');
+    // While a secret is being rotated, the old and the new one sign in different headers. Each is as good.
+    $signers = ['HTTP_X_NANO_SIGNATURE', 'HTTP_X_NANO_SIGNATURE_NEXT', 'HTTP_X_NANO_SIGNATURE_PREVIOUS'];
+    $given = implode(' ', array_map(fn ($name) => $_SERVER[$name] ?? '', $signers));
     foreach (explode(' ', $given) as $one) {
         if (hash_equals($expected, $one)) {
             $isRecent = ctype_digit($timestamp) && abs(time() - (int) $timestamp) <= 300;

@@ -22,8 +22,9 @@ def refusal(headers, body):
     """Why a request is not to be trusted; None if it is. `body` is the bytes as they came."""
     timestamp = headers.get("X-Nano-Timestamp", "")
     expected = "v1=" + hmac.new(SECRET, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
-    # While a secret is being rotated, the second header has what the previous ones sign.
-    given = f"{headers.get('X-Nano-Signature')} {headers.get('X-Nano-Signature-Previous')}".split(" ")
+    # While a secret is being rotated, the old and the new one sign in different headers. Each is as good.
+    signers = ("X-Nano-Signature", "X-Nano-Signature-Next", "X-Nano-Signature-Previous")
+    given = " ".join(headers.get(name, "") for name in signers).split(" ")
     if not any(hmac.compare_digest(one.encode(), expected.encode()) for one in given):
         return "the signature does not match"
     if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > 300:

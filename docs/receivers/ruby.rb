@@ -15,8 +15,9 @@ LOCK = Mutex.new
 def refusal(request, body)
   timestamp = request['X-Nano-Timestamp'].to_s
   mac = OpenSSL::HMAC.new(SECRET, 'SHA256') << timestamp << '.' << body
-  # While a secret is being rotated, the second header has what the previous ones sign.
-  given = "#{request['X-Nano-Signature']} #{request['X-Nano-Signature-Previous']}".split(' ')
+  # While a secret is being rotated, the old and the new one sign in different headers. Each is as good.
+  signers = %w[X-Nano-Signature X-Nano-Signature-Next X-Nano-Signature-Previous]
+  given = signers.flat_map { |name| request[name].to_s.split(' ') }
   return 'the signature does not match' if given.none? { |one| OpenSSL.secure_compare(one, "v1=#{mac.hexdigest}") }
 
   is_recent = timestamp.match?(/\A\d+\z/) && (Time.now.to_i - timestamp.to_i).abs <= 300

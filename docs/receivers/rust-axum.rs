@@ -21,8 +21,9 @@ fn refusal(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let timestamp = text(headers, "x-nano-timestamp");
     let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("HMAC takes a key of any length");
     let mac = mac.chain_update(format!("{timestamp}.")).chain_update(body);
-    // While a secret is being rotated, the second header has what the previous ones sign.
-    let given = [text(headers, "x-nano-signature"), text(headers, "x-nano-signature-previous")].join(" ");
+    // While a secret is being rotated, the old and the new one sign in different headers. Each is as good.
+    let signers = ["x-nano-signature", "x-nano-signature-next", "x-nano-signature-previous"];
+    let given = signers.map(|name| text(headers, name)).join(" ");
     let is_ours = |one: &str| {
         let bytes = one.strip_prefix("v1=").and_then(|digits| hex::decode(digits).ok());
         bytes.is_some_and(|bytes| mac.clone().verify_slice(&bytes).is_ok()) // in constant time

@@ -25,7 +25,7 @@ pub use new::NewWebhook;
 pub use notification::{EXHAUSTED, Notice, Notification, Notifying};
 pub use pace::{Action, Drain, Drained, Pace, Search, Settled, between};
 pub use recorded::{Recorded, RecordedAttempt};
-pub use rotation::{PreviousSecret, Rotation, TooManyPrevious};
+pub use rotation::{PreviousSecret, Rotation, RotationConflict, Signing};
 pub use sample::SampleRequest;
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -145,10 +145,12 @@ pub struct Webhook {
     pub events: Vec<EventType>,
     /// Whether its owner wants it to get deliveries. [`Webhook::status`] says whether it does.
     pub status: Status,
-    /// Signs its deliveries.
+    /// The newest secret. [`Webhook::signing_at`] says which secret signs which header.
     pub secret: Secret,
-    /// Sign beside it until their overlaps end, the newest first; see [`Webhook::previous_secrets_at`].
+    /// The secrets before it, which stay valid until their overlaps end. See [`Webhook::previous_secrets_at`].
     pub previous_secrets: Vec<PreviousSecret>,
+    /// When the newest secret takes over `X-Nano-Signature`; in the past or `None` if it has.
+    pub secret_switches_at: Option<Timestamp>,
     /// Raised whenever its URL or status changes. What attempts of an earlier epoch say about an endpoint is void.
     pub epoch: u64,
     /// When its owner last asked for a probe.
@@ -172,6 +174,7 @@ impl Webhook {
             status: Status::Active,
             secret,
             previous_secrets: Vec::new(),
+            secret_switches_at: None,
             epoch: 0,
             probe_asked_at: None,
             action_at: None,
@@ -200,8 +203,8 @@ impl Webhook {
         View { id: self.id, url: &self.url, events: &self.events, status: self.status(), secret_key: None }
     }
 
-    /// What a customer sees of it alone: how its deliveries have fared, how many are `held`, and until when an old secret
-    /// signs.
+    /// What a customer sees of one webhook: how its deliveries have fared, how many are `held`, and how far a rotation of
+    /// its secret is.
     pub fn details(&self, held: usize, now: Timestamp) -> Details<'_> {
         let Health { failing_since, consecutive_failures, last_failed_at, disabled, circuit, .. } = self.health();
         let is_probed = circuit == Circuit::Open && self.is_active();
@@ -215,6 +218,7 @@ impl Webhook {
             circuit,
             next_probe_at: self.action_at.filter(|_| is_probed).map(ReplyTime::from),
             held,
+            secret_switches_at: self.secret_switches_at(now).map(ReplyTime::from),
             previous_secret_expires_at: previous.max().map(ReplyTime::from),
         }
     }
@@ -251,6 +255,8 @@ pub struct Details<'a> {
     circuit: Circuit,
     next_probe_at: Option<ReplyTime>,
     held: usize,
+    /// When the new secret takes over `X-Nano-Signature`.
+    secret_switches_at: Option<ReplyTime>,
     /// When the last of the previous secrets stops signing.
     previous_secret_expires_at: Option<ReplyTime>,
 }

@@ -149,9 +149,8 @@ async fn a_webhook_of_then_can_be_changed_and_rotated() {
         let new = rotated.json()["data"]["secret_key"].as_str().unwrap().to_owned();
         assert_eq!(customer.send(Method::POST, "/api/v1/webhooks/5/test", None).await.unwrap().status, 202);
         let webhook = &received(frozen, "changed", 1).await[0];
-        assert!(signature::is_valid(webhook, &new), "{}: {webhook:?}", frozen.version);
-        let previous = signature::page(webhook, "the-disabled-secret");
-        assert_eq!(webhook.header("x-nano-signature-previous"), Some(previous.as_str()));
+        assert!(signature::is_valid(webhook, "the-disabled-secret"), "{}: {webhook:?}", frozen.version);
+        assert_eq!(webhook.header("x-nano-signature-next"), Some(signature::page(webhook, &new).as_str()));
     }
 }
 

@@ -1,26 +1,26 @@
 #!/bin/sh
-# Tells nano-webhooks which tasks have ended: one completion a line on standard input. Needs the AWS CLI and jq.
+# Reports finished tasks to nano-webhooks: reads one completion a line from standard input. Needs the AWS CLI and jq.
 #
 #     COMPLETIONS_QUEUE_URL=https://sqs.… sh aws-cli.sh < completions.jsonl
 #
-# It ends with 0 once SQS has taken every completion. Otherwise run it again with the same lines: a completion that was
-# sent before is recognised by its timestamp, and no customer hears of it twice.
+# Exits with 0 once SQS has taken every completion. Otherwise run it again with the same lines: the service recognises a
+# repeated completion by its timestamp, and no customer gets its webhook twice.
 set -eu
 
-# The CLI itself repeats a call that failed as a whole, or was throttled.
+# The CLI itself retries a call that failed as a whole, or was throttled.
 export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
 rounds=8
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The timestamp is when the task ended, and the same whenever this completion is sent: without it each repetition would
-# be news. As ASCII, since SQS refuses some characters that JSON allows.
+# The timestamp is when the task ended, the same whenever this completion is sent: without it each repetition is a new
+# event. As ASCII, because SQS refuses some characters that JSON allows.
 jq --compact-output --ascii-output '
   if .timestamp then . else error("this completion has no timestamp: \(tojson)") end' > "$work/messages"
 
-# With a group for each account, so that one account's many completions do not delay the others'. What SQS takes in one
-# call: ten messages, 1 MiB. One file for each call.
+# One group for each account, so that one account's many completions do not delay those of the others. One file for
+# each call, within SQS's limits for it: ten messages, 1 MiB.
 jq --raw-input --slurp --compact-output '
   [splits("\n") | select(. != "") | { MessageBody: ., MessageGroupId: (fromjson | .account_id) }]
   | reduce .[] as $message ([[]];
@@ -39,8 +39,8 @@ for batch in "$work"/batch.*; do
   round=0
   while :; do
     send "$batch"
-    # A call that succeeds can still have failed for some of its messages. What is our mistake would be one the next
-    # time, too.
+    # A call that succeeds can still have failed for some of its messages. Sending again does not help if the mistake is
+    # ours.
     jq --raw-output '
       .Failed // [] | map(select(.SenderFault)) | .[] | "SQS refuses a completion: \(.Code): \(.Message)"
       ' "$work/reply" > "$work/refused"

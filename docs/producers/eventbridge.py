@@ -1,9 +1,9 @@
-"""Puts completions on an EventBridge bus, for a rule that has the completions queue as its target.
+"""Puts completions on an EventBridge bus, for a rule whose target is the completions queue.
 
     EVENT_BUS_NAME=jobs python eventbridge.py < completions.jsonl
 
-For pipelines that announce their tasks on a bus anyway. Otherwise send to the queue: it is a service less to pay, to
-grant and to wait for.
+For pipelines that put their tasks' events on a bus anyway. Otherwise send to the queue: that is one service less to
+pay, to give permissions for and to wait for.
 """
 
 import json
@@ -15,7 +15,7 @@ import time
 import boto3
 from botocore.config import Config
 
-# What EventBridge takes in one call.
+# EventBridge's limits for one call.
 MOST_EVENTS = 10
 MOST_BYTES = 256 * 1024
 ROUNDS = 8
@@ -26,7 +26,7 @@ EVENTS = boto3.client("events", config=Config(retries={"mode": "standard", "max_
 
 def event(line):
     completion = json.loads(line)
-    # When the task ended, and the same whenever this completion is put. Without it each repetition would be news.
+    # When the task ended: the same time whenever this completion is put. Without it each repetition is a new event.
     if not completion.get("timestamp"):
         sys.exit(f"this completion has no timestamp: {line}")
     return {

@@ -1,29 +1,29 @@
-// Tells nano-webhooks which tasks have ended: one completion a line on standard input.
+// Reports finished tasks to nano-webhooks: reads one completion a line from standard input.
 //
 //     COMPLETIONS_QUEUE_URL=https://sqs.… node node.js < completions.jsonl
 //
-// It ends with 0 once SQS has taken every completion. Otherwise run it again with the same lines: a completion that was
-// sent before is recognised by its timestamp, and no customer hears of it twice.
+// Exits with 0 once SQS has taken every completion. Otherwise run it again with the same lines: the service recognises
+// a repeated completion by its timestamp, and no customer gets its webhook twice.
 
 const { readFileSync } = require("node:fs");
 const { setTimeout: sleep } = require("node:timers/promises");
 const { SQSClient, SendMessageBatchCommand } = require("@aws-sdk/client-sqs");
 
-// What SQS takes in one call.
+// SQS's limits for one call.
 const MOST_MESSAGES = 10;
 const MOST_BYTES = 1024 * 1024;
 const ROUNDS = 8;
 
 const QueueUrl = process.env.COMPLETIONS_QUEUE_URL;
-// The SDK itself repeats a call that failed as a whole, or was throttled.
+// The SDK itself retries a call that failed as a whole, or was throttled.
 const sqs = new SQSClient({ retryMode: "standard", maxAttempts: 5 });
 
 function entry(line) {
   const completion = JSON.parse(line);
-  // When the task ended, and the same whenever this completion is sent. Without it each repetition would be news.
+  // When the task ended: the same time whenever this completion is sent. Without it each repetition is a new event.
   if (!completion.timestamp) throw new Error(`this completion has no timestamp: ${line}`);
-  // As ASCII: SQS refuses some characters that JSON allows. With a group for each account, so that one account's many
-  // completions do not delay the others'.
+  // As ASCII, because SQS refuses some characters that JSON allows. One group for each account, so that one account's
+  // many completions do not delay those of the others.
   const escaped = (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
   const MessageBody = JSON.stringify(completion).replace(/[\u007f-\uffff]/g, escaped);
   return { MessageBody, MessageGroupId: completion.account_id };
@@ -50,7 +50,7 @@ async function send(batch) {
   let entries = batch.map((each, number) => ({ Id: String(number), ...each }));
   for (let attempt = 0; attempt < ROUNDS; attempt++) {
     const { Failed: failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries: entries }));
-    // Our mistake, which it would be the next time, too.
+    // Our mistake: sending it again would fail again.
     const refused = failed.find((failure) => failure.SenderFault);
     if (refused) throw new Error(`SQS refuses a completion: ${refused.Code}: ${refused.Message}`);
     entries = entries.filter((entry) => failed.some((failure) => failure.Id === entry.Id));

@@ -1,9 +1,9 @@
-"""Tells nano-webhooks which tasks have ended: one completion a line on standard input.
+"""Reports finished tasks to nano-webhooks: reads one completion a line from standard input.
 
     COMPLETIONS_QUEUE_URL=https://sqs.… python python.py < completions.jsonl
 
-It ends with 0 once SQS has taken every completion. Otherwise run it again with the same lines: a completion that was
-sent before is recognised by its timestamp, and no customer hears of it twice.
+Exits with 0 once SQS has taken every completion. Otherwise run it again with the same lines: the service recognises a
+repeated completion by its timestamp, and no customer gets its webhook twice.
 """
 
 import json
@@ -15,23 +15,23 @@ import time
 import boto3
 from botocore.config import Config
 
-# What SQS takes in one call.
+# SQS's limits for one call.
 MOST_MESSAGES = 10
 MOST_BYTES = 1024 * 1024
 ROUNDS = 8
 
 QUEUE_URL = os.environ["COMPLETIONS_QUEUE_URL"]
-# boto3 itself repeats a call that failed as a whole, or was throttled.
+# boto3 itself retries a call that failed as a whole, or was throttled.
 SQS = boto3.client("sqs", config=Config(retries={"mode": "standard", "max_attempts": 5}))
 
 
 def entry(line):
     completion = json.loads(line)
-    # When the task ended, and the same whenever this completion is sent. Without it each repetition would be news.
+    # When the task ended: the same time whenever this completion is sent. Without it each repetition is a new event.
     if not completion.get("timestamp"):
         sys.exit(f"this completion has no timestamp: {line}")
-    # As ASCII, which is what json.dumps writes: SQS refuses some characters that JSON allows. With a group for each
-    # account, so that one account's many completions do not delay the others'.
+    # json.dumps writes ASCII, which is needed: SQS refuses some characters that JSON allows. One group for each
+    # account, so that one account's many completions do not delay those of the others.
     return {"MessageBody": json.dumps(completion, allow_nan=False), "MessageGroupId": completion["account_id"]}
 
 
@@ -55,7 +55,7 @@ def send(batch):
         entries = [{"Id": number, **each} for number, each in waiting.items()]
         failed = SQS.send_message_batch(QueueUrl=QUEUE_URL, Entries=entries).get("Failed", [])
         for failure in failed:
-            # Our mistake, which it would be the next time, too.
+            # Our mistake: sending it again would fail again.
             if failure["SenderFault"]:
                 sys.exit(f"SQS refuses a completion: {failure['Code']}: {failure.get('Message')}")
         waiting = {failure["Id"]: waiting[failure["Id"]] for failure in failed}

@@ -1,11 +1,11 @@
-//! Tells nano-webhooks which tasks have ended: one completion a line on standard input.
+//! Reports finished tasks to nano-webhooks: reads one completion a line from standard input.
 //!
 //! ```sh
 //! COMPLETIONS_QUEUE_URL=https://sqs.… cargo run < completions.jsonl
 //! ```
 //!
-//! It ends with 0 once SQS has taken every completion. Otherwise run it again with the same lines: a completion that
-//! was sent before is recognised by its timestamp, and no customer hears of it twice.
+//! Exits with 0 once SQS has taken every completion. Otherwise run it again with the same lines: the service
+//! recognises a repeated completion by its timestamp, and no customer gets its webhook twice.
 //!
 //! Cargo.toml: `aws-config`, `aws-sdk-sqs`, `serde_json`, `fastrand`, and `tokio` with "macros", "rt" and "time".
 
@@ -15,7 +15,7 @@ use aws_config::{BehaviorVersion, retry::RetryConfig};
 use aws_sdk_sqs::{Client, error::DisplayErrorContext, types::SendMessageBatchRequestEntry};
 use serde_json::Value;
 
-/// What SQS takes in one call.
+/// SQS's limits for one call.
 const MOST_MESSAGES: usize = 10;
 const MOST_BYTES: usize = 1024 * 1024;
 const ROUNDS: u32 = 8;
@@ -23,10 +23,10 @@ const ROUNDS: u32 = 8;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let queue_url = env::var("COMPLETIONS_QUEUE_URL")?;
-    // The SDK itself repeats a call that failed as a whole, or was throttled.
+    // The SDK itself retries a call that failed as a whole, or was throttled.
     let config = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(5))
-        // Not needed with the SDK's default features, which bring an HTTP client of their own.
+        // Not needed with the SDK's default features, which include an HTTP client.
         .http_client(http_client())
         .load()
         .await;
@@ -41,19 +41,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 struct Message {
     body: String,
-    /// The account, so that one account's many completions do not delay the others'.
+    /// The account, so that one account's many completions do not delay those of the others.
     group: String,
 }
 
 impl Message {
     fn new(line: &str) -> Result<Self, Box<dyn Error>> {
         let completion: Value = serde_json::from_str(line)?;
-        // When the task ended, and the same whenever this completion is sent. Without it each repetition would be news.
+        // When the task ended: the same time whenever this completion is sent. Without it a repetition is a new event.
         if !completion["timestamp"].is_string() {
             return Err(format!("this completion has no timestamp: {line}").into());
         }
         let group = completion["account_id"].as_str().unwrap_or_default().to_owned();
-        // As ASCII: SQS refuses some characters that JSON allows.
+        // As ASCII, because SQS refuses some characters that JSON allows.
         let ascii = |char: char| match char {
             ' '..='~' => vec![char],
             _ => char
@@ -94,7 +94,7 @@ async fn send(client: &Client, queue_url: &str, batch: Vec<Message>) -> Result<(
     for attempt in 0..ROUNDS {
         let call = client.send_message_batch().queue_url(queue_url).set_entries(Some(entries.clone()));
         let failed = call.send().await.map_err(|error| DisplayErrorContext(error).to_string())?.failed;
-        // Our mistake, which it would be the next time, too.
+        // Our mistake: sending it again would fail again.
         if let Some(refused) = failed.iter().find(|failure| failure.sender_fault) {
             return Err(format!("SQS refuses a completion: {refused:?}").into());
         }

@@ -1,8 +1,8 @@
-//! What every API function has in common: the envelope, the errors, and that nobody gets in without a key.
+//! What all API functions share: the reply envelope, the errors, and the check of the API key.
 //!
-//! A function's `main` hands its handler to [`serve`]. The handler runs only for a request that the [`Gate`] lets in, with
-//! a valid key and within the key's limits, and finds the key's account in its [`Request`]; so no route can forget to ask.
-//! What everybody may read is served by [`serve_public`].
+//! A function's `main` passes its handler to [`serve`]. The handler runs only if the [`Gate`] admits the request,
+//! with a valid key and within the key's limits, and reads the key's account from its [`Request`]. So no route can
+//! forget the check. Routes that anyone may read use [`serve_public`].
 
 mod gate;
 mod key;
@@ -27,10 +27,10 @@ use url::Url;
 
 use self::origin::Origin;
 use crate::{
+    aws::AwsError,
     delivery::DeliveryId,
     egress::Policy,
-    queue::QueueError,
-    store::{Allowance, StoreError},
+    store::Allowance,
     telemetry,
     webhook::{AccountId, Invalid, Webhook, WebhookId},
 };
@@ -38,19 +38,19 @@ use crate::{
 /// The largest request body, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// Why a request gets no data. One match in [`ApiError::parts`] turns it into a reply.
+/// Why a request fails. The match in [`ApiError::parts`] turns each case into a status and a code.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// No key, or none that opens anything.
+    /// The key is missing, malformed or unknown.
     #[error("Invalid or missing API key")]
     Unauthorized,
-    /// The request is wrong; the text names the field and the fix.
+    /// The request is invalid. The text names the field and the fix.
     #[error("{0}")]
     Invalid(String),
-    /// There is no such thing, or it is somebody else's, which must look the same.
+    /// The thing does not exist, or belongs to another account; the reply must be the same for both.
     #[error("{0}")]
     NotFound(String),
-    /// It cannot be done in the state that things are in.
+    /// The current state does not allow the request.
     #[error("{0}")]
     Conflict(String),
     /// The body is larger than [`MAX_BODY`].
@@ -59,23 +59,23 @@ pub enum ApiError {
     /// The key has made too many requests.
     #[error("the limit of {} requests {} is reached; try again in {} s", .0.limit, .0.per(), .0.reset)]
     RateLimited(Allowance),
-    /// Our fault. The cause is for the log alone.
+    /// Our fault. The cause is logged, and the client does not see it.
     #[error("something went wrong on our side; the request id helps us to find out what")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
 }
 
 impl ApiError {
-    /// The reply for a webhook that does not exist, or is another account's.
+    /// The error for a webhook that does not exist, or belongs to another account.
     pub fn no_webhook(id: WebhookId) -> Self {
         Self::NotFound(format!("there is no webhook {id}"))
     }
 
-    /// The reply for a delivery that does not exist, or is another webhook's.
+    /// The error for a delivery that does not exist, or belongs to another webhook.
     pub fn no_delivery(id: &DeliveryId) -> Self {
         Self::NotFound(format!("there is no delivery {id}"))
     }
 
-    /// The reply for what only an active webhook can have.
+    /// The error for a request that only an active webhook allows.
     pub fn disabled(webhook: &Webhook) -> Self {
         let reason = webhook.health().disabled.map_or_else(String::new, |disabled| format!(" ({})", disabled.reason));
         Self::Conflict(format!("webhook {} is disabled{reason}; make it active first", webhook.id))
@@ -100,33 +100,28 @@ impl From<Invalid> for ApiError {
     }
 }
 
-impl From<StoreError> for ApiError {
-    fn from(err: StoreError) -> Self {
+impl From<AwsError> for ApiError {
+    fn from(err: AwsError) -> Self {
         Self::Internal(err.into())
     }
 }
 
-impl From<QueueError> for ApiError {
-    fn from(err: QueueError) -> Self {
-        Self::Internal(err.into())
-    }
-}
-
-/// A request whose key was valid. It has no `Debug`: it holds the key, and may hold a secret.
+/// A request with a valid key. It has no `Debug`, because it holds the key and may hold a secret.
 pub struct Request {
-    /// The account that the key speaks for.
+    /// The account that the key belongs to.
     pub account: AccountId,
     inner: lambda_http::Request,
 }
 
 impl Request {
-    /// The webhook that the path's `{id}` names. What cannot name one gets the same reply as what names none.
+    /// The webhook id of the path's `{id}`. A malformed id fails with the same error as an unknown webhook.
     pub fn webhook_id(&self) -> Result<WebhookId, ApiError> {
         let text = self.path_parameter("id");
         WebhookId::parse(text).ok_or_else(|| ApiError::NotFound(format!("there is no webhook {text}")))
     }
 
-    /// The delivery that the path's `{delivery_id}` names.
+    /// The delivery id of the path's `{delivery_id}`. A malformed id fails with the same error as an unknown
+    /// delivery.
     pub fn delivery_id(&self) -> Result<DeliveryId, ApiError> {
         let text = self.path_parameter("delivery_id");
         DeliveryId::parse(text).ok_or_else(|| ApiError::NotFound(format!("there is no delivery {text}")))
@@ -136,12 +131,12 @@ impl Request {
         self.inner.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default()
     }
 
-    /// A parameter of the query, decoded; the first one where it stands several times.
+    /// A parameter of the query, decoded. If it occurs several times, the first one.
     pub fn query_parameter(&self, name: &str) -> Option<&str> {
         self.inner.query_string_parameters_ref()?.first(name)
     }
 
-    /// The method and path, to name in a message.
+    /// The method and path, for messages.
     pub fn line(&self) -> String {
         format!("{} {}", self.inner.method(), self.inner.raw_http_path())
     }
@@ -151,7 +146,8 @@ impl Request {
         self.inner.body()
     }
 
-    /// The client's own name for this request, so that a repetition is known: the header `Idempotency-Key`.
+    /// The header `Idempotency-Key`, by which a client marks a repeated request. Fails unless it is 1 to 255 visible
+    /// ASCII characters.
     pub fn idempotency_key(&self) -> Result<Option<&str>, ApiError> {
         let Some(value) = self.inner.headers().get("idempotency-key") else { return Ok(None) };
         let visible = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -159,8 +155,8 @@ impl Request {
         value.to_str().ok().filter(visible).map(Some).ok_or_else(wrong)
     }
 
-    /// A policy that forbids the API's own host, too. A function cannot be told it, since the API refers to the function;
-    /// but the request came by it, and the gateway says so: a `Host` header could lie.
+    /// A policy that also forbids the API's own host. The API refers to the function, so the template cannot give the
+    /// function that name; it is taken from the gateway's request context. A `Host` header could lie.
     pub fn policy(&self, policy: &Policy) -> Policy {
         let own_host = match self.inner.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.clone(),
@@ -170,10 +166,10 @@ impl Request {
     }
 }
 
-/// A header of a reply.
+/// A reply's header: name and value.
 type Header = (&'static str, String);
 
-/// A status, headers and the body of a reply. It has no `Debug`: the body may show a secret.
+/// A reply: status, headers and body. It has no `Debug`, because the body may show a secret.
 pub struct Reply {
     status: StatusCode,
     headers: Vec<Header>,
@@ -186,12 +182,12 @@ impl Reply {
         Self::new(StatusCode::OK, data)
     }
 
-    /// 201 with the thing that was made.
+    /// 201 with the thing that was created.
     pub fn created(data: &impl Serialize) -> Self {
         Self::new(StatusCode::CREATED, data)
     }
 
-    /// 202 for what will be done soon.
+    /// 202 for work that will be done soon.
     pub fn accepted(data: &impl Serialize) -> Self {
         Self::new(StatusCode::ACCEPTED, data)
     }
@@ -202,17 +198,17 @@ impl Reply {
         Self { status: StatusCode::TEMPORARY_REDIRECT, headers, body: Body::Empty }
     }
 
-    /// 200 with a file, which stands outside the envelope.
+    /// 200 with a file, without the envelope.
     pub fn file(content_type: &'static str, content: impl Into<Body>) -> Self {
         Self { status: StatusCode::OK, headers: vec![("content-type", content_type.to_owned())], body: content.into() }
     }
 
-    /// 304: the client has the file already.
+    /// 304: the client already has the file.
     pub fn not_modified() -> Self {
         Self { status: StatusCode::NOT_MODIFIED, headers: Vec::new(), body: Body::Empty }
     }
 
-    /// The reply with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
@@ -237,17 +233,17 @@ impl Reply {
         if let ApiError::Internal(cause) = err {
             tracing::error!(request_id, cause = telemetry::chain(cause.as_ref()), "request failed");
         }
-        // Written out rather than serialised from a map, whose order is not the page's.
+        // Written by hand, because a serialised map would not keep the published page's order.
         let message = json!(err.to_string());
         Self::json(status, format!(r#"{{"success":false,"error":{{"code":"{code}","message":{message}}}}}"#))
     }
 }
 
-/// What comes of a request, and the headers that its reply has either way.
+/// The result of a request, and headers that the reply has in either case.
 type Answer = (Result<Reply, ApiError>, Vec<Header>);
 
-/// Serves one route: lets in whom the gate lets in, calls the handler, and puts whatever comes of it into the envelope.
-/// `parameters` are those that the route's query may have; a request with another one is refused.
+/// Serves one route: admits requests through the gate, calls the handler, and puts its result into the envelope.
+/// `parameters` are the query parameters of the route; a request with any other is refused.
 pub async fn serve<H, F>(gate: &Gate, parameters: &[&str], handler: H) -> Result<(), lambda_http::Error>
 where
     H: Fn(Request) -> F + Sync,
@@ -261,7 +257,8 @@ where
     serve_partly_public(gate, |_| None, checked).await
 }
 
-/// The same, except that a request for which `public` has a reply needs no key.
+/// The same as [`serve`], but a request for which `public` returns a reply needs no key, and the query is not
+/// checked.
 pub async fn serve_partly_public<P, H, F>(gate: &Gate, public: P, handler: H) -> Result<(), lambda_http::Error>
 where
     P: Fn(&lambda_http::Request) -> Option<Reply> + Sync,
@@ -290,7 +287,7 @@ where
     .await
 }
 
-/// Serves a route that needs no key, because what it gives is everybody's. `HEAD` gets the headers of `GET`.
+/// Serves a route that needs no key, because its data is public. `HEAD` gets the headers of `GET`.
 pub async fn serve_public<H>(handler: H) -> Result<(), lambda_http::Error>
 where
     H: Fn(&lambda_http::Request) -> Result<Reply, ApiError> + Sync,
@@ -313,7 +310,7 @@ where
     let service = service_fn(|request: lambda_http::Request| async move {
         let request_id = request.lambda_context().request_id;
         let let_in = origin.lets_in(request.headers());
-        // A panic must not cost the client the envelope: the gateway would answer in its own words.
+        // If a panic escaped, the gateway would answer in its own words, without the envelope.
         let answered = async { if let_in { answer(request).await } else { (Err(ApiError::Unauthorized), Vec::new()) } };
         let answered = AssertUnwindSafe(answered).catch_unwind().await;
         let panicked = |_| (Err(ApiError::Internal("the handler panicked".into())), Vec::new());
@@ -328,9 +325,11 @@ where
     lambda_runtime::run(Adapter::from(service).map_request(with_a_valid_url)).await
 }
 
-/// Takes out of an event what a client could bring `lambda_http` down with, before anything of ours runs: it makes a URL
-/// of two headers and of the query as it came, and panics where that is none. Nothing here asks for that URL, so any host
-/// will do, and the query is percent-encoded where the client should have done that.
+/// Replaces the parts of a request with which a client could make `lambda_http` panic, before any of our code runs.
+///
+/// `lambda_http` builds a URL from two headers and the raw query, and panics if the result is not a valid URL. No
+/// code here reads that URL, so any host will do. The query is percent-encoded where the client should have done
+/// that.
 fn with_a_valid_url(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
     if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
         request.headers.insert(HOST, HeaderValue::from_static("localhost"));

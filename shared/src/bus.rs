@@ -1,13 +1,15 @@
-//! The operator's event bus, to which notifications go, and from which rules lead to whatever writes their mails. The only
-//! module that knows EventBridge.
-
-use std::error::Error as StdError;
+//! The operator's event bus, to which we send notifications. EventBridge rules forward them, for example to a service
+//! that writes mails. This is the only module that knows EventBridge.
 
 use aws_sdk_eventbridge::{Client, types::PutEventsRequestEntry};
 use serde::Serialize;
 
-/// The events' `source`.
+use crate::aws::{AwsError, WhileTryingTo as _};
+
+/// The `source` of our events.
 const SOURCE: &str = "nano-webhooks";
+
+const PUTTING: &str = "put an event on the bus";
 
 /// An event bus.
 #[derive(Debug, Clone)]
@@ -16,19 +18,14 @@ pub struct Bus {
     name: String,
 }
 
-/// The bus did not take an event.
-#[derive(Debug, thiserror::Error)]
-#[error("the event bus did not take an event")]
-pub struct BusError(#[source] pub Box<dyn StdError + Send + Sync>);
-
 impl Bus {
     /// The bus of this name, in the stack's own account and region.
     pub fn new(aws: &aws_config::SdkConfig, name: String) -> Self {
         Self { client: Client::new(aws), name }
     }
 
-    /// Puts one event on the bus.
-    pub async fn put(&self, detail_type: &str, detail: &impl Serialize) -> Result<(), BusError> {
+    /// Puts one event on the bus. Fails if EventBridge refuses the call or the event.
+    pub async fn put(&self, detail_type: &str, detail: &impl Serialize) -> Result<(), AwsError> {
         let detail = serde_json::to_string(detail).expect("a detail has string keys and no failing parts");
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.name)
@@ -36,10 +33,10 @@ impl Bus {
             .detail_type(detail_type)
             .detail(detail);
         let answer = self.client.put_events().entries(entry.build()).send().await;
-        let answer = answer.map_err(|err| BusError(err.into()))?;
-        // The call succeeds even where the one event in it does not.
+        let answer = answer.while_trying_to(PUTTING)?;
+        // The call succeeds even if its one event fails.
         match answer.entries().iter().find_map(|entry| entry.error_code().map(|code| (code, entry.error_message()))) {
-            Some((code, message)) => Err(BusError(format!("{code}: {}", message.unwrap_or_default()).into())),
+            Some((code, message)) => Err(AwsError::new(PUTTING, format!("{code}: {}", message.unwrap_or_default()))),
             None => Ok(()),
         }
     }

@@ -1,16 +1,15 @@
-//! JSON as JavaScript writes it.
+//! JSON exactly as JavaScript writes it.
 //!
-//! A receiver verifies a webhook by parsing the body and signing `JSON.stringify(payload)`. The bytes we sign and send
-//! must therefore be a fixed point: what `JSON.stringify(JSON.parse(body))` gives back, for every payload that a
-//! producer can hand us. Rust's usual JSON is not: it writes `6.0`, keeps `{"10":1,"2":2}` in that order, and has its
-//! own idea of `1e21`.
+//! A receiver verifies a webhook by parsing the body and signing `JSON.stringify(payload)`. So the bytes that we sign
+//! and send must equal what `JSON.stringify(JSON.parse(body))` returns, for every payload that a producer can send.
+//! Rust's usual JSON differs: it writes `6.0`, keeps `{"10":1,"2":2}` in that order, and formats `1e21` differently.
 //!
-//! [`parse`] reads a text as `JSON.parse` does, and a [`Value`] displays as `JSON.stringify` writes it. [`object`] and
-//! [`string`] put a body together by the same rules; [`to_ascii`] dresses a text for SQS.
+//! [`parse`] reads a text as `JSON.parse` does, and a [`Value`] displays as `JSON.stringify` writes it. [`object`]
+//! and [`string`] build a body by the same rules. [`to_ascii`] rewrites a text for SQS.
 //!
-//! `Value` implements `Deserialize`, so that a message type can have one as a field, and on purpose not `Serialize`: a
-//! serializer would write its own numbers. The grammar is `serde_json`'s, and its feature `arbitrary_precision` must
-//! stay off in the whole workspace, as it hides numbers from us.
+//! `Value` implements `Deserialize`, so that a message type can have it as a field. It does not implement `Serialize`
+//! on purpose: a serializer would format numbers its own way. The grammar is `serde_json`'s. Its feature
+//! `arbitrary_precision` must stay off in the whole workspace, because it hides numbers from us.
 
 mod error;
 mod rounding;
@@ -24,37 +23,37 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value with JavaScript's limits: numbers are doubles, object keys are unique and ordered.
 ///
-/// `Display` gives the canonical text. Equality is that of JSON: the order of keys does not count.
+/// `Display` writes the canonical text. Equality is that of JSON: the order of keys does not count.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Value {
-    /// `null`, which also stands for a value that is missing.
+    /// `null`; also used for a missing value.
     #[default]
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A double. One that is not finite cannot come from a text and is written `null`.
+    /// A double. One that is not finite cannot come from a text, and is written `null`.
     Number(f64),
-    /// Any Unicode text; half a surrogate pair, which JavaScript could hold, has no place here.
+    /// Any Unicode text. JavaScript could also hold half a surrogate pair; this cannot.
     String(String),
-    /// The elements in their order.
+    /// The elements, in their order.
     Array(Vec<Value>),
-    /// The members in JavaScript's order.
+    /// The members, in JavaScript's order.
     Object(Object),
 }
 
-/// The members of an object, in the order in which JavaScript lists them: keys that are array indices, ascending; then
-/// the others as they first appeared. Of a repeated key the last value counts, at the place of the first.
+/// The members of an object, in JavaScript's order: first the keys that are array indices, ascending, then the others
+/// in the order in which they first appeared. A repeated key keeps its first place and its last value.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Object(IndexMap<String, Value>);
 
 /// Reads a JSON text as `JSON.parse` does.
 ///
-/// Takes time linear in the text, but for sorting index-like keys. A number too small for a double becomes zero, as in
-/// JavaScript.
+/// The time is linear in the text's length, except for sorting index-like keys. A number too small for a double
+/// becomes zero, as in JavaScript.
 ///
 /// # Errors
-/// What JavaScript refuses is [`Error::Syntax`] or [`Error::ByteOrderMark`]. What it accepts is refused here only for one of
-/// the other three reasons.
+/// [`Error::Syntax`] or [`Error::ByteOrderMark`] for a text that JavaScript refuses too; the other three for a text
+/// that JavaScript accepts.
 pub fn parse(text: &str) -> Result<Value, Error> {
     if text.starts_with('\u{feff}') {
         return Err(Error::ByteOrderMark);
@@ -62,29 +61,29 @@ pub fn parse(text: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map_err(|error| Error::from_parser(text, &error))
 }
 
-/// Writes an object whose members have this order. The keys are the program's own: distinct, and none an array index,
-/// which JavaScript would move to the front.
+/// Writes an object with these members in this order. The keys must be distinct, and none an array index, which
+/// JavaScript would move to the front.
 pub fn object(members: &[(&str, &Value)]) -> String {
     debug_assert!(members.iter().all(|(key, _)| rank(key) == u32::MAX), "a key is an array index");
     fmt::from_fn(|f| write_members(f, members.iter().copied())).to_string()
 }
 
-/// Displays `text` as a JSON string, quotes included, by the rules of `JSON.stringify`.
+/// Displays `text` as a JSON string, with its quotes, as `JSON.stringify` writes it.
 pub fn string(text: &str) -> impl fmt::Display {
-    // serde_json escapes exactly what JavaScript does: quote, backslash and U+0000 to U+001F.
+    // serde_json escapes exactly what JavaScript escapes: quote, backslash and U+0000 to U+001F.
     fmt::from_fn(move |f| f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?))
 }
 
 /// Rewrites a JSON text in pure ASCII, for SQS, which refuses U+FFFE and U+FFFF.
 ///
-/// Every character beyond ASCII becomes its `\uXXXX` escape, or two of them for a surrogate pair; the text grows to at
-/// most three times its length. The result means the same but is not canonical: [`parse`] it again to get the body that
+/// Every character beyond ASCII becomes its `\uXXXX` escape, or two of them for a surrogate pair. The text becomes at
+/// most three times as long. The result means the same but is not canonical: [`parse`] it again to get the body that
 /// is signed.
 ///
-/// This is right for any JSON text without parsing it: outside of strings the grammar is all ASCII, and within one a
-/// backslash is always followed by ASCII, so that a character beyond ASCII always stands for itself. It is wrong for
-/// anything else: `"\é"`, which is no JSON, would become `"\\u00e9"`, which is. Give it only what [`parse`] accepted or
-/// what was written here.
+/// Pass only a text that [`parse`] accepted or that this module wrote. For any JSON text the rewrite is right without
+/// parsing: outside strings the grammar is all ASCII, and within a string a backslash is always followed by ASCII, so
+/// a character beyond ASCII always stands for itself. For other texts it is wrong: `"\é"`, which is not JSON, would
+/// become `"\\u00e9"`, which is.
 pub fn to_ascii(json: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut ascii = String::with_capacity(json.len());
@@ -134,12 +133,12 @@ fn comma_before(position: usize) -> &'static str {
 }
 
 impl Value {
-    /// Whether this is a string that holds an object or an array: what comes of encoding a text that is JSON already.
+    /// Whether this is a string that holds an object or an array: the result of encoding JSON as JSON again.
     pub fn is_encoded_twice(&self) -> bool {
         matches!(self, Self::String(text) if matches!(parse(text), Ok(Self::Object(_) | Self::Array(_))))
     }
 
-    /// What kind of value it is, with its article: `a number`.
+    /// The value's kind, with its article: `a number`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -153,7 +152,7 @@ impl Value {
 }
 
 impl Object {
-    /// The value of a member.
+    /// The value of a member, if there is one.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)
     }
@@ -217,16 +216,16 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some((key, value)) = map.next_entry::<String, Value>()? {
             members.insert(key, value);
         }
-        // The sort is stable: the keys that are no index keep the order in which they came.
+        // The sort is stable: the keys that are not indices keep their order.
         members.sort_by_cached_key(|key, _| rank(key));
         Ok(Value::Object(Object(members)))
     }
 }
 
-/// Where a key sorts: an array index by its number, every other key behind them all.
+/// The position of a key in the sort: array indices by their number, all other keys after them.
 ///
-/// ECMAScript's array indices end at 2^32 - 2, which leaves `u32::MAX` for the others. `"01"` and `"+1"` are not how
-/// JavaScript writes an index, so they are none.
+/// ECMAScript's array indices end at 2^32 - 2, so `u32::MAX` is free for the other keys. JavaScript never writes an
+/// index as `"01"` or `"+1"`, so these are not indices.
 fn rank(key: &str) -> u32 {
     let canonical = key == "0" || key.starts_with(|first| matches!(first, '1'..='9'));
     key.parse().ok().filter(|_| canonical).unwrap_or(u32::MAX)

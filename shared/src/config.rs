@@ -1,4 +1,4 @@
-//! What a function is told by its environment, and its AWS clients' common settings.
+//! Reads a function's environment variables, and configures its AWS clients.
 
 mod http;
 
@@ -12,42 +12,42 @@ use aws_sdk_dynamodb::config::{
 
 use crate::{egress::Policy, tls, webhook::Settings};
 
-/// A variable is missing or wrong. The function stops at once and says so: a deployment that is half configured must
+/// A variable is missing or wrong. The function stops immediately and reports it: a half-configured deployment must
 /// not take messages.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not set.
+    /// The variable is not set.
     #[error("the environment variable {0} is not set; the template sets it")]
     Missing(&'static str),
-    /// It is set to something else than it has to be.
+    /// The variable has an invalid value.
     #[error("the environment variable {name} is \"{value}\": {problem}")]
     Invalid {
-        /// The variable.
+        /// The variable's name.
         name: &'static str,
         /// Its value.
         value: String,
-        /// What would be right.
+        /// A description of the valid values.
         problem: String,
     },
 }
 
-/// The text of a variable.
+/// Returns a variable's text. Fails if it is not set.
 pub fn text(name: &'static str) -> Result<String, ConfigError> {
     env::var(name).map_err(|_| ConfigError::Missing(name))
 }
 
-/// A variable, parsed.
+/// Returns a variable, parsed. Fails if it is not set or its value is invalid.
 pub fn parsed<T: FromStr<Err: ToString>>(name: &'static str) -> Result<T, ConfigError> {
     let value = text(name)?;
     value.parse().map_err(|problem: T::Err| ConfigError::Invalid { name, value, problem: problem.to_string() })
 }
 
-/// A variable that gives a duration in whole seconds.
+/// Returns a variable that holds a duration in whole seconds.
 pub fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
     parsed(name).map(Duration::from_secs)
 }
 
-/// A variable that switches something `on` or `off`.
+/// Returns a variable that switches something `on` or `off` (`true` and `false` also work).
 pub fn switch(name: &'static str) -> Result<bool, ConfigError> {
     match text(name)?.as_str() {
         "on" | "true" => Ok(true),
@@ -56,7 +56,7 @@ pub fn switch(name: &'static str) -> Result<bool, ConfigError> {
     }
 }
 
-/// The egress policy that `EGRESS_POLICY` names: `strict`, or `local` on a developer's machine.
+/// Returns the egress policy of `EGRESS_POLICY`: `strict`, or `local` on a developer's machine.
 pub fn egress_policy() -> Result<Policy, ConfigError> {
     let name = "EGRESS_POLICY";
     match text(name)?.as_str() {
@@ -66,7 +66,7 @@ pub fn egress_policy() -> Result<Policy, ConfigError> {
     }
 }
 
-/// The operator's settings for circuits: `CIRCUIT_FAILURES`, `CIRCUIT_EVENTS`, `DISABLE_AFTER_SECONDS`,
+/// Returns the operator's settings for circuits, from `CIRCUIT_FAILURES`, `CIRCUIT_EVENTS`, `DISABLE_AFTER_SECONDS`,
 /// `PROBE_WAITS_SECONDS`, `DRAIN_PER_MINUTE` and `DISPATCHER_TIMEOUT_SECONDS`.
 pub fn circuit_settings() -> Result<Settings, ConfigError> {
     Ok(Settings {
@@ -80,14 +80,14 @@ pub fn circuit_settings() -> Result<Settings, ConfigError> {
     })
 }
 
-/// The root certificates below which AWS's endpoints have theirs.
+/// The root certificates from which AWS's endpoints have their certificates.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
-/// Partitions that are apart from the others, by how their regions' names begin: whose certificates they have is not known.
+/// The beginnings of region names in partitions whose endpoints may use other root certificates.
 const APART: [&str; 4] = ["cn-", "us-iso", "eu-iso", "eusc-"];
 
-/// The AWS clients' configuration of a function: what Lambda puts into its environment, and nothing else. A cold start has
-/// no time to look for profiles, metadata services and the system's certificates.
+/// The AWS clients' configuration of a function, read only from Lambda's environment variables. A cold start has no
+/// time to look for profiles, metadata services or the system's certificates.
 pub fn aws() -> Result<SdkConfig, ConfigError> {
     let region = text("AWS_REGION")?;
     let endpoint = env::var("AWS_ENDPOINT_URL").ok();
@@ -106,27 +106,31 @@ pub fn aws() -> Result<SdkConfig, ConfigError> {
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http::client(tls, CONNECT_TIMEOUT))
-        // The SDK would have connections closed, which our client does not offer, and log an error each time.
+        // By default the SDK would try to close failed connections, which our client does not support, and log an
+        // error each time.
         .retry_config(RetryConfig::standard().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
         .timeout_config(time_limits());
     config.set_endpoint_url(endpoint);
     Ok(config.build())
 }
 
-/// The AWS clients' configuration of an operator's command: credentials, region and endpoint wherever the AWS CLI finds them.
+/// The AWS clients' configuration of an operator's command. It finds credentials, region and endpoint as the AWS CLI
+/// does.
 pub fn aws_loader() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http::client(tls::with_the_systems_roots(), ATTEMPT_TIMEOUT))
         .timeout_config(time_limits())
 }
 
-/// How long a function tries to connect: TCP alone, and all of a name's addresses together. They are in its region.
+/// How long a function may take to connect: TCP only, for all addresses of a name together. AWS's endpoints are in
+/// its own region.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long one attempt at a call may take, everything included.
+/// How long one attempt of a call may take, everything included.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// They leave room for a retry, and for the few calls that an API function makes in its 28 seconds.
+/// The time limits of a call. They leave time for a retry, and for the few calls of an API function in its 28
+/// seconds.
 fn time_limits() -> TimeoutConfig {
     TimeoutConfig::builder()
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -141,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// As they are published at <https://www.amazontrust.com/repository/>.
+    /// The digests that Amazon publishes at <https://www.amazontrust.com/repository/>.
     #[test]
     fn the_roots_are_amazons_own() {
         let roots = CertificateDer::pem_slice_iter(AMAZON_ROOTS).map(|root| hex::encode(Sha256::digest(root.unwrap())));

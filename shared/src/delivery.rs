@@ -1,9 +1,10 @@
-//! A delivery: one event on its way to one webhook, from the message that fan-out sends to the record of what happened.
+//! A delivery: one event on its way to one webhook, from the message that fan-out sends to the record of its
+//! attempts.
 //!
-//! A [`Message`] on the queue asks for one attempt. What the *receiver* does with it is an [`Outcome`]: data, recorded as an
-//! attempt of the [`Delivery`]. What *we* do wrong (a throttled table, a crash) is an `Err` somewhere: SQS counts it as a
-//! receive of the message, it costs the customer no attempt, and it leads to the dead-letter queue. The rules that keep
-//! messages and records in step are in [`protocol`](step).
+//! A [`Message`] on the queue asks for one attempt. The *receiver's* answer or failure is an [`Outcome`]: data,
+//! recorded as an attempt of the [`Delivery`]. *Our* failure (a throttled table, a crash) is an `Err`: SQS counts it
+//! as a receive of the message, it costs the customer no attempt, and too many receives make the message a dead
+//! letter. The rules that keep messages and records in step are in [`protocol`](step).
 
 mod outcome;
 mod protocol;
@@ -24,20 +25,20 @@ use crate::{
     webhook::{AccountId, Circuit, EventType, Webhook, WebhookId},
 };
 
-/// A delivery's name, and its `webhook-id` header: a ULID, so ids sort by the time at which the task ended.
+/// A delivery's id, which is also its `webhook-id` header: a ULID, so ids sort by the time at which the task ended.
 ///
-/// It is computed, not drawn: the same completion gives every webhook the same id again, and a repeated completion thus
-/// finds the finished delivery and stops. If this changed, a completion sent before and after an upgrade would be
-/// delivered twice.
+/// The id is computed, not random: a repeated completion has the same id for each webhook, so the dispatcher finds
+/// the finished delivery and stops. If the computation changed, a completion sent both before and after an upgrade
+/// would be delivered twice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(String);
 
 impl DeliveryId {
-    /// The id of a completion's delivery to one webhook.
+    /// Computes the id of a completion's delivery to one webhook.
     pub fn of(completion: &Completion, webhook: WebhookId) -> Self {
         let Completion { account_id, task_id, event, ended_at, .. } = completion;
-        // The task id comes last because it alone can hold the separator.
+        // The task id comes last because it alone can contain the separator.
         let name = format!("{account_id}#{webhook}#{}#{}#{task_id}", event.as_str(), ended_at.as_nanosecond());
         let hash: [u8; 32] = Sha256::digest(name).into();
         let [random, _] = *hash.as_chunks().0 else { unreachable!("32 bytes are two times 16") };
@@ -45,25 +46,25 @@ impl DeliveryId {
         Self(Ulid::from_parts(milliseconds, u128::from_be_bytes(random)).to_string())
     }
 
-    /// Parses a path segment. Only the one canonical spelling names a delivery.
+    /// Parses a path segment. Returns `None` unless it is the one canonical spelling of an id.
     pub fn parse(text: &str) -> Option<Self> {
         let id: Ulid = text.parse().ok()?;
         (id.to_string() == text).then(|| Self(text.to_owned()))
     }
 
-    /// The least id of a delivery whose task ended at this time: where to begin to search.
+    /// The smallest id of a delivery whose task ended at this time: where a search begins.
     pub fn first_at(time: Timestamp) -> Self {
         let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or_default();
         Self(Ulid::from_parts(milliseconds, 0).to_string())
     }
 
-    /// When the task ended, in milliseconds.
+    /// When the task ended, to the millisecond.
     pub fn ended_at(&self) -> Timestamp {
         let milliseconds = self.0.parse().map_or(0, |id: Ulid| id.timestamp_ms());
         Timestamp::from_millisecond(i64::try_from(milliseconds).unwrap_or_default()).unwrap_or_default()
     }
 
-    /// Which of `count` partitions the delivery belongs to, by the id's hash.
+    /// The delivery's shard, less than `count`: taken from the hash in its id.
     pub fn shard(&self, count: u8) -> u8 {
         self.0.parse().map_or(0, |id: Ulid| id.0.to_le_bytes()[0]) % count
     }
@@ -80,7 +81,7 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// Asks the dispatcher for one attempt. It names its webhook and holds no secret.
+/// Asks the dispatcher for one attempt. It names its webhook and contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub account_id: AccountId,
@@ -90,15 +91,17 @@ pub struct Message {
     /// The body to send, byte for byte. `None` if the delivery is stored: the dispatcher then sends the stored body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// Which round of the schedule this is: 0 at first, and one more for each manual retry of a finished delivery.
+    /// The round of the schedule: 0 at first, and one more for each manual retry of a finished delivery.
     pub round: u32,
-    /// Which attempt of that round this asks for, from 1.
+    /// The number of the attempt in that round, from 1.
     pub attempt: u32,
-    /// Makes the message a probe, which is attempted although the webhook's circuit is open: the version that the delivery had
-    /// when the probe was sent, 0 if it was not stored. The dispatcher drops a probe of any other version.
+    /// If set, the message is a probe, which the dispatcher attempts although the webhook's circuit is open. The
+    /// value is the delivery's version when the probe was sent, 0 if the delivery was not stored. The dispatcher
+    /// drops a probe of any other version in the same round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<u64>,
-    /// When the completion was sent to its queue, for measuring the time to the first attempt. Only fan-out's messages have it.
+    /// When the completion was sent to its queue, to measure the time to the first attempt. Only fan-out's messages
+    /// have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_at: Option<Timestamp>,
 }
@@ -120,30 +123,31 @@ impl Message {
     }
 }
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// On the queue, without a recorded attempt. It is stored only if a dispatcher had to claim it.
+    /// The message is on the queue, and no attempt of the round is recorded. A delivery in this state is stored only
+    /// if a dispatcher had to claim it.
     Pending,
-    /// An attempt failed, and the next one is due at [`Delivery::next_attempt_at`].
+    /// An attempt failed; the next one is due at [`Delivery::next_attempt_at`].
     Retrying,
-    /// It waits until its webhook's circuit closes or its webhook is enabled.
+    /// The delivery waits for its webhook's circuit to recover, or for its webhook to be enabled.
     Held,
     /// The receiver answered 2xx.
     Delivered,
-    /// The schedule is used up, or the URL may not be called.
+    /// The schedule is used up, or no retry can help: the URL may not be called, or the receiver answered 410.
     Failed,
-    /// The webhook was deleted meanwhile.
+    /// The webhook was deleted before the delivery was finished.
     Cancelled,
 }
 
 impl State {
-    /// Every state that is stored, in the order in which a delivery goes through them.
+    /// Every state that is stored, in the order in which a delivery reaches them.
     pub const STORED: [Self; 6] =
         [Self::Pending, Self::Retrying, Self::Held, Self::Delivered, Self::Failed, Self::Cancelled];
 
-    /// The name on the wire.
+    /// The state's name in the API and in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -155,7 +159,7 @@ impl State {
         }
     }
 
-    /// Whether no further attempt will be made unless somebody asks for one.
+    /// Whether no further attempt follows, unless somebody retries the delivery by hand.
     pub fn is_finished(self) -> bool {
         matches!(self, Self::Delivered | Self::Failed | Self::Cancelled)
     }
@@ -173,22 +177,24 @@ pub struct Delivery {
     /// See [`Message::round`].
     pub round: u32,
     pub state: State,
-    /// The attempts of all rounds, oldest first, and no more than the last [`ATTEMPTS_KEPT`].
+    /// The attempts of all rounds, oldest first: at most the last [`ATTEMPTS_KEPT`].
     pub attempts: Vec<Attempt>,
     /// How many attempts of the schedule this round has used up. Probes use up none.
     pub tries: u32,
-    /// When the next attempt is due, while [`State::Retrying`].
+    /// When the next attempt is due, if the delivery is [`State::Retrying`].
     pub next_attempt_at: Option<Timestamp>,
-    /// How often it was stored: 0 means never. The store refuses a write that was made from another version than the stored one,
-    /// so that of two dispatchers that hold the same delivery neither overwrites what the other has recorded.
+    /// How many times the delivery was stored: 0 means never. The store refuses a write that was made from another
+    /// version than the stored one. So if two dispatchers work on the same delivery, neither overwrites what the
+    /// other recorded.
     pub version: u64,
 }
 
-/// Manual retries could fill an item without end: of more attempts than this the oldest are dropped.
+/// How many attempts of a delivery are kept; the oldest are dropped. Without this limit, manual retries could make an
+/// item too large to store.
 pub const ATTEMPTS_KEPT: usize = 50;
 
 impl Delivery {
-    /// A delivery of which nothing is stored. `None` if the message has no body.
+    /// A delivery of which nothing is stored yet. Returns `None` if the message has no body.
     pub fn pending(message: &Message) -> Option<Self> {
         Some(Self {
             account_id: message.account_id.clone(),
@@ -220,14 +226,14 @@ impl Delivery {
         }
     }
 
-    /// The message that tries the delivery although its webhook's circuit is open.
+    /// The probe: a message that asks for an attempt although the webhook's circuit is open.
     pub fn probe(&self) -> Message {
         Message { probe: Some(self.version), ..self.follow_up() }
     }
 
-    /// The message of a manual retry: a finished delivery begins a new round of the schedule, any other one makes its next
-    /// attempt now. If the webhook's circuit is open the message is a probe. Two retries of the same stored delivery make the
-    /// same message, and so one attempt.
+    /// The message for a manual retry. A finished delivery begins a new round of the schedule; any other one makes
+    /// its next attempt now. If the webhook's circuit is open, the message is a probe. Two retries of the same stored
+    /// delivery make the same message, so only one attempt follows.
     pub fn retried(&self, circuit: Circuit) -> Message {
         let probe = (circuit == Circuit::Open).then_some(self.version);
         let (round, attempt) =
@@ -235,7 +241,7 @@ impl Delivery {
         Message { round, attempt, probe, ..self.follow_up() }
     }
 
-    /// Adds an attempt to the history.
+    /// Adds an attempt to the history, and drops the oldest if there are more than [`ATTEMPTS_KEPT`].
     fn push(&mut self, attempt: Attempt) {
         if self.attempts.len() == ATTEMPTS_KEPT {
             self.attempts.remove(0);
@@ -269,7 +275,7 @@ mod tests {
         assert_eq!(id("2026-01-02T03:04:05Z"), id("2026-01-02T04:04:05.000+01:00"));
     }
 
-    /// The literal was written down when the format was fixed; see [`DeliveryId`] for what a change would do.
+    /// The expected id was recorded when the format was fixed. [`DeliveryId`] says what a change would break.
     #[test]
     fn an_id_stays_what_it_is_across_versions() {
         let id = DeliveryId::of(&completion("t", "completed", "2026-01-02T03:04:05Z"), WebhookId(1));

@@ -1,7 +1,7 @@
-//! The event that a finished task becomes: what the job pipeline tells us, and the bytes that customers get.
+//! The event that a finished task becomes: the job pipeline's message, and the body that customers receive.
 //!
-//! The pipeline's message is parsed once into a [`Completion`]; what cannot be parsed is a [`Rejection`], whose text
-//! travels with the message to the dead-letter queue and tells the operator what the producer must change.
+//! The message is parsed once into a [`Completion`]. If that fails, the [`Rejection`]'s text goes with the message to
+//! the dead-letter queue and tells the operator what the producer must change.
 
 mod wrapping;
 
@@ -13,55 +13,56 @@ use crate::{
     webhook::{AccountId, EventType},
 };
 
-/// The largest webhook body that is sent, in bytes. With it a delivery message stays below SQS's 1 MiB however its text
-/// has to be escaped, and a delivery item below DynamoDB's 400 KB.
+/// The largest webhook body that is sent, in bytes. Within it, a delivery message stays below SQS's 1 MiB even if all
+/// of its text must be escaped, and a delivery item stays below DynamoDB's 400 KB.
 pub const MAX_BODY: usize = 256 * 1024;
 
 /// A finished task, as the job pipeline reports it: section 3 of the contract.
 #[derive(Debug)]
 pub struct Completion {
-    /// Whose task it was.
+    /// The account that the task belongs to.
     pub account_id: AccountId,
     /// The platform's name for the task, 1 to 256 characters.
     pub task_id: String,
-    /// How it ended, as the event that customers subscribe to.
+    /// The event type for the task's result.
     pub event: EventType,
-    /// When it ended. One completion is one (account, task, event, instant), however often it is sent.
+    /// When the task ended. Completions with the same (account, task, event, instant) are one completion, however
+    /// often sent.
     pub ended_at: Timestamp,
-    /// The webhook's body: exactly what `JSON.stringify(JSON.parse(body))` gives.
+    /// The webhook's body: exactly what `JSON.stringify(JSON.parse(body))` returns.
     pub body: String,
-    /// How many integers of `data` have other digits in the body, because JavaScript cannot hold them.
+    /// How many integers of `data` change their digits in the body, because JavaScript cannot hold them.
     pub rounded_integers: usize,
 }
 
-/// Why a message is no completion, as a sentence that names the field.
+/// Why a message is not a completion, as a sentence that names the field.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Rejection {
-    /// No JSON text, or one with a value that JavaScript cannot hold.
+    /// Not a JSON text, or one with a value that JavaScript cannot hold.
     #[error("the message cannot be passed on as JSON: {0}")]
     Json(#[from] canonical_json::Error),
-    /// Some other JSON value than an object.
+    /// A JSON value that is not an object.
     #[error("the message is {0}; expected a JSON object, one completion in each message")]
     NotAnObject(&'static str),
-    /// A string in which the object is.
+    /// A string that contains the object as JSON.
     #[error("{0} is a string that holds JSON: it was encoded twice; send the object itself")]
     EncodedTwice(&'static str),
-    /// What an SNS topic makes of a completion that was published to it.
+    /// The envelope that SNS puts around a message of a topic.
     #[error(
         "the message is an SNS envelope; switch on raw message delivery in the subscription of the completions queue to the topic"
     )]
     SnsEnvelope,
-    /// A required field is not there.
+    /// A required field is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// A field is not what it has to be.
+    /// A field has a wrong value.
     #[error("{field} is {found}; expected {expected}")]
     Field {
-        /// Its name.
+        /// The field's name.
         field: &'static str,
-        /// Its value, shortened.
+        /// The field's value, shortened.
         found: String,
-        /// What would be right.
+        /// A description of the valid values.
         expected: &'static str,
     },
     /// The webhook's body would be larger than [`MAX_BODY`].
@@ -70,8 +71,8 @@ pub enum Rejection {
 }
 
 impl Completion {
-    /// Parses a message from the completions queue, bare or as the `detail` of an EventBridge event. For a missing (or
-    /// `null`) timestamp the EventBridge event's `time` stands in, and where there is none `sent_at`.
+    /// Parses a message from the completions queue, bare or as the `detail` of an EventBridge event. If the timestamp
+    /// is missing or `null`, the EventBridge event's `time` replaces it, or `sent_at` if there is none.
     pub fn parse(message: &str, sent_at: Timestamp) -> Result<Self, Rejection> {
         let parsed = canonical_json::parse(message)?;
         let Found { fields, time, .. } = find_completion(&parsed)?;
@@ -103,7 +104,7 @@ impl Completion {
         Ok(Self { account_id, task_id, event, ended_at, body, rounded_integers: rounded_integers(message) })
     }
 
-    /// What a test event tells: the published page's example, as a task of its own whose name begins with `test_`.
+    /// A completion for a test event: the published page's example, as a new task whose name begins with `test_`.
     pub fn sample(account_id: &AccountId, event: EventType, now: Timestamp) -> Self {
         let task = format!("test_{:016x}", getrandom::u64().unwrap_or_default());
         let status = if event == EventType::JobCompleted { "completed" } else { "failed" };
@@ -114,8 +115,11 @@ impl Completion {
     }
 }
 
-/// A completion that has no time of its own, as it must be sent again: with the time at which it was sent at first, so that
-/// it stays the same event. `None` for one that has a time, and for what is no completion.
+/// Adds `sent_at` to a completion that has no time of its own. Returns `None` if it has one, or if the message is not
+/// a completion.
+///
+/// The operator's redrive sends such a message again with the time at which it was first sent, so that it stays the
+/// same event.
 pub fn with_timestamp(message: &str, sent_at: Timestamp) -> Option<String> {
     Completion::parse(message, sent_at).ok()?;
     let parsed = canonical_json::parse(message).ok()?;
@@ -123,7 +127,7 @@ pub fn with_timestamp(message: &str, sent_at: Timestamp) -> Option<String> {
     if present(fields, "timestamp").is_some() || time.is_some() {
         return None;
     }
-    // Of a member that is there twice the last one counts, so at the end it takes the place of a null.
+    // If a member occurs twice, the last one counts; so a member added at the end also replaces a `null`.
     let name = if is_event { "time" } else { "timestamp" };
     let members = message.trim_ascii_end().strip_suffix('}')?;
     Some(format!(r#"{members},"{name}":"{sent_at}"}}"#))
@@ -151,9 +155,11 @@ fn sized(text: &str, most: usize) -> Option<String> {
     (1..=most).contains(&text.chars().count()).then(|| text.to_owned())
 }
 
-/// The text of an RFC 3339 time as a customer gets it, and its instant. jiff also takes what RFC 9557 adds (a time zone in
-/// brackets) and other forms of ISO 8601; a customer's parser may not, so only RFC 3339 passes. The letters, of which it
-/// allows either case, become upper-case: some parsers know no other.
+/// Parses an RFC 3339 time and returns its text, as customers get it, with its instant.
+///
+/// jiff also accepts RFC 9557's additions (a time zone in brackets) and other forms of ISO 8601. A customer's parser
+/// may not, so only RFC 3339 is accepted. Its letters may have either case, and are made upper-case: some parsers
+/// know no other.
 fn rfc_3339(text: &str) -> Option<(String, Timestamp)> {
     let text = text.to_ascii_uppercase();
     let (date_time, rest) = text.split_at_checked("2024-12-23T10:00:00".len())?;
@@ -167,13 +173,13 @@ fn rfc_3339(text: &str) -> Option<(String, Timestamp)> {
     (instant >= Timestamp::UNIX_EPOCH).then_some((text, instant))
 }
 
-/// Whether a text has digits where the shape has zeros, and elsewhere the shape's own characters.
+/// Whether a text has digits where `shape` has zeros, and the same characters as `shape` elsewhere.
 fn has_shape(text: &str, shape: &str) -> bool {
     let fits = |(byte, shape): (u8, u8)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
     text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
 }
 
-/// A value as it is quoted in a reason, which has to stay short.
+/// A value as a rejection quotes it, cut after 80 characters.
 fn shortened(value: &Value) -> String {
     match value {
         Value::Array(_) | Value::Object(_) => value.kind().into(),

@@ -1,11 +1,19 @@
-//! What every function of nano-webhooks is made of, in reading order.
+//! The library that every function of nano-webhooks is built on.
 //!
-//! What we talk about: a customer's [`webhook`], the [`event`] that a finished task becomes, and the [`delivery`] of
-//! one event to one webhook. The bytes and their proof: [`canonical_json`] and [`signature`]. When to try again:
-//! [`retry`], a pure function. How it went: [`stats`]. Whom we may call, and the call: [`egress`] and [`sender`]. The
-//! outside world, and the only modules that know it: [`store`] (DynamoDB), [`queue`] (SQS) and [`bus`] (EventBridge). What
-//! every `main` needs: [`api`] (envelope, errors, authentication), [`config`] (environment) and [`telemetry`] (logs, metrics,
-//! traces).
+//! The modules, lowest first:
+//!
+//! - [`canonical_json`]: JSON exactly as JavaScript writes it; webhook bodies are signed and sent in this form.
+//! - `reply_time`: the format of times in API replies. `tls`: the TLS configuration, and which root certificates are
+//!   trusted.
+//! - [`egress`]: which URLs and addresses the service may call.
+//! - [`webhook`]: a customer's registered endpoint, its health and its circuit. [`event`]: what a finished task
+//!   becomes. [`delivery`]: one event on its way to one webhook.
+//! - [`retry`]: when a failed attempt is retried, as a pure function. [`signature`]: how a webhook is signed.
+//!   [`stats`]: hourly counts of attempts.
+//! - [`config`]: environment variables and the AWS clients' settings. [`telemetry`]: logs, metrics and traces.
+//! - [`sender`]: makes the HTTP request to an endpoint. [`store`]: DynamoDB. [`queue`]: SQS. [`bus`]: EventBridge. No
+//!   other module calls these services.
+//! - [`api`]: what the API functions share: the reply envelope, errors and authentication.
 
 pub mod webhook;
 
@@ -34,6 +42,8 @@ pub mod queue;
 pub mod bus;
 
 pub mod api;
+
+pub mod aws;
 
 pub mod config;
 

@@ -1,4 +1,4 @@
-//! What travels between the functions, and the only module that knows SQS.
+//! The messages between the functions. This is the only module that knows SQS.
 //!
 //! SQS refuses U+FFFE, U+FFFF and most control characters, and more than ten messages or 1 MiB in one batch. So every
 //! message is pure ASCII JSON, and batches are packed by count and by bytes.
@@ -22,7 +22,9 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     canonical_json,
+    config::{self, ConfigError},
     delivery::Message,
     telemetry::{self, trace::Trace},
     webhook::AccountId,
@@ -32,9 +34,9 @@ use crate::{
 const BATCH_MESSAGES: usize = 10;
 /// The most bytes in one `SendMessageBatch`.
 const BATCH_BYTES: usize = 1024 * 1024;
-/// How many batches are on their way at once; with [`BATCH_BYTES`] this bounds the memory that sending takes.
+/// How many batches are sent at the same time. With [`BATCH_BYTES`] this bounds the memory that sending takes.
 const BATCHES_AT_ONCE: usize = 4;
-/// The longest `DelaySeconds` that SQS takes.
+/// The longest `DelaySeconds` that SQS accepts.
 pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
 /// A queue that we send to.
@@ -44,23 +46,20 @@ pub struct Queue {
     url: String,
 }
 
-/// The queue did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[error("could not {doing}")]
-pub struct QueueError {
-    doing: &'static str,
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
-
 impl Queue {
     /// The queue with this URL.
     pub fn new(aws: &aws_config::SdkConfig, url: String) -> Self {
         Self { client: Client::new(aws), url }
     }
 
-    /// Sends delivery messages, each with a tag of the caller's, and returns the tag of every message that the queue did not take.
-    /// The iterator is consumed as messages are sent, so memory holds a few batches and not all of them. What is not sent by
-    /// the deadline counts as not taken.
+    /// The queue whose URL is in this environment variable. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig, variable: &'static str) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text(variable)?))
+    }
+
+    /// Sends delivery messages, and returns the tag of each one that the queue did not take. The caller chooses the
+    /// tags. A message that is not sent by the deadline counts as not taken. The iterator is consumed as messages are
+    /// sent, so memory holds a few batches and not all of them.
     pub async fn send<T: Copy>(&self, messages: impl Iterator<Item = (T, Outgoing)>, deadline: Instant) -> Vec<T> {
         let refused: Vec<Vec<T>> = stream::iter(pack(messages))
             .map(async |batch| {
@@ -74,20 +73,20 @@ impl Queue {
     }
 
     /// Sends one delivery message, for a caller that has only one.
-    pub async fn send_one(&self, message: &Message) -> Result<(), QueueError> {
+    pub async fn send_one(&self, message: &Message) -> Result<(), AwsError> {
         let Outgoing { account, text, .. } = Outgoing::new(message);
         let send = self.client.send_message().queue_url(&self.url).message_group_id(account).message_body(text);
-        send.send().await.map_err(|err| QueueError { doing: "send a delivery", source: err.into() })?;
+        send.send().await.while_trying_to("send a delivery")?;
         Ok(())
     }
 
-    /// Sends a message as it is and returns its id in SQS. With the account that it is about, if that is known, SQS keeps one
-    /// account's backlog from delaying the others' messages.
-    pub async fn send_text(&self, text: &str, account: Option<&AccountId>) -> Result<String, QueueError> {
+    /// Sends a text unchanged, and returns the message's id in SQS. If the account is given, SQS keeps its backlog
+    /// from delaying the messages of other accounts.
+    pub async fn send_text(&self, text: &str, account: Option<&AccountId>) -> Result<String, AwsError> {
         let send = self.client.send_message().queue_url(&self.url).message_body(text);
         let group = account.map(|account| account.as_str().to_owned());
         let answer = send.set_message_group_id(group).send().await;
-        let answer = answer.map_err(|err| QueueError { doing: "send a message", source: err.into() })?;
+        let answer = answer.while_trying_to("send a message")?;
         Ok(answer.message_id.unwrap_or_default())
     }
 
@@ -110,9 +109,10 @@ impl Queue {
         }
     }
 
-    /// Passes on a message that cannot be processed, with the reason as the message attribute `reason`. A message so
-    /// close to SQS's limit that the reason does not fit is refused; it then arrives without one, by redrive.
-    pub async fn dead_letter(&self, message: &SqsMessage, reason: &str) -> Result<(), QueueError> {
+    /// Sends a message that cannot be processed to this queue, the dead-letter queue, with the reason as the message
+    /// attribute `reason`. Fails if the message is so close to SQS's limit that the reason does not fit; SQS later
+    /// redrives such a message without a reason.
+    pub async fn dead_letter(&self, message: &SqsMessage, reason: &str) -> Result<(), AwsError> {
         let reason =
             MessageAttributeValue::builder().data_type("String").string_value(canonical_json::to_ascii(reason));
         self.client
@@ -122,7 +122,7 @@ impl Queue {
             .message_attributes("reason", reason.build().expect("has its data type"))
             .send()
             .await
-            .map_err(|err| QueueError { doing: "send a dead letter", source: err.into() })?;
+            .while_trying_to("send a dead letter")?;
         Ok(())
     }
 }
@@ -133,17 +133,17 @@ pub fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds).ok()
 }
 
-/// Whether nobody has received a message before, as far as the queue knows.
+/// Whether the message was received for the first time, as far as the queue knows.
 pub fn is_new(message: &SqsMessage) -> bool {
     message.attributes.get("ApproximateReceiveCount").is_some_and(|count| count == "1")
 }
 
-/// The trace that a message is part of, as the header that came with it.
+/// The header of the trace that a message is part of.
 pub fn trace_header(message: &SqsMessage) -> Option<&str> {
     message.attributes.get("AWSTraceHeader").map(String::as_str)
 }
 
-/// The answer that gives these messages back to the queue and lets it forget the others.
+/// The response with which SQS keeps these messages and deletes the others of the batch.
 pub fn give_back<'a>(messages: impl IntoIterator<Item = &'a SqsMessage>) -> SqsBatchResponse {
     let failures = messages.into_iter().map(|message| {
         let mut failure = BatchItemFailure::default();
@@ -155,7 +155,7 @@ pub fn give_back<'a>(messages: impl IntoIterator<Item = &'a SqsMessage>) -> SqsB
     response
 }
 
-/// A body as it stands in a message: a JSON string of ASCII.
+/// A body as a message contains it: a JSON string of ASCII.
 #[derive(Debug)]
 pub struct EncodedBody(String);
 
@@ -165,7 +165,7 @@ impl EncodedBody {
     }
 }
 
-/// A delivery message as it is sent: its text, and the account by which SQS shares out fairly between groups.
+/// A delivery message ready to send. Its account is the message group, by which SQS shares out fairly.
 #[derive(Debug)]
 pub struct Outgoing {
     account: String,
@@ -181,7 +181,7 @@ impl Outgoing {
         Self { account, text, trace: None, delay: Duration::ZERO }
     }
 
-    /// A message whose body is sent to several webhooks, and encoded once.
+    /// A message with a body that was encoded once for several webhooks.
     pub fn with_body(message: &Message, body: &EncodedBody) -> Self {
         let without = Self::new(&Message { body: None, ..message.clone() });
         let open = without.text.strip_suffix('}').expect("a message is a JSON object");
@@ -194,7 +194,7 @@ impl Outgoing {
         Self { trace, ..self }
     }
 
-    /// Has nobody receive the message for this long: whole seconds, rounded up, and 15 minutes at most, as SQS has it. A delayed
+    /// Delays the message: rounded up to whole seconds, and at most 15 minutes, which is SQS's limit. A delayed
     /// message is not in flight.
     #[must_use]
     pub fn delayed(self, delay: Duration) -> Self {
@@ -222,7 +222,8 @@ fn delay_seconds(delay: Duration) -> i32 {
     i32::try_from(seconds).expect("is 15 minutes at most")
 }
 
-/// Cuts messages into batches that SQS takes, in order. A single message always fits: see [`crate::event::MAX_BODY`].
+/// Cuts messages into batches that SQS accepts, in order. A single message always fits: see
+/// [`crate::event::MAX_BODY`].
 fn pack<T>(messages: impl Iterator<Item = (T, Outgoing)>) -> impl Iterator<Item = Vec<(T, Outgoing)>> {
     let mut messages = messages.peekable();
     std::iter::from_fn(move || {

@@ -1,10 +1,10 @@
-//! The one form that times have in replies.
+//! The format of times in replies.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-/// A time in a reply: RFC 3339 in UTC with milliseconds, of which there are always three digits, so that texts sort as the
-/// times do and a customer's parser needs to know one form alone.
+/// A time in a reply: RFC 3339 in UTC, always with three digits of milliseconds. So the texts sort as the times do,
+/// and a customer's parser needs only one format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReplyTime(Timestamp);
 

@@ -1,5 +1,5 @@
-//! When a failed attempt is tried again: pure, so that every case is a line in a test. Clock and randomness come in as
-//! arguments.
+//! Decides when a failed attempt is retried. Pure: the time and the randomness are arguments, so a test can cover
+//! every case.
 
 use std::{
     str::FromStr,
@@ -10,17 +10,18 @@ use jiff::{Timestamp, Unit};
 
 use crate::delivery::Outcome;
 
-/// The waits between attempts: the first follows the first failure. When they are used up the delivery has failed.
+/// The waits between attempts. The first follows the first failure; after the last one is used, the delivery has
+/// failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule(Vec<Duration>);
 
-/// A schedule has at most this many waits, so that a delivery keeps all attempts of two rounds; see
+/// A schedule has at most this many waits, so that a delivery can keep all attempts of two rounds; see
 /// [`crate::delivery::ATTEMPTS_KEPT`].
 const MOST_WAITS: usize = 20;
 /// In seconds: ten hours.
 const LONGEST_WAIT: u64 = 36_000;
 
-/// Why a text is no [`Schedule`].
+/// Why a text is not a [`Schedule`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected 0 to {MOST_WAITS} waits in seconds, 1 to {LONGEST_WAIT} each, separated by commas: 5,300,1800")]
 pub struct InvalidSchedule;
@@ -39,19 +40,19 @@ impl FromStr for Schedule {
     }
 }
 
-/// What follows from an attempt.
+/// What happens to a delivery after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The receiver has it.
+    /// The receiver accepted it.
     Delivered,
     /// The next attempt is due at this time.
     RetryAt(Timestamp),
-    /// No further attempt will be made.
+    /// No further attempt is made.
     Failed,
 }
 
 impl Schedule {
-    /// Decides after an attempt.
+    /// Decides what happens after an attempt with this outcome.
     pub fn verdict(&self, outcome: &Outcome, circumstances: Circumstances) -> Verdict {
         let Circumstances { earlier_tries, now, jitter, retry_after } = circumstances;
         if outcome.is_success() {
@@ -68,17 +69,17 @@ impl Schedule {
     }
 }
 
-/// What else a verdict depends on.
+/// The circumstances on which a verdict depends, apart from the outcome.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances {
-    /// How many attempts this round of the schedule has had before this one.
+    /// How many attempts this round had before this one.
     pub earlier_tries: u32,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// From 0 up to 1; adds up to a fifth of the wait, the schedule's or the receiver's, so that deliveries which failed
-    /// together do not come back together.
+    /// From 0 up to 1. Adds up to a fifth of the wait, whether it is the schedule's or the receiver's, so that
+    /// deliveries that failed together are not retried together.
     pub jitter: f64,
-    /// How long the receiver asked us to stay away, as [`retry_after`] reads it: it moves the next attempt later, never
+    /// How long the receiver asked us to wait, from [`retry_after`]. It can move the next attempt later, never
     /// earlier.
     pub retry_after: Duration,
 }
@@ -86,8 +87,9 @@ pub struct Circumstances {
 /// The longest wait that a receiver can ask for: six hours.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(6);
 
-/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or an HTTP date. What is neither, or lies in the
-/// past, asks for nothing. The RFC has whole seconds only; a fraction, which some send, is rounded up.
+/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds or an HTTP date, at most six hours. Returns zero
+/// for any other text and for a date in the past. The RFC allows only whole seconds; some senders use fractions,
+/// which are rounded up.
 pub fn retry_after(value: &str, now: Timestamp) -> Duration {
     let value = value.trim();
     let wait = match seconds(value) {
@@ -100,7 +102,7 @@ pub fn retry_after(value: &str, now: Timestamp) -> Duration {
     wait.min(LONGEST_RETRY_AFTER)
 }
 
-/// Digits, with a fraction or without, as whole seconds. More of them than fit are the most that fit.
+/// Parses digits, with or without a fraction, as whole seconds, rounded up. A number too large becomes `u64::MAX`.
 fn seconds(value: &str) -> Option<u64> {
     let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,16 +1,16 @@
-//! The call: one signed POST to a customer's endpoint, bounded in time and size whatever the receiver does.
+//! Makes an attempt: one signed POST to a customer's endpoint, limited in time and size whatever the receiver does.
 //!
-//! It speaks HTTP/1.1 itself and is not built on an HTTP client. Such a client follows redirects, finds proxies in the
-//! environment, decompresses, keeps any number of idle connections, refuses answers for a header that is written badly, and
-//! hides what must be known here: in which phase a request failed, how much of it was sent, and what had come by then. What
-//! is absent need not be switched off, and each phase is a line of code that names its own [`Outcome`]. See
-//! `docs/decisions/0023-the-sender-speaks-http-itself.md`.
+//! It speaks HTTP/1.1 itself and uses no HTTP client. Such a client follows redirects, uses proxies from the
+//! environment, decompresses, keeps any number of idle connections, and refuses answers with a badly written header.
+//! It also hides what must be known here: in which phase a request failed, how much of it was sent, and what had come
+//! back by then. Features that do not exist need not be switched off, and each phase is a line of code with its own
+//! [`Outcome`]. See `docs/decisions/0023-the-sender-speaks-http-itself.md`.
 //!
 //! - [`dial`] makes connections: look-up, vetting, TCP, TLS, each with its outcome,
 //! - [`connection`] sends a [`request`] over one and reads the [`head`] and the [`body`] of its answer,
-//! - [`socket`] is what lies below it, and knows what the kernel has,
-//! - [`idle`] keeps the good ones for the next attempt, and [`gone`] knows those whose other end is no more,
-//! - [`response`] and [`tls_errors`] make what a customer reads.
+//! - [`socket`] is the socket below a connection; it also asks the kernel for its state,
+//! - [`idle`] keeps connections for the next attempt, and [`gone`] detects a connection whose other end is gone,
+//! - [`response`] and [`tls_errors`] write the texts that a customer reads.
 
 mod body;
 mod connection;
@@ -48,14 +48,15 @@ use crate::{
 
 const USER_AGENT: &str = concat!("nano-webhooks/", env!("CARGO_PKG_VERSION"));
 
-/// How long the body of an answer is read after its status, which has decided. Deliveries of the same batch wait for it.
+/// How long the body of an answer is read after the status, which has already decided. Deliveries of the same batch
+/// wait for it.
 const BODY_TIME: Duration = Duration::from_secs(1);
 
-/// When it is asked whether the other end of a used connection is still there, which may have died while it was idle. It
-/// leaves time to send once more over a new one.
+/// How long a used connection may be silent before we check whether its other end, which may have died while the
+/// connection was idle, is still there. It leaves time to send once more over a new connection.
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 
-/// Calls endpoints. One per sandbox: it holds the connections that warm invocations use again.
+/// Makes attempts. One per sandbox: it holds the connections that warm invocations use again.
 #[derive(Debug)]
 pub struct Sender {
     policy: Policy,
@@ -63,18 +64,18 @@ pub struct Sender {
     idle: Idle,
 }
 
-/// An attempt, and what of its answer matters for the next one but not for the history.
+/// An attempt, and those parts of its answer that matter for the next attempt but not for the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// What happened.
+    /// The attempt, with its outcome.
     pub attempt: Attempt,
     /// The response's `Retry-After`, unparsed: up to 64 characters of visible ASCII and spaces.
     pub retry_after: Option<String>,
-    /// When the request went out; nothing where none did. Where it was sent twice, the second time.
+    /// When the request was sent; if it was sent twice, the second time. `None` if it was not sent.
     pub sent_at: Option<Timestamp>,
 }
 
-/// What is known of a request even where no answer came.
+/// What is known about a request even if no answer came.
 #[derive(Debug, Default, Clone, Copy)]
 struct Sent {
     at: Option<Timestamp>,
@@ -82,16 +83,18 @@ struct Sent {
 }
 
 impl Sender {
-    /// A sender that calls what the policy allows. An attempt, from its first look-up to the last byte of the response that
-    /// is read, ends after `timeout`. The first one over https panics where the system has no root certificates.
+    /// A sender that calls what the policy allows. An attempt ends after `timeout`, measured from its first look-up
+    /// to the last byte of the response that is read. The first https attempt panics if the system has no root
+    /// certificates.
     pub fn new(policy: Policy, timeout: Duration) -> Self {
         dial::read_roots();
         Self { policy, timeout, idle: Idle::default() }
     }
 
-    /// Makes one attempt, signed with the time at which it starts. Whatever the receiver does is an [`Outcome`], and how long
-    /// it took is measured up to the status. `traceparent` is the header of that name, if the endpoint is to know which trace
-    /// it is part of.
+    /// Makes one attempt, signed with the time at which it starts.
+    ///
+    /// Whatever the receiver does becomes an [`Outcome`]; the attempt's duration is measured up to the status.
+    /// `traceparent` is the header of that name, if the endpoint is to receive the trace.
     pub async fn attempt(&self, webhook: &Webhook, delivery: &Delivery, traceparent: Option<&str>) -> Exchange {
         let (started_at, clock) = (now(), Instant::now());
         let deadline = tokio::time::Instant::now() + self.timeout;
@@ -116,7 +119,7 @@ impl Sender {
         exchange(started_at, took, sent, outcome, retry_after)
     }
 
-    /// The request, or why there is none to make.
+    /// Returns the request and its target, or why no request can be made.
     fn prepare<'a>(
         &self,
         webhook: &Webhook,
@@ -130,7 +133,8 @@ impl Sender {
         let timestamp = started_at.as_second();
         let Signatures { page, next, previous, standard } = signature::of(webhook, id.as_str(), started_at, body);
         let (host, event) = (&url[Position::BeforeHost..Position::AfterPort], event.as_str());
-        // Spelled as the API's published page and Standard Webhooks spell them: some receivers compare them letter by letter.
+        // Spelled as on the API's published page and in Standard Webhooks: some receivers compare names with their
+        // case.
         let mut headers: Vec<(&str, &dyn Display)> = vec![
             ("Host", &host),
             ("Accept", &"*/*"),
@@ -158,11 +162,11 @@ impl Sender {
         Ok((target, request))
     }
 
-    /// Sends the request, over a connection that is open already if there is one.
+    /// Sends the request, over an open connection if there is one.
     ///
-    /// While a sandbox is frozen its connections die and it does not notice: receivers close what is idle, NAT gateways
-    /// forget. That is not the receiver's failure, so the request is sent again over a new connection, once: if none of it was
-    /// sent, or if nothing had come back. On a new connection a failure is the receiver's.
+    /// While a sandbox is frozen its connections can die unnoticed: receivers close idle connections, and NAT
+    /// gateways forget them. That is not the receiver's failure. So the request is sent again over a new connection,
+    /// once, if none of it was sent or nothing had come back. A failure on a new connection is the receiver's.
     async fn send(
         &self,
         target: &TargetUrl,
@@ -183,9 +187,11 @@ impl Sender {
         Ok((new, head))
     }
 
-    /// After the status, which has decided: reads the body for a moment, for the history, and keeps the connection if it can
-    /// take another request. After a 5xx it is not kept: it may lead to the one machine of several that is sick, and a new one
-    /// follows the name to another.
+    /// Reads the body for at most a second, for the history, and keeps the connection if it can take another request.
+    /// The status has already decided.
+    ///
+    /// After a 5xx the connection is not kept: it may lead to the one broken machine of several, and a new connection
+    /// can reach another.
     async fn finish(
         &self,
         target: &TargetUrl,
@@ -217,7 +223,7 @@ async fn send_over_used(used: &mut Connection, request: &Request<'_>) -> Result<
     sending.await
 }
 
-/// Where a redirect leads, as a whole URL if it can be made one.
+/// Where a redirect leads: as an absolute URL if possible, otherwise as it was written.
 fn redirect(target: &TargetUrl, head: &Head) -> Option<String> {
     let location = head.location.as_deref().filter(|_| matches!(head.status, 301 | 302 | 303 | 307 | 308))?;
     Some(target.url().join(location).map_or_else(|_| location.to_owned(), String::from))
@@ -235,7 +241,7 @@ fn exchange(
     Exchange { attempt, retry_after, sent_at: sent.at }
 }
 
-/// The time, in the milliseconds that the history keeps.
+/// The current time, in milliseconds as the history stores it.
 fn now() -> Timestamp {
     Timestamp::now().round(Unit::Millisecond).expect("rounding to milliseconds stays in range")
 }

@@ -1,8 +1,8 @@
-//! How a webhook's deliveries went, hour by hour.
+//! A webhook's statistics, hour by hour.
 //!
-//! The function `count-attempts` reads what was recorded and adds it to the webhook's hour, one write for all of a minute.
-//! So a customer's page can ask for a week as often as it likes: it reads counters, never deliveries. See
-//! `docs/decisions/0007-hourly-statistics.md` and `0020-statistics-come-from-the-stream.md`.
+//! The function `count-attempts` reads recorded attempts and adds them to the webhook's hour, with one write for a
+//! whole minute. A customer's page can therefore ask for a week as often as it likes: it reads counters, never
+//! deliveries. See `docs/decisions/0007-hourly-statistics.md` and `0020-statistics-come-from-the-stream.md`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,35 +15,35 @@ use crate::{
     webhook::{AccountId, WebhookId},
 };
 
-/// A webhook's hour.
+/// The key of a tally: one webhook in one hour.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Hour {
-    /// Whose webhook.
+    /// The account that owns the webhook.
     pub account_id: AccountId,
-    /// Which webhook.
+    /// The webhook.
     pub webhook_id: WebhookId,
     /// The hour's first instant.
     pub begins: Timestamp,
 }
 
-/// What attempts came to, by webhook and hour.
+/// Counts of attempts, by webhook and hour.
 pub type Tallies = HashMap<Hour, Tally>;
 
-/// What the attempts of an hour came to.
+/// Counts of the attempts of one webhook in one hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Deliveries that were accepted.
+    /// Deliveries that the endpoint accepted.
     pub deliveries: u64,
     /// Attempts that failed.
     pub failures: u64,
-    /// How many of them failed in which way, by [`Outcome::phase`](crate::delivery::Outcome::phase).
+    /// Failed attempts by their [`Outcome::phase`](crate::delivery::Outcome::phase).
     pub failures_by_outcome: BTreeMap<String, u64>,
-    /// How many answers took how long, by the number of a [`bucket`]. A refused connection takes a millisecond and a timeout ten
-    /// seconds, and neither says how fast an endpoint answers.
+    /// How many answers fell into each [`bucket`] of durations. Attempts without an answer are not counted: a refused
+    /// connection takes a millisecond and a timeout ten seconds, and neither says how fast the endpoint answers.
     pub durations: BTreeMap<u8, u64>,
 }
 
-/// An hour as a reply shows it.
+/// One hour as a reply shows it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {
     hour: ReplyTime,
@@ -54,12 +54,12 @@ pub struct Summary {
     p95_ms: Option<u64>,
 }
 
-/// Each bucket ends at this many times the milliseconds of the one before it. What is told is its middle, so that it is off
-/// by a tenth at most.
+/// Each bucket's end is this many times the end of the one before, in milliseconds. Replies show the bucket's middle,
+/// which is wrong by at most a tenth.
 const WIDTH: f64 = 1.2;
 
 impl Tally {
-    /// Counts an attempt.
+    /// Adds one attempt to the counts.
     pub fn add(&mut self, attempt: &Attempt) {
         if attempt.outcome.is_success() {
             self.deliveries += 1;
@@ -72,7 +72,8 @@ impl Tally {
         }
     }
 
-    /// The duration that so many of a hundred answers did not exceed, in milliseconds, give or take a tenth.
+    /// The duration, in milliseconds, that `percent` of the answers did not exceed, correct to a tenth. `None`
+    /// without answers.
     fn percentile(&self, percent: u64) -> Option<u64> {
         let answers: u64 = self.durations.values().sum();
         let rank = (answers * percent).div_ceil(100).max(1);
@@ -99,19 +100,19 @@ impl Summary {
     }
 }
 
-/// The hour that a time belongs to: its first instant.
+/// The first instant of the hour that contains this time.
 pub fn hour_of(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second().div_euclid(3600) * 3600).unwrap_or(at)
 }
 
-/// The last so many hours, oldest first and the present one last, those without attempts included.
+/// The last `count` hours, oldest first, ending with the current one. Hours without attempts are included.
 pub fn hours(tallies: &BTreeMap<Timestamp, Tally>, count: i64, now: Timestamp) -> Vec<Summary> {
     let none = Tally::default();
     let hours = (0..count).rev().map(|ago| hour_of(now) - SignedDuration::from_hours(ago));
     hours.map(|hour| Summary::new(hour, tallies.get(&hour).unwrap_or(&none))).collect()
 }
 
-/// The number of the bucket that a duration falls into: 0 for up to 1 ms, about 50 for the 10 s that an attempt may take.
+/// The bucket of a duration: 0 for up to 1 ms, about 50 for the 10 s that an attempt may take.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a logarithm of a small positive number")]
 #[expect(clippy::cast_precision_loss, reason = "a millisecond more or less does not matter where it could be lost")]
 fn bucket(milliseconds: u64) -> u8 {
@@ -144,7 +145,7 @@ mod tests {
     fn every_duration_is_told_within_a_tenth() {
         for duration in 0..=60_000 {
             let told = tally([duration]).percentile(50).unwrap();
-            // Whole milliseconds can be off by a half more.
+            // Rounding to whole milliseconds can add half a millisecond.
             assert!(told.abs_diff(duration.max(1)) * 10 <= duration + 5, "{duration} is told as {told}");
         }
     }

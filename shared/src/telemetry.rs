@@ -1,6 +1,8 @@
-//! What operators see of a function: its log lines, here; [`metrics`] for the dashboard and the alarms; and [`trace`]s.
+//! Logs, metrics and traces of a function: its log lines are here, the dashboard's and the alarms' numbers in
+//! [`metrics`], traces in [`trace`].
 //!
-//! On AWS a log line is one JSON object. `docs/logs.md` lists the lines and their fields, which operators' queries rely on.
+//! On AWS a log line is one JSON object. `docs/logs.md` lists the lines and their fields; operators' queries rely on
+//! them.
 
 pub mod metrics;
 pub mod trace;
@@ -15,31 +17,31 @@ use lambda_runtime::tracing::subscriber::{self, filter::LevelFilter};
 use serde::Serialize;
 use tracing::Level;
 
-/// The finest level that there is, whatever the environment says. Below it the runtime and the SDK log requests as they
-/// are, with API keys and secrets.
+/// The finest level that is logged, whatever the environment says. At finer levels the runtime and the SDK log whole
+/// requests, with API keys and secrets.
 const FINEST: LevelFilter = LevelFilter::INFO;
 
-/// Sends the logs to standard output, in the format of `AWS_LAMBDA_LOG_FORMAT` and from the level of `LOG_LEVEL` on. Call it
-/// first.
+/// Sends the logs to standard output, in the format of `AWS_LAMBDA_LOG_FORMAT` and at the level of `LOG_LEVEL`. Call
+/// it first.
 ///
-/// The runtime has a subscriber of its own, but that one heeds `RUST_LOG`, too. And the level is not Lambda's own setting:
-/// Lambda would then drop the records of [`metrics`], which have none.
+/// The runtime's own subscriber is not used because it also reads `RUST_LOG`. Lambda's own log level setting is not
+/// used because Lambda would then drop the records of [`metrics`], which have no level.
 pub fn init() {
     let variable = |name| env::var(name).unwrap_or_default();
     let level = level(&variable("LOG_LEVEL"));
     let lines = subscriber::fmt().with_max_level(level).with_target(false);
     if variable("AWS_LAMBDA_LOG_FORMAT").eq_ignore_ascii_case("json") {
-        // With their time: Lambda takes a line that has none for one of level INFO, whatever it says, and filters by that.
-        // Flat, so that a query names a field by its name alone; and without the runtime's span, which is half of a line.
+        // With a time: Lambda treats a line without one as level INFO, whatever it says, and filters by that. Flat,
+        // so that a query can name a field directly. Without the runtime's span, which would be half of each line.
         lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
     } else {
         lines.without_time().init();
     }
 }
 
-/// Writes lines of level INFO, where that is logged at all: each a JSON object, whatever the format, with a `timestamp` and a
-/// `level` of its own. They go out together, because a call of the system for each would be a thirtieth of what a delivery
-/// costs. Lines that cannot be written are lost: there is nowhere to say so.
+/// Writes lines of level INFO, if that level is logged. Each is a JSON object, in every format, with its own
+/// `timestamp` and `level`. All are written in one system call: one call for each line would be a thirtieth of a
+/// delivery's cost. Lines that cannot be written are lost, since there is nowhere to report that.
 pub fn write(lines: impl Iterator<Item = impl Serialize>) {
     if !tracing::enabled!(Level::INFO) {
         return;
@@ -52,12 +54,12 @@ pub fn write(lines: impl Iterator<Item = impl Serialize>) {
     let _ = io::stdout().write_all(&text);
 }
 
-/// The level of this name, but none finer than [`FINEST`], which is also the level of no name.
+/// Parses a level's name. Returns [`FINEST`] for an unknown name and for any finer level.
 fn level(name: &str) -> LevelFilter {
     if name.is_empty() { FINEST } else { name.parse().map_or(FINEST, |level: LevelFilter| level.min(FINEST)) }
 }
 
-/// An error and everything that caused it, on one line.
+/// Joins an error and all its causes on one line.
 pub fn chain(err: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(err), |cause| (*cause).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -1,5 +1,5 @@
-//! TLS for whatever the library connects to: rustls with ring, and whose certificates it trusts. See
-//! `docs/decisions/0005-one-tls-provider.md`.
+//! The TLS configuration of every connection that the library makes: rustls with ring, and the root certificates that
+//! it trusts. See `docs/decisions/0005-one-tls-provider.md`.
 
 use std::{env, path::Path, sync::Arc};
 
@@ -10,17 +10,18 @@ use rustls::{
 };
 use rustls_native_certs::CertificateResult;
 
-/// Where Amazon Linux (Lambda's own system) and Debian keep their root certificates in one file.
+/// The files in which Amazon Linux (Lambda's own system) and Debian keep all root certificates.
 const BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
 
-/// Trusts the system's root certificates. To read them takes longer than everything else that a cold start does.
+/// Trusts the system's root certificates. Panics if there are none. Reading them takes longer than the rest of a cold
+/// start.
 pub(crate) fn with_the_systems_roots() -> ClientConfig {
     let found = system_roots();
     let config = with_roots(found.certs);
     config.unwrap_or_else(|| panic!("the system has no root certificates: {:?}", found.errors))
 }
 
-/// Trusts these root certificates and no others.
+/// Trusts only these root certificates. Panics if they cannot be read.
 pub(crate) fn with_roots_of(pem: &[u8]) -> ClientConfig {
     let roots = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     roots.ok().and_then(with_roots).expect("these are root certificates")
@@ -38,8 +39,8 @@ fn with_roots(certificates: Vec<CertificateDer<'static>>) -> Option<ClientConfig
     Some(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The system's root certificates, from the files that the environment names, else from one bundle: the folder beside it has
-/// the same ones again, in a file each, which takes several times as long.
+/// The system's root certificates: from the files that the environment names, otherwise from one bundle. The folder
+/// beside the bundle has the same certificates in one file each; reading it takes several times as long.
 fn system_roots() -> CertificateResult {
     let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| env::var_os(name).is_some());
     match BUNDLES.iter().map(Path::new).find(|bundle| bundle.exists()) {

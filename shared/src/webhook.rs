@@ -1,6 +1,7 @@
-//! A webhook: an endpoint that a customer registered, and what it wants to hear of.
+//! A webhook: an endpoint that a customer registered, and the event types that it subscribes to.
 //!
-//! Everything here is parsed once, at the edge: a [`NewWebhook`] that exists is valid, and nothing below asks again.
+//! Requests are parsed once, at the edge: a [`NewWebhook`] is always valid, and later code does not validate it
+//! again.
 
 mod change;
 mod circuit;
@@ -34,19 +35,20 @@ use crate::reply_time::ReplyTime;
 
 /// The account that owns a webhook: 1 to 64 of `A-Z a-z 0-9 _ - . :`, chosen by the platform.
 ///
-/// The alphabet is what SQS accepts in a message group id and leaves `#` free to separate it from a webhook's id in a
-/// key, so that no account can spell another's key.
+/// SQS accepts all of these characters in a message group id. `#` is not among them: it separates the account from
+/// the webhook's id in a key, so no account can spell another account's key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct AccountId(String);
 
-/// Why a text is no [`AccountId`].
+/// Why a text is not an [`AccountId`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("account_id must be 1 to 64 of the characters A-Z a-z 0-9 _ - . :")]
 pub struct InvalidAccountId;
 
 impl AccountId {
-    /// Parses what a producer or an operator wrote.
+    /// Parses an account id from a completion or from the operator's input. Fails if a character or the length is
+    /// wrong.
     pub fn parse(text: &str) -> Result<Self, InvalidAccountId> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
         if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
@@ -56,7 +58,7 @@ impl AccountId {
         }
     }
 
-    /// The id as written.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -81,7 +83,7 @@ impl fmt::Display for AccountId {
 pub struct WebhookId(pub u64);
 
 impl WebhookId {
-    /// Parses a path segment. Only the one canonical spelling names a webhook: `01` and `+1` do not.
+    /// Parses a path segment. Only the canonical spelling is accepted: `01` and `+1` return `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let id: u64 = text.parse().ok()?;
         (id > 0 && id.to_string() == text).then_some(Self(id))
@@ -94,7 +96,7 @@ impl fmt::Display for WebhookId {
     }
 }
 
-/// What a customer can subscribe to.
+/// The event types that a customer can subscribe to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventType {
     /// A task completed successfully.
@@ -109,7 +111,7 @@ impl EventType {
     /// Every event type, in the order in which messages list them.
     pub const ALL: [Self; 2] = [Self::JobCompleted, Self::JobFailed];
 
-    /// The name on the wire.
+    /// The event type's name in requests, replies and webhook bodies.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::JobCompleted => "job.completed",
@@ -122,28 +124,29 @@ impl EventType {
     }
 }
 
-/// Whether a webhook gets deliveries.
+/// Whether a webhook receives deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Gets a delivery for every event that it subscribed to.
+    /// Receives a delivery for every event of a type that it subscribes to.
     Active,
-    /// Gets none until it is made active again.
+    /// Receives nothing until it is enabled again.
     Disabled,
 }
 
 /// A registered webhook.
 #[derive(Debug, Clone)]
 pub struct Webhook {
-    /// The owner.
+    /// The account that owns it.
     pub account_id: AccountId,
     /// Its number within the account.
     pub id: WebhookId,
-    /// Where deliveries go, as the customer wrote it. It was vetted then, and is vetted again before every attempt.
+    /// The URL of the endpoint, as the customer wrote it. It was vetted then, and is vetted again before every
+    /// attempt.
     pub url: String,
-    /// What it subscribed to, in the customer's order.
+    /// The event types that it subscribes to, in the customer's order.
     pub events: Vec<EventType>,
-    /// Whether its owner wants it to get deliveries. [`Webhook::status`] says whether it does.
+    /// Whether the customer wants deliveries. [`Webhook::status`] also says whether the service disabled it.
     pub status: Status,
     /// The newest secret. [`Webhook::signing_at`] says which secret signs which header.
     pub secret: Secret,
@@ -151,20 +154,21 @@ pub struct Webhook {
     pub previous_secrets: Vec<PreviousSecret>,
     /// When the newest secret takes over `X-Nano-Signature`; in the past or `None` if it has.
     pub secret_switches_at: Option<Timestamp>,
-    /// Raised whenever its URL or status changes. What attempts of an earlier epoch say about an endpoint is void.
+    /// Raised whenever the URL or the status changes. Attempts of an earlier epoch do not count for the endpoint's
+    /// health.
     pub epoch: u64,
-    /// When its owner last asked for a probe.
+    /// When the customer last asked for a probe.
     pub probe_asked_at: Option<Timestamp>,
-    /// When release has to look at it next, as the index `by-action` has it.
+    /// When release must look at it next: its time in the index `by-action`.
     pub action_at: Option<Timestamp>,
-    /// What watch-webhooks has stored last. [`Webhook::health`] is what it means.
+    /// The health that watch-webhooks stored last. Read [`Webhook::health`] instead, which applies epoch and pace.
     pub stored_health: Health,
-    /// What release has stored last. [`Webhook::pace`] is what it means.
+    /// The pace that release stored last. Read [`Webhook::pace`] instead, which applies the epoch.
     pub stored_pace: Pace,
 }
 
 impl Webhook {
-    /// A webhook that has just been registered.
+    /// A newly registered webhook: active, with an empty history.
     pub fn new(account_id: AccountId, id: WebhookId, url: String, events: Vec<EventType>, secret: Secret) -> Self {
         Self {
             account_id,
@@ -183,28 +187,28 @@ impl Webhook {
         }
     }
 
-    /// Whether it gets deliveries: its owner wants that, and the service has not disabled it.
+    /// Whether it receives deliveries: the customer has it enabled, and the service has not disabled it.
     pub fn is_active(&self) -> bool {
         self.status == Status::Active && self.health().disabled.is_none()
     }
 
-    /// The status that is shown.
+    /// The status that replies show: active only if both the customer and the service have it enabled.
     pub fn status(&self) -> Status {
         if self.is_active() { Status::Active } else { Status::Disabled }
     }
 
-    /// Whether it is to hear of an event.
+    /// Whether it is active and subscribes to this event type.
     pub fn wants(&self, event: EventType) -> bool {
         self.is_active() && self.events.contains(&event)
     }
 
-    /// What a customer sees of it in a list: neither secrets nor what only its owner's attention needs.
+    /// The webhook as a list shows it, without secrets and details.
     pub fn view(&self) -> View<'_> {
         View { id: self.id, url: &self.url, events: &self.events, status: self.status(), secret_key: None }
     }
 
-    /// What a customer sees of one webhook: how its deliveries have fared, how many are `held`, and how far a rotation of
-    /// its secret is.
+    /// The webhook as its own page shows it: also its health, the number of `held` deliveries, and the stage of a
+    /// rotation.
     pub fn details(&self, held: usize, now: Timestamp) -> Details<'_> {
         let Health { failing_since, consecutive_failures, last_failed_at, disabled, circuit, .. } = self.health();
         let is_probed = circuit == Circuit::Open && self.is_active();
@@ -224,7 +228,7 @@ impl Webhook {
     }
 }
 
-/// A webhook in a reply, its fields in the order of the published page. It has no `Debug`, since it may hold a secret.
+/// A webhook in a reply. Its fields have the published page's order. It has no `Debug`, because it may hold a secret.
 #[derive(Serialize)]
 pub struct View<'a> {
     id: WebhookId,
@@ -236,14 +240,14 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// With the secret if the service chose it: for the reply that made it, the only time it is shown.
+    /// Adds the secret if the service generated it. Only the reply that creates the secret may show it.
     #[must_use]
     pub fn once_with(self, generated: Option<&'a Secret>) -> Self {
         Self { secret_key: generated.map(Secret::reveal), ..self }
     }
 }
 
-/// One webhook in a reply.
+/// One webhook with its details, in a reply.
 #[derive(Serialize)]
 pub struct Details<'a> {
     #[serde(flatten)]
@@ -262,7 +266,7 @@ pub struct Details<'a> {
 }
 
 impl<'a> Details<'a> {
-    /// As [`View::once_with`].
+    /// The same as [`View::once_with`].
     #[must_use]
     pub fn once_with(self, generated: Option<&'a Secret>) -> Self {
         Self { view: self.view.once_with(generated), ..self }

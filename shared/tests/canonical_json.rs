@@ -1,11 +1,11 @@
 //! Canonical JSON against a real JavaScript engine.
 //!
-//! A receiver's verifier signs `JSON.stringify(JSON.parse(body))`. `QuickJS`, linked into this test, says what that is;
-//! nothing here knows the rules itself. Node 20 agreed with it on every corner and on 600,000 random and damaged texts,
-//! so no difference of the engine's needs handling.
+//! A receiver's verifier signs `JSON.stringify(JSON.parse(body))`. `QuickJS`, linked into this test, computes that;
+//! nothing here knows the rules itself. Node 20 agreed with it on every corner case and on 600,000 random and damaged
+//! texts, so nothing here works around differences between the engines.
 //!
-//! A text that once failed belongs in `data/json-corners.json`, which the end-to-end tests also send through the
-//! deployed service. `PROPTEST_CASES=200000` searches longer.
+//! Add a text that once failed to `data/json-corners.json`, which the end-to-end tests also send through the deployed
+//! service. `PROPTEST_CASES=200000` searches longer.
 
 use nano_webhooks::canonical_json::{Error, parse, string, to_ascii};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use rquickjs::{Context, Function, Runtime};
 
-/// The engine, with one function: a text's canonical form, or nothing where it is no JSON.
+/// The engine, with one function: it returns a text's canonical form, or nothing if the text is not JSON.
 struct JavaScript(Context);
 
 impl JavaScript {
@@ -106,14 +106,14 @@ fn a_damaged_text_is_refused_exactly_when_javascript_refuses_it() {
         match parse(&damaged) {
             Ok(value) => prop_assert_eq!(Some(value.to_string()), expected, "{}", damaged),
             Err(Error::Syntax { .. } | Error::ByteOrderMark) => prop_assert_eq!(None, expected, "{}", damaged),
-            // What JavaScript takes and we refuse; the module's own tests pin these.
+            // JavaScript accepts these and we refuse them; the module's own tests check which.
             Err(Error::NumberOutOfRange(_) | Error::LoneSurrogate(_) | Error::TooDeep(_)) => {}
         }
         Ok(())
     });
 }
 
-/// Runs a claim on many random inputs; one engine serves them all.
+/// Checks a claim on many random inputs, all with one engine.
 fn holds_for<S: Strategy>(inputs: S, claim: impl Fn(&JavaScript, S::Value) -> TestCaseResult) {
     let js = JavaScript::start();
     let asked_for = std::env::var_os("PROPTEST_CASES").is_some();
@@ -124,7 +124,7 @@ fn holds_for<S: Strategy>(inputs: S, claim: impl Fn(&JavaScript, S::Value) -> Te
     }
 }
 
-/// A valid JSON text that none of the documented limits refuses, spelled in unusual ways.
+/// A valid JSON text within the documented limits, spelled in unusual ways.
 fn json() -> impl Strategy<Value = String> {
     let scalar = prop_oneof![
         1 => select(&["null", "true", "false", "[]", "{ }"][..]).prop_map(str::to_owned),
@@ -180,8 +180,8 @@ fn number() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Numbers half-way between two doubles, or a last digit away: an odd 54-bit integer over a power of two, in decimal.
-/// Rounding goes wrong here first.
+/// Numbers half-way between two doubles, or one last digit away: an odd 54-bit integer over a power of two, in
+/// decimal. Rounding fails here first.
 fn half_way() -> impl Strategy<Value = String> {
     (1_u64 << 52..1 << 53, 0..=30_u32, 9..=11_u128).prop_map(|(half, power, nudge)| {
         let digits = u128::from(2 * half + 1) * 5_u128.pow(power);
@@ -189,7 +189,7 @@ fn half_way() -> impl Strategy<Value = String> {
     })
 }
 
-/// A key: often one that JavaScript orders, often one that was there before.
+/// A key: often one that JavaScript reorders, often a repeated one.
 fn key() -> impl Strategy<Value = String> {
     let remarkable = [
         "0",
@@ -223,7 +223,7 @@ fn key() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What a string may hold.
+/// The characters of a string.
 fn content() -> impl Strategy<Value = String> {
     let remarkable = "\"\\/\0\u{8}\t\n\u{b}\u{c}\r\u{1f}\u{7f}\u{80}\u{a0}\u{2028}\u{2029}\u{d7ff}\
                       \u{e000}\u{feff}\u{fffd}\u{fffe}\u{ffff}\u{10000}\u{1f600}\u{1fffe}\u{10ffff}";
@@ -232,7 +232,8 @@ fn content() -> impl Strategy<Value = String> {
     prop::collection::vec(character, 0..12).prop_map(String::from_iter)
 }
 
-/// A string as JSON, each character by chance as itself, as a short escape, or as hexadecimal of either case.
+/// A string as JSON. Each character is randomly written as itself, as a short escape, or as a hexadecimal escape of
+/// either case.
 fn spelled(content: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     (content, any::<u32>()).prop_map(|(content, chances)| {
         let spell = |(i, c): (u32, char)| spell(c, chances.rotate_right(2 * i) & 3);
@@ -262,7 +263,7 @@ fn spell(c: char, how: u32) -> String {
     }
 }
 
-/// Harm done to a valid text: some characters removed at a place, others put there.
+/// Damage to a valid text: some characters are removed at a place, and others inserted there.
 #[derive(Debug, Clone)]
 struct Damage {
     at: Index,

@@ -1,5 +1,5 @@
-//! What holds a secret or a key says nothing of it in its `Debug`. Request bodies, replies and views, which would have to
-//! show one, have no `Debug` at all.
+//! A type that holds a secret or a key does not show it in its `Debug`. Request bodies, replies and views, which
+//! would have to show one, have no `Debug` at all.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 

@@ -1,6 +1,6 @@
-//! Whom we may call: the shared cases, and our own.
+//! Which URLs and addresses may be called: the shared cases, and our own.
 //!
-//! The expected answers are written here by hand; none is computed by the code under test.
+//! The expected answers are written by hand; none is computed by the code under test.
 
 #[path = "egress/addresses.rs"]
 mod addresses;

@@ -1,4 +1,4 @@
-//! What recorded attempts make of a webhook's health, rule by rule and in any order, and what release does with it:
+//! How recorded attempts change a webhook's health, rule by rule and in any order, and what release does with it:
 //! `shared/src/webhook/health.rs` and `pace.rs`.
 
 #[path = "health/any_order.rs"]

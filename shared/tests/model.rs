@@ -1,15 +1,16 @@
-//! The delivery protocol, checked over every order of what can happen to one delivery.
+//! Checks the delivery protocol in every order of events that can happen to one delivery.
 //!
-//! Messages are sent, delayed, received, attempted, recorded, given back, lost, duplicated and put back from the dead-letter
-//! queue; dispatchers die at any point, and two of them work on the delivery at the same time; reads are late; the tables
-//! take no writes; the customer asks for a retry; the webhook is disabled, enabled and deleted, its circuit opens and closes at
-//! any moment, which is more than any rule about circuits would do; release sends what is due, sweeps what is overdue, probes,
-//! and lets go what is held. All decisions are the library's own functions. SQS, the tables and the order in which the
-//! functions do things are modelled in `model/protocol.rs`. What must hold is in `model/claims.rs`. Each guard of the protocol is
-//! taken away once, to see which claim breaks.
+//! Messages are sent, delayed, received, attempted, recorded, given back, lost, duplicated and redriven from the
+//! dead-letter queue. Dispatchers die at any point, and two of them work on the delivery at the same time. Reads are
+//! late, and the tables refuse writes. The customer asks for a retry. The webhook is disabled, enabled and deleted,
+//! and its circuit opens and closes at any moment, more freely than any rule about circuits allows. release sends
+//! what is due, sweeps what is overdue, probes, and drains held deliveries. The library's own functions make all
+//! decisions. `model/protocol.rs` models SQS, the tables and the order in which the functions do things.
+//! `model/claims.rs` lists the claims that must hold. Each guard of the protocol is removed once, to see which claim
+//! breaks.
 //!
-//! It is a plain breadth-first search that visits everything within its bounds, and what it finds is the shortest story.
-//! Nothing here depends on how long anything takes; the end-to-end tests see to that.
+//! It is a plain breadth-first search that visits every world within its bounds, so it finds the shortest
+//! counterexample. Nothing here depends on durations; the end-to-end tests cover those.
 
 #[path = "model/claims.rs"]
 mod claims;
@@ -37,8 +38,8 @@ use crate::{
 
 const NOTHING: Bounds = Bounds { faults: 0, clicks: 0, switches: 0, probes: 0, outages: 0, redrives: 0 };
 
-/// Every claim holds in every world within the bounds, if next attempts are due soon and if they are not. Returns how many
-/// worlds have a dead letter.
+/// Checks that every claim holds in every world within the bounds, both if next attempts are due soon and if they are
+/// not. Returns how many worlds have a dead letter.
 fn hold(start: Start, bounds: Bounds) -> usize {
     let explored = [false, true].map(|soon| {
         let begun = Instant::now();
@@ -51,7 +52,7 @@ fn hold(start: Start, bounds: Bounds) -> usize {
     explored.into_iter().sum()
 }
 
-/// The claim that breaks first without a guard.
+/// Returns the first claim that breaks without this guard.
 fn broken_without(guard: Guard, start: Start, bounds: Bounds) -> Claim {
     let begun = Instant::now();
     let setting = Setting { start, without: Some(guard), ..Setting::new(bounds) };

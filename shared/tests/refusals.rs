@@ -1,5 +1,5 @@
-//! What a stranger who sends the wrong thing reads: for every wrong JSON type in every field of every request and of a
-//! completion, a sentence that names the field, and none of the words of a parser or of Rust.
+//! The message that a client gets for a wrong request or completion: for every wrong JSON type in every field, it is
+//! a sentence that names the field, without words of a parser or of Rust.
 
 use jiff::Timestamp;
 use nano_webhooks::{
@@ -9,7 +9,7 @@ use nano_webhooks::{
 };
 use serde_json::{Value, json};
 
-/// Words of `serde` and of Rust, which say nothing to those who wrote the JSON.
+/// Words of `serde` and of Rust, which mean nothing to the writer of the JSON.
 const FOREIGN: &[&str] = &[
     "struct",
     "line ",
@@ -40,7 +40,7 @@ const FOREIGN: &[&str] = &[
     "`",
 ];
 
-/// The body of a request, or a completion: how it is parsed, and one that is right and has every field.
+/// A kind of request body, or a completion: how it is parsed, and a valid one with every field.
 struct Kind {
     name: &'static str,
     parse: fn(&[u8]) -> Result<(), String>,
@@ -150,7 +150,7 @@ fn every_wrong_type_in_every_field_is_refused_in_plain_words_that_name_the_field
                 let Err(sentence) = (kind.parse)(body.to_string().as_bytes()) else { continue };
                 let what = format!("{}: {field} = {value}", kind.name);
                 assert_plain(&what, &sentence);
-                // An event without its detail is read as a completion, whose first field is missing then.
+                // An event without its detail is read as a completion, and its first field is then missing.
                 assert!(sentence.contains(field.as_str()) || kind.name.contains("EventBridge"), "{what}: {sentence}");
                 refused += 1;
             }
@@ -189,7 +189,7 @@ fn what_is_no_right_body_at_all_is_refused_in_plain_words() {
     }
 }
 
-/// So that a field that is added to a request is added above.
+/// A field that is added to a request must be added above.
 #[test]
 fn the_fields_above_are_those_that_each_request_names() {
     let kinds = kinds();

@@ -1,5 +1,5 @@
-//! The published vectors, `docs/signature-vectors.json`, against the code that signs. Python computed them, and openssl
-//! agrees: see `docs/verifying.md`.
+//! Checks the signing code against the published vectors, `docs/signature-vectors.json`. Python computed them, and
+//! openssl agrees: see `docs/verifying.md`.
 
 use std::{collections::BTreeMap, time::Duration};
 

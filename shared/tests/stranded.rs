@@ -1,9 +1,9 @@
-//! Nothing that is held is stranded: whatever the interleaving of attempts, holds, stream batches, release's runs, and changes
-//! of the webhook, in the end all of it is delivered, and the circuit is closed.
+//! No held delivery is stranded: whatever the interleaving of attempts, holds, stream batches, release's runs and
+//! changes of the webhook, in the end every delivery is delivered, and the circuit is closed.
 //!
-//! `stranded/service.rs` simulates the service around one webhook, with the library's own decisions: the protocol, the fold of
-//! the webhook's health, and release's probes and drains. Each test leaves out one thing that keeps deliveries from being
-//! stranded, or none.
+//! `stranded/service.rs` simulates the service around one webhook, with the library's own decisions: the protocol,
+//! the fold of the webhook's health, and release's probes and drains. Each test removes one guard against stranded
+//! deliveries, or none.
 
 #[path = "stranded/release.rs"]
 mod release;
@@ -37,9 +37,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 0..300)
 }
 
-/// Takes many journeys, the same each time, and returns how the first ends after which something is stranded.
+/// Runs many random journeys, the same ones each time. Returns the error of the first that strands a delivery.
 fn stranded_without(guard: Option<Guard>, journeys: u32) -> Option<String> {
-    // A journey without a guard need not be short: it is enough that there is one.
+    // A counterexample for a removed guard need not be short: its existence is enough.
     let max_shrink_iters = if guard.is_none() { 10_000 } else { 0 };
     let config = Config { cases: journeys, max_shrink_iters, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
@@ -54,8 +54,8 @@ fn in_the_end_everything_that_was_held_is_delivered() {
     }
 }
 
-/// The customer asks for a delivered one once more while the circuit is open. That message waits on the queue until the circuit has closed, then
-/// the attempt fails, and its delivery is held.
+/// The customer asks for a retry of a delivered delivery while the circuit is open. That message waits on the queue
+/// until the circuit has closed. Then the attempt fails, and its delivery is held.
 #[test]
 fn without_the_holds_that_set_a_closed_circuit_recovering_a_probe_that_comes_late_is_stranded() {
     use Step::{AskForProbe, BeginRelease, EndRelease, Endpoint, Finish, Fold, NewDelivery, Receive, Retry, Wait};
@@ -68,7 +68,7 @@ fn without_the_holds_that_set_a_closed_circuit_recovering_a_probe_that_comes_lat
         &delivery.repeat(3),
         &[fold, Retry(0), AskForProbe],
         &release.repeat(5),
-        // Before it in the queue are the attempts that the three others wait for.
+        // The three other deliveries' next attempts are before it in the queue.
         &[Receive(3), Finish(0), fold],
     ];
     let journey = journey.concat();

@@ -1,4 +1,4 @@
-// Calls every operation of openapi.yaml with the types that openapi-typescript made of it, and checks what comes back.
+// Calls every operation of openapi.yaml with the types that openapi-typescript generated, and checks the replies.
 //
 // Arguments: the API's URL, a key, and the URL of an endpoint that answers 200. Prints the operations that it called.
 
@@ -18,7 +18,7 @@ interface Result<Data, Wrong> {
   response: Response;
 }
 
-/** What an operation gives, once its status is as expected. */
+/** Returns an operation's data. Throws if its status is not the expected one. */
 async function data<Data, Wrong>(operation: keyof operations, expected: number, reply: Promise<Result<Data, Wrong>>) {
   const { data, error, response } = await reply;
   if (response.status !== expected || data === undefined)

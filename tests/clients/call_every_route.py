@@ -1,4 +1,4 @@
-"""Calls every operation of openapi.yaml through the client that openapi-python-client made of it, and checks what comes back.
+"""Calls every operation of openapi.yaml through the client that openapi-python-client generated; checks the replies.
 
 Arguments: the API's URL, a key, and the URL of an endpoint that answers 200. Prints the operations that it called.
 """
@@ -19,7 +19,7 @@ called = []
 
 
 def call(tag, operation, expected, *arguments, client=customer, **options):
-    """Calls an operation; gives the reply's model, or the raw reply where it is no JSON."""
+    """Calls an operation; returns the reply's model, or the raw reply if it is not JSON."""
     name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in operation)
     module = importlib.import_module(f"nano_client.api.{tag}.{name}")
     response = module.sync_detailed(*arguments, client=client, **options)

@@ -1,5 +1,5 @@
-//! `docs/completion.schema.json` says the same as the service's own parser, but for the differences that stand here and in
-//! `docs/producers.md`.
+//! `docs/completion.schema.json` accepts what the service's own parser accepts, except for the differences that are
+//! listed here and in `docs/producers.md`.
 
 use std::{fs, iter};
 
@@ -12,12 +12,13 @@ fn schema() -> Schema {
     Schema::read(&workspace().join("docs/completion.schema.json")).unwrap()
 }
 
-/// Why the service refuses a message, if it does.
+/// Why the service refuses a message; `None` if it accepts it.
 fn rejection(message: &str) -> Option<String> {
     Completion::parse(message, Timestamp::UNIX_EPOCH).err().map(|rejection| rejection.to_string())
 }
 
-/// The schema and the service agree on each text, and both accept it or both refuse it.
+/// Asserts that the schema and the service agree on each text, and, if `accepted` is given, that both accept it or
+/// both refuse it.
 fn agree(texts: &[String], accepted: Option<bool>) {
     for (text, complaint) in texts.iter().zip(schema().complaints(texts).unwrap()) {
         let rejection = rejection(text);
@@ -75,7 +76,7 @@ fn the_schema_accepts_what_the_service_accepts() {
     accepted.extend([256, 1].map(|length| with("task_id", "😀".repeat(length))));
     accepted.extend([64, 1].map(|length| with("task_type", "é".repeat(length))));
     accepted.extend([with("account_id", "A-z_0.9:"), with("status", "failed"), with("timestamp", Value::Null)]);
-    // Each of them is a completion and looks like an event.
+    // Each is a completion, although it has a field of an event.
     accepted.extend([with("detail-type", "x"), with("detail", 1)]);
     let mut texts = texts(&accepted);
     texts.push(good().to_string().replace(r#""task_id""#, r#""task_id":"","task_id""#));
@@ -138,7 +139,7 @@ fn the_schema_refuses_what_the_service_refuses() {
     agree(&texts, Some(false));
 }
 
-/// Whoever changes one of these changes `docs/producers.md`, which lists them.
+/// If you change one of these, also change `docs/producers.md`, which lists them.
 #[test]
 fn the_differences_between_schema_and_service_are_these_and_no_others() {
     let data = |json: &str| good().to_string().replace("{\"url\":\"https://cdn.example.com/image.png\"}", json);
@@ -171,7 +172,7 @@ fn schema_and_service_agree_on_documents_put_together_at_random() {
     agree(&texts, None);
 }
 
-/// Mostly right, with a fault in a field now and then.
+/// A mostly valid document; sometimes a field has a fault.
 fn random_document(random: &mut fastrand::Rng) -> Value {
     let mut document = good();
     for field in ["account_id", "task_id", "task_type", "status", "data", "timestamp", "detail", "detail-type"] {
@@ -195,8 +196,8 @@ fn random_value(random: &mut fastrand::Rng) -> Value {
     values[random.usize(..values.len())].clone()
 }
 
-/// A time whose parts are right or nearly so. No days that some months have and others do not, and neither end of time: these
-/// are differences.
+/// A time with valid or nearly valid parts. It leaves out days that only some months have, and the first and last
+/// years: there the schema and the service differ.
 fn random_time(random: &mut fastrand::Rng) -> String {
     let mut part = |right: &[&'static str], wrong: &[&'static str]| {
         let from = if random.u8(..12) == 0 { wrong } else { right };

@@ -1,5 +1,5 @@
-//! What documents say that a program can check. Those that name the tests behind what they say, in `<sub>`, name tests that
-//! exist; the schema of completions says what the service does.
+//! Checks statements of the documents. Every test that a document names in `<sub>` exists; the schema of completions
+//! agrees with the service.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -41,7 +41,7 @@ fn every_function_that_the_walk_throughs_name_exists() {
         let (owner, function) = name.rsplit_once("::").unwrap();
         let owner = owner.rsplit("::").next().unwrap();
         let is_type = owner.starts_with(char::is_uppercase);
-        // A function stands in its module's file, or in the file of its type or of a part of that; a case in its enum's.
+        // A function is in its module's file, or in a file that names its type; a case is in the file of its enum.
         let found = sources.iter().any(|(file, source)| {
             let is_there = source.contains(&format!("fn {function}(")) || source.contains(&format!("fn {function}<"));
             let is_case = source.contains(&format!("enum {owner} ")) && source.contains(&format!(" {function}"));
@@ -54,7 +54,7 @@ fn every_function_that_the_walk_throughs_name_exists() {
     assert!(checked > 25, "only {checked} names were found in the walk-throughs");
 }
 
-/// The third line of a record: `2026-11-22. Accepted.`, or what superseded it.
+/// The third line of a record is `2026-11-22. Accepted.`, or names the record that superseded it.
 #[test]
 fn every_record_has_a_date_and_a_status() {
     for entry in fs::read_dir(workspace().join("docs/decisions")).unwrap().map(Result::unwrap) {
@@ -67,8 +67,8 @@ fn every_record_has_a_date_and_a_status() {
     }
 }
 
-/// A file or folder, where there is a slash; all tests of a module, where it ends in `::*`; else one test, or all with the
-/// same beginning, where it ends in a star.
+/// Whether a name exists. With a slash it is a file or folder; with `::*` at the end, all tests of a module;
+/// otherwise one test, or with a star at the end all tests that begin so.
 fn exists(name: &str, sources: &[(String, String)]) -> bool {
     if name.contains('/') {
         return workspace().join(name).exists();
@@ -82,7 +82,7 @@ fn exists(name: &str, sources: &[(String, String)]) -> bool {
     sources.iter().any(|(_, source)| source.contains(&beginning))
 }
 
-/// The name and the text of each Rust file below a folder.
+/// Adds the name and the text of each Rust file below a folder.
 fn read_sources(folder: &Path, sources: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());

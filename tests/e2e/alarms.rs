@@ -1,8 +1,8 @@
-//! Each alarm of the template: its condition is made to happen, the metric that it watches moves, and the operator is told.
+//! Tests each alarm of the template: the test causes its condition, its metric moves, and the operator is notified.
 //!
-//! The alarms are those that the stack has, by their own namespaces, names and dimensions. Only how much it takes is less
-//! here than in the template: what sounds there after ten bad minutes sounds here after a bad one. The harness publishes
-//! what CloudWatch would have published (`harness/python/metrics.py`).
+//! The alarms are the stack's own, with their namespaces, names and dimensions. Only their thresholds and periods are
+//! smaller than in the template: an alarm that takes ten bad minutes there takes one bad period here. The harness
+//! publishes the metrics that CloudWatch would have published (`harness/python/metrics.py`).
 
 use std::{
     collections::BTreeSet,
@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 
 use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
 
-/// So many errors in five minutes are worth an alarm, if they are more than a few in a hundred; ten messages are a batch.
+/// This many errors in five minutes trigger an alarm, if they are also more than a few percent; ten messages are a
+/// batch.
 const FLOOR: usize = 5;
-/// Every call of a function with this in it fails.
+/// Every call of a function that contains this text fails.
 const CURSED: &str = "acct_cursed";
 
 #[tokio::test]
@@ -37,7 +38,7 @@ async fn every_alarm_sounds_when_that_happens_which_it_watches() {
     scene.an_endpoint_that_only_fails_lowers_the_success_rate().await;
     let sounded = scene.sounded.lock().unwrap();
     let all = scene.alarms().iter().map(|alarm| alarm["AlarmName"].to_string()).collect::<BTreeSet<_>>();
-    assert_eq!(*sounded, all, "each alarm has its turn above");
+    assert_eq!(*sounded, all, "each alarm is tested above");
 }
 
 struct Scene {
@@ -47,9 +48,9 @@ struct Scene {
     customer: Customer,
     producer: Producer,
     resources: Vec<Value>,
-    /// What the operator was told so far.
+    /// The mailbox that receives the operator's notifications.
     told: Mailbox,
-    /// The names of the alarms that were heard.
+    /// The names of the alarms that have sounded so far.
     sounded: Mutex<BTreeSet<String>>,
 }
 
@@ -67,12 +68,12 @@ impl Scene {
             before: Some(before),
             metrics: true,
             schedules_every_seconds: Some(2),
-            // So many failures that no circuit opens.
+            // Such high limits that no circuit opens.
             parameters: vec![("CircuitFailures", "100"), ("CircuitEvents", "100")],
             properties: json!({
                 "DeadLetterAlarm": { "Period": 5 },
                 "CompletionsAlarm": { "Threshold": 8, "EvaluationPeriods": 1 },
-                // More than a trickle of earlier deliveries in the last minute can make up for.
+                // More waiting deliveries than the trickle of earlier ones in the last minute can offset.
                 "DeliveriesAlarm": { "Threshold": 20, "EvaluationPeriods": 1, "DatapointsToAlarm": 1 },
                 "LateReleaseAlarm": { "EvaluationPeriods": 1 },
                 "ReleaseAlarm": at_once,
@@ -102,7 +103,7 @@ impl Scene {
         self.finish("acct_alarms", "completed", 1).await;
         RECEIVER.wait_for("/good_day", 1, SOON).await.unwrap();
         self.moves("FirstByteAlarm").await;
-        // It has sounded until release had run for the first time, as it does after a first deployment.
+        // This alarm sounds until release has run for the first time, as after a first deployment.
         self.ends("ReleaseAlarm").await;
         let sounding = self.alarms().into_iter().filter(|alarm| alarm["StateValue"] == "ALARM");
         assert_eq!(sounding.map(|alarm| alarm["AlarmName"].to_string()).collect::<Vec<_>>(), [""; 0]);
@@ -128,7 +129,7 @@ impl Scene {
 
     async fn a_table_that_does_not_answer_is_our_fault_and_the_apis(&self) {
         let cursed = Customer::new(&self.stack, &self.stack.create_api_key(CURSED).unwrap());
-        // So many that a few faults beside them are less than half.
+        // So many successes that the next few faults stay below half of all requests.
         for _ in 0..2 * FLOOR {
             assert_eq!(cursed.get("/api/v1/webhooks").await.unwrap().status, 200);
         }
@@ -158,7 +159,7 @@ impl Scene {
         RECEIVER.answer("/good_day", []);
     }
 
-    /// As after a deployment that went wrong.
+    /// Simulates a deployment with a wrong configuration.
     async fn a_fan_out_that_cannot_start_is_an_error(&self) {
         self.is_quiet("FanOutErrorsAlarm");
         let (right, wrong) = self.configurations("FanOutFunction");
@@ -179,7 +180,7 @@ impl Scene {
     }
 
     async fn a_stopped_dispatcher_makes_deliveries_wait(&self) {
-        // What was left by dispatchers that did not start has to be delivered first.
+        // The deliveries that throttled dispatchers left behind must be delivered first.
         self.ends("DeliveriesAlarm").await;
         self.switch("DispatcherFunctionDeliveries", false);
         self.finish("acct_alarms", "completed", 80).await;
@@ -188,7 +189,7 @@ impl Scene {
         self.pages("DeliveriesAlarm", "OK").await;
     }
 
-    /// The entry of an attempt that was due twenty minutes ago.
+    /// Adds the waiting table's entry of an attempt that was due twenty minutes ago.
     async fn an_attempt_that_release_finds_late_is_late(&self) {
         self.is_quiet("LateReleaseAlarm");
         let due = jiff::Timestamp::now() - Duration::from_mins(20);
@@ -225,7 +226,7 @@ impl Scene {
 
     async fn an_endpoint_that_only_fails_lowers_the_success_rate(&self) {
         self.is_quiet("SuccessRateAlarm");
-        // More failures than everything above has had successes: they may be of the same five minutes.
+        // More failures than all steps above had successes: both may fall in the same five minutes.
         for _ in 0..8 {
             self.register("/bad_day", "job.failed").await;
         }
@@ -239,7 +240,7 @@ impl Scene {
         assert_eq!(self.customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
     }
 
-    /// Finishes some tasks.
+    /// Sends this many completions.
     async fn finish(&self, account: &str, status: &str, tasks: usize) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let completion = |task: usize| {
@@ -250,7 +251,7 @@ impl Scene {
         self.producer.send_all(&completions).await.unwrap();
     }
 
-    /// A function's configuration as it is, and one with which it cannot start.
+    /// Two configurations of a function: its present one, and one with which it cannot start.
     fn configurations(&self, function: &str) -> (Value, Value) {
         let function = self.physical(function);
         let found = self.aws.call("lambda", "GetFunctionConfiguration", &json!({ "FunctionName": function })).unwrap();
@@ -260,7 +261,7 @@ impl Scene {
         (right, wrong)
     }
 
-    /// Switches an event source on or off.
+    /// Enables or disables an event source.
     fn switch(&self, source: &str, enabled: bool) {
         let mapping = json!({ "UUID": self.physical(source), "Enabled": enabled });
         self.aws.call("lambda", "UpdateEventSourceMapping", &mapping).unwrap();
@@ -286,7 +287,7 @@ impl Scene {
         assert_ne!(alarm["StateValue"], "ALARM", "{alarm}");
     }
 
-    /// Waits until an alarm does not sound.
+    /// Waits until an alarm no longer sounds.
     async fn ends(&self, resource: &str) {
         let start = Instant::now();
         while self.alarm(resource)["StateValue"] == "ALARM" {
@@ -295,16 +296,17 @@ impl Scene {
         }
     }
 
-    /// Waits until all that an alarm watches has a value other than nought.
+    /// Waits until each metric of an alarm has had a value above zero.
     async fn moves(&self, resource: &str) {
         let (alarm, start) = (self.alarm(resource), Instant::now());
         while !self.watched(&alarm).iter().all(|metric| metric.iter().any(|value| *value > 0.0)) {
-            assert!(start.elapsed() < SOON, "{resource} watches what does not move: {alarm}");
+            assert!(start.elapsed() < SOON, "a metric of {resource} does not move: {alarm}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// Waits until an alarm's metric has moved, the alarm has sounded, and the operator was told where to read on.
+    /// Waits until an alarm's metric has moved, the alarm has sounded, and a notification has told the operator which
+    /// part of the runbook to read.
     async fn sounds(&self, resource: &str) {
         self.moves(resource).await;
         let start = Instant::now();
@@ -318,13 +320,13 @@ impl Scene {
         self.sounded.lock().unwrap().insert(self.alarm(resource)["AlarmName"].to_string());
     }
 
-    /// Waits until the operator was told that an alarm is in this state.
+    /// Waits for the notification that an alarm is in this state, and returns it.
     async fn pages(&self, resource: &str, state: &str) -> Value {
         let name = self.physical(resource);
         self.told.wait_for(&self.aws, |page| page["AlarmName"] == name && page["NewStateValue"] == state).await
     }
 
-    /// The values that each of an alarm's metrics had, by the minute.
+    /// The values of each of an alarm's metrics, by minute.
     fn watched(&self, alarm: &Value) -> Vec<Vec<f64>> {
         let own = json!([{ "MetricStat": {
             "Metric": { "Namespace": alarm["Namespace"], "MetricName": alarm["MetricName"],

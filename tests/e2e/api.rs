@@ -1,4 +1,4 @@
-//! The published routes, byte for byte, and everything that is not one of them.
+//! The published routes, byte for byte, and requests to anything else.
 
 use harness::{ApiKey, Customer, Reply};
 use reqwest::Method;
@@ -14,7 +14,7 @@ fn customer(account: &str) -> Customer {
     Customer::new(&STACK, &key_for(account))
 }
 
-/// The error's code and message, after checking the envelope around them.
+/// The error's code and message. Also asserts the envelope around them.
 fn error(reply: &Reply) -> (String, String) {
     let body = reply.json();
     assert_eq!(body["success"], false, "{}", reply.text);
@@ -24,7 +24,7 @@ fn error(reply: &Reply) -> (String, String) {
     (text("code"), text("message"))
 }
 
-/// What is misspelled would be taken for nothing at all, and its sender would take the answer for the right one.
+/// If a misspelled parameter were ignored, its sender would believe that the reply took it into account.
 #[tokio::test]
 async fn every_route_refuses_a_query_parameter_that_it_does_not_have_and_names_those_that_it_has() {
     let customer = customer("acct_query");
@@ -41,7 +41,7 @@ async fn every_route_refuses_a_query_parameter_that_it_does_not_have_and_names_t
         let message = format!("the query has \"statuss\"; {known}");
         assert_eq!((reply.status, error(&reply)), (400, ("invalid_request".into(), message)), "{route}");
     }
-    // What is refused has changed nothing.
+    // The refused requests have changed nothing.
     assert_eq!(customer.get(WEBHOOKS).await.unwrap().json()["data"], json!([]));
     for odd in ["?", "?&", "?status", "?limit=5&statuss=failed", "?limit=5&x%00=1"] {
         let reply = customer.get(&format!("/api/v1/webhooks/1/deliveries{odd}")).await.unwrap();
@@ -92,7 +92,8 @@ async fn a_generated_secret_is_shown_once() {
     assert!(!listed.text.contains("secret"), "{}", listed.text);
 }
 
-/// A client that has heard no reply asks again, and must not end up with two webhooks, or with one whose secret it never saw.
+/// A client that got no reply repeats the request. It must not end up with two webhooks, or with one whose secret it
+/// never saw.
 #[tokio::test]
 async fn a_repeated_create_with_an_idempotency_key_gives_the_same_webhook_again() {
     let customer = customer("acct_repeats");
@@ -146,8 +147,8 @@ async fn ids_are_never_used_again_and_deleting_is_final() {
     }
 }
 
-/// Repetitions that are a little behind each other: one may look for the first request just before that is written, and
-/// read the account just after.
+/// Repetitions that start shortly after each other: one may look for the first request just before it is written, and
+/// read the account just after that.
 #[tokio::test]
 async fn repetitions_that_overtake_each_other_make_one_webhook() {
     let customer = customer("acct_impatient");
@@ -298,6 +299,6 @@ async fn two_accounts_cannot_see_or_delete_each_others_webhooks() {
     let (theirs, nobodys) =
         (other.delete("/api/v1/webhooks/1").await.unwrap(), other.delete("/api/v1/webhooks/2").await.unwrap());
     assert_eq!((theirs.status, nobodys.status), (404, 404));
-    assert_eq!(theirs.text.replace('1', "2"), nobodys.text, "they look alike");
+    assert_eq!(theirs.text.replace('1', "2"), nobodys.text, "the two replies are alike");
     assert_eq!(one.get(WEBHOOKS).await.unwrap().json()["data"][0]["id"], 1, "it is still there");
 }

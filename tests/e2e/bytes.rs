@@ -1,4 +1,4 @@
-//! The bytes on the wire, against the published page's own verifier, run by Node.
+//! The bytes of deliveries, checked by the published page's own verifier in Node.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, key_for};
 
-/// The page's verifier to the letter, and around it what a customer would write: parse the body, hand it over.
+/// The page's verifier, unchanged, with the code that a customer would add: it parses the body and passes it on.
 const VERIFIER: &str = r"
 const crypto = require('crypto');
 
@@ -47,7 +47,7 @@ async fn the_pages_verifier_accepts_every_corner_of_json() {
 
     let producer = Producer::new(&STACK);
     let message = |(at, data): (usize, &String)| {
-        // What SQS refuses as a character it takes as an escape; producers have to write it so.
+        // SQS refuses these two characters but accepts their escapes, so producers must escape them.
         let data = data.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff");
         format!(
             r#"{{"account_id":"acct_corners","task_id":"task_{at}","task_type":"image","status":"completed","data":{data},"timestamp":"2024-12-23T10:00:00Z"}}"#
@@ -66,7 +66,7 @@ async fn the_pages_verifier_accepts_every_corner_of_json() {
 }
 
 fn task_of(webhook: &Received) -> String {
-    // Enough of a parser for a body whose task id comes second, whatever its data holds.
+    // A minimal parser for a body whose second field is the task id, whatever its data contains.
     let body = String::from_utf8_lossy(&webhook.body);
     body.split('"').nth(7).unwrap().to_owned()
 }

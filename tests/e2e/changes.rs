@@ -1,4 +1,4 @@
-//! What a customer changes in a webhook: its URL, events and status; and the test events in between.
+//! What a customer can change in a webhook: its URL, events and status; and test events in between.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{RECEIVER, STACK, key_for};
 
 const WEBHOOK: &str = "/api/v1/webhooks/1";
 
-/// A customer with a webhook at a path of its own, which hears of completed tasks.
+/// A customer with a webhook for completed tasks, at its own path.
 async fn customer_with_webhook(account: &str, secret: Option<&str>) -> (Customer, Value) {
     let customer = Customer::new(&STACK, &key_for(account));
     let webhook = json!({ "url": RECEIVER.url(&format!("/{account}")), "events": ["job.completed"],
@@ -61,7 +61,7 @@ async fn a_disabled_webhook_hears_nothing_until_it_is_made_active() {
     assert_eq!(test.status, 409);
     assert_eq!(test.json()["error"]["message"], "webhook 1 is disabled; make it active first");
 
-    // By then it is settled who hears of the first task.
+    // Once the other webhook has received the first task, the service has decided that this one does not.
     received("/acct_paused/other", 1).await;
     assert_eq!(change(&customer, json!({ "status": "active" })).await.status, 200);
     complete_a_task("acct_paused", "task_heard", "completed").await;
@@ -81,7 +81,7 @@ async fn a_webhook_that_was_given_up_is_mended_by_making_it_active() {
     assert_eq!(webhook["consecutive_failures"], 1);
 
     let other = change(&customer, json!({ "events": ["job.failed", "job.completed"] })).await.json();
-    assert_eq!(other["data"]["status"], "disabled", "what says nothing about the endpoint switches nothing on");
+    assert_eq!(other["data"]["status"], "disabled", "a change of the events does not enable the webhook");
     let active = change(&customer, json!({ "status": "active" })).await.json()["data"].take();
     assert_eq!((&active["disabled_reason"], &active["circuit"]), (&Value::Null, &json!("recovering")));
     complete_a_task("acct_mended", "task_2", "completed").await;

@@ -1,4 +1,4 @@
-//! An endpoint that is down, as its owner sees it. What release does then is in `release.rs`.
+//! An endpoint that is down, as its owner sees it. `release.rs` tests what release then does.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ impl Account {
         Self { name, customer }
     }
 
-    /// One whose endpoint has failed until its circuit opened.
+    /// An account whose endpoint has failed until its circuit opened.
     async fn down(name: &'static str) -> Self {
         let account = Self::new(name).await;
         RECEIVER.answer(&format!("/{name}"), vec![Answer::status(500); 1_000]);
@@ -59,7 +59,7 @@ impl Account {
         }
     }
 
-    /// The status and the message of the answer to a request for a probe.
+    /// The status and the error message of the reply to a request for a probe.
     async fn probe(&self) -> (u16, Value) {
         let reply = self.customer.send(Method::POST, &format!("{WEBHOOK}/probe"), None).await.unwrap();
         (reply.status, reply.json()["error"]["message"].take())
@@ -86,7 +86,7 @@ async fn a_webhook_whose_endpoint_is_down_shows_since_when_and_how_many_are_held
     let next = time(&webhook["next_probe_at"]);
     assert!(next > Timestamp::now() && next < Timestamp::now() + Duration::from_secs(70), "{webhook}");
 
-    // A retry that comes due is held, too.
+    // A retry that becomes due is held too.
     account.send(10..11).await;
     account.wait_until(|webhook| webhook["held"] == 11).await;
     let received = RECEIVER.received("/acct_down").len();

@@ -1,4 +1,5 @@
-//! Clients that customers generate from `openapi.yaml`, in Python and in TypeScript. Each calls every operation of the API.
+//! Clients that customers generate from `openapi.yaml`, in Python and TypeScript. Each calls every operation of the
+//! API.
 
 use std::{
     collections::BTreeSet,
@@ -23,7 +24,8 @@ fn the_generated_python_client_calls_every_operation() {
     generate.args(["-m", "openapi_python_client", "generate", "--meta", "none", "--overwrite", "--config"]).arg(config);
     generate.arg("--path").arg(openapi()).arg("--output-path").arg(generated.join("nano_client"));
     let said = output(&mut generate);
-    // It knows no YAML, and gives that reply as bytes. Any other warning is of something that it left out.
+    // The generator does not know YAML, and returns that reply as bytes. Any other warning means that it omitted
+    // something.
     let warnings: Vec<_> = said.lines().filter(|line| line.starts_with("WARNING")).collect();
     assert_eq!(warnings, ["WARNING parsing GET /openapi.yaml within public."], "{said}");
 
@@ -63,7 +65,7 @@ fn node(script: &Path) -> Command {
     node
 }
 
-/// The operations that a client called, in an account of its own.
+/// The operations that a client called, in its own account.
 fn called(client: &mut Command, language: &str) -> BTreeSet<String> {
     let account = format!("acct_client_{language}");
     client.args([&STACK.api_url, &key_for(&account).key, &RECEIVER.url(&format!("/{account}"))]);
@@ -79,7 +81,7 @@ fn operations() -> BTreeSet<String> {
     operations.map(str::to_owned).collect()
 }
 
-/// What a command printed, if it succeeded.
+/// The output of a command, on both streams. Panics if it failed.
 fn output(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));

@@ -1,6 +1,7 @@
 //! The customer's console in a real browser, used as a person uses it.
 //!
-//! Where there is no Chromium, these tests say so and pass; `.ci/run` makes sure that there is one.
+//! Without Chromium these tests print that they are skipped, and pass; `.ci/run` makes sure that Chromium is
+//! installed.
 
 mod accessibility;
 mod assets;
@@ -24,7 +25,7 @@ use crate::{RECEIVER, STACK, key_for};
 
 const ENTER: &str = "\u{e007}";
 
-/// Text that would do something wherever it was taken for anything but text.
+/// Text that would have an effect if the console did not treat it as text.
 const HOSTILE: &str = "<script>window.hacked = 1</script><img src=x onerror='hacked = 2'>\u{202e}txt.exe\u{2066}";
 
 async fn sign_in(browser: &Browser, key: &ApiKey) {
@@ -32,7 +33,7 @@ async fn sign_in(browser: &Browser, key: &ApiKey) {
     browser.click("Sign in").await;
 }
 
-/// Has a webhook made whose receiver listens at `/{account}`.
+/// Creates a webhook whose receiver listens at `/{account}`.
 async fn webhook(key: &ApiKey) -> Customer {
     let customer = Customer::new(&STACK, key);
     let url = RECEIVER.url(&format!("/{}", key.account_id));
@@ -41,7 +42,7 @@ async fn webhook(key: &ApiKey) -> Customer {
     customer
 }
 
-/// The first page of the deliveries, once there is this many of them and each is finished.
+/// The first page of the deliveries, once there are this many and none is retrying.
 async fn finished(customer: &Customer, count: usize) -> Vec<Value> {
     for _ in 0..300 {
         let reply = customer.get("/api/v1/webhooks/1/deliveries").await.unwrap().json();
@@ -87,14 +88,14 @@ async fn a_new_user_sees_a_delivery_arrive_and_understands_one_that_fails() {
     browser.click("I have saved it").await;
     assert_eq!(browser.script("return navigator.clipboard.readText()").await, secret);
     browser.read("Nothing yet.").await;
-    assert!(!browser.text().await.contains(&secret), "it is shown once");
+    assert!(!browser.text().await.contains(&secret), "the secret is shown only once");
 
     browser.click("Send test event").await;
     browser.read("your endpoint answered 200").await;
     let received = RECEIVER.received("/acct_console");
     assert!(signature::is_valid(&received[0], &secret));
 
-    // As many failures as the schedule has attempts, and one more for the first look after the repair.
+    // One failure for each attempt of the schedule; the manual retry after the repair succeeds.
     RECEIVER.answer("/acct_console", vec![answer(500, "the database is locked"); 8]);
     browser.click("Send test event").await;
     browser.read("Attempt 1 failed: the endpoint answered 500").await;
@@ -108,7 +109,7 @@ async fn a_new_user_sees_a_delivery_arrive_and_understands_one_that_fails() {
     browser.read("Attempt 9").await;
     browser.read("Delivered").await;
 
-    // What the page says of the last attempt's headers is what the receiver got.
+    // The request headers that the page shows for the last attempt are those that the receiver got.
     let last = RECEIVER.received("/acct_console").pop().unwrap();
     browser.click("compute it").await;
     browser.write("Signing secret", &secret).await;
@@ -121,7 +122,7 @@ async fn a_new_user_sees_a_delivery_arrive_and_understands_one_that_fails() {
     }
 
     browser.click("Webhook 1").await;
-    // The columns of attempts. The charts would show as much, but statistics may miss some.
+    // The columns of attempts. The charts would show the same, but statistics may miss some.
     browser.read("\t9\t").await;
     browser.read("\t1\t").await;
     browser.click("Failed").await;
@@ -183,7 +184,7 @@ async fn hostile_payloads_and_answers_are_text_and_change_nothing() {
     }
     let shown = browser.script("return [...document.querySelectorAll('pre')].map((pre) => pre.textContent)").await;
     let [answered, payload] = [&shown[0], &shown[1]].map(|text| text.as_str().unwrap());
-    // The answer was made safe before it was stored; the payload is as it was sent.
+    // The answer was sanitised before it was stored; the payload is unchanged.
     assert!(answered.starts_with("<script>window.hacked = 1</script>"), "{answered}");
     assert!(payload.contains(r"hacked = 2'>\u202etxt.exe\u2066"), "{payload}");
     assert!(payload.contains(&"B".repeat(100_000)));
@@ -242,7 +243,7 @@ async fn a_key_stays_in_its_tab_and_ends_with_it() {
     assert_eq!(browser.script(kept).await, json!([0, "", ""]));
 }
 
-/// All text has the contrast that WCAG 2.2 asks for at AA, and nothing sticks out of the window.
+/// Finds text without the contrast that WCAG 2.2 requires at AA, and content that extends beyond the window.
 const LEGIBLE: &str = "
     const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
     const rgba = (colour) => {

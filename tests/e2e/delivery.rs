@@ -13,10 +13,10 @@ const SECRET: &str = "your-secret-key";
 
 const DATA: &str = r#"{"url": "https://cdn.example.com/image.png", "credits_charged": 6}"#;
 
-/// Long enough for a wrong delivery to arrive: a right one takes a fraction of it.
+/// Long enough for a wrong delivery to arrive: a correct one takes a fraction of this time.
 const A_WHILE: Duration = Duration::from_secs(3);
 
-/// Registers a path of the receiver for an account; gives the webhook's id.
+/// Registers a path of the receiver for an account, and returns the webhook's id.
 async fn register(account: &str, path: &str, events: &[&str]) -> u64 {
     let webhook = json!({ "url": RECEIVER.url(path), "events": events, "secret_key": SECRET });
     let reply = Customer::new(&STACK, &key_for(account)).post(WEBHOOKS, &webhook).await.unwrap();
@@ -24,7 +24,7 @@ async fn register(account: &str, path: &str, events: &[&str]) -> u64 {
     reply.json()["data"]["id"].as_u64().unwrap()
 }
 
-/// The page's example, as a producer would write it: the order of the fields is its own.
+/// The page's example, as a producer would write it: its fields are in another order.
 fn completion(account: &str, task: &str) -> String {
     format!(
         r#"{{"account_id": "{account}", "task_id": "{task}", "task_type": "image", "status": "completed",
@@ -197,7 +197,7 @@ async fn a_deleted_webhook_gets_no_further_attempt() {
     RECEIVER.wait_for("/deleted", 1, SOON).await.unwrap();
     let customer = Customer::new(&STACK, &key_for("acct_deleted"));
     assert_eq!(customer.delete(&format!("{WEBHOOKS}/{id}")).await.unwrap().status, 200);
-    // The second attempt may have been under way as the webhook was deleted.
+    // The second attempt may have started before the webhook was deleted.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let so_far = RECEIVER.received("/deleted").len();
     tokio::time::sleep(A_WHILE * 2).await;
@@ -227,7 +227,7 @@ async fn a_schedule_that_is_used_up_ends_the_attempts() {
     assert_eq!(RECEIVER.received("/used_up").len(), 8, "the first attempt and the schedule's seven");
 }
 
-/// By these fields Lambda filters and `CloudWatch` sorts; a line without its time counts as one of level INFO.
+/// Lambda filters by these fields and `CloudWatch` sorts by them; a line without a timestamp counts as level INFO.
 #[tokio::test]
 async fn each_attempt_is_a_log_line_with_its_time_and_level() {
     let customer = Customer::new(&STACK, &key_for("acct_logged"));

@@ -1,4 +1,4 @@
-//! The template with every option on, and with all of them off, which is the stack that the other tests share.
+//! The template with every option on, and with every option off, which is the stack that the other tests share.
 
 use std::{
     collections::BTreeSet,
@@ -13,13 +13,13 @@ use crate::{RECEIVER, STACK, folder_of_this_run, mailbox::Mailbox};
 
 const HOST: &str = "hooks.example.com";
 const ACCOUNT: &str = "000000000000";
-/// What the CDN sends, while its secret is being replaced.
+/// The CDN's secrets while one replaces the other.
 const OLD_AND_NEW: &str = "an-old-secret-of-the-cdns,the-new-secret-of-the-cdns";
 const OLD: &str = "an-old-secret-of-the-cdns";
 const NEW: &str = "the-new-secret-of-the-cdns";
 const VERIFY: &str = "x-origin-verify";
 
-/// What is the operator's own, and there before the stack: buses, topics, a VPC, a certificate, a key.
+/// Creates the operator's own resources, which exist before the stack: buses, topics, a VPC, a certificate, a key.
 fn before(aws: &Aws) -> Result<Vec<(&'static str, String)>, Failure> {
     let id = |answer: Value, path: &str| answer.pointer(path).and_then(Value::as_str).unwrap().to_owned();
     for bus in ["pipeline", "owners"] {
@@ -66,7 +66,7 @@ fn everything_on() -> Options {
     }
 }
 
-/// One stack for all of it, since it takes its time to come up.
+/// One stack for all options, because a stack takes long to start.
 #[tokio::test]
 async fn with_every_option_on_the_stack_comes_up_and_each_option_does_what_it_says() {
     let stack = Stack::start(&everything_on(), &|_| {}).unwrap();
@@ -123,7 +123,7 @@ fn half_of_an_option_is_refused_before_anything_is_made() {
     }
 }
 
-/// What is empty or off by default was given for this stack.
+/// No parameter that is empty or off by default has its default in this stack.
 fn every_option_is_on(aws: &Aws) {
     let stacks = aws.call("cloudformation", "DescribeStacks", &json!({ "StackName": Stack::NAME })).unwrap();
     let given: BTreeSet<_> =
@@ -136,7 +136,7 @@ fn every_option_is_on(aws: &Aws) {
     }
 }
 
-/// The routes that need a key, and those that do not.
+/// Checks routes that need a key and routes that do not.
 async fn only_what_comes_through_the_cdn_reaches_the_api(stack: &Stack, key: &ApiKey) {
     let customer = Customer::new(stack, key);
     for path in ["/api/v1/webhooks", "/openapi.yaml", "/console"] {
@@ -220,7 +220,7 @@ async fn the_host_name_leads_to_the_api(stack: &Stack, aws: &Aws) {
     assert!(own_hosts.as_str().unwrap().ends_with(&format!(",{HOST}")), "{own_hosts}");
 }
 
-/// From watch-webhooks over the bus to the topic.
+/// Follows a notification from watch-webhooks over the bus to the topic.
 async fn the_owner_of_a_failing_webhook_is_told(stack: &Stack, aws: &Aws, customer: &Customer) {
     RECEIVER.answer("/owner_is_told", vec![Answer::status(500); 20]);
     let webhook = json!({ "url": RECEIVER.url("/owner_is_told"), "events": ["job.failed"] });

@@ -1,4 +1,4 @@
-//! When the service gives a webhook up, and when it does not.
+//! When the service disables a webhook, and when it does not.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, folder_of_this_run, key_for};
 
-/// Of the first test's own stack, instead of five days.
+/// The setting of the first test's own stack, instead of five days.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 #[tokio::test]
@@ -18,7 +18,8 @@ async fn an_endpoint_that_is_down_for_too_long_is_given_up_and_one_that_takes_a_
         parameters: vec![
             ("DisableAfterSeconds", "4"),
             ("ProbeScheduleSeconds", "1"),
-            // A key for the tables too, so that this half of the template is deployed once. The emulator does not ask for it.
+            // Also sets a key for the tables, so that one test deploys this part of the template. The emulator does
+            // not use the key.
             ("KmsKeyArn", "arn:aws:kms:us-east-1:000000000000:key/0"),
         ],
         schedules_every_seconds: Some(1),
@@ -26,7 +27,7 @@ async fn an_endpoint_that_is_down_for_too_long_is_given_up_and_one_that_takes_a_
     };
     let stack = Stack::start(&options, &|_| {}).unwrap();
     let customer = Customer::new(&stack, &stack.create_api_key("acct_patience").unwrap());
-    // Three failures and a success, again and again; and nothing but failures.
+    // One endpoint repeats three failures and a success; the other always fails.
     let flapping = [500, 500, 500, 200].into_iter().cycle().take(1_000).map(Answer::status);
     RECEIVER.answer("/flapping", flapping);
     RECEIVER.answer("/dead", vec![Answer::status(500); 1_000]);
@@ -51,12 +52,12 @@ async fn an_endpoint_that_is_down_for_too_long_is_given_up_and_one_that_takes_a_
         assert!(start.elapsed() < Duration::from_mins(2), "{dead}");
     };
     assert_eq!(dead["disabled_reason"], "every attempt failed for 4 seconds");
-    assert!(dead["held"].as_u64() >= Some(1), "what waits is not lost: {dead}");
+    assert!(dead["held"].as_u64() >= Some(1), "held deliveries are not lost: {dead}");
     assert_eq!(dead["next_probe_at"], Value::Null);
     let flapping = webhook(1).await;
     assert_eq!(flapping["status"], "active", "{flapping}");
 
-    // The probes have ended.
+    // After this pause the probes have stopped.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let requests = RECEIVER.received("/dead").len();
     tokio::time::sleep(Duration::from_secs(5)).await;

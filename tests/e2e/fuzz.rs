@@ -1,8 +1,8 @@
-//! Requests that nobody should send, to the real functions: through the HTTP API, and as events through Lambda's Invoke,
-//! where what the emulator's gateway would not let through gets to them too.
+//! Sends malformed requests to the real functions: through the HTTP API, and as events through Lambda's Invoke, so
+//! that requests reach them that the emulator's gateway would refuse.
 //!
-//! Whatever comes, the reply is the API's own, in time, and no function panics. The seed is printed; `NANO_FUZZ_SEED` sets
-//! it, and each case is made from the seed and its number alone.
+//! Whatever the request, the reply is the API's own and comes in time, and no function panics. The test prints its
+//! seed; `NANO_FUZZ_SEED` sets it. Each case depends only on the seed and its number.
 
 mod client;
 mod events;
@@ -48,7 +48,7 @@ async fn any_event_of_api_gateway_gets_a_reply_of_the_api() {
     .await;
 }
 
-/// `lambda_http` made a URL of these headers and of the query, and panicked where that was none.
+/// `lambda_http` built a URL from these headers and the query, and panicked if the result was not a URL.
 #[tokio::test]
 async fn what_is_no_url_is_no_concern_of_the_api() {
     let known = known("acct_fuzz_url").await;
@@ -62,15 +62,15 @@ async fn what_is_no_url_is_no_concern_of_the_api() {
     for (path, headers) in cases {
         let mut request = Request::get(path, &known);
         request.headers.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())));
-        // The route has no parameter x, and says so itself.
+        // The route has no parameter `x`, and its reply says so.
         let expected = if path.contains('?') { 400 } else { 200 };
         assert_eq!(request.send(&STACK.api_url).await.map(|answer| answer.status), Ok(expected), "{request}");
     }
 }
 
-/// The runtime refuses what is no event of an HTTP API, and the gateway would then answer in its own words. None of these
-/// can come from a client: API Gateway writes those fields itself, and takes no header that RFC 9110 forbids. The function
-/// lives on.
+/// The runtime refuses an event that is not from an HTTP API, and the gateway would then answer with its own text. No
+/// client can send these events: API Gateway writes those fields itself and refuses headers that RFC 9110 forbids.
+/// The function keeps running.
 #[tokio::test]
 async fn what_only_a_broken_gateway_could_send_is_refused_by_the_runtime() {
     let known = known("acct_fuzz_broken").await;
@@ -95,7 +95,7 @@ async fn what_only_a_broken_gateway_could_send_is_refused_by_the_runtime() {
     }
 }
 
-/// An account with a webhook and a delivery, so that not everything ends with a 404.
+/// An account with a webhook and a delivery, so that not every request ends with a 404.
 async fn known(account: &str) -> Known {
     let key = key_for(account);
     let customer = Customer::new(&STACK, &key);
@@ -109,7 +109,7 @@ async fn known(account: &str) -> Known {
     Known { key: key.key, delivery: arrived[0].header("webhook-id").unwrap().to_owned() }
 }
 
-/// Runs every case, and fails with all that went wrong.
+/// Runs every case, and panics with all failures.
 async fn run<F: Future<Output = (String, Result<u16, String>)>>(name: &str, case: impl Fn(Rng) -> F) {
     let seed = env::var("NANO_FUZZ_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     let cases = stream::iter(0..CASES).map(|number| case(Rng::with_seed(seed.wrapping_add(number))));
@@ -133,21 +133,22 @@ async fn run<F: Future<Output = (String, Result<u16, String>)>>(name: &str, case
     assert_eq!(panic, None, "a function panicked: see the stack's logs");
 }
 
-/// The status of a reply that the API may give: never our fault, in the envelope, with a request id.
-/// What `serde` says, and no customer understands.
+/// Words of serde's error messages, which no customer would understand.
 const WORDS_OF_A_PARSER: &[&str] =
     &[" at line ", " column ", "expected value", "invalid type", "unknown field `", "struct "];
 
+/// Returns the status of a reply that the API may send: not a 5xx, in the envelope, with a request id. Otherwise
+/// returns what is wrong.
 fn judge(answer: &Answer) -> Result<u16, String> {
     let wrong = |what: &str| Err(format!("{what}: {answer}"));
     if answer.header("x-request-id").is_none_or(str::is_empty) {
         return wrong("no x-request-id");
     }
-    // A file of the public routes; no other reply may be cached.
+    // A file of the public routes. No other reply may be cached.
     if answer.status == 200 && answer.header("cache-control").is_some() {
         return Ok(200);
     }
-    // What a person may type who means the console.
+    // The redirect from a path that a person may type to find the console.
     if answer.status == 307 && answer.header("location").is_some_and(|to| to.ends_with("console")) {
         return Ok(307);
     }
@@ -176,7 +177,7 @@ fn judge(answer: &Answer) -> Result<u16, String> {
     if let Some(word) = WORDS_OF_A_PARSER.iter().find(|word| message.contains(**word)) {
         return wrong(&format!("{word:?} in a message"));
     }
-    // What a stranger sends may be quoted, but a message must not grow with it.
+    // A message may quote the request, but must not grow with it.
     if message.len() > 20_000 { wrong("a long message") } else { Ok(answer.status) }
 }
 

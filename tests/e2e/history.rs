@@ -1,4 +1,4 @@
-//! What a customer sees of deliveries, and the retry that a person asks for.
+//! The delivery history that a customer sees, and manual retries.
 
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ impl Account {
         (data["deliveries"].as_array().unwrap().clone(), data["next_cursor"].as_str().map(str::to_owned))
     }
 
-    /// Waits until so many deliveries stand in a state; gives them, newest first.
+    /// Waits until this many deliveries are in a state, and returns them, newest first.
     async fn wait_for(&self, status: &str, count: usize) -> Vec<Value> {
         let start = Instant::now();
         loop {
@@ -125,7 +125,7 @@ async fn a_list_can_be_narrowed_to_a_state() {
     let (rest, end) = account.list(&format!("?status=failed&limit=1&cursor={}", cursor.unwrap())).await;
     assert_ne!(ids(&failed), ids(&rest));
     assert_eq!((failed[0]["attempt_count"].as_u64(), rest.len()), (Some(8), 1));
-    // DynamoDB says that there may be more until a query finds that there is not.
+    // DynamoDB reports that there may be more until a query finds nothing more.
     if let Some(cursor) = end {
         assert!(account.list(&format!("?status=failed&limit=1&cursor={cursor}")).await.0.is_empty());
     }
@@ -158,7 +158,7 @@ async fn a_finished_delivery_can_be_retried_under_its_id_however_often_it_was() 
         assert_eq!((reply.status, reply.text), (202, format!(r#"{{"success":true,"data":{{"id":"{id}"}}}}"#)));
         let received = RECEIVER.wait_for(&account.path, round, SOON).await.unwrap();
         assert!(received.iter().all(|webhook| webhook.header("webhook-id") == Some(&id)));
-        // The next retry has to find the record of this one.
+        // The next retry must find the record of this one.
         let start = Instant::now();
         while account.list("").await.0[0]["attempt_count"] != round {
             assert!(start.elapsed() < SOON);
@@ -218,7 +218,7 @@ async fn another_accounts_history_looks_like_none() {
 #[tokio::test]
 async fn a_410_disables_the_webhook_and_holds_what_waits_until_it_is_enabled() {
     let account = Account::with_webhook("acct_gone").await;
-    // Late enough for the 410 to have disabled the webhook.
+    // So late that the 410 disables the webhook first.
     let first = Answer { headers: vec![("retry-after", "8".into())], ..Answer::status(500) };
     RECEIVER.answer(&account.path, [first, Answer::status(410)]);
     account.send(1..2).await;

@@ -1,5 +1,5 @@
-//! What hostile receivers come to in the whole stack: in the history, in the dispatcher's memory, and in what happens
-//! next. The rest of their rows stand in the test binary `hostile`, where one attempt is looked at closely.
+//! The effects of hostile receivers on the whole stack: on the history, on the dispatcher's memory, and on the next
+//! attempt. The test binary `hostile` has the other cases and looks at single attempts in detail.
 
 use std::{
     sync::LazyLock,
@@ -17,7 +17,7 @@ use crate::{STACK, folder_of_this_run, key_for};
 static HOSTILE: LazyLock<Hostile> =
     LazyLock::new(|| Hostile::start(&folder_of_this_run()).unwrap_or_else(|failure| panic!("{failure}")));
 
-/// What one of a debug build's dispatchers may have at most, in KiB. Ten gibibytes are offered to it.
+/// How much memory a dispatcher of a debug build may use at most, in KiB. The test offers it ten gibibytes.
 const FLAT: u64 = 48 * 1024;
 
 /// An account with webhooks.
@@ -43,7 +43,7 @@ impl Account {
         Producer::new(&STACK).send(completion).await.unwrap();
     }
 
-    /// Waits until a webhook has so many deliveries in this state; gives the newest as the customer sees it.
+    /// Waits until a webhook has this many deliveries in this state, and returns the newest as the customer sees it.
     async fn delivery(&self, webhook: usize, status: &str, count: usize) -> Value {
         let path = format!("/api/v1/webhooks/{webhook}/deliveries");
         let start = Instant::now();
@@ -60,7 +60,7 @@ impl Account {
     }
 }
 
-/// Each attempt's outcome and status.
+/// Each attempt's outcome and HTTP status.
 fn attempts(delivery: &Value) -> Vec<(&str, Option<u64>)> {
     let attempts = delivery["attempts"].as_array().unwrap().iter();
     attempts.map(|attempt| (attempt["outcome"].as_str().unwrap(), attempt["http_status"].as_u64())).collect()
@@ -134,7 +134,7 @@ async fn neither_a_redirect_nor_304_is_success_and_204_is() {
     account.complete("task_1").await;
     let delivery = account.delivery(1, "delivered", 1).await;
     assert_eq!(attempts(&delivery), [("http", Some(301)), ("http", Some(304)), ("http", Some(204))]);
-    assert!(HOSTILE.heard("/elsewhere").is_empty(), "the other place hears nothing");
+    assert!(HOSTILE.heard("/elsewhere").is_empty(), "the redirect's target gets no request");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_strange_body_is_in_the_history_as_safe_text() {
     let account = Account::with_webhooks("acct_strange", &[HOSTILE.on("/strange", behaviours)]).await;
     account.complete("task_1").await;
     let delivery = account.delivery(1, "delivered", 1).await;
-    assert_eq!(attempts(&delivery), [("http", Some(200))], "that it was reset after the status changes nothing");
+    assert_eq!(attempts(&delivery), [("http", Some(200))], "a reset after the status changes nothing");
     assert_eq!(delivery["attempts"][0]["response"], "\u{FFFD}\u{FFFD}[2J\u{FFFD} €\n");
 }
 
@@ -162,8 +162,8 @@ async fn an_untrusted_certificate_is_explained_and_tried_again() {
 
 #[tokio::test]
 async fn a_used_connection_that_dies_costs_no_attempt_and_is_in_the_history() {
-    // Which dispatcher takes a delivery, and whether it still has a connection, is not for a test to choose; but of many
-    // some come over a used one, on a busy machine not at once.
+    // A test cannot choose which dispatcher takes a delivery and whether it still has a connection. Of many
+    // deliveries some use an old connection; on a busy machine that takes several tries.
     for account in ["acct_dies_1", "acct_dies_2", "acct_dies_3", "acct_dies_4", "acct_dies_5"] {
         if second_deliveries_over_used_connections(account).await > 0 {
             return;
@@ -172,8 +172,8 @@ async fn a_used_connection_that_dies_costs_no_attempt_and_is_in_the_history() {
     panic!("no delivery came over a used connection");
 }
 
-/// Delivers twice to each of ten webhooks. The connection of the second delivery is reset. Gives how many of those were
-/// used ones, after checking that they, and no others, cost no attempt.
+/// Delivers twice to each of ten webhooks, and resets the connection of the second delivery. Asserts that exactly the
+/// resets of used connections cost no attempt, and returns how many there were.
 async fn second_deliveries_over_used_connections(account: &'static str) -> usize {
     let paths: Vec<String> = (0..10).map(|at| format!("/{account}/{at}")).collect();
     let urls: Vec<String> =

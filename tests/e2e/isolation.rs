@@ -1,7 +1,7 @@
-//! No account sees, changes or hears what is another's. Here stands what the API's routes must not do for a stranger, in
-//! [`events`] what fan-out and the dispatcher must not.
+//! No account sees, changes or receives anything of another. This file tests the API's routes with a stranger's
+//! requests; [`events`] tests fan-out and the dispatcher.
 //!
-//! The accounts have webhooks of the same numbers, so that a look-up by number alone would be found out.
+//! The accounts' webhooks have the same numbers, so that the tests would detect a look-up by number alone.
 
 mod events;
 
@@ -21,8 +21,8 @@ const WEBHOOKS: &str = "/api/v1/webhooks";
 const UNAUTHORIZED: &str =
     r#"{"success":false,"error":{"code":"unauthorized","message":"Invalid or missing API key"}}"#;
 
-/// Every route that needs a key, with the query and the body of a request that its owner could make. In this order, since
-/// strangers change what is theirs on the way: what deletes and creates comes last.
+/// Every route that needs a key, with the query and the body of a request that its owner could make. The order
+/// matters, because the strangers change their own webhooks on the way: the routes that delete and create come last.
 pub(crate) const WITH_KEY: [(&str, &str, &str); 14] = [
     ("GET /api/v1/webhooks", "", ""),
     ("GET /api/v1/webhooks/{id}", "", ""),
@@ -40,7 +40,7 @@ pub(crate) const WITH_KEY: [(&str, &str, &str); 14] = [
     ("$default", "", ""),
 ];
 
-/// Every route that does not, with a path of it and the reason.
+/// Every route that needs no key, with one of its paths and the reason.
 const WITHOUT_KEY: [(&str, &str, &str); 4] = [
     ("GET /openapi.yaml", "/openapi.yaml", "it describes the API, and who reads it has no key yet"),
     ("GET /docs", "/docs", "it is the same, to be read by a person"),
@@ -50,7 +50,7 @@ const WITHOUT_KEY: [(&str, &str, &str); 4] = [
 
 const CREATE: &str = r#"{"url":"https://your-server.com/","events":["job.failed"],"secret_key":"your-secret-key"}"#;
 
-/// What a request names.
+/// The names in a request's path, query and headers.
 struct Names {
     webhook: u64,
     delivery: String,
@@ -58,7 +58,7 @@ struct Names {
     idempotency_key: &'static str,
 }
 
-/// A route's method and path, with these names in it.
+/// The method and the path of a request to a route, with these names filled in.
 fn line(route: &str, query: &str, names: &Names) -> (Method, String) {
     let (method, path) = if route == "$default" { ("GET", "/nowhere/{id}") } else { route.split_once(' ').unwrap() };
     let path = format!("{path}{query}")
@@ -87,7 +87,8 @@ fn every_route_of_the_template_is_in_a_table_here() {
     assert_eq!(routes.collect::<BTreeSet<_>>(), tabled);
 }
 
-/// The victim: three webhooks that have heard of two tasks, and every name that a stranger could have got hold of.
+/// The victim: an account with three webhooks that received two tasks, and every name that a stranger could have
+/// obtained.
 struct Victim {
     account: &'static str,
     customer: Customer,
@@ -149,7 +150,7 @@ impl Victim {
         reply.json()["data"].clone()
     }
 
-    /// What belongs to one of its webhooks.
+    /// The names that belong to one of its webhooks.
     async fn names(&self, webhook: u64) -> Names {
         let page = self.data(&format!("{WEBHOOKS}/{webhook}/deliveries?limit=1")).await;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -157,7 +158,7 @@ impl Victim {
         Names { webhook, delivery, cursor, idempotency_key: "victims-idempotency-key" }
     }
 
-    /// Everything that it can see of itself.
+    /// Everything that the victim can see of its own account.
     async fn snapshot(&self) -> Vec<Value> {
         let mut seen = vec![self.data(WEBHOOKS).await];
         for number in 1..=3 {
@@ -172,7 +173,7 @@ impl Victim {
         seen
     }
 
-    /// Its webhooks have heard of its own tasks and of nothing else, and still sign with the secrets they always had.
+    /// Asserts that its webhooks received its own tasks and nothing else, and still sign with their original secrets.
     async fn assert_unharmed(&self, before: &[Value]) {
         assert_eq!(self.snapshot().await, before);
         self.complete("victims_task_3").await;
@@ -210,7 +211,7 @@ async fn no_route_lets_anybody_in_without_a_valid_key() {
         Some(format!("Bearer  {key}")),
         Some(format!("Basic {key}")),
         Some(key.clone()),
-        // What the gateway makes of two headers.
+        // The value that the gateway makes of two headers.
         Some(format!("Bearer {key},Bearer {key}")),
     ];
     for (route, query, body) in WITH_KEY {
@@ -245,12 +246,12 @@ fn revoke_newest_key(account: &str) {
     STACK.operator(&["keys", "revoke", "--yes", newest["id"].as_str().unwrap()]).unwrap();
 }
 
-/// Two strangers with the same webhooks of their own make the same requests. The first does before the victim's account is
-/// there, and names what is nobody's; the second names what is the victim's. If their replies differ in anything, the
-/// victim's things can be told from those that do not exist.
+/// Two strangers with the same webhooks of their own make the same requests. The first one makes them before the
+/// victim's account exists, and names things that do not exist. The second one names the victim's. If any reply
+/// differs, a stranger can tell the victim's things from things that do not exist.
 #[tokio::test]
 async fn what_is_another_accounts_is_answered_like_what_is_nobodys() {
-    // A number that the strangers do not have, and one that everybody has.
+    // A webhook number that the strangers do not have, and one that every account has.
     let nobodys = [9, 1].map(|webhook| Names {
         webhook,
         delivery: "01JFSKR5R00000000000000000".into(),
@@ -277,7 +278,7 @@ async fn what_is_another_accounts_is_answered_like_what_is_nobodys() {
 /// A reply's status, text and headers.
 type Said = (u16, String, BTreeMap<String, String>);
 
-/// What every route says of each of these names, by the route.
+/// The replies of every route to a request with each of these names, with the request.
 async fn ask_for_all(customer: &Customer, names: &[Names]) -> Vec<(String, Said)> {
     let mut said = Vec::new();
     for names in names {
@@ -300,7 +301,7 @@ async fn stranger(account: &str) -> Customer {
     customer
 }
 
-/// What is said, without the names that were asked for and what differs from request to request.
+/// The reply, without the names that the request contained and without values that differ between requests.
 async fn ask(customer: &Customer, route: &str, query: &str, body: &str, names: &Names) -> Said {
     let (method, path) = line(route, query, names);
     let key = [("idempotency-key", names.idempotency_key)];
@@ -312,7 +313,7 @@ async fn ask(customer: &Customer, route: &str, query: &str, body: &str, names: &
     (reply.status, without_ids(&text), headers.filter(|(name, _)| !own.contains(&name.as_str())).collect())
 }
 
-/// Delivery ids are echoed, a test event's is made up each time, and an hour is the present one.
+/// Replaces ids and hours: delivery ids are echoed, each test event has a new id, and an hour is the present one.
 fn without_ids(text: &str) -> String {
     let is_id =
         |word: &&str| word.len() == 26 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! Somebody who is told things by a topic: a queue that is subscribed to it, as a mail address would be.
+//! A recipient of a topic's messages: a queue that is subscribed to it, as a mail address would be.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,12 +8,13 @@ use std::{
 use harness::{Aws, Failure, SOON};
 use serde_json::{Value, json};
 
-/// What came so far.
+/// The messages received so far.
 #[derive(Default)]
 pub(crate) struct Mailbox(Mutex<Vec<Value>>);
 
 impl Mailbox {
-    /// Makes a topic that the mailbox hears of; gives its ARN. `services` may publish to it, besides its own account.
+    /// Creates a topic to which the mailbox is subscribed, and returns its ARN. `services` may publish to it, in
+    /// addition to its own account.
     pub(crate) fn subscribe(aws: &Aws, topic: &str, services: &[&str]) -> Result<String, Failure> {
         let topic = aws.call("sns", "CreateTopic", &json!({ "Name": topic }))?["TopicArn"].take();
         let allow = |services: Value, action: &str, resource: &Value| {
@@ -34,7 +35,7 @@ impl Mailbox {
         Ok(topic.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Waits for a message of which this is true.
+    /// Waits for a message that meets this condition, and returns it.
     pub(crate) async fn wait_for(&self, aws: &Aws, is_it: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         loop {
@@ -48,7 +49,7 @@ impl Mailbox {
         }
     }
 
-    /// Everything that came so far.
+    /// All messages received so far.
     pub(crate) fn all(&self, aws: &Aws) -> Vec<Value> {
         self.read(aws);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

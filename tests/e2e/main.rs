@@ -1,6 +1,6 @@
-//! The end-to-end tests: one module for each flow, all against one stack that they share.
+//! The end-to-end tests: one module for each flow, all against one shared stack.
 //!
-//! A test talks to the stack only as a customer, a producer or a receiver would. It takes an account of its own, so that
+//! A test uses the stack only as a customer, a producer or a receiver would. Each test has its own account, so that
 //! tests can run at the same time.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
@@ -43,13 +43,13 @@ use std::{fs, path::PathBuf, sync::LazyLock};
 use harness::{ApiKey, Options, Receiver, Stack, workspace};
 use rustix::process::{Pid, test_kill_process};
 
-/// The stack under test. It comes up with the first test that needs it and ends with the process.
+/// The stack under test. It starts with the first test that needs it and ends with the process.
 static STACK: LazyLock<Stack> = LazyLock::new(|| {
     let options = Options { folder: folder_of_this_run(), schedules_every_seconds: Some(2), ..Options::default() };
     Stack::start(&options, &|step| eprintln!("{step} …")).unwrap_or_else(|failure| panic!("{failure}"))
 });
 
-/// The receiver that all tests share; each test listens on paths of its own.
+/// The receiver that all tests share; each test uses its own paths.
 static RECEIVER: LazyLock<Receiver> = LazyLock::new(|| Receiver::start().unwrap_or_else(|failure| panic!("{failure}")));
 
 /// A key for a test's account.
@@ -57,7 +57,8 @@ fn key_for(account_id: &str) -> ApiKey {
     STACK.create_api_key(account_id).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-/// `target/e2e/<process id>`: two runs at the same time do not meet there. Removes what ended runs left behind.
+/// Returns `target/e2e/<process id>`, so that two runs at the same time use different folders. Removes the folders of
+/// runs that have ended.
 fn folder_of_this_run() -> PathBuf {
     let runs = workspace().join("target/e2e");
     for run in fs::read_dir(&runs).into_iter().flatten().flatten() {

@@ -1,4 +1,4 @@
-//! What the operator sees of a webhook and of a completion without looking for it: notifications on their event bus, and traces.
+//! What the operator receives about webhooks and completions: notifications on their event bus, and traces.
 
 use std::{
     net::UdpSocket,
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
 
-/// Stands in for X-Ray's daemon.
+/// Takes the place of X-Ray's daemon.
 static DAEMON: LazyLock<UdpSocket> = LazyLock::new(|| UdpSocket::bind("127.0.0.1:0").unwrap());
 
-/// A stack whose operator wants to know: after two seconds of failures, not after an hour.
+/// A stack whose operator is notified after two seconds of failures instead of an hour.
 static OBSERVED: LazyLock<Stack> = LazyLock::new(|| {
     let options = Options {
         folder: folder_of_this_run().join("observed"),
@@ -54,7 +54,7 @@ async fn send(account: &str, tasks: std::ops::Range<usize>) {
     Producer::new(&OBSERVED).send_all(&messages).await.unwrap();
 }
 
-/// The names of the news of an account, in the order in which they came.
+/// The names of the notifications about an account, in the order in which they arrived.
 fn news_of(mail: &[Value], account: &str) -> Vec<String> {
     let of_account = mail.iter().filter(|mail| mail["detail"]["account_id"] == account);
     of_account.map(|mail| mail["detail-type"].as_str().unwrap().to_owned()).collect()
@@ -63,7 +63,8 @@ fn news_of(mail: &[Value], account: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_operator_hears_once_of_each_change_of_a_webhook() {
     let (customer, aws, mailbox) = (customer("acct_news"), OBSERVED.aws().unwrap(), Mailbox::default());
-    // Four deliveries, too few to open the circuit, fail in several dispatchers for longer than two seconds. Then all succeed.
+    // Four deliveries, too few to open the circuit, fail in several dispatchers for longer than two seconds. Then all
+    // succeed.
     RECEIVER.answer("/acct_news", vec![Answer::status(503); 16]);
     register(&customer, "/acct_news").await;
     send("acct_news", 0..4).await;
@@ -74,7 +75,7 @@ async fn the_operator_hears_once_of_each_change_of_a_webhook() {
     assert_eq!(failing["url"], RECEIVER.url("/acct_news"));
     assert_eq!(failing["last_attempt"]["message"], "the endpoint answered 503");
     assert!(failing["failing_since"].is_string() && failing["consecutive_failures"].as_u64() > Some(1), "{failing}");
-    // Whatever comes a second time comes soon.
+    // A duplicate notification would arrive within this time.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(news_of(&mailbox.all(&aws), "acct_news"), ["webhook.failing", "webhook.recovered"]);
 
@@ -101,7 +102,7 @@ async fn the_operator_hears_once_of_each_change_of_a_webhook() {
     what_nobody_sent_is_sent_with_the_next_record(&aws, &mailbox).await;
 }
 
-/// A webhook as watch-webhooks leaves it if it dies after it has stored that it is sending a notification.
+/// Stores the state of a webhook if watch-webhooks dies after it stored that it is sending a notification.
 async fn what_nobody_sent_is_sent_with_the_next_record(aws: &Aws, mailbox: &Mailbox) {
     let customer = customer("acct_unsent");
     register(&customer, "/acct_unsent").await;
@@ -167,14 +168,14 @@ fn traceparent(received: &Received) -> &str {
     received.header("traceparent").unwrap()
 }
 
-/// So many segments of a trace, in the order in which they began.
+/// Waits for this many segments of a trace, and returns them in the order in which they began.
 fn segments_of(root: &str, count: usize) -> Vec<Value> {
     DAEMON.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let (mut segments, mut datagram) = (Vec::new(), vec![0; 65_536]);
     while segments.len() < count {
         let length = DAEMON.recv(&mut datagram).expect("a segment comes in time");
         let text = std::str::from_utf8(&datagram[..length]).unwrap();
-        let (header, segment) = text.split_once('\n').expect("a header stands on a line of its own");
+        let (header, segment) = text.split_once('\n').expect("the header is on its own line");
         assert_eq!(serde_json::from_str::<Value>(header).unwrap(), json!({ "format": "json", "version": 1 }));
         let segment: Value = serde_json::from_str(segment).unwrap();
         if segment["trace_id"] == root {

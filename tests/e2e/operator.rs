@@ -1,4 +1,4 @@
-//! The operator's command: everything that it can do, once, by the real binary against a real stack.
+//! The operator's command: everything that it can do, once, with the real binary against a real stack.
 
 mod dead_letters;
 mod doctor;
@@ -17,7 +17,7 @@ fn ask(stack: &Stack, arguments: &[&str]) -> Said {
     stack.ask_operator(arguments, "").unwrap()
 }
 
-/// What a command printed that succeeded, with `--json`.
+/// The JSON that a command prints with `--json`. Panics if the command fails.
 fn json_of(stack: &Stack, arguments: &[&str]) -> Value {
     let said = ask(stack, &[arguments, &["--json"]].concat());
     assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
@@ -25,7 +25,8 @@ fn json_of(stack: &Stack, arguments: &[&str]) -> Value {
     said.json()
 }
 
-/// Asserts that a command failed with this code and said this, on standard error and nothing on standard output.
+/// Asserts that a command failed with this exit code, printed these words to standard error, and nothing to standard
+/// output.
 #[track_caller]
 fn assert_refused(said: &Said, code: i32, words: &str) {
     assert_eq!((said.code, said.out.as_str()), (Some(code), ""), "{said:?}");
@@ -83,7 +84,7 @@ async fn a_completion_arrives_with_characters_that_sqs_refuses_and_the_command_w
     let received = RECEIVER.wait_for("/acct_op_odd", 2, SOON).await.unwrap();
     assert!(String::from_utf8_lossy(&received[1].body).contains(r#""seed":6687881544318118000,"#));
 
-    // What is no JSON has no escapes: it goes as it is, or not at all.
+    // Text that is not JSON has no escapes: SQS takes it unchanged or refuses it.
     assert_eq!(ask(&STACK, &["completions", "send", "--unchecked", "{\u{fffe}"]).code, Some(1));
 }
 

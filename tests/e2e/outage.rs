@@ -1,5 +1,5 @@
-//! An endpoint that is down: its circuit opens, what comes is held, probes find out when it is back, and then everything that was
-//! held is delivered.
+//! An endpoint that is down: its circuit opens, deliveries are held, probes find out when it is up again, and then
+//! all held deliveries are sent.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use crate::{RECEIVER, folder_of_this_run};
 
-/// A stack whose circuits open after three failures of two events, and where a minute of release takes a second.
+/// A stack whose circuits open after three failures of two events, and whose release runs every second instead of
+/// every minute.
 struct World {
     stack: Stack,
     customer: Customer,
@@ -60,7 +61,7 @@ impl World {
         self.customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"].take()
     }
 
-    /// Waits until the webhook looks like this.
+    /// Waits until the webhook meets this condition.
     async fn wait_until(&self, looks: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         loop {
@@ -129,7 +130,7 @@ async fn an_endpoint_that_is_down_gets_probes_alone_and_everything_when_it_is_ba
     world.wait_for("delivered", 44).await;
 }
 
-/// With no dispatcher, and with a table that takes nothing.
+/// Without a dispatcher, and with a table that refuses writes.
 #[tokio::test]
 async fn what_is_for_an_endpoint_that_is_down_is_held_without_a_message() {
     let faults = Faults::start(11).unwrap();

@@ -1,5 +1,5 @@
-//! The producers of `docs/producers/` as an operator would run them, with the policy that is shown beside them, and through a
-//! network on which calls and parts of batches fail.
+//! The producers of `docs/producers/`, run as an operator would run them: with the policy that is shown beside them,
+//! and through a network in which calls and parts of batches fail.
 
 mod programs;
 
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use self::programs::{Program, aws, environment_of_a_producer};
 use crate::{RECEIVER, STACK, key_for};
 
-/// More than a few batches, so that there is a batch for everything that can go wrong.
+/// Several batches, so that every kind of failure affects one.
 const TASKS: usize = 45;
 
-/// The completions that a pipeline has to tell of, one a line. Some are large: ten of them fit into no batch.
+/// The completions that a pipeline has to send, one per line. Some are so large that no batch can hold ten of them.
 fn completions(account: &str) -> Vec<Value> {
     let completion = |task: usize| {
         let large = if (10..18).contains(&task) { "x".repeat(200_000) } else { String::new() };
@@ -37,7 +37,7 @@ async fn customer_with_webhook(account: &str) -> Customer {
     customer
 }
 
-/// Waits for a webhook of each completion, and holds it to what was sent.
+/// Waits for a webhook for each completion, and compares it with the completion.
 async fn each_arrives(account: &str, completions: &[Value]) {
     let start = Instant::now();
     let mut expected: BTreeMap<&str, &Value> =
@@ -52,27 +52,27 @@ async fn each_arrives(account: &str, completions: &[Value]) {
                 assert_eq!(body[field], sent[field], "{field}");
             }
         }
-        assert!(start.elapsed() < SOON, "{account} never heard of {:?}", expected.keys());
+        assert!(start.elapsed() < SOON, "{account} did not receive {:?}", expected.keys());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
-/// How many events the customer has heard of.
+/// How many events the customer has received.
 async fn deliveries(customer: &Customer) -> usize {
     let reply = customer.get("/api/v1/webhooks/1/deliveries?limit=100").await.unwrap().json();
     let deliveries = reply["data"]["deliveries"].as_array().unwrap().clone();
     deliveries.iter().map(|delivery| delivery["id"].to_string()).collect::<BTreeSet<_>>().len()
 }
 
-/// Runs a producer through a network that loses a good part of its calls: set after set of tasks, until one was sent in a
-/// single run in which a batch failed in part. What the program did not send again then is missing. After that the same set
-/// once more, as after a crash that left it unsure.
+/// Runs a producer through a network that loses many of its calls: one set of tasks after another, until a single run
+/// sends a whole set although a batch failed in part. If the program did not send the failed part again, a task is
+/// missing. It then sends the same set once more, as after a crash.
 async fn tells_of_every_task_once(name: &str, seed: u64) {
     let Some(program) = Program::named(name) else { return };
     let faults = Faults::start(seed).unwrap();
     let endpoint = faults.before(&STACK).to_owned();
     faults.take_down();
-    // EventBridge's answers are not understood by the proxy: of its calls the whole fails, or nothing.
+    // The proxy does not understand EventBridge's answers: it fails whole calls only.
     let met = |faults: &Faults| {
         let counts = faults.counts().faults;
         if name == "eventbridge.py" { counts.values().sum() } else { counts.get(&Fault::Partial).copied().unwrap_or(0) }
@@ -119,7 +119,7 @@ async fn tells_of_every_task_once(name: &str, seed: u64) {
     }
 }
 
-/// What is in the batches that a producer sent.
+/// The entries of all batches that a producer sent.
 fn entries(faults: &Faults) -> Vec<Value> {
     let calls = faults.taken_down().into_iter().filter(|(operation, _)| operation != "ReceiveMessage");
     let calls = calls.map(|(_, body)| serde_json::from_str::<Value>(&body).unwrap());
@@ -180,7 +180,7 @@ async fn the_state_machine_tells_how_its_job_ended() {
     let arn = machine["arn"].as_str().unwrap();
     let outcomes = [
         ("drawn", "completed", json!({ "url": "https://cdn.example.com/image.png", "credits_charged": 6 })),
-        // What the emulator calls the exception; AWS gives its own name, ValueError.
+        // The emulator's name for the exception; AWS reports its own name, ValueError.
         ("refused", "failed", json!({ "error": "Runtime.HandlerError" })),
     ];
     for (prompt, status, data) in outcomes {

@@ -1,4 +1,4 @@
-//! The receivers that customers are shown, `docs/receivers/`, each against real deliveries and against forged ones.
+//! The receivers that `docs/receivers/` shows to customers, each against real deliveries and against forged ones.
 
 mod programs;
 
@@ -18,11 +18,11 @@ use crate::{STACK, key_for};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 
-/// What every receiver here was given as its secret. Most of the published vectors have it too.
+/// The secret of every receiver here. Most of the published vectors have it too.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// One of each, for all tests, where its language is installed. Says once which are not.
+/// One program of each kind whose language is installed, shared by all tests. Reports the missing ones once.
 static PROGRAMS: LazyLock<Vec<Program>> = LazyLock::new(|| {
     let (mut running, mut missing) = (Vec::new(), Vec::new());
     for name in names() {
@@ -47,7 +47,7 @@ fn names() -> Vec<String> {
     names
 }
 
-/// An account whose webhooks are the programs', one each in their order, so that one completion goes to all of them.
+/// An account with one webhook for each program, in the programs' order, so that one completion goes to all of them.
 struct Account {
     id: &'static str,
     customer: Customer,
@@ -79,7 +79,7 @@ impl Account {
         Producer::new(&STACK).send(completion).await.unwrap();
     }
 
-    /// Waits until each webhook has so many deliveries; gives them, by program.
+    /// Waits until each webhook has this many deliveries, and returns them by program.
     async fn deliveries(&self, count: usize) -> Vec<(&'static Program, Vec<Value>)> {
         let start = Instant::now();
         let mut found = Vec::new();
@@ -100,7 +100,7 @@ impl Account {
     }
 }
 
-/// A request as anybody on the internet can send it; gives the status and the text of the answer.
+/// Sends a request as anybody on the internet can; returns the status and the text of the answer.
 async fn post(client: &reqwest::Client, program: &Program, headers: &[(&str, &[u8])], body: &[u8]) -> (u16, String) {
     let mut request = client.post(&program.url).header("content-type", "application/json").body(body.to_vec());
     for (name, value) in headers {
@@ -116,7 +116,7 @@ fn event(task: &str) -> String {
     )
 }
 
-/// The time, once the programs are there: to install what they need can take minutes.
+/// The time after the programs have started: installing their packages can take minutes.
 fn now() -> u64 {
     LazyLock::force(&PROGRAMS);
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
@@ -188,7 +188,7 @@ async fn every_receiver_takes_deliveries_with_either_secret_until_the_overlap_en
     }
 }
 
-/// A request that a stranger sends, and the reason for which it is refused, if it is.
+/// A request that a stranger sends, and the reason for which it must be refused, if any.
 struct Case {
     name: &'static str,
     timestamp: String,
@@ -204,7 +204,7 @@ fn forgeries(now: u64) -> Vec<Case> {
     let sign = |timestamp: u64| signature::page_of(&timestamp.to_string(), body.as_bytes(), SECRET);
     let (good, tampered) = (sign(now), body.replace("1.5", "9.5"));
     let (head, tail) = body.split_once('.').unwrap();
-    // Each with time to spare, for a machine that has other things to do.
+    // All with a margin, for a busy machine.
     let (nearly_late, late, early, milliseconds) = (now - 200, now - 360, now + 360, now * 1000 + 1);
     let beyond_ascii = [b"v1=", [0xE9; 64].as_slice()].concat();
     let another = signature::page_of(&now.to_string(), body.as_bytes(), OTHER_SECRET);
@@ -222,7 +222,7 @@ fn forgeries(now: u64) -> Vec<Case> {
         ("half a signature", now.to_string(), bytes(&good[..35]), &body, SIGNATURE),
         ("no signature", now.to_string(), bytes(""), &body, SIGNATURE),
         ("a signature beyond ASCII", now.to_string(), beyond_ascii, &body, SIGNATURE),
-        // The signed bytes are the same: the first dot is where the sender put it, if the time is a number.
+        // The signed bytes are the same: the first dot is the sender's separator only if the time must be a number.
         ("a time with a part of the body", format!("{now}.{head}"), bytes(&good), tail, TIME),
     ];
     let case = |(name, timestamp, signature, body, reason): (_, _, _, &str, _)| Case {
@@ -344,7 +344,7 @@ async fn no_receiver_trusts_an_empty_secret() {
     }
 }
 
-/// Their time is long past, which a receiver says only of what is signed as it should be.
+/// The vectors' time is long past. A receiver reports that only if the signature is right.
 #[tokio::test]
 async fn every_receiver_agrees_with_the_published_vectors() {
     let vectors = fs::read_to_string(workspace().join("docs/signature-vectors.json")).unwrap();

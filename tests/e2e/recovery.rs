@@ -1,4 +1,4 @@
-//! What a crash costs: nothing but time.
+//! A crash costs time and nothing else.
 
 use std::{
     collections::HashSet,
@@ -12,11 +12,11 @@ use crate::{RECEIVER, folder_of_this_run};
 
 const SECRET: &str = "your-secret-key";
 
-/// The dispatcher is killed while all of a batch's requests are at the receiver, which has seen each webhook and answers
-/// none in time: the worst moment, since the outcomes are lost.
+/// The test kills the dispatcher while all requests of a batch are at the receiver, which has read each and answers
+/// none in time. That is the worst moment, because the outcomes are lost.
 #[tokio::test]
 async fn killing_the_dispatcher_in_the_middle_of_a_batch_loses_nothing() {
-    // A stack of its own: the others' deliveries would be delayed too.
+    // On its own stack: the kill would also delay other tests' deliveries.
     let options = Options { folder: folder_of_this_run().join("recovery"), ..Options::default() };
     let stack = Stack::start(&options, &|_| {}).unwrap();
     let customer = Customer::new(&stack, &stack.create_api_key("acct_killed").unwrap());
@@ -46,8 +46,8 @@ async fn killing_the_dispatcher_in_the_middle_of_a_batch_loses_nothing() {
     assert_eq!(delivered["data"]["deliveries"].as_array().unwrap().len(), 10);
 }
 
-/// The dispatcher of this stack has three seconds for a batch, less than the endpoint takes: its answer is never heard. That
-/// is our lack of time, so the delivery comes back and shows no attempt for it.
+/// The dispatcher of this stack has three seconds for a batch, and the endpoint takes longer, so the dispatcher never
+/// sees its answer. That is our fault: the delivery comes back, and its history shows no attempt.
 #[tokio::test]
 async fn what_a_batch_has_no_time_for_comes_back_and_costs_no_attempt() {
     let options = Options {
@@ -72,8 +72,9 @@ async fn what_a_batch_has_no_time_for_comes_back_and_costs_no_attempt() {
     assert_eq!((delivery["status"].as_str(), delivery["attempt_count"].as_u64()), (Some("delivered"), Some(1)));
 }
 
-/// A write that was done and whose answer was lost is repeated, and then finds the secret changed: by itself. A client that
-/// is alone must never hear that somebody else rotated the secret, since it would not see the one that signs now.
+/// If the answer to a successful write is lost, the client repeats the write, and the repetition finds the secret
+/// changed by the first one. A client that rotates alone must never get the answer that somebody else rotated the
+/// secret: it would not learn the secret that now signs.
 #[tokio::test]
 async fn a_lost_answer_does_not_lose_the_secret_that_a_rotation_made() {
     let faults = Faults::start(5).unwrap();
@@ -92,8 +93,8 @@ async fn a_lost_answer_does_not_lose_the_secret_that_a_rotation_made() {
     assert!(lost > 0, "no answer was lost");
 }
 
-/// The tables show nothing yet of what was written a moment ago, to who does not ask for consistency; here the moment does
-/// not end. A webhook that was just made hears of its first task all the same, and what was recorded stays recorded.
+/// Eventually consistent reads never see recent writes here. A webhook that was just created still receives its first
+/// task, and everything that was recorded stays recorded.
 #[tokio::test]
 async fn a_table_that_lags_behind_loses_nothing_and_cancels_nothing() {
     let faults = Faults::start(6).unwrap();
@@ -118,7 +119,7 @@ async fn a_table_that_lags_behind_loses_nothing_and_cancels_nothing() {
     RECEIVER.wait_for("/lag", 1, Duration::from_secs(30)).await.unwrap();
 
     let lagged = || faults.counts().faults.get(&Fault::Lagging).copied();
-    assert_eq!(lagged(), Some(1), "the webhook was not there at the first look");
+    assert_eq!(lagged(), Some(1), "the first read did not find the webhook");
     faults.lag("-deliveries");
     RECEIVER.answer("/lag", [503, 200, 200, 200].map(Answer::status));
     producer.send(completion("task_2")).await.unwrap();
@@ -129,7 +130,7 @@ async fn a_table_that_lags_behind_loses_nothing_and_cancels_nothing() {
     assert_eq!(customer.post(&format!("{path}/retry"), &json!({})).await.unwrap().status, 202);
     wait_for_attempts(&customer, &path, 3).await;
 
-    // A read that lags behind has it sent once more, and the history shows that request, too.
+    // Because its read is stale, the dispatcher sends this one once more, and the history also shows that request.
     producer.send(completion("task_2")).await.unwrap();
     let received = RECEIVER.wait_for("/lag", 5, Duration::from_secs(30)).await.unwrap();
     assert_eq!(received[4].header("webhook-id"), Some(id));
@@ -150,7 +151,7 @@ async fn wait_for_attempts(customer: &Customer, path: &str, count: u64) {
         if delivery["attempt_count"] == count && delivery["status"] == "delivered" {
             return;
         }
-        assert!(start.elapsed() < Duration::from_secs(30), "there are to be {count} attempts: {delivery}");
+        assert!(start.elapsed() < Duration::from_secs(30), "there are not {count} attempts: {delivery}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

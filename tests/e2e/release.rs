@@ -1,4 +1,5 @@
-//! What waits for longer than a queue delays a message: `release` has it sent when it is due, and finds what got lost.
+//! Retries that wait for longer than a queue can delay a message: `release` sends them when they are due, and finds
+//! lost ones.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use crate::{RECEIVER, folder_of_this_run};
 const ACCOUNT: &str = "acct_waiting";
 const TABLE: &str = "nano-webhooks-waiting";
 
-/// A stack in which every wait is an item of the table, and an account with one webhook.
+/// A stack in which every wait is an item in the waiting table, and an account with one webhook.
 struct Scene {
     stack: Stack,
     aws: Aws,
@@ -23,7 +24,7 @@ impl Scene {
         let no_delays = json!({ "Environment": { "Variables": { "LONGEST_DELAY_SECONDS": "0" } } });
         let options = Options {
             folder: folder_of_this_run().join(&path[1..]),
-            // So many failures that no circuit opens.
+            // Such high limits that no circuit opens.
             parameters: vec![("RetryScheduleSeconds", schedule), ("CircuitFailures", "100"), ("CircuitEvents", "100")],
             properties: json!({ "DispatcherFunction": no_delays }),
             schedules_every_seconds: every_seconds,
@@ -60,7 +61,7 @@ impl Scene {
         }
     }
 
-    /// What is on the deliveries queue: visible, received or delayed.
+    /// How many messages are on the deliveries queue: visible, in flight or delayed.
     fn queued(&self) -> u64 {
         let asked = json!({ "QueueUrl": self.stack.deliveries_queue_url, "AttributeNames": ["All"] });
         let attributes = self.aws.call("sqs", "GetQueueAttributes", &asked).unwrap();
@@ -71,7 +72,7 @@ impl Scene {
             .sum()
     }
 
-    /// What waits, without the cursors.
+    /// The entries of the waiting table, without the cursors.
     fn entries(&self) -> Vec<Value> {
         let items = self.aws.call("dynamodb", "Scan", &json!({ "TableName": TABLE })).unwrap();
         let items = items["Items"].as_array().unwrap().iter();
@@ -113,8 +114,8 @@ async fn what_waits_is_on_no_queue_and_is_sent_when_it_is_due() {
     assert!(waited > Duration::from_secs(4), "{waited:?}");
 }
 
-/// A schedule that never comes, so that only the runs below happen. Two runs that have both read a page before one of them
-/// moves the cursor both send it. The dispatcher may then make an attempt twice, and records each.
+/// release has no schedule here, so only the runs below happen. If two runs read a page before one of them moves the
+/// cursor, both send it. The dispatcher may then make an attempt twice, and records both.
 #[tokio::test]
 async fn runs_at_the_same_time_lose_nothing_and_what_they_repeat_is_recorded() {
     let scene = Scene::start("/at_once", "1", None).await;
@@ -125,7 +126,7 @@ async fn runs_at_the_same_time_lose_nothing_and_what_they_repeat_is_recorded() {
     let four_runs = || {
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                // A process of its own: calls of one go one after the other.
+                // With a helper process each: the calls of one process run one after the other.
                 scope.spawn(|| run_release(&scene.stack.aws().unwrap()));
             }
         });
@@ -145,7 +146,7 @@ async fn runs_at_the_same_time_lose_nothing_and_what_they_repeat_is_recorded() {
     assert_eq!((scene.queued(), RECEIVER.received(scene.path).len()), (0, received), "what was sent is not sent again");
 }
 
-/// The message of an attempt gets lost here: the entry says that a message carries it, and none does.
+/// The message of an attempt is lost here: the entry says that a message carries it, but there is none.
 #[tokio::test]
 async fn an_attempt_whose_message_got_lost_is_found_after_an_hour() {
     let scene = Scene::start("/lost", "3600", Some(1)).await;
@@ -184,5 +185,5 @@ async fn an_attempt_whose_message_got_lost_is_found_after_an_hour() {
     scene.aws.call("dynamodb", "PutItem", &json!({ "TableName": TABLE, "Item": lost })).unwrap();
     let delivered = scene.wait_for("delivered", 1).await.remove(0);
     assert_eq!(delivered["attempt_count"], 2);
-    assert_eq!(scene.entries().len(), 3, "the two above, and one that looks after the message that was sent again");
+    assert_eq!(scene.entries().len(), 3, "the two above, and one for the message that was sent again");
 }

@@ -1,4 +1,4 @@
-//! `Retry-After`, in all the ways in which endpoints write it.
+//! `Retry-After`, in all forms in which endpoints write it.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,15 +8,16 @@ use serde_json::json;
 
 use crate::{RECEIVER, STACK, key_for};
 
-/// The local schedule's first wait is a second, and up to a fifth more; the rest is the emulator's.
+/// Longer than any wait without `Retry-After`: the local schedule's first wait is one second and up to a fifth more;
+/// the emulator adds the rest.
 const WITHOUT: Duration = Duration::from_secs(10);
 
-/// As RFC 9110 wants it: `Wed, 21 Oct 2026 07:28:00 GMT`.
+/// The date in the form that RFC 9110 requires: `Wed, 21 Oct 2026 07:28:00 GMT`.
 fn http_date(at: Timestamp) -> String {
     strtime::format("%a, %d %b %Y %H:%M:%S GMT", &at.to_zoned(TimeZone::UTC)).unwrap()
 }
 
-/// Has one webhook for each row, all of an account, and sends them one event. A row is a status and a `Retry-After`.
+/// Creates one webhook for each row, in one account, and sends them one event. A row is a status and a `Retry-After`.
 async fn refuse_once(account: &str, rows: &[(u16, String)]) -> Customer {
     let customer = Customer::new(&STACK, &key_for(account));
     for (row, (status, value)) in rows.iter().enumerate() {
@@ -32,7 +33,7 @@ async fn refuse_once(account: &str, rows: &[(u16, String)]) -> Customer {
     customer
 }
 
-/// When a row's first and second attempts came.
+/// When a row's first and second attempts arrived.
 async fn attempts(account: &str, row: usize) -> [SystemTime; 2] {
     let received = RECEIVER.wait_for(&format!("/{account}/{row}"), 2, SOON).await.unwrap();
     [received[0].at, received[1].at]

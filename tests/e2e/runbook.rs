@@ -1,7 +1,8 @@
-//! What `docs/runbook.md` and `docs/deploying.md` tell an operator to type can be typed.
+//! The commands in `docs/runbook.md` and `docs/deploying.md` are valid.
 //!
-//! That the operator's commands do what they say is shown by `operator.rs`; that stopping and starting a function's queue
-//! does, by `alarms.rs`. Here stands that the documents spell them right, and that AWS's answers are what they build on.
+//! `operator.rs` tests what the operator's commands do; `alarms.rs` tests stopping and starting a function's queue.
+//! These tests check that the documents spell the commands correctly, and that AWS's answers have the form that the
+//! documents rely on.
 
 use std::fs;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::STACK;
 
-/// What stands in the documents for something of the operator's own.
+/// The documents' placeholders for things of the operator's own.
 const PLACEHOLDERS: [(&str, &str); 4] =
     [("ID", "1"), ("ACCOUNT", "acct_1"), ("DELIVERY", "01KDYAK3482WAV4DVEFM6KBDXQ"), ("KEY", "key_3f9c2a71b0d4e586")];
 
@@ -20,7 +21,7 @@ fn every_command_in_the_operators_documents_is_one() {
     for document in ["docs/runbook.md", "docs/deploying.md"] {
         let text = fs::read_to_string(workspace().join(document)).unwrap();
         for command in commands(&text) {
-            // With it a command line is read, and nothing is done.
+            // With `--help` the command line is parsed and nothing is done.
             let words: Vec<_> = command.iter().map(String::as_str).chain(["--help"]).collect();
             STACK.operator(&words).unwrap_or_else(|failure| panic!("{document}: {failure}"));
             checked += 1;
@@ -57,7 +58,7 @@ fn what_the_runbook_asks_of_aws_is_answered() {
     assert!(results["status"].is_string(), "{results}");
 }
 
-/// The arguments of each `nano-webhooks` in a document: of a line in a code block, and of a span in a sentence.
+/// The arguments of each `nano-webhooks` in a document: in lines of code blocks, and in code spans of sentences.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (at, part) in text.split("```").enumerate() {
@@ -73,7 +74,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// Up to a comment, to what a shell would do with the output, and to an argument that is JSON.
+/// The words of a command up to a comment, a redirection, a pipe, or an argument that is JSON.
 fn arguments(command: &str) -> Vec<String> {
     let words = command.split_whitespace().take_while(|word| !word.starts_with(['#', '>', '|', '\'']));
     let named =

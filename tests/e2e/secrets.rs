@@ -1,9 +1,9 @@
-//! No API key and no webhook's secret is in a log line or in a message.
+//! No API key and no webhook secret is in a log line or a message.
 //!
-//! The test here does everything that touches one, on a stack of its own: the functions' calls are taken down on their way
-//! to the emulator, and the logs are searched when all is done. The logs of the other tests are complete only when their
-//! process has ended, which no test sees; `.ci/run` searches those, for what the harness took down of each stack. The
-//! emulator sets `RUST_LOG=trace` for all of them, which the functions must not heed.
+//! This test does everything that involves one, on its own stack: it records the functions' calls on their way to the
+//! emulator, and at the end searches the logs. The logs of other tests are complete only after their process has
+//! ended, so no test can search them: `.ci/run` does, for the secrets that the harness recorded of each stack. The
+//! emulator sets `RUST_LOG=trace` for all functions, which they must ignore.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,11 +17,11 @@ use crate::{RECEIVER, folder_of_this_run};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 const ACCOUNT: &str = "acct_secretive";
-/// Every secret that the customer chooses begins like this.
+/// Every secret that the customer chooses begins with this.
 const CHOSEN: &str = "a-secret-of-the-customers-own";
-/// Every call that has this secret in it fails.
+/// Every call that contains this secret fails.
 const CURSED: &str = "a-secret-of-the-customers-own-cursed";
-/// The calls that have to hold a webhook's secret: they keep it.
+/// The calls that may contain a webhook's secret, because they store it.
 const KEEPING: [&str; 2] = ["TransactWriteItems", "UpdateItem"];
 
 struct Scene {
@@ -65,7 +65,7 @@ impl Scene {
         reply.status
     }
 
-    /// A webhook's life: created, changed, rotated, tested; deliveries that arrive, that fail, and that are retried.
+    /// The life of a webhook: created, changed, rotated, tested; with deliveries that succeed, fail, and are retried.
     async fn everyday(&self) {
         for (number, path) in ["/secretive/good", "/secretive/bad", "/secretive/gone"].into_iter().enumerate() {
             let chosen = (number != 1).then(|| format!("{CHOSEN}-{number}"));
@@ -91,7 +91,7 @@ impl Scene {
         ] {
             assert_eq!(self.ask(method, &format!("{WEBHOOKS}{path}"), body).await, status, "{path}");
         }
-        // At the same time, so that a condition of the store's fails.
+        // At the same time, so that one of the store's conditional writes fails.
         join_all((0..4).map(async |number| {
             let other = format!(r#"{{"secret_key":"{CHOSEN}-rotated-{number}","overlap_seconds":0}}"#);
             let status = self.ask(Method::POST, "/api/v1/webhooks/1/rotate-secret", &other).await;
@@ -111,7 +111,7 @@ impl Scene {
         assert_eq!(self.ask(Method::POST, &format!("{failed}/retry"), "").await, 202);
     }
 
-    /// Waits for a delivery of a webhook in this state; gives its path.
+    /// Waits until a webhook has a delivery in this state, and returns the delivery's path.
     async fn wait_for(&self, webhook: u64, state: &str) -> String {
         let path = format!("{WEBHOOKS}/{webhook}/deliveries");
         for _ in 0..300 {
@@ -124,7 +124,7 @@ impl Scene {
         panic!("no delivery to webhook {webhook} is {state}");
     }
 
-    /// Requests that are refused, with secrets in them and keys on them; gives those keys.
+    /// Sends requests that are refused, with secrets in them and with keys; returns those keys.
     async fn mistakes(&self) -> Vec<String> {
         let rest = r#""url":"https://a.example.com/","events":["job.failed"]"#;
         for body in [
@@ -164,7 +164,7 @@ impl Scene {
         vec![unknown]
     }
 
-    /// A function panics over a delivery that only an operator's mistake could have brought.
+    /// Makes a function panic, with a delivery that only an operator's mistake could put on the queue.
     async fn panic(&self) {
         let id = "01JFSKR5R00000000000000000";
         self.producer
@@ -182,7 +182,7 @@ impl Scene {
         panic!("nothing panicked");
     }
 
-    /// Calls to AWS fail, those with a secret in them and any other.
+    /// Makes calls to AWS fail: those that contain a secret, then any.
     async fn bad_day(&self) {
         self.faults.curse(CURSED);
         let cursed = format!(r#"{{"url":"https://a.example.com/","events":["job.failed"],"secret_key":"{CURSED}"}}"#);
@@ -198,7 +198,7 @@ impl Scene {
     }
 
     async fn assert_in_no_log_line(&self, secrets: &[String]) {
-        // Each of them shows that the lines of what was done above are there.
+        // Each of these texts shows that the log lines of one step above are there.
         let said = ["\"attempt\"", "a message is no completion", "request failed", "panicked", "a webhook is disabled"];
         for _ in 0..100 {
             let log = self.stack.log().unwrap();
@@ -219,14 +219,14 @@ impl Scene {
         let operations: BTreeSet<_> = with_secret.map(|(operation, _)| operation.as_str()).collect();
         assert_eq!(operations, BTreeSet::from(KEEPING));
         let key = [self.key.key.clone()];
-        assert!(calls.iter().all(|(_, body)| found(&key, body).is_none()), "a key is not even sent to the store");
+        assert!(calls.iter().all(|(_, body)| found(&key, body).is_none()), "a key is never sent to the store");
         for sent in ["SendMessage", "SendMessageBatch", "BatchGetItem", "BatchExecuteStatement"] {
-            assert!(calls.iter().any(|(operation, _)| operation == sent), "{sent} was taken down");
+            assert!(calls.iter().any(|(operation, _)| operation == sent), "{sent} was recorded");
         }
     }
 }
 
-/// The secret that a text has in it, as it is or as bytes are usually written.
+/// The first secret that a text contains, unchanged or in a usual encoding of bytes.
 fn found<'a>(secrets: &'a [String], text: &str) -> Option<&'a String> {
     secrets.iter().find(|secret| {
         let bytes = secret.as_bytes();

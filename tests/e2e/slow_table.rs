@@ -1,4 +1,5 @@
-//! A deliveries table that takes fewer writes than come, or none for a while: that costs time, and next to no request.
+//! A deliveries table that takes fewer writes than needed, or none for some time, costs time and almost no extra
+//! requests.
 
 use std::{
     collections::HashMap,
@@ -48,7 +49,7 @@ impl World {
         Producer::new(&self.stack).send_all(&tasks.map(completion).collect::<Vec<_>>()).await.unwrap();
     }
 
-    /// Waits until nothing is on the queues.
+    /// Waits until the queues are empty.
     async fn settle(&self, within: Duration) {
         let (start, producer) = (Instant::now(), Producer::new(&self.stack));
         let mut quiet = 0;
@@ -82,9 +83,9 @@ impl World {
     }
 }
 
-/// The table takes 24 writes a second, 3 for each key, and what comes would need three times as many. Ten dispatchers work on
-/// 100 deliveries at a time, for which that is four seconds' worth of writes. (On AWS 50 dispatchers work on 500 at a time, and
-/// a table takes 1,000 a second for each key.)
+/// The table takes 24 writes a second, 3 for each key, a third of what the deliveries need. Ten dispatchers work on
+/// 100 deliveries at a time, which need four seconds' worth of writes. (On AWS 50 dispatchers work on 500 at a time,
+/// and a table takes 1,000 writes a second for each key.)
 async fn drain_against_a_limit(name: &str, completions: usize, within: Duration) {
     let world = World::start(name, Value::Null).await;
     world.faults.limit(TABLE, Some(3));
@@ -106,15 +107,15 @@ async fn a_table_that_takes_few_writes_costs_time_and_no_requests() {
     drain_against_a_limit("few-writes", 400, Duration::from_mins(2)).await;
 }
 
-/// `cargo test -p e2e --test e2e -- --ignored ten_minutes`
+/// Run it with `cargo test -p e2e --test e2e -- --ignored ten_minutes`.
 #[tokio::test]
 #[ignore = "takes ten minutes"]
 async fn a_table_that_takes_few_writes_for_ten_minutes_costs_time_and_no_requests() {
     drain_against_a_limit("ten-minutes", 14_400, Duration::from_mins(5)).await;
 }
 
-/// For ten visibility timeouts each message is received ten times. Only the first receive and the one after the table has come
-/// back make a request.
+/// For ten visibility timeouts SQS delivers each message ten times. Only the first receive and the one after the
+/// table takes writes again make a request.
 #[tokio::test]
 async fn a_table_that_takes_no_writes_costs_each_endpoint_two_requests_at_most() {
     const HIDDEN: u32 = 5;

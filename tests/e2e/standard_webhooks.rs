@@ -1,5 +1,5 @@
-//! Our deliveries against the official Standard Webhooks libraries: of Rust, Python and Node, and Svix's own of Python and
-//! Node.
+//! Our deliveries against the official Standard Webhooks libraries for Rust, Python and Node, and against Svix's own
+//! libraries for Python and Node.
 
 use std::{
     collections::BTreeMap,
@@ -21,8 +21,8 @@ use standardwebhooks::Webhook;
 
 use crate::{RECEIVER, STACK, key_for};
 
-/// Each reads `[{secret, is_text, headers, body}]` and prints `{library: [accepted]}`. A secret that is a text goes to
-/// the libraries as its bytes, as `docs/verifying.md` has it.
+/// Each program reads `[{secret, is_text, headers, body}]` and prints `{library: [accepted]}`. It passes a text
+/// secret to the libraries as bytes, as `docs/verifying.md` says.
 const PYTHON: &str = r#"
 import json, sys, standardwebhooks.webhooks, svix.webhooks
 
@@ -57,7 +57,7 @@ console.log(JSON.stringify({
 }));
 ";
 
-/// What each library says of a delivery, once for each secret.
+/// Whether each library accepts a delivery, once for each secret.
 fn verdicts(webhook: &Received, secrets: &[&str]) -> BTreeMap<String, Vec<bool>> {
     let headers: BTreeMap<&str, &str> =
         webhook.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
@@ -75,7 +75,7 @@ fn request(secret: &str, headers: &BTreeMap<&str, &str>, body: &[u8]) -> Value {
     json!({ "secret": secret, "is_text": is_text(secret), "headers": headers, "body": hex::encode(body) })
 }
 
-/// What each library says of these requests.
+/// Whether each library accepts each of these requests.
 fn verdicts_in_python_and_node(requests: &Value) -> BTreeMap<String, Vec<bool>> {
     let requests = requests.to_string();
     let manifests = workspace().join("tests/receivers");
@@ -91,7 +91,7 @@ fn verdicts_in_python_and_node(requests: &Value) -> BTreeMap<String, Vec<bool>> 
     verdicts
 }
 
-/// True unless the libraries take it for base64 themselves, as they should.
+/// Whether a secret is used as text. The libraries themselves decode secrets with `whsec_` as base64, as they should.
 fn is_text(secret: &str) -> bool {
     !secret.starts_with("whsec_")
 }
@@ -104,7 +104,7 @@ fn run(command: &mut Command, input: &str) -> BTreeMap<String, Vec<bool>> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Checks what each library says of a delivery with these secrets.
+/// Asserts for each secret whether every library accepts the delivery.
 fn expect(webhook: &Received, when: &str, expected: &[(&str, bool)]) {
     let (secrets, expected): (Vec<&str>, Vec<bool>) = expected.iter().copied().unzip();
     for (library, verdicts) in verdicts(webhook, &secrets) {
@@ -112,12 +112,12 @@ fn expect(webhook: &Received, when: &str, expected: &[(&str, bool)]) {
     }
 }
 
-/// A webhook in an account of its own, on a path of the receiver.
+/// A webhook in its own account, with its own path of the receiver.
 struct Endpoint {
     account: &'static str,
     customer: Customer,
     path: String,
-    /// As the service made it, or as it was given.
+    /// The secret that the service made or that the test gave.
     secret: String,
 }
 
@@ -134,7 +134,7 @@ impl Endpoint {
         Self { account, customer, path, secret }
     }
 
-    /// Has a completion delivered; gives what arrived.
+    /// Sends a completion and returns the webhook that arrives.
     async fn deliver(&self, task: &str) -> Received {
         let account = self.account;
         let completion = format!(
@@ -152,7 +152,7 @@ impl Endpoint {
         }
     }
 
-    /// Gives the new secret.
+    /// Rotates the secret and returns the new one.
     async fn rotate(&self, request: &Value) -> String {
         let reply = self.customer.post("/api/v1/webhooks/1/rotate-secret", request).await.unwrap();
         assert_eq!(reply.status, 200, "{}", reply.text);
@@ -205,16 +205,16 @@ async fn every_library_accepts_deliveries_before_during_and_after_a_rotation() {
     expect(&endpoint.deliver("task_after").await, "after", &[(&newest, false), (&last, true)]);
 }
 
-/// A kind of secrets, and a program that makes one.
+/// The name of a kind of secret, and a function that makes a random one.
 type Kind = (&'static str, fn(&mut fastrand::Rng) -> String);
 
-/// Kinds of secrets, each with a program that makes one at random, as the service or a customer would.
+/// All kinds of secrets that the service or a customer could make.
 const KINDS: &[Kind] = &[
     ("made by the service", |_| Secret::generate().reveal().to_owned()),
     ("base64 with its padding", |random| format!("whsec_{}", STANDARD.encode(bytes(random)))),
     ("base64 without its padding", |random| format!("whsec_{}", STANDARD_NO_PAD.encode(bytes(random)))),
     ("random letters, so that bits are left over", |random| {
-        // A library decodes no text that has one letter more than groups of four.
+        // A library does not decode a text whose length is one more than a multiple of four.
         let length = 4 * random.usize(1..40) + [0, 2, 3][random.usize(..3)];
         format!("whsec_{}", letters(random, length))
     }),
@@ -237,8 +237,8 @@ fn letters(random: &mut fastrand::Rng, length: usize) -> String {
     iter::repeat_with(|| random.alphanumeric()).take(length).collect()
 }
 
-/// The headers are made by the code that signs deliveries, without a stack: that they arrive as they are is for the tests
-/// above.
+/// The code that signs deliveries makes the headers, without a stack: the tests above check that headers arrive
+/// unchanged.
 #[test]
 fn every_library_decodes_50_random_secrets_of_each_kind_as_we_do() {
     const EACH: usize = 50;
@@ -263,8 +263,8 @@ fn every_library_decodes_50_random_secrets_of_each_kind_as_we_do() {
     }
 }
 
-/// The library of Rust refuses bits that are left over, which those of Python and Node ignore: it gets
-/// the same bytes in their proper spelling.
+/// Rust's library refuses leftover bits, which Python's and Node's ignore: it gets the same bytes in their canonical
+/// base64.
 #[test]
 fn the_library_signs_the_vectors_as_they_are_published() {
     let vectors = fs::read_to_string(workspace().join("docs/signature-vectors.json")).unwrap();

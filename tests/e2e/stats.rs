@@ -1,4 +1,4 @@
-//! How a webhook's deliveries went, hour by hour.
+//! A webhook's statistics, by hour.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, folder_of_this_run, key_for};
 
-/// All hours together, so that a test may run over the end of one.
+/// The sum over all hours, so that a test may run across the end of an hour.
 fn total(stats: &Value, field: &str) -> u64 {
     stats["hours"].as_array().unwrap().iter().filter_map(|hour| hour[field].as_u64()).sum()
 }
@@ -77,7 +77,7 @@ async fn what_the_table_did_not_take_is_counted_when_it_does_and_once() {
     RECEIVER.wait_for("/acct_uncounted", 3, Duration::from_mins(1)).await.unwrap();
     let broken = || faults.counts().faults.get(&Fault::Broken).copied().unwrap_or_default();
     let start = Instant::now();
-    // More than one invocation's, with what the SDK repeats.
+    // More failures than one invocation makes, with the SDK's retries.
     while broken() < 5 {
         assert!(start.elapsed() < Duration::from_mins(1), "the table was asked {} times", broken());
         tokio::time::sleep(Duration::from_millis(100)).await;

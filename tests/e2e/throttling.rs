@@ -11,8 +11,8 @@ use crate::{console::Browser, folder_of_this_run};
 const WEBHOOKS: &str = "/api/v1/webhooks";
 const PATHS: [&str; 3] = [WEBHOOKS, "/api/v1/webhooks/1", "/nowhere"];
 
-/// Requests at the same time to several functions, in processes that know nothing of each other. Two minutes long, because
-/// the day's limit shows only when the minute's is over.
+/// Sends requests at the same time to several functions, whose processes share no memory. Takes two minutes, because
+/// the day's limit shows only after the minute's limit has reset.
 #[tokio::test]
 async fn a_keys_limits_hold_across_functions_and_sandboxes() {
     let options = Options {
@@ -24,7 +24,7 @@ async fn a_keys_limits_hold_across_functions_and_sandboxes() {
     let key = stack.create_api_key("acct_busy").unwrap();
     let customer = Customer::new(&stack, &key);
     let nobody = Customer::new(&stack, &ApiKey { key: "sk-0".into(), ..key.clone() });
-    // Sandboxes start first, so that a slow machine does not let the burst run into the next minute.
+    // Starts the sandboxes first, so that the burst does not last into the next minute on a slow machine.
     join_all((0..8).flat_map(|_| PATHS).map(|path| nobody.get(path))).await;
 
     a_good_minute().await;
@@ -63,7 +63,7 @@ async fn the_console_says_when_to_go_on(stack: &Stack, key: &ApiKey) {
     browser.write("API key", &key.key).await;
     browser.click("Sign in").await;
     browser.read("Too many requests with this key. Try again at").await;
-    // As it is for somebody who has used it up while signed in.
+    // Simulates a person who reaches the limit while signed in.
     browser.script_with("sessionStorage.setItem('api-key', given)", json!(key.key)).await;
     browser.go("").await;
     browser.read("The console goes on by itself at").await;

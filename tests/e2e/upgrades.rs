@@ -1,5 +1,5 @@
-//! What an upgrade finds: the items and messages of each earlier version in `tests/samples/`, in this version's tables and
-//! on its queues. No message is lost, nothing is sent twice, and customers see what they saw.
+//! Tests an upgrade: the items and messages of each earlier version in `tests/samples/` are in this version's tables
+//! and queues. No message is lost, nothing is sent twice, and customers see what they saw before.
 
 mod frozen;
 mod make_samples;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK};
 
-/// Whether a reply still has everything that an earlier version's had. It may have more.
+/// Whether a reply still contains everything from an earlier version's reply. It may contain more.
 fn has_all_of(now: &Value, then: &Value) -> bool {
     match (now, then) {
         (Value::Object(now), Value::Object(then)) => {
@@ -30,8 +30,8 @@ async fn received(frozen: &Frozen, webhook: &str, count: usize) -> Vec<Received>
     RECEIVER.wait_for(&frozen.path(webhook), count, SOON).await.unwrap()
 }
 
-/// The tasks of what a webhook received, in the order of their names. Without `task_first`, which another test retries by
-/// hand, and with the test event under a name that is known.
+/// The tasks that a webhook received, sorted by name. Leaves out `task_first`, which another test retries manually,
+/// and renames the test event to `test`.
 fn tasks(frozen: &Frozen, webhook: &str) -> Vec<String> {
     let task = |received: &Received| received.json()["task_id"].as_str().unwrap().to_owned();
     let mut tasks: Vec<String> = RECEIVER.received(&frozen.path(webhook)).iter().map(task).collect();
@@ -73,13 +73,13 @@ async fn what_waited_is_delivered_and_what_was_delivered_is_not_sent_again() {
     let all = [
         ("healthy", vec!["task_bare", "task_least", waiting, "task_wrapped", "test"]),
         ("rotated", vec!["task_bare", "task_least", waiting, "task_wrapped"]),
-        // One that was being retried, and one that was retried by hand.
+        // Includes a delivery that was being retried, and one that was retried manually.
         ("failing", vec!["task_bare", "task_least", "task_of_every_outcome", "task_retrying", waiting, "task_wrapped"]),
     ];
     for frozen in frozen().await {
         for (webhook, expected) in &all {
             received(frozen, webhook, expected.len()).await;
-            // What should not come would have come before the last of these, or is about to.
+            // Any wrong webhook has arrived before the last of these, or arrives in this time.
             tokio::time::sleep(Duration::from_secs(2)).await;
             assert_eq!(&tasks(frozen, webhook), expected, "{}: {webhook}", frozen.version);
         }
@@ -158,7 +158,7 @@ async fn a_webhook_of_then_can_be_changed_and_rotated() {
 async fn numbers_go_on_and_a_repeated_create_is_still_known() {
     for frozen in frozen().await {
         let customer = Customer::new(&STACK, &frozen.key("key"));
-        // As it was sent then, to where the receiver was then.
+        // The same request as then, with the receiver's address of then.
         let url = format!("{}{}", frozen.receiver_then, frozen.path("healthy"));
         let body = json!({ "url": url, "events": ["job.failed", "job.completed"] }).to_string();
         let headers = [("idempotency-key", "frozen")];
@@ -182,7 +182,7 @@ async fn an_hour_that_began_before_the_upgrade_counts_on() {
             stats["hours"].as_array().unwrap().iter().map(|hour| hour[name].as_u64().unwrap()).sum()
         };
         let deliveries = then["deliveries"].as_u64().unwrap() + 6;
-        // Two, for whoever runs this as one hour ends and the next begins.
+        // Two hours, in case the test runs across the end of an hour.
         let path = "/api/v1/webhooks/3/stats?hours=2";
         let now = frozen.wait_for(path, |stats| total(stats, "deliveries") >= deliveries).await;
         assert_eq!(total(&now, "deliveries"), deliveries, "{}: {now}", frozen.version);

@@ -1,4 +1,4 @@
-//! A network without anybody else in it.
+//! A network with no machine in it except this one.
 
 use std::{
     env, fs,
@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use crate::name_server::NameServer;
 
-/// Set in the process that has the network.
+/// Set in the process that has this network.
 const INSIDE: &str = "EGRESS_TEST_INSIDE";
 
-/// Every address is on this machine, and a receiver of [`HOSTS`] is on port 443 of each. One is called from another, so that
-/// it can be cut off: see [`Internet::cut_off`].
+/// Every address is on this machine, and a receiver of [`HOSTS`] listens on port 443 of each. One address has another
+/// source address, so that the test can cut it off: see [`Internet::cut_off`].
 const LINKS: &str = "\
     link set lo up\n\
     address add 2606:4700:4700::1111/128 dev lo nodad\n\
@@ -26,11 +26,11 @@ const LINKS: &str = "\
     route add local ::/0 dev lo\n\
     route add local 93.184.215.14/32 dev lo src 93.184.215.99 table local\n";
 
-/// Where distributions keep the authorities that they trust.
+/// Where distributions keep their trusted authorities.
 const TRUSTED: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
 
-/// The hosts that the receiver has a certificate for.
+/// The hosts for which the receiver has a certificate.
 const HOSTS: &[&str] = &[
     "example.com",
     "*.example.com",
@@ -48,21 +48,21 @@ const HOSTS: &[&str] = &[
 
 /// The internet of one test.
 pub(crate) struct Internet {
-    /// Answers whoever resolves a name.
+    /// Answers all look-ups.
     pub(crate) names: NameServer,
-    /// Answers whoever calls an address.
+    /// Answers the calls to every address.
     pub(crate) receiver: Hostile,
-    /// For files of this test.
+    /// For the test's files.
     pub(crate) folder: PathBuf,
 }
 
-/// Runs a test in a process that has a network and a few files in `/etc` to itself. Where the system does not allow that
-/// the test is skipped.
+/// Runs a test in a process that has its own network and its own version of a few files in `/etc`. If the system does
+/// not allow that, the test is skipped.
 pub(crate) fn in_own_internet(test: impl FnOnce(&Internet)) {
     in_own_network(|| test(&Internet::build()));
 }
 
-/// The same, in a network that has nothing in it yet.
+/// The same, in a network that is still empty.
 pub(crate) fn in_own_network(test: impl FnOnce()) {
     if env::var_os(INSIDE).is_some() {
         return test();
@@ -98,7 +98,7 @@ impl Internet {
         let receiver = Hostile::start(&folder).unwrap_or_else(|failure| panic!("{failure}"));
         ip(LINKS);
 
-        // The search list is there to find out who uses it.
+        // With a search list, so that the tests detect any use of it.
         replace("/etc/resolv.conf", &folder, "nameserver 127.0.0.1\nsearch corp.example.com\n");
         replace("/etc/nsswitch.conf", &folder, "hosts: files dns\n");
         let authority = fs::read_to_string(receiver.authority()).unwrap();
@@ -115,7 +115,7 @@ impl Internet {
         Self::finish(self.start(steps))
     }
 
-    /// Begins to make such attempts.
+    /// Starts such attempts.
     pub(crate) fn start(&self, steps: &[&str]) -> Child {
         let mut probe = Command::new(env!("CARGO_BIN_EXE_probe"));
         probe.arg("100").args(steps).env("SSL_CERT_FILE", self.receiver.authority());
@@ -123,7 +123,7 @@ impl Internet {
         probe.stdout(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Waits for attempts that were begun.
+    /// Waits for attempts that were started.
     pub(crate) fn finish(probe: Child) -> Vec<Attempted> {
         let output = probe.wait_with_output().unwrap();
         assert!(output.status.success());
@@ -131,10 +131,10 @@ impl Internet {
         lines.lines().map(|line| Attempted(serde_json::from_str(line).unwrap())).collect()
     }
 
-    /// From now on nothing that is sent to 93.184.215.14 arrives, and nobody is told.
+    /// From now on, packets to 93.184.215.14 are lost silently.
     pub(crate) fn cut_off() {
         let address = "93.184.215.14";
-        // A cable whose other end belongs to nobody.
+        // A cable on whose other end nothing answers.
         ip(&format!(
             "link add cable type veth peer name end\n\
              link set cable up\n\
@@ -150,7 +150,7 @@ impl Internet {
         self.attempts(&[url]).remove(0)
     }
 
-    /// How many requests a path heard.
+    /// How many requests a path received.
     pub(crate) fn heard(&self, path: &str) -> usize {
         self.receiver.heard(path).len()
     }
@@ -162,26 +162,26 @@ impl Drop for Internet {
     }
 }
 
-/// Makes links, addresses and routes.
+/// Runs commands of `ip`, which create links, addresses and routes.
 pub(crate) fn ip(commands: &str) {
     let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     ip.stdin.take().unwrap().write_all(commands.as_bytes()).unwrap();
     assert!(ip.wait().unwrap().success());
 }
 
-/// Puts another file in the place of one, for this process and those that it starts.
+/// Replaces a file, for this process and its children.
 fn replace(path: &str, folder: &Path, content: &str) {
     let other = folder.join(Path::new(path).file_name().unwrap());
     fs::write(&other, content).unwrap();
     assert!(Command::new("mount").arg("--bind").args([&other, Path::new(path)]).status().unwrap().success());
 }
 
-/// An answer to a webhook.
+/// A receiver's answer to a webhook.
 pub(crate) fn answer(status: &str, headers: &str) -> Behaviour {
     Behaviour::Says(format!("HTTP/1.1 {status}\r\n{headers}content-length: 0\r\n\r\n").into_bytes())
 }
 
-/// What came of one attempt.
+/// The result of one attempt.
 pub(crate) struct Attempted(Value);
 
 impl Attempted {
@@ -190,7 +190,7 @@ impl Attempted {
         (self.0["phase"].as_str().unwrap(), self.0["attempt"]["http_status"].as_u64())
     }
 
-    /// What the customer reads.
+    /// The explanation that the customer reads.
     pub(crate) fn explanation(&self) -> &str {
         self.0["explanation"].as_str().unwrap()
     }
@@ -207,7 +207,7 @@ impl Attempted {
         self.0["attempt"]["duration_ms"].as_u64().unwrap()
     }
 
-    /// Everything that the sender gives away about it, to the history and to the log.
+    /// Everything about the attempt that the sender passes to the history and to the log.
     pub(crate) fn everything(&self) -> String {
         self.0.to_string()
     }

@@ -1,11 +1,11 @@
-//! Names that resolve to what may be called, to what may not, and to nothing.
+//! Names that resolve to allowed addresses, to forbidden ones, and to none.
 
 use crate::internet::{Attempted, Internet, answer, in_own_internet};
 
 const PUBLIC: &str = "93.184.215.14";
 const PUBLIC_6: &str = "2606:2800:21f:cb07::1";
 
-/// One attempt at `https://hook.example.com/`, which has these records.
+/// Makes one attempt at `https://hook.example.com/`, whose name has these records.
 fn attempt(internet: &Internet, records: &[&str]) -> Attempted {
     internet.receiver.on("/", [answer("200 OK", "connection: close\r\n")]);
     internet.names.on("hook.example.com", records);
@@ -18,7 +18,8 @@ fn assert_delivered(internet: &Internet, records: &[&str]) {
     assert_eq!(internet.heard("/"), heard + 1, "{records:?}");
 }
 
-/// Refused for its addresses, before any connection is made, until they are others, and without a word about them.
+/// Asserts that an attempt is blocked before any connection is made, can be retried (the addresses may change), and
+/// that nothing reveals the addresses.
 fn assert_blocked(internet: &Internet, records: &[&str]) {
     let connections = internet.receiver.connections();
     let attempted = attempt(internet, records);
@@ -31,7 +32,7 @@ fn assert_blocked(internet: &Internet, records: &[&str]) {
     assert_eq!(internet.receiver.connections(), connections, "{records:?}");
 }
 
-/// A failure of the host's name servers, which may be over tomorrow.
+/// Asserts that an attempt failed because the name did not resolve, and can be retried.
 fn assert_not_resolved(internet: &Internet, attempted: &Attempted, why: &str) {
     assert_eq!(attempted.outcome(), ("dns", None), "{}", attempted.explanation());
     assert_eq!(attempted.explanation(), format!("the host name could not be resolved: {why}"));
@@ -183,7 +184,8 @@ fn an_alias_that_leads_to_itself_is_a_dns_failure() {
     });
 }
 
-/// The network behind us may complete names that it does not find; whether it knows `db.prod` is nobody's business.
+/// The network's search list could complete names that do not exist. An attempt must not reveal whether this network
+/// knows `db.prod`.
 #[test]
 fn a_name_is_never_completed_from_the_networks_search_list() {
     in_own_internet(|internet| {

@@ -1,10 +1,10 @@
-//! Whom the sender calls, and whom it does not, in an internet that is the test's own.
+//! Which hosts the sender calls and which it refuses, in an internet that the test controls.
 //!
-//! The real sender, in the probe's process or in the whole local stack, looks names up through the system's resolver.
-//! The name server that answers is the test, and every address that it can answer with is the test too: what the sender
-//! lets through is delivered, and what is not delivered was refused by the sender and by nothing else.
+//! The real sender, in the probe's process or in the whole local stack, resolves names through the system's resolver.
+//! The test answers the look-ups, and it also answers at every address: so every call that the sender allows is
+//! delivered, and only the sender can have refused a call that is not delivered.
 //!
-//! Traces go out of the function, too: to X-Ray's daemon, at an address beside the function's own network.
+//! Traces leave the function too: they go to X-Ray's daemon, at an address outside the function's own network.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 

@@ -1,7 +1,7 @@
-//! A name server that answers as a test tells it, and remembers what it was asked.
+//! A name server that answers as a test sets, and records every query.
 //!
-//! It is what a resolver's own name server is: it follows aliases for the resolver, and over UDP it cuts an answer of more
-//! than 512 bytes short.
+//! It behaves like the name server of a system's resolver: it follows aliases, and over UDP it truncates answers of
+//! more than 512 bytes.
 
 use std::{
     collections::HashMap,
@@ -13,9 +13,9 @@ use std::{
 
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE, rdata::RData};
 
-/// Without EDNS, which the system's resolver does not use unless it is told to (RFC 1035 section 4.2.1).
+/// The limit without EDNS, which the system's resolver does not use by default (RFC 1035 section 4.2.1).
 const LONGEST_DATAGRAM: usize = 512;
-/// Any more and it is a loop.
+/// More aliases than this are a loop.
 const MOST_ALIASES: usize = 8;
 
 /// Listens on port 53 of 127.0.0.1 until the process ends.
@@ -23,9 +23,9 @@ pub(crate) struct NameServer(Arc<Mutex<Zone>>);
 
 #[derive(Default)]
 struct Zone {
-    /// For each name what it answers in turn, the last again and again.
+    /// The answers of each name in turn; the last one repeats.
     answers: HashMap<String, Vec<Answer>>,
-    /// What names answer that are not in `answers`.
+    /// The answer for every name that is not in `answers`.
     otherwise: Answer,
     asked: Vec<(String, TYPE)>,
 }
@@ -50,7 +50,7 @@ impl Default for Answer {
 }
 
 impl Answer {
-    /// `NXDOMAIN`, `SERVFAIL` or `SILENCE`; or addresses and aliases (`CNAME name`), all types together.
+    /// `NXDOMAIN`, `SERVFAIL` or `SILENCE`; or a mixture of addresses and aliases (`CNAME name`) of all types.
     fn of(words: &[&str]) -> Self {
         match words {
             ["NXDOMAIN"] => Self::Failure(RCODE::NameError),
@@ -93,29 +93,29 @@ impl NameServer {
         Ok(Self(zone))
     }
 
-    /// Sets what a name answers, and forgets that it was asked for; see [`Answer::of`].
+    /// Sets the answer of a name and deletes its recorded queries; see [`Answer::of`].
     pub(crate) fn on(&self, name: &str, words: &[&str]) {
         self.on_in_turn(name, &[words]);
     }
 
-    /// Sets what a name answers first, next, and so on. Each type is asked for and answered on its own.
+    /// Sets the first, second and later answers of a name. Queries of each type are counted and answered separately.
     pub(crate) fn on_in_turn(&self, name: &str, answers: &[&[&str]]) {
         let mut zone = lock(&self.0);
         zone.answers.insert(name.to_owned(), answers.iter().map(|words| Answer::of(words)).collect());
         zone.asked.retain(|(asked, _)| asked != name);
     }
 
-    /// Forgets what was asked for.
+    /// Deletes all recorded queries.
     pub(crate) fn forget_questions(&self) {
         lock(&self.0).asked.clear();
     }
 
-    /// Sets what all other names answer.
+    /// Sets the answer of all other names.
     pub(crate) fn otherwise(&self, words: &[&str]) {
         lock(&self.0).otherwise = Answer::of(words);
     }
 
-    /// Everything that was asked for, in alphabetical order: `A example.com`.
+    /// All recorded queries, sorted: `A example.com`.
     pub(crate) fn asked(&self) -> Vec<String> {
         let mut asked: Vec<_> = lock(&self.0).asked.iter().map(|(name, kind)| format!("{kind:?} {name}")).collect();
         asked.sort();
@@ -123,7 +123,7 @@ impl NameServer {
     }
 }
 
-/// A conversation over TCP: each message has its length before it.
+/// Serves a TCP connection: each message follows its length.
 fn converse(zone: &Mutex<Zone>, mut connection: TcpStream) -> io::Result<()> {
     loop {
         let mut length = [0; 2];
@@ -140,7 +140,7 @@ fn converse(zone: &Mutex<Zone>, mut connection: TcpStream) -> io::Result<()> {
 fn reply(zone: &Mutex<Zone>, query: &[u8], longest: usize) -> Option<Vec<u8>> {
     let query = Packet::parse(query).unwrap();
     let question = query.questions[0].clone();
-    let QTYPE::TYPE(kind) = question.qtype else { panic!("nobody asks for {:?}", question.qtype) };
+    let QTYPE::TYPE(kind) = question.qtype else { panic!("unexpected query type {:?}", question.qtype) };
     let mut reply = Packet::new_reply(query.id());
     reply.set_flags(PacketFlag::RECURSION_DESIRED | PacketFlag::RECURSION_AVAILABLE);
     let mut name = question.qname.to_string().to_lowercase();

@@ -1,4 +1,4 @@
-//! Names that are public while they are looked at and private while they are called.
+//! Names that are public when they are vetted and private when they are called.
 
 use std::{thread, time::Duration};
 
@@ -7,10 +7,10 @@ use harness::Behaviour::Resets;
 use crate::internet::{Internet, answer, in_own_internet};
 
 const URL: &str = "https://hook.example.com/";
-/// Between attempts, in milliseconds: for the connection to be put by.
+/// A pause between attempts, in milliseconds: the connection returns to the pool meanwhile.
 const A_MOMENT: &str = "100";
 
-/// The name is public when it is looked up first, and private from then on.
+/// The name is public at its first look-up, and private at all later ones.
 fn rebind(internet: &Internet) {
     internet.names.on_in_turn("hook.example.com", &[&["93.184.215.14"], &["169.254.169.254"]]);
 }
@@ -40,7 +40,7 @@ fn a_name_that_turns_private_between_two_attempts_is_blocked() {
     });
 }
 
-/// An open connection leads to the address that was vetted, wherever the name points by now: it is as safe as it was.
+/// An open connection leads to the vetted address even if the name has changed since: it is as safe as before.
 #[test]
 fn an_open_connection_is_used_again_without_a_second_look_up() {
     in_own_internet(|internet| {
@@ -71,7 +71,7 @@ fn a_name_that_turns_public_is_called_again() {
     });
 }
 
-/// A NAT gateway that forgets a connection, or a machine that is gone, drops what comes without a word.
+/// A NAT gateway that forgot a connection, or a machine that is gone, drops packets silently.
 #[test]
 fn a_used_connection_whose_other_end_is_gone_costs_no_attempt() {
     in_own_internet(|internet| {

@@ -1,14 +1,14 @@
-//! `egress-cases.json`, which every implementation of this contract runs, on sending: with the records that a case has,
-//! and in a world in which every other name is public and every address answers.
+//! Runs `egress-cases.json`, which every implementation of this contract runs, on sending: with each case's records,
+//! while every other name is public and every address answers.
 
 use serde_json::Value;
 
 use crate::internet::{Internet, answer, in_own_internet};
 
-/// All of them.
+/// All cases.
 pub(crate) const CASES: &str = include_str!("../../shared/tests/data/egress-cases.json");
 
-/// A loop, a name that does not exist, and one without addresses.
+/// The cases whose names do not resolve: a loop, a name that does not exist, and one without addresses.
 const NOT_RESOLVED: [&str; 3] = ["dns-16", "dns-19", "dns-22"];
 
 #[test]
@@ -36,7 +36,7 @@ fn disagreement(internet: &Internet, case: &Value) -> Option<String> {
     let connections = internet.receiver.connections();
     let attempted = internet.attempt(url);
 
-    // Outcome, success, connections, and whether the name is looked up.
+    // Outcome, success, and number of connections.
     let delivered = (("http", Some(status)), true, 1);
     let expected = match (class, expect) {
         (_, "accept") => delivered,
@@ -53,7 +53,7 @@ fn disagreement(internet: &Internet, case: &Value) -> Option<String> {
     (!right).then(|| format!("{id}: {found:?}, not {expected:?}; asked for {asked:?}; {}", attempted.explanation()))
 }
 
-/// A record as the name server takes it. It has no other types: nobody asks for them.
+/// A record in the name server's notation. It has no other types: the sender never queries them.
 fn word(record: &Value) -> Option<String> {
     match (record[0].as_str(), record[1].as_str()) {
         (Some("A" | "AAAA"), Some(address)) => Some(address.to_owned()),

@@ -1,4 +1,4 @@
-//! The whole stack under production's rules, in an internet of its own.
+//! The whole stack under production's rules, in its own internet.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use crate::internet::{Internet, answer, in_own_internet};
 
 const SOON: Duration = Duration::from_mins(1);
-/// Runs a test against a stack of its own.
+/// Runs a test against its own stack.
 fn with_stack(test: impl AsyncFnOnce(&Internet, &Stack, Customer)) {
     prepare(&|step| eprintln!("{step} …")).unwrap();
     in_own_internet(|internet| {
@@ -39,7 +39,7 @@ async fn complete(stack: &Stack, task: &str) {
     Producer::new(stack).send(completion).await.unwrap();
 }
 
-/// Waits until webhook 1 has a delivery in this state, and gives it whole.
+/// Waits until webhook 1 has a delivery in this state, and returns it with all its fields.
 async fn delivery(customer: &Customer, status: &str) -> Value {
     let path = "/api/v1/webhooks/1/deliveries";
     let start = Instant::now();
@@ -53,7 +53,7 @@ async fn delivery(customer: &Customer, status: &str) -> Value {
     }
 }
 
-/// Waits until the endpoint has had so many requests.
+/// Waits until the endpoint has received this many requests.
 async fn wait_until_heard(internet: &Internet, requests: usize) {
     let start = Instant::now();
     while internet.heard("/") < requests {

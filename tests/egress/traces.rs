@@ -1,4 +1,5 @@
-//! X-Ray's daemon is not on a function's loopback: Lambda has it at a link-local address, in another network namespace.
+//! X-Ray's daemon is not on a function's loopback: on Lambda it has a link-local address in another network
+//! namespace.
 
 use std::{
     env,
@@ -14,7 +15,7 @@ use serde_json::json;
 
 use crate::internet::{in_own_network, ip};
 
-/// Set in the process that is the daemon.
+/// Set in the process that acts as the daemon.
 const IS_DAEMON: &str = "EGRESS_TEST_IS_DAEMON";
 const ADDRESS: &str = "169.254.79.129:2000";
 const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
@@ -29,7 +30,7 @@ fn a_segment_reaches_a_daemon_that_is_not_on_loopback() {
         let mut daemon = daemon(&other);
         let tracer = Tracer::On(Some(Daemon::at(ADDRESS).unwrap()));
         let step = tracer.begin(Some(TRACE), None, Timestamp::now()).unwrap();
-        // Until it has heard: what is sent before it listens is lost.
+        // Repeats until the daemon has received one: a segment sent before the daemon listens is lost.
         while daemon.try_wait().unwrap().is_none() {
             tracer.end(&step, "fan-out", Timestamp::now(), &json!({}), None);
             thread::sleep(Duration::from_millis(50));
@@ -41,7 +42,7 @@ fn a_segment_reaches_a_daemon_that_is_not_on_loopback() {
     });
 }
 
-/// A process with a network of its own, with a cable between that network and this one.
+/// Starts a process with its own network, and connects that network to this one.
 fn other_network() -> Child {
     let other = Command::new("unshare").args(["--net", "sleep", "60"]).spawn().unwrap();
     let own = std::fs::read_link("/proc/self/ns/net").unwrap();

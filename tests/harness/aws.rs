@@ -1,7 +1,7 @@
-//! The operator's side of the account: what a deployment made of it, and what is done to it by hand.
+//! Calls to the emulator's AWS APIs, as the operator: to look at what a deployment made, and to change it by hand.
 //!
-//! One helper process makes the calls, with the client that knows every service: the tests look at a dozen of them, and a
-//! crate for each would be built to be called once.
+//! One helper process makes the calls with boto3, which knows every service. The tests call a dozen services; a crate
+//! for each would take long to build for a few calls.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{Failure, helper::set_clean_environment, stack::workspace};
 
-/// A way to call every operation of AWS at the emulator. Its process ends when this is dropped.
+/// A client for every operation of AWS, pointed to the emulator. Its helper process ends when this is dropped.
 pub struct Aws {
     child: Child,
     pipes: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
@@ -30,7 +30,7 @@ impl Aws {
         Ok(Self { child, pipes: Mutex::new(pipes) })
     }
 
-    /// Calls an operation and gives its answer. The names are those of AWS's references: `events`, `PutEvents`.
+    /// Calls an operation and returns its answer. The names are those of AWS's references: `events`, `PutEvents`.
     pub fn call(&self, service: &str, operation: &str, parameters: &Value) -> Result<Value, Failure> {
         let failure = |why: &str| Failure::new(format!("{service} {operation}: {why}"));
         let call = json!({ "service": service, "operation": operation, "parameters": parameters });
@@ -50,7 +50,7 @@ impl Aws {
 
 impl Drop for Aws {
     fn drop(&mut self) {
-        // It ends when its input does.
+        // The helper ends when its standard input closes.
         *self.pipes.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let _ = self.child.wait();
     }

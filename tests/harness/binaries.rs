@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::{Failure, helper::run};
 
-/// Builds every binary of the workspace; gives their paths by name. Cargo's progress and errors go to standard error.
+/// Builds every binary of the workspace and returns their paths by name. Cargo's progress and errors go to standard
+/// error.
 pub(crate) fn build(workspace: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"]);
@@ -24,8 +25,9 @@ pub(crate) fn build(workspace: &Path) -> Result<BTreeMap<String, PathBuf>, Failu
     Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(binary).collect())
 }
 
-/// Takes out what an outer `cargo run` or `cargo test` set for this process. Build scripts of dependencies watch some of
-/// these variables: with them, everything above those dependencies would be built a second time.
+/// Removes the variables that an outer `cargo run` or `cargo test` set for this process. Build scripts of
+/// dependencies watch some of them: if they stayed, cargo would build everything above those dependencies a second
+/// time.
 fn forget_outer_cargo(command: &mut Command) {
     let of_a_package =
         ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_", "CARGO_TARGET_TMPDIR"];

@@ -1,4 +1,4 @@
-//! Certificates for the hostile receiver, made anew for each run.
+//! Certificates for the hostile receiver, made again for each run.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use tokio_rustls::rustls::{
     version::TLS12,
 };
 
-/// A server's certificate: what is wrong with it, if anything.
+/// A server's certificate, by what is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certificate {
-    /// Nothing.
+    /// Nothing is wrong.
     Good,
-    /// It was good until 2020.
+    /// It expired in 2020.
     Expired,
-    /// It is good, for another host.
+    /// It is valid, but for another host.
     OfAnotherHost,
-    /// No authority signed it.
+    /// It is self-signed: no authority signed it.
     SelfSigned,
-    /// No authority signed it, and it says that it is one itself, as `openssl req -x509` makes it.
+    /// It is self-signed and marked as an authority itself, as `openssl req -x509` makes it.
     OfAnAuthority,
-    /// Nothing, but its server speaks TLS 1.2.
+    /// Nothing is wrong, but its server speaks only TLS 1.2.
     GoodOver12,
 }
 
@@ -32,7 +32,7 @@ impl Certificate {
         [Self::Good, Self::Expired, Self::OfAnotherHost, Self::SelfSigned, Self::OfAnAuthority, Self::GoodOver12];
 }
 
-/// An authority that a process under test can be told to trust.
+/// A certificate authority that the process under test trusts through `SSL_CERT_FILE`.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -43,12 +43,12 @@ impl Authority {
         Ok(Self(CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?))
     }
 
-    /// Its own certificate, for `SSL_CERT_FILE`.
+    /// The authority's own certificate, for `SSL_CERT_FILE`.
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// How a server of these hosts presents such a certificate.
+    /// The TLS configuration of a server that presents this certificate for these hosts.
     pub(crate) fn server(&self, certificate: Certificate, hosts: &[&str]) -> Result<Arc<ServerConfig>, Error> {
         let hosts = if certificate == Certificate::OfAnotherHost { &["another.example.com"] } else { hosts };
         let mut params = CertificateParams::new(hosts.iter().copied().map(str::to_owned).collect::<Vec<_>>())?;
@@ -71,6 +71,6 @@ impl Authority {
                 let chain = vec![CertificateDer::from(certificate.der().to_vec())];
                 config.with_no_client_auth().with_single_cert(chain, key)
             });
-        Ok(Arc::new(config.expect("a key and its certificate")))
+        Ok(Arc::new(config.expect("the key belongs to the certificate")))
     }
 }

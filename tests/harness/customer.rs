@@ -1,11 +1,11 @@
-//! The customer's side: an HTTP client with an API key, that knows no more of the service than the published page.
+//! The customer's side: an HTTP client with an API key. It knows no more of the service than the published page says.
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
 use crate::{ApiKey, Failure, Stack, secrets::UsedSecrets};
 
-/// A client of the HTTP API. Make one for each runtime: it keeps connections that end with the runtime.
+/// A client of the HTTP API. Make one for each runtime: its connections end with the runtime.
 pub struct Customer {
     client: reqwest::Client,
     base: String,
@@ -21,24 +21,24 @@ pub struct Reply {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body as it came.
+    /// The body as text, unchanged.
     pub text: String,
 }
 
 impl Reply {
-    /// The body as JSON; null where it is none.
+    /// The body as JSON, or null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 }
 
 impl Customer {
-    /// A client with this key.
+    /// A client that authenticates with this key.
     pub fn new(stack: &Stack, key: &ApiKey) -> Self {
         Self { authorization: Some(format!("Bearer {}", key.key)), ..Self::without_key(stack) }
     }
 
-    /// A client that authenticates only by the headers that it is given; see [`Customer::send_with`].
+    /// A client without a key: it authenticates only by the headers given to [`Customer::send_with`].
     pub fn without_key(stack: &Stack) -> Self {
         Self {
             client: http_client(),
@@ -49,7 +49,7 @@ impl Customer {
         }
     }
 
-    /// The same client, which sends one more header with each request, as a CDN would.
+    /// The same client, which adds one header to each request, as a CDN would.
     #[must_use]
     pub fn with_header(self, name: &'static str, value: &'static str) -> Self {
         Self { header: Some((name, value)), ..self }
@@ -70,12 +70,12 @@ impl Customer {
         self.send(Method::DELETE, path, None).await
     }
 
-    /// Any request, with the key and with this body as it is.
+    /// Sends any request with the key; the body is sent unchanged.
     pub async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Reply, Failure> {
         self.send_with(method, path, body, &[]).await
     }
 
-    /// Any request, with more headers.
+    /// Sends any request with the key and more headers.
     pub async fn send_with(
         &self,
         method: Method,
@@ -109,7 +109,8 @@ impl Customer {
     }
 }
 
-/// Every time in a reply has one form. What we pass on, as a producer or a receiver wrote it, has their own.
+/// Finds a time that is not in the API's one form. `payload` and `response` are skipped: their times are as the
+/// producer or the receiver wrote them.
 fn oddly_written_time(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => {
@@ -126,10 +127,10 @@ fn oddly_written_time(value: &Value) -> Option<&str> {
     }
 }
 
-/// An HTTP client for everyone here.
+/// An HTTP client without a proxy, for the tests and the harness.
 pub fn http_client() -> reqwest::Client {
-    // reqwest asks for a TLS provider even where it will only speak plain HTTP; a second installation is no harm.
+    // reqwest needs a TLS provider even if it only speaks plain HTTP. Installing one a second time does no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    #[expect(clippy::disallowed_methods, reason = "the outside world is no part of the product: it has no sender")]
+    #[expect(clippy::disallowed_methods, reason = "tests play the outside world, which does not have the sender")]
     reqwest::Client::builder().no_proxy().build().expect("a client without options")
 }

@@ -17,21 +17,21 @@ use crate::{
     stack::workspace,
 };
 
-/// What the deployment made.
+/// What the deployment created.
 pub(crate) struct Deployment {
     pub(crate) api_id: String,
     outputs: Value,
 }
 
 impl Deployment {
-    /// An output of the template, by its name.
+    /// An output of the template, by name. Fails if the template has none of this name.
     pub(crate) fn output(&self, name: &str) -> Result<String, Failure> {
         let missing = || Failure::new(format!("the template has no output {name}"));
         self.outputs[name].as_str().map(str::to_owned).ok_or_else(missing)
     }
 }
 
-/// Deploys the template as a stack of this name and waits until it stands.
+/// Deploys the template as a stack with this name, and waits until the stack is created.
 pub(crate) fn deploy(
     python: &Path,
     emulator: &Emulator,
@@ -58,7 +58,8 @@ pub(crate) fn deploy(
     })
 }
 
-/// What AWS makes of the template: with everything that the SAM transform adds, and each reference in its long form.
+/// The template as AWS sees it after the SAM transform: with every added resource, and each reference in its long
+/// form.
 pub fn expand_template() -> Result<Value, Failure> {
     let python = python::for_the_stack(&|step| eprintln!("{step} …"))?;
     let template = fs::read(workspace().join("template.yaml"))
@@ -68,7 +69,7 @@ pub fn expand_template() -> Result<Value, Failure> {
     answer(&mut command, &template, "the SAM transform")
 }
 
-/// The JSON that a helper answers with.
+/// Runs a helper and returns the JSON that it printed. Fails with the helper's last line if it fails.
 fn answer(command: &mut Command, input: &[u8], helper: &str) -> Result<Value, Failure> {
     let output = run(command.stderr(Stdio::piped()), input)
         .map_err(|error| Failure::new(format!("{helper} cannot be started: {error}")))?;

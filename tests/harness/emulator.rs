@@ -1,4 +1,4 @@
-//! MiniStack, an emulator of AWS, as a process of our own.
+//! Runs MiniStack, an emulator of AWS, as a child process.
 
 use std::{
     fs::{self, File},
@@ -17,15 +17,15 @@ use crate::{
     processes::{self, Process},
 };
 
-/// The emulator's region and its owner's credentials: made up, and good for nothing else.
+/// The emulator's region and credentials: invented values, which no other system accepts.
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const ACCESS_KEY_ID: &str = "test";
 pub(crate) const SECRET_ACCESS_KEY: &str = "test";
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
-/// A running emulator. It ends when this is dropped, and also when this process ends without dropping it: it reads a
-/// pipe that we hold and that closes with us.
+/// A running emulator. It ends when this is dropped. It also ends when this process ends without dropping it: it
+/// reads a pipe that this process holds, and the pipe closes with the process.
 pub(crate) struct Emulator {
     child: Child,
     endpoint: String,
@@ -35,7 +35,7 @@ pub(crate) struct Emulator {
 impl Emulator {
     /// Starts the emulator with an empty state and waits until it answers.
     pub(crate) fn start(python: &Path, options: &Options) -> Result<Self, Failure> {
-        // A port that was free may be anybody's by the time that it is used.
+        // Another process may take a free port before the emulator binds it.
         let mut tries = if options.port.is_some() { 1 } else { 3 };
         loop {
             tries -= 1;
@@ -56,7 +56,7 @@ impl Emulator {
         let Options { folder, faults, metrics, trace_daemon, .. } = options;
         let log = folder.join("emulator.log");
         let cannot_write = |error| Failure::new(format!("{} cannot be written: {error}", folder.display()));
-        // Left there only by an emulator that was killed.
+        // These files are here only if an earlier emulator was killed.
         let _ = fs::remove_dir_all(folder.join("tmp"));
         fs::create_dir_all(folder.join("tmp")).map_err(cannot_write)?;
         let output = File::create(&log).map_err(cannot_write)?;
@@ -90,12 +90,12 @@ impl Emulator {
         &self.endpoint
     }
 
-    /// What the emulator has written so far, and what the functions have printed.
+    /// Everything that the emulator and the functions have written so far.
     pub(crate) fn log(&self) -> Result<String, Failure> {
         Self::read(&self.log)
     }
 
-    /// Ends it; gives its log, which is complete then.
+    /// Ends the emulator and returns its log, which is then complete.
     pub(crate) fn end(self) -> Result<String, Failure> {
         let log = self.log.clone();
         drop(self);
@@ -143,7 +143,7 @@ impl Drop for Emulator {
     }
 }
 
-/// The given port if it can be used, else any free one.
+/// Returns the given port, or any free one. Fails if the port cannot be used.
 pub(crate) fn choose_port(port: Option<u16>) -> Result<u16, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)));
     match (listener.and_then(|listener| listener.local_addr()), port) {
@@ -155,19 +155,19 @@ pub(crate) fn choose_port(port: Option<u16>) -> Result<u16, Failure> {
     }
 }
 
-/// The functions inherit this environment, so nothing of the developer's own (profiles, proxies, log levels) is in it.
+/// The functions inherit this environment, so it has nothing of the developer's own (profiles, proxies, log levels).
 fn set_environment(command: &mut Command, port: u16, endpoint: &str, folder: &Path) {
     helper::set_clean_environment(command, endpoint);
     command
         .env("GATEWAY_PORT", port.to_string())
         .env("BIND_HOST", "127.0.0.1")
-        // Queue URLs name this host, and every machine can resolve it.
+        // Queue URLs name this host, which resolves on every machine.
         .env("MINISTACK_HOST", "127.0.0.1")
-        // The template's policies are enforced: what a function may not do on AWS it may not do here.
+        // The emulator enforces the template's policies: what AWS would deny a function is denied here too.
         .env("AUTH", "true")
-        // On AWS this comes from the functions' LoggingConfig.
+        // On AWS the functions' LoggingConfig sets this.
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
-        // No function may heed it: at this level the runtime and the SDK log keys and secrets.
+        // Every function must ignore it: at this level the runtime and the SDK log keys and secrets.
         .env("RUST_LOG", "trace")
         .env("HOME", folder)
         .env("TMPDIR", folder.join("tmp"))

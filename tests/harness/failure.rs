@@ -1,8 +1,8 @@
-//! Why the stack did not come up, in one sentence for the person who asked for it.
+//! Why the stack did not start, in one sentence for the person who started it.
 
 use std::{fmt, fs, thread};
 
-/// One clear sentence. There is nothing to match on: whoever gets it shows it and ends.
+/// One clear sentence. Callers cannot match on it: they show it and end.
 #[derive(Debug)]
 pub struct Failure(String);
 
@@ -12,7 +12,7 @@ impl Failure {
         Self(sentence.into())
     }
 
-    /// A failure because something did not happen in time. It says how busy the machine is, which may be why.
+    /// A failure because something did not happen in time. It adds the machine's load if that may be the reason.
     pub fn late(sentence: &str) -> Self {
         let processors =
             thread::available_parallelism().map_or(1, |number| u16::try_from(number.get()).unwrap_or(u16::MAX));

@@ -1,9 +1,9 @@
-//! Bad days at AWS, on demand: a proxy between the functions and the emulator that makes calls fail in every way in which
-//! a call over a network can fail, at random from a seed.
+//! Injects faults: a proxy between the functions and the emulator that makes calls fail in every way in which a
+//! network call can fail, at random from a seed.
 //!
-//! Only the functions go through it: the emulator tells them this address for its own. The emulator's polling of the
-//! queues, the tests' customers and their producer take the direct way. It starts calm; [`Faults::set_rate`] begins the
-//! trouble.
+//! Only the functions go through it: the emulator gives them the proxy's address as its own. The emulator's polling
+//! of the queues, the tests' customers and their producer bypass it. It injects no faults until [`Faults::set_rate`]
+//! is called.
 
 mod call;
 mod limit;
@@ -27,40 +27,40 @@ use tokio::runtime::Builder;
 use self::{call::Call, limit::Limit};
 use crate::{Failure, Stack};
 
-/// The functions' clients give a call up after three seconds; what is held is held for longer than that.
+/// Longer than the functions' clients wait for a call: they give up after three seconds.
 const HELD: Duration = Duration::from_secs(6);
-/// A call that arrives late may be this much later still: late enough to meet what others have written meanwhile.
+/// A late call arrives up to this much after [`HELD`]: late enough to find what others have written meanwhile.
 const LATER: Duration = Duration::from_secs(9);
-/// Where a call has failed its repetition fails this often, whatever the rate: trouble comes in clusters. Without this the
-/// functions' clients, which try everything three times, would hide nearly all of it from the functions.
+/// The share of repeated calls that fail again, whatever the rate, so that faults come in clusters. Without it, the
+/// functions' clients, which try each call three times, would hide nearly all faults from the functions.
 const AGAIN: f64 = 0.5;
 
-/// What is done to a call.
+/// What the proxy does to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// It is refused for its frequency.
+    /// It is throttled.
     Throttled,
-    /// It is answered 500, and not done.
+    /// It is answered 500 and not executed.
     Broken,
-    /// The connection ends before it arrives.
+    /// The connection ends before the call arrives.
     Lost,
-    /// It is done, and the connection ends before its answer.
+    /// It is executed, and the connection ends before the answer.
     AnswerLost,
-    /// It never arrives, and the connection stays open until its caller has given it up.
+    /// It never arrives, and the connection stays open until the caller has given up.
     Held,
-    /// The same, but it does arrive: some time after its caller has given it up.
+    /// The same, but the call arrives some time after the caller has given up.
     Late,
-    /// Part of a batch is not done, and the answer says so. Half of a batch's faults are this one, or
-    /// what is left of them by the next one.
+    /// Part of a batch is not executed, and the answer says so. Half of a batch's faults are this one (half of the
+    /// rest if it may be [`Fault::Lagging`]).
     Partial,
-    /// Writes beyond what their partition takes are refused: see [`Faults::limit`].
+    /// Writes beyond their partition's limit are refused; see [`Faults::limit`].
     Limited,
-    /// What was read without asking for consistency lacks some of what is there, as if it had only just been written. Half
-    /// of what may happen to such a read is this.
+    /// An eventually consistent read misses some items, as if they had only just been written. Half of such a read's
+    /// faults are this one.
     Lagging,
 }
 
-/// Out of a hundred faults. Those that cost seconds are few.
+/// Out of a hundred faults. Those that take seconds are rare.
 const SHARES: [(Fault, u32); 6] = [
     (Fault::Throttled, 20),
     (Fault::Broken, 20),
@@ -76,11 +76,11 @@ pub struct Faults(Arc<Inner>);
 
 struct Inner {
     address: String,
-    /// Known once the emulator runs, before any function does.
+    /// Set once the emulator runs, before any function does.
     emulator: OnceLock<String>,
     client: reqwest::Client,
     weather: Mutex<Weather>,
-    /// Calls that are on their way to the emulator, those whose caller has given them up among them.
+    /// How many calls are on their way to the emulator, including those that their caller has given up.
     under_way: AtomicUsize,
 }
 
@@ -94,17 +94,17 @@ struct Weather {
     taken_down: Option<Vec<(String, String)>>,
 }
 
-/// What passed the proxy so far.
+/// The calls that have passed the proxy so far.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// All calls, by their operation.
+    /// All calls, by operation.
     pub calls: BTreeMap<String, usize>,
-    /// Those that were made to fail.
+    /// How many were made to fail, by fault.
     pub faults: BTreeMap<Fault, usize>,
 }
 
 impl Faults {
-    /// Starts the proxy. The same seed makes the same choices, as far as the calls come in the same order.
+    /// Starts the proxy. The same seed makes the same choices if the calls come in the same order.
     pub fn start(seed: u64) -> Result<Self, Failure> {
         let cannot = |error| Failure::new(format!("the fault injector cannot be started: {error}"));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot)?;
@@ -137,67 +137,67 @@ impl Faults {
         Ok(Self(inner))
     }
 
-    /// From now on this share of calls fails, from 0 to 1.
+    /// Sets the share of calls that fail from now on, from 0 to 1.
     pub fn set_rate(&self, rate: f64) {
         lock(&self.0.weather).rate = rate;
     }
 
-    /// From now on every call with this text in it fails.
+    /// From now on, every call whose body contains this text fails.
     pub fn curse(&self, text: &'static str) {
         lock(&self.0.weather).cursed = Some(text);
     }
 
-    /// From now on nothing is in the tables whose names end so yet, for who reads without asking for consistency.
+    /// From now on, eventually consistent reads find nothing in the tables whose names end in `table`.
     pub fn lag(&self, table: &'static str) {
         lock(&self.0.weather).lagging = Some(table);
     }
 
-    /// From now on each partition of the table whose name ends so takes this many writes a second, with room for one second's
-    /// worth at once, and refuses the others, as DynamoDB does. `None` ends it.
+    /// From now on, each partition of the table whose name ends in `table` takes this many writes a second, with a
+    /// burst of as many, and refuses the others, as DynamoDB does. `None` removes the limit.
     pub fn limit(&self, table: &'static str, writes_per_second: Option<u32>) {
         lock(&self.0.weather).limit = writes_per_second.map(|writes| Limit::new(table, writes));
     }
 
-    /// From now on calls are taken down. They are kept in memory.
+    /// From now on, records each call in memory.
     pub fn take_down(&self) {
         lock(&self.0.weather).taken_down.get_or_insert_default();
     }
 
-    /// The operation and the body of each call that was taken down, whatever became of it.
+    /// The operation and the body of each recorded call, whether it failed or not.
     pub fn taken_down(&self) -> Vec<(String, String)> {
         lock(&self.0.weather).taken_down.clone().unwrap_or_default()
     }
 
-    /// How many calls have not arrived yet, those that their callers have given up among them.
+    /// How many calls have not arrived yet, including those that their callers have given up.
     pub fn under_way(&self) -> usize {
         self.0.under_way.load(Ordering::SeqCst)
     }
 
-    /// What passed so far.
+    /// How many calls have passed so far, and how many failed.
     pub fn counts(&self) -> Counts {
         lock(&self.0.weather).counts.clone()
     }
 
-    /// Stands before a stack that has started without it, for a client of the test's own. Gives what the client is to take
-    /// for AWS.
+    /// Forwards to a stack that was started without this proxy, for a client of the test's own. Returns the address
+    /// that the client uses as AWS's.
     pub fn before(&self, stack: &Stack) -> &str {
         self.forward_to(stack.endpoint());
         self.address()
     }
 
-    /// What the functions take for AWS.
+    /// The address that the functions use as AWS's.
     pub(crate) fn address(&self) -> &str {
         &self.0.address
     }
 
-    /// Says where the emulator is.
+    /// Sets the emulator's address.
     pub(crate) fn forward_to(&self, emulator: &str) {
         self.0.emulator.get_or_init(|| emulator.to_owned());
     }
 }
 
 impl Inner {
-    /// Decides what is done to a call, and counts it.
+    /// Chooses the fault of a call, if any, and counts the call and the fault.
     fn choose(&self, call: &Call) -> Option<Fault> {
         let mut weather = lock(&self.weather);
         *weather.counts.calls.entry(call.operation().to_owned()).or_default() += 1;
@@ -209,17 +209,17 @@ impl Inner {
         Some(fault)
     }
 
-    /// The tables that lag behind.
+    /// The end of the name of the tables that lag behind.
     fn lagging(&self) -> Option<&'static str> {
         lock(&self.weather).lagging
     }
 
-    /// Which statements of a call the table's limit refuses.
+    /// The places of the statements of a call that the table's limit refuses.
     fn refused(&self, call: &Call) -> Vec<usize> {
         lock(&self.weather).limit.as_mut().map(|limit| limit.refused(call)).unwrap_or_default()
     }
 
-    /// A generator of its own for one call.
+    /// A random generator for one call.
     fn rng(&self) -> Rng {
         lock(&self.weather).rng.fork()
     }

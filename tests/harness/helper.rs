@@ -1,6 +1,6 @@
 //! Helper processes that run to their end while the stack comes up: pip, cargo, the deployment, the operator's command.
 //!
-//! They are remembered while they run, so that a person who changes their mind in a slow step leaves nothing behind.
+//! They are recorded while they run, so that Ctrl-C in a slow step leaves no process behind.
 
 use std::{
     env,
@@ -13,14 +13,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::emulator::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
 
-/// The helpers that are running; nothing once they have been stopped, and then none may start any more.
+/// The helpers that are running. `None` once they have been stopped: then none may start any more.
 static RUNNING: Mutex<Option<Vec<Pid>>> = Mutex::new(Some(Vec::new()));
 
-/// Runs a helper to its end and gives what it wrote. Its standard error goes where the command says.
+/// Runs a helper to its end and returns its output. Its standard error goes where the command says.
 pub(crate) fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
     let mut child = start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
     let pid = Pid::from_child(&child);
-    // A helper that ends without reading its input has its own reason, and its exit status tells it.
+    // A helper that ends without reading its input has its own reason: its exit status says so.
     let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
     let output = child.wait_with_output();
     if let Some(running) = lock().as_mut() {
@@ -30,7 +30,8 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
 }
 
 fn start(command: &mut Command) -> io::Result<Child> {
-    // Held across the start: a helper either starts before `stop_helpers` and is stopped by it, or does not start.
+    // The lock is held during the start: a helper either starts before `stop_helpers` and is stopped by it, or does
+    // not start.
     let mut running = lock();
     let running = running.as_mut().ok_or(io::ErrorKind::Interrupted)?;
     let child = command.spawn()?;
@@ -38,15 +39,15 @@ fn start(command: &mut Command) -> io::Result<Child> {
     Ok(child)
 }
 
-/// Ends the helpers that are running and lets none start any more, for a process that is about to end itself.
+/// Ends the helpers that are running and lets no other start. Call it just before this process ends.
 pub fn stop_helpers() {
     for pid in lock().take().unwrap_or_default() {
-        // It may have ended by itself a moment ago.
+        // The helper may have ended by itself a moment ago.
         let _ = kill_process(pid, Signal::TERM);
     }
 }
 
-/// The last line that a helper wrote to standard error: by convention, what went wrong.
+/// The last line that a helper wrote to standard error. By convention it says what went wrong.
 pub(crate) fn last_words(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     match text.lines().map(str::trim).rfind(|line| !line.is_empty()) {
@@ -55,7 +56,7 @@ pub(crate) fn last_words(output: &Output) -> String {
     }
 }
 
-/// Replaces a helper's environment: what every program needs, and the way to the emulator.
+/// Replaces a helper's environment with what every program needs and the emulator's address and credentials.
 pub(crate) fn set_clean_environment(command: &mut Command, endpoint: &str) {
     let needed = ["PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
     command.env_clear().envs(needed.iter().filter_map(|name| Some((name, env::var_os(name)?))));

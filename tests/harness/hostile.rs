@@ -1,6 +1,6 @@
-//! An endpoint that does what it should not, byte for byte as a test tells it.
+//! An endpoint that misbehaves exactly as a test sets, byte for byte.
 //!
-//! It speaks HTTP with its own few lines: a proper server would refuse to send most of what it has to send.
+//! It has a small HTTP implementation of its own: a proper server would refuse to send most of these answers.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -25,44 +25,44 @@ use crate::{
     certificates::{Authority, Certificate},
 };
 
-/// What it does with one request.
+/// What the receiver does with one request.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
-    /// Sends these bytes and waits for the next request. No bytes are no answer.
+    /// Sends these bytes and waits for the next request. Without bytes it does not answer.
     Says(Vec<u8>),
-    /// Sends the first part, then the second again and again, with this pause before each.
+    /// Sends the first part, then the second repeatedly, with this pause before each.
     Repeats(Vec<u8>, Vec<u8>, Duration),
-    /// Reads no more than the request's head, sends these bytes and resets the connection.
+    /// Reads only the request's head, sends these bytes and resets the connection.
     Resets(Vec<u8>),
-    /// The same, and closes the connection in the proper way.
+    /// The same, but closes the connection in the proper way.
     Closes(Vec<u8>),
     /// Sends the request back, as the body of a 200.
     Echoes,
-    /// Reads no more than the request's head, sends these bytes, and neither reads nor closes from then on.
+    /// Reads only the request's head, sends these bytes, and from then on neither reads nor closes.
     Leaves(Vec<u8>),
-    /// Reads the request's head, is busy for so long, then reads the rest and sends these bytes.
+    /// Reads the request's head, waits for this long, then reads the rest and sends these bytes.
     IsBusy(Duration, Vec<u8>),
     /// Reads 1 KiB of the request a second, and never answers.
     Sips,
-    /// Sends the first part, and after the pause the second, although nobody has asked for it.
+    /// Sends the first part, and after the pause the second part, which nobody asked for.
     Blurts(Vec<u8>, Duration, Vec<u8>),
-    /// Sends these bytes, and after the pause what TLS 1.3 sends for its own purposes.
+    /// Sends these bytes, and after the pause refreshes its keys: TLS 1.3 then sends a message of its own.
     ChangesKeys(Vec<u8>, Duration),
-    /// Sends these bytes past the TLS that stands.
+    /// Sends these bytes unencrypted on a connection that uses TLS.
     SpeaksPlainly(Vec<u8>),
 }
 
-/// One request as it came.
+/// One request that the receiver read.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// Whether its connection had brought a request before.
+    /// Whether its connection had carried a request before.
     pub on_used_connection: bool,
     /// The request line and the headers.
     pub head: String,
 }
 
-/// A server on several ports of 127.0.0.1: one for plain HTTP, and one for each kind of TLS. Its paths are independent
-/// of each other, so many tests can share one. It lives until this process ends.
+/// A server on several ports of 127.0.0.1: one for plain HTTP, one for each kind of certificate, and one that drips.
+/// Its paths are independent of each other, so many tests can share it. It runs until this process ends.
 pub struct Hostile {
     memory: Arc<Mutex<Memory>>,
     plain: SocketAddr,
@@ -81,7 +81,7 @@ struct Memory {
 }
 
 impl Hostile {
-    /// Starts the receiver. Its authority's certificate is written into the folder.
+    /// Starts the receiver, and writes its authority's certificate into the folder.
     pub fn start(folder: &Path) -> Result<Self, Failure> {
         let cannot = |error: &dyn std::error::Error| Failure::new(format!("no hostile receiver: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| cannot(&error))?;
@@ -103,7 +103,7 @@ impl Hostile {
         Ok(Self { memory, plain, tls, dripping, authority, authority_file: file, runtime: handle })
     }
 
-    /// Listens for TLS in one more place, with a certificate that is good for these hosts.
+    /// Listens for TLS on one more address, with a valid certificate for these hosts.
     pub fn listen_as(&self, hosts: &[&str], address: SocketAddr) -> Result<(), Failure> {
         let cannot = |error: &dyn std::error::Error| Failure::new(format!("no receiver on {address}: {error}"));
         let config = self.authority.server(Certificate::Good, hosts).map_err(|error| cannot(&error))?;
@@ -111,7 +111,8 @@ impl Hostile {
         Ok(())
     }
 
-    /// Sets what a path does: one behaviour for each request, and the last one for all that follow. Gives its URL.
+    /// Sets what a path does: one behaviour for each request; the last one also applies to all later requests.
+    /// Returns its URL.
     pub fn on(&self, path: &str, behaviours: impl IntoIterator<Item = Behaviour>) -> String {
         lock(&self.memory).behaviours.insert(path.to_owned(), behaviours.into_iter().collect());
         format!("http://{}{path}", self.plain)
@@ -120,7 +121,7 @@ impl Hostile {
     /// The path's URL on the port with this certificate.
     pub fn tls_url(&self, certificate: Certificate, path: &str) -> String {
         let port = self.tls.iter().find(|(other, _)| *other == certificate);
-        format!("https://{}{path}", port.expect("there is a port for each").1)
+        format!("https://{}{path}", port.expect("each certificate has a port").1)
     }
 
     /// A URL whose port answers a TLS handshake with one byte a second.
@@ -128,14 +129,14 @@ impl Hostile {
         format!("https://{}/", self.dripping)
     }
 
-    /// The URL of a new port that answers whatever comes with these bytes, and closes.
+    /// The URL of a new port that answers any request with these bytes, and closes.
     pub fn url_that_answers(&self, scheme: &str, bytes: &[u8]) -> String {
         let address =
             listen((Ipv4Addr::LOCALHOST, 0).into(), &self.runtime, &self.memory, Behind::Answer(bytes.into()));
         format!("{scheme}://{}/", address.expect("a port is free"))
     }
 
-    /// The authority that signed the certificates, for `SSL_CERT_FILE`.
+    /// The file with the certificate of the authority that signed the others, for `SSL_CERT_FILE`.
     pub fn authority(&self) -> &Path {
         &self.authority_file
     }
@@ -145,7 +146,7 @@ impl Hostile {
         lock(&self.memory).connections
     }
 
-    /// Everything that a path heard, in order.
+    /// Every request to a path, in order.
     pub fn heard(&self, path: &str) -> Vec<Heard> {
         let memory = lock(&self.memory);
         memory.heard.iter().filter(|(heard, _)| heard == path).map(|(_, heard)| heard.clone()).collect()
@@ -159,7 +160,7 @@ enum Behind {
     Answer(Vec<u8>),
 }
 
-/// How much the kernel takes of a request before the receiver reads it, in bytes (Linux doubles it).
+/// How many bytes of a request the kernel accepts before the receiver reads them (Linux doubles it).
 const ROOM: u32 = 16 * 1024;
 
 /// How a connection ends.
@@ -201,7 +202,7 @@ async fn accept(mut stream: TcpStream, behind: Arc<Behind>, memory: Arc<Mutex<Me
             stream.read_buf(&mut Vec::new()).await?;
             say_last(&mut stream, bytes).await?;
         }
-        // The header of a handshake record of 16 KiB, and then nothing but zeros.
+        // The header of a handshake record of 16 KiB, then only zeros.
         Behind::Drip => repeat(&mut stream, &[0x16, 3, 3, 0x40, 0], &[0], Duration::from_secs(1)).await?,
     }
     Ok(())
@@ -211,7 +212,7 @@ async fn accept(mut stream: TcpStream, behind: Arc<Behind>, memory: Arc<Mutex<Me
 trait Line: AsyncRead + AsyncWrite + Unpin + Send {
     /// The connection below the encryption, if there is one.
     fn below(&mut self) -> &mut TcpStream;
-    /// Begins to send with new keys.
+    /// Starts to send with new keys. Does nothing without TLS.
     fn change_keys(&mut self) {}
 }
 
@@ -245,7 +246,7 @@ async fn serve(stream: &mut impl Line, memory: &Mutex<Memory>) -> io::Result<End
     Ok(End::Close)
 }
 
-/// Does what is to be done with a request whose head was read. Returns how the connection ends, if it does.
+/// Applies a behaviour to a request whose head was read. Returns how the connection ends, if it ends.
 async fn behave(
     stream: &mut impl Line,
     buffer: &mut Vec<u8>,
@@ -325,7 +326,7 @@ fn next_behaviour(memory: &Mutex<Memory>, head: &str) -> (String, Behaviour) {
     (path, behaviour.unwrap_or_else(unknown))
 }
 
-/// Reads up to the empty line; nothing when the sender has no more to say.
+/// Reads up to the empty line. Returns `None` if the sender closed the connection.
 async fn read_head(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> io::Result<Option<String>> {
     loop {
         if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -344,7 +345,7 @@ async fn read_body(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>, 
     Ok(buffer.drain(..length.min(buffer.len())).collect())
 }
 
-/// Sends the last bytes of a connection and lets them arrive: a reset right behind them could overtake them.
+/// Sends the last bytes of a connection and waits until they have arrived: an immediate reset could overtake them.
 async fn say_last(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes).await?;
     stream.flush().await?;
@@ -354,7 +355,7 @@ async fn say_last(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::R
     Ok(())
 }
 
-/// Ends with the connection.
+/// Sends `first`, then `then` after each pause, until the connection ends.
 async fn repeat(stream: &mut (impl AsyncWrite + Unpin), first: &[u8], then: &[u8], pause: Duration) -> io::Result<()> {
     stream.write_all(first).await?;
     loop {

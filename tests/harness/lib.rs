@@ -1,23 +1,23 @@
 //! The local stack as a library: the real template and the real functions on an emulator of AWS, on this machine.
 //!
-//! `cargo local` shows it to a person, the end-to-end tests put it under test. Both start it with [`Stack::start`] and
-//! then talk to it only as the outside world does:
+//! `cargo local` shows it to a person; the end-to-end tests test it. Both start it with [`Stack::start`] and then use
+//! it only as the outside world does:
 //!
 //! - a [`Customer`] calls the HTTP API with a key,
 //! - a [`Producer`] puts completions on the queue,
 //! - a [`Receiver`] is the endpoint that the webhooks arrive at,
-//! - a [`Hostile`] receiver is an endpoint that does what it should not,
+//! - a [`Hostile`] receiver is an endpoint that misbehaves,
 //! - [`signature`] is the receiver's own check of what arrived; it shares no code with the service.
 //!
-//! For bad days there are [`Faults`] between the functions and the emulator, and [`Stack::kill`]. What the operator sees of
-//! all that is in the account: [`Aws`].
+//! [`Faults`] between the functions and the emulator and [`Stack::kill`] simulate failures. [`Aws`] shows what the
+//! operator sees in the account.
 //!
-//! What customers run comes from [`python_environment`] and [`node_modules`]. Where something is not installed, the test that
-//! needs it is [`skipped`].
+//! [`python_environment`] and [`node_modules`] install what customers run. If something is not installed, the test
+//! that needs it is [`skipped`].
 //!
-//! Bringing the stack up takes four steps, a module each: [`python`] makes a virtual environment, [`binaries`] has cargo
-//! build the functions, [`emulator`] runs MiniStack, [`deploy`] puts the template on it. All of them block the thread:
-//! they wait for other processes, and a test binary shares one stack between many asynchronous runtimes.
+//! The stack starts in four steps, one module each: [`python`] makes a virtual environment, [`binaries`] has cargo
+//! build the functions, [`emulator`] runs MiniStack, [`deploy`] deploys the template to it. All of them block the
+//! thread: they wait for other processes, and a test binary shares one stack between many asynchronous runtimes.
 
 mod aws;
 mod binaries;
@@ -58,5 +58,5 @@ pub use schema::{Schema, producers_python};
 pub use skipped::skipped;
 pub use stack::{ApiKey, Before, Options, Stack, prepare, workspace};
 
-/// Longer than anything takes, also on a machine that has other things to do: only a test that fails waits for so long.
+/// Longer than anything takes, even on a busy machine: only a failing test waits this long.
 pub const SOON: std::time::Duration = std::time::Duration::from_mins(3);

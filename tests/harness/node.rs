@@ -1,4 +1,4 @@
-//! Packages for Node under `target/`, exactly as a lock file has them.
+//! Installs packages for Node under `target/`, exactly as a lock file pins them.
 
 use std::{
     fs::{self, File},
@@ -11,8 +11,9 @@ use crate::{
     helper::{last_words, run},
 };
 
-/// A folder for `NODE_PATH` with the packages of `manifests`, which has a `package.json` and its `package-lock.json`.
-/// They are installed first if they are missing or if the lock file changed, with npm, which has to be there.
+/// Returns a folder for `NODE_PATH` with the packages of `manifests`, a folder with a `package.json` and its
+/// `package-lock.json`. Installs them first, with npm, if they are missing or the lock file changed. Fails if npm is
+/// not installed.
 pub fn modules(folder: &Path, manifests: &Path) -> Result<PathBuf, Failure> {
     const LOCK: &str = "package-lock.json";
     let modules = folder.join("node_modules");
@@ -36,7 +37,7 @@ pub fn modules(folder: &Path, manifests: &Path) -> Result<PathBuf, Failure> {
     if !output.status.success() {
         return Err(Failure::new(format!("npm could not install {}: {}", folder.display(), last_words(&output))));
     }
-    // Written last: a half-made folder has no such file and is made again.
+    // Written last: an incomplete folder does not have this file and is installed again.
     fs::write(&installed, required).map_err(cannot_write)?;
     Ok(modules)
 }

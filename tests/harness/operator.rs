@@ -1,4 +1,4 @@
-//! What the operator's command said.
+//! What a run of the operator's command printed.
 
 use std::process::Output;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::helper::last_words;
 
-/// What came of one run.
+/// The result of one run.
 #[derive(Debug)]
 pub struct Said {
-    /// Its exit code; none where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// What it wrote to standard output.
     pub out: String,
@@ -19,12 +19,12 @@ pub struct Said {
 }
 
 impl Said {
-    /// The whole output as one JSON document; null where it is none.
+    /// The whole output as one JSON document, or null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_default()
     }
 
-    /// Why it failed, if it did.
+    /// Why the command failed: its last line on standard error. `None` if it succeeded.
     pub(crate) fn last_words(&self) -> Option<&str> {
         (self.code != Some(0)).then_some(self.last_words.as_str())
     }

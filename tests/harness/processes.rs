@@ -1,4 +1,4 @@
-//! The functions' processes, for tests in which they die or could grow.
+//! The functions' processes, for tests that kill them or measure their memory.
 
 use std::fs;
 
@@ -8,11 +8,11 @@ use rustix::process::Pid;
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) id: Pid,
-    /// The function's name on AWS, which begins with its name in the template.
+    /// The function's name on AWS, which contains its name in the template.
     pub(crate) function: String,
 }
 
-/// The functions' processes among an emulator's children; none where there is no `/proc`, as on macOS.
+/// The functions' processes among the emulator's children. Empty on systems without `/proc`, such as macOS.
 pub(crate) fn of(emulator: Pid) -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
@@ -21,14 +21,14 @@ pub(crate) fn of(emulator: Pid) -> Vec<Process> {
         .collect()
 }
 
-/// The most memory that a process ever had, in KiB.
+/// The peak memory of a process, in KiB.
 pub(crate) fn peak_memory(id: Pid) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok())
 }
 
-/// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>: the parent follows the state, and the state follows the
-/// name in parentheses, which can hold anything.
+/// See <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>: the parent follows the state, and the state
+/// follows the name in parentheses, which can contain any character.
 fn parent(id: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;

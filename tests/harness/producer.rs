@@ -1,4 +1,4 @@
-//! The job pipeline's side: it puts completions on the queue. And the operator's, who looks at the dead letters.
+//! The job pipeline's side: it puts completions on the queue. Also the operator's side: it reads the dead letters.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,7 +17,7 @@ use crate::{
     emulator::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY},
 };
 
-/// A client of the stack's queues. Make one for each runtime: it keeps connections that end with the runtime.
+/// A client of the stack's queues. Make one for each runtime: its connections end with the runtime.
 pub struct Producer {
     client: Client,
     completions: String,
@@ -29,9 +29,9 @@ pub struct Producer {
 /// A message that could not be processed.
 #[derive(Clone, Debug)]
 pub struct DeadLetter {
-    /// The message as it was sent.
+    /// The message's body, unchanged.
     pub body: String,
-    /// Why it is here, where the service said so.
+    /// Why the service refused it; `None` if SQS moved it here after too many receives.
     pub reason: Option<String>,
 }
 
@@ -54,29 +54,30 @@ impl Producer {
         }
     }
 
-    /// Puts one message on the completions queue, whatever it says.
+    /// Puts one message with any body on the completions queue.
     pub async fn send(&self, body: impl ToString) -> Result<(), Failure> {
         self.send_to(&self.completions, body).await
     }
 
-    /// Puts one message on the deliveries queue. No customer and no producer can: only fan-out, the API's functions and
-    /// an operator, whose mistake this stands for.
+    /// Puts one message on the deliveries queue, as an operator could by mistake. Customers and producers cannot:
+    /// only fan-out, the API's functions and an operator can.
     pub async fn forge_delivery(&self, body: impl ToString) -> Result<(), Failure> {
         self.send_to(&self.deliveries, body).await
     }
 
-    /// Puts one message on the dead-letter queue, as if it had been refused for this reason, or given up without one.
+    /// Puts one message on the dead-letter queue: as refused, if there is a reason; otherwise as if SQS had moved it
+    /// there.
     pub async fn forge_dead_letter(&self, body: impl ToString, reason: Option<&str>) -> Result<(), Failure> {
         let reason = reason.map(|reason| {
             let value = MessageAttributeValue::builder().data_type("String").string_value(reason);
-            (String::from("reason"), value.build().expect("has its data type"))
+            (String::from("reason"), value.build().expect("the data type is set"))
         });
         let message = self.client.send_message().queue_url(&self.dead_letters).message_body(body.to_string());
         let sent = message.set_message_attributes(reason.map(|reason| [reason].into())).send().await;
         sent.map(drop).map_err(|error| failure(&error))
     }
 
-    /// Takes away the deliveries queue's way to the dead letters.
+    /// Removes the deliveries queue's redrive policy, so that its messages never become dead letters.
     pub async fn forget_redrive_policy(&self) -> Result<(), Failure> {
         let set = self.client.set_queue_attributes().queue_url(&self.deliveries);
         let set = set.attributes(QueueAttributeName::RedrivePolicy, "").send().await;
@@ -93,7 +94,7 @@ impl Producer {
         for bodies in bodies.chunks(10) {
             let entries = bodies.iter().enumerate().map(|(at, body)| {
                 let entry = SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(body);
-                entry.build().expect("has its fields")
+                entry.build().expect("all required fields are set")
             });
             let batch = self.client.send_message_batch().queue_url(&self.completions);
             let sent = batch.set_entries(Some(entries.collect())).send().await.map_err(|error| failure(&error))?;
@@ -104,8 +105,8 @@ impl Producer {
         Ok(())
     }
 
-    /// How many messages wait on the completions queue and on the deliveries queue, those that are being worked on or
-    /// hidden until later among them. Looks at them in the order of an event's way, so that none is missed in between.
+    /// How many messages are on the completions queue and the deliveries queue, including those in flight and
+    /// delayed. It counts the queues in the order in which an event passes them, so that it misses none in between.
     pub async fn waiting(&self) -> Result<usize, Failure> {
         let mut waiting = 0;
         for url in [&self.completions, &self.deliveries] {
@@ -127,7 +128,7 @@ impl Producer {
         Ok(lock(&self.collected).clone())
     }
 
-    /// Waits for a dead letter whose body has this text in it.
+    /// Waits for a dead letter whose body contains this text.
     pub async fn wait_for_dead_letter(&self, text: &str, within: Duration) -> Result<DeadLetter, Failure> {
         let start = Instant::now();
         loop {
@@ -142,8 +143,8 @@ impl Producer {
         }
     }
 
-    /// Moves what is on the dead-letter queue to the stack's memory, where every producer finds it: a queue hands out
-    /// ten messages at a time and hides what it handed out, so tests that share one would hide them from each other.
+    /// Moves the messages of the dead-letter queue to the stack's memory, where every producer finds them. A queue
+    /// hands out ten messages at a time and hides them, so tests that share a queue would hide them from each other.
     async fn collect_dead_letters(&self) -> Result<(), Failure> {
         loop {
             let request = self.client.receive_message().queue_url(&self.dead_letters);

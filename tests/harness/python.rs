@@ -13,7 +13,7 @@ use crate::{
     stack::workspace,
 };
 
-/// The names under which a Python may be installed, the system's own choice first.
+/// The names under which a Python may be installed; the system's default comes first.
 const NAMES: [&str; 7] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
 
 /// The interpreter for the emulator and the deployment.
@@ -21,9 +21,11 @@ pub(crate) fn for_the_stack(progress: &dyn Fn(&str)) -> Result<PathBuf, Failure>
     environment(&workspace().join("target/python"), &workspace().join("tests/requirements.txt"), progress)
 }
 
-/// The interpreter of a virtual environment, which is made first if it is missing or if its requirements changed.
+/// Returns the interpreter of a virtual environment, and makes the environment first if it is missing or its
+/// requirements changed.
 ///
-/// Tests and `cargo local` may ask at the same time; a file lock lets one of them do the work and the others wait.
+/// Tests and `cargo local` may call this at the same time; a file lock lets one of them do the work while the others
+/// wait.
 pub fn environment(folder: &Path, requirements: &Path, progress: &dyn Fn(&str)) -> Result<PathBuf, Failure> {
     let interpreter = folder.join("bin/python");
     let installed = folder.join("installed.txt");
@@ -43,7 +45,7 @@ pub fn environment(folder: &Path, requirements: &Path, progress: &dyn Fn(&str)) 
     let _ = fs::remove_dir_all(folder);
     make(python, folder)?;
     install(&interpreter, requirements)?;
-    // Written last: a half-made environment has no such file and is made again.
+    // Written last: an incomplete environment does not have this file and is made again.
     fs::write(&installed, required).map_err(cannot_write)?;
     Ok(interpreter)
 }
@@ -60,7 +62,7 @@ fn find() -> Result<&'static str, Failure> {
 }
 
 fn make(name: &str, folder: &Path) -> Result<(), Failure> {
-    // Debian ships Python without these two.
+    // Debian's Python comes without these two.
     if !python(name, "import ensurepip, venv") {
         return Err(Failure::new(format!(
             "{name} cannot make virtual environments; install its venv module (on Debian and Ubuntu: apt install python3-venv)"

@@ -1,4 +1,4 @@
-//! The endpoint that webhooks arrive at: it records what comes, byte for byte, and answers as it was told.
+//! The endpoint that webhooks arrive at: it records each request byte for byte, and answers as the test sets.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,14 +20,14 @@ use tokio::runtime::Builder;
 
 use crate::Failure;
 
-/// A server on a free port of 127.0.0.1. Its paths are independent of each other, so many tests can share one.
+/// A server on a free port of 127.0.0.1. Its paths are independent of each other, so many tests can share it.
 #[derive(Clone)]
 pub struct Receiver {
     address: String,
     memory: Arc<Mutex<Memory>>,
 }
 
-/// One request as it came.
+/// One request that the receiver read.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// When the request was complete.
@@ -40,17 +40,17 @@ pub struct Received {
     pub headers: HeaderMap,
     /// The body's bytes.
     pub body: Bytes,
-    /// The status that it was answered; none while the sender waits, and for ever if the sender gave up.
+    /// The status of the answer. `None` while the sender waits, and forever if the sender gave up.
     pub answered: Option<u16>,
 }
 
 impl Received {
-    /// A header's value, where it is there and is text.
+    /// A header's value. `None` if the header is missing or is not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body as JSON; null where it is none.
+    /// The body as JSON, or null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
@@ -61,16 +61,16 @@ impl Received {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Headers beside the usual ones.
+    /// Headers, in addition to the usual ones.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Bytes,
-    /// How long the receiver keeps the sender waiting.
+    /// How long the receiver waits before it answers.
     pub delay: Duration,
 }
 
 impl Answer {
-    /// An empty answer with this status, at once.
+    /// An empty answer with this status, without delay.
     pub fn status(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Bytes::new(), delay: Duration::ZERO }
     }
@@ -86,7 +86,7 @@ struct Memory {
 }
 
 impl Memory {
-    /// Remembers a request; gives its number and what it is to be answered.
+    /// Records a request; returns its number and its answer.
     fn take(&mut self, received: Received) -> (usize, Answer) {
         let set = self.answers.get_mut(&received.path).and_then(VecDeque::pop_front);
         let answer = set.or_else(|| self.decide.as_mut().map(|decide| decide(&received)));
@@ -96,7 +96,7 @@ impl Memory {
 }
 
 impl Receiver {
-    /// Starts a receiver. It has a thread of its own and lives until this process ends, across all runtimes of a test.
+    /// Starts a receiver. It has its own thread and runs until this process ends, across all runtimes of a test.
     pub fn start() -> Result<Self, Failure> {
         let cannot = |error| Failure::new(format!("the receiver cannot be started: {error}"));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot)?;
@@ -119,27 +119,29 @@ impl Receiver {
         format!("http://{}{path}", self.address)
     }
 
-    /// Sets the next answers of a path. When they are used up, and without any, it answers an empty 200.
+    /// Sets the next answers of a path. Once they are used up, the function of [`Receiver::answer_by`] decides;
+    /// without one, the answer is an empty 200.
     pub fn answer(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         lock(&self.memory).answers.insert(path.to_owned(), answers.into_iter().collect());
     }
 
-    /// Lets a function decide the answers of every path that has none set.
+    /// Sets the function that decides the answer for a path without set answers.
     pub fn answer_by(&self, decide: impl FnMut(&Received) -> Answer + Send + 'static) {
         lock(&self.memory).decide = Some(Box::new(decide));
     }
 
-    /// Everything that was received, in order.
+    /// Every request that was received, in order.
     pub fn received_by_all(&self) -> Vec<Received> {
         lock(&self.memory).received.clone()
     }
 
-    /// Everything that a path received, in order.
+    /// Every request that a path received, in order.
     pub fn received(&self, path: &str) -> Vec<Received> {
         lock(&self.memory).received.iter().filter(|received| received.path == path).cloned().collect()
     }
 
-    /// Waits until a path has received this many requests; gives them all.
+    /// Waits until a path has received this many requests, and returns all of its requests. Fails if that takes
+    /// longer than `within`.
     pub async fn wait_for(&self, path: &str, count: usize, within: Duration) -> Result<Vec<Received>, Failure> {
         let start = Instant::now();
         loop {

@@ -1,5 +1,6 @@
-//! The keys and secrets that were used on a stack, one a line in a file in its folder, so that its logs and messages can be
-//! searched for them. It is a file because the logs are complete only when the tests' process has ended.
+//! The keys and secrets that were used on a stack, so that its logs and messages can be searched for them. They are
+//! in a file in the stack's folder, one per line, because the logs are complete only after the tests' process has
+//! ended.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,7 +16,7 @@ use crate::Failure;
 pub(crate) struct UsedSecrets(PathBuf);
 
 impl UsedSecrets {
-    /// An empty file in a stack's folder.
+    /// Creates an empty file in a stack's folder.
     pub(crate) fn new(folder: &Path) -> Result<Self, Failure> {
         let file = folder.join("used-secrets");
         File::create(&file).map_err(|error| Failure::new(format!("{} cannot be written: {error}", file.display())))?;
@@ -28,7 +29,7 @@ impl UsedSecrets {
             .expect("the stack's folder is there");
     }
 
-    /// Adds the webhook's secret in a request's or a reply's body, if there is one.
+    /// Adds the webhook's secret from the body of a request or a reply, if it has one.
     pub(crate) fn add_from(&self, body: &str) {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         let secrets = [&body["secret_key"], &body["data"]["secret_key"]];

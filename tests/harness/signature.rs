@@ -1,5 +1,5 @@
-//! A receiver's check of what it received, written from the published page and from Standard Webhooks 1.0, not from the
-//! service's code: a mistake that both shared would go unseen.
+//! A receiver's signature check, written from the published page and Standard Webhooks 1.0. It shares no code with
+//! the service, because tests would not see a mistake that both had.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -7,28 +7,28 @@ use sha2::Sha256;
 
 use crate::Received;
 
-/// True if `X-Nano-Signature` proves that the body was signed with this secret at the time in `X-Nano-Timestamp`.
+/// Whether `X-Nano-Signature` proves that the body was signed with this secret at the time in `X-Nano-Timestamp`.
 pub fn is_valid(webhook: &Received, secret: &str) -> bool {
     webhook.header("x-nano-signature") == Some(page(webhook, secret).as_str())
 }
 
-/// True if `webhook-signature` proves the same.
+/// Whether `webhook-signature` proves the same.
 pub fn is_valid_standard(webhook: &Received, secret: &str) -> bool {
     webhook.header("webhook-signature") == Some(standard(webhook, secret).as_str())
 }
 
-/// The page's signature of what came, with this secret.
+/// The signature of a received webhook with this secret, as the published page defines it.
 pub fn page(webhook: &Received, secret: &str) -> String {
     let timestamp = webhook.header("x-nano-timestamp").unwrap_or_default();
     page_of(timestamp, &webhook.body, secret)
 }
 
-/// The page's signature of any request, with this secret.
+/// The signature of any body and timestamp with this secret, as the published page defines it.
 pub fn page_of(timestamp: &str, body: &[u8], secret: &str) -> String {
     format!("v1={}", hex::encode(sign(secret.as_bytes(), &[timestamp.as_bytes(), b".", body])))
 }
 
-/// The signature that Standard Webhooks has of it.
+/// The signature of a received webhook with this secret, as Standard Webhooks defines it.
 pub fn standard(webhook: &Received, secret: &str) -> String {
     let header = |name| webhook.header(name).unwrap_or_default();
     let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));

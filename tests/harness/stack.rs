@@ -1,4 +1,4 @@
-//! The whole stack, from nothing to ready.
+//! The whole stack, from start to ready.
 
 use std::{
     collections::BTreeMap,
@@ -22,78 +22,79 @@ use crate::{
     secrets::UsedSecrets,
 };
 
-/// Parameters of the template for this machine. Everything else is the template's default.
+/// The template's parameters on this machine. All others keep the template's default.
 const PARAMETERS: [(&str, &str); 7] = [
     // Receivers listen on 127.0.0.1, without TLS.
     ("EgressPolicy", "local"),
-    // As many attempts as by default, in seconds instead of hours.
+    // The default number of attempts, with waits of seconds instead of hours.
     ("RetryScheduleSeconds", "1,1,2,2,3,3,3"),
-    // Nobody is to trip over these by hand.
+    // High enough that no test or person reaches a limit by accident.
     ("RateLimitPerMinute", "1000000"),
     ("RateLimitPerDay", "1000000000"),
-    // A dispatcher that dies in the middle of a batch costs a test this long.
+    // A test waits this long for the messages of a dispatcher that died in the middle of a batch.
     ("DispatcherTimeoutSeconds", "15"),
     ("DeliveryVisibilityTimeoutSeconds", "15"),
-    // Each is a process of its own, and one can do what a machine sends.
+    // Each concurrent fan-out is a process of its own; one can process everything that a machine sends.
     ("FanOutMaximumConcurrency", "5"),
 ];
 
-/// What an operator does before deploying; gives parameters of the template, by name.
+/// Prepares the account before the deployment, as an operator would; returns parameters of the template, by name.
 pub type Before = fn(&Aws) -> Result<Vec<(&'static str, String)>, Failure>;
 
-/// Where and how to bring a stack up.
+/// How to start a stack.
 #[derive(Default)]
 pub struct Options {
-    /// The port of the emulator on 127.0.0.1, or any free one.
+    /// The emulator's port on 127.0.0.1; `None` for any free one.
     pub port: Option<u16>,
-    /// Takes the emulator's log and temporary files; one stack at a time may use it.
+    /// The folder for the emulator's log and temporary files. Only one stack at a time may use it.
     pub folder: PathBuf,
-    /// What the functions reach the emulator through, where a test is to make their calls fail.
+    /// The proxy through which the functions call the emulator, if a test makes their calls fail.
     pub faults: Option<Faults>,
-    /// Parameters of the template on top of those that every local stack has.
+    /// Parameters of the template, in addition to those of every local stack.
     pub parameters: Vec<(&'static str, &'static str)>,
-    /// Makes what has to be there before the stack, and gives the parameters that name it.
+    /// Creates what must exist before the stack, and returns the parameters that name it.
     pub before: Option<Before>,
     /// Whether the emulator publishes metrics and evaluates alarms as CloudWatch does.
     pub metrics: bool,
-    /// How often rules with a schedule run, instead of as often as the template says: every minute for release.
+    /// How many seconds apart scheduled rules run. `None`: as often as the template says, every minute for release.
     pub schedules_every_seconds: Option<u32>,
-    /// Where the functions write their traces: on AWS, X-Ray's daemon beside each of them.
+    /// The address to which the functions send their traces; on AWS, X-Ray's daemon beside each function.
     pub trace_daemon: Option<SocketAddr>,
-    /// Properties of resources that are to be different from the template's: `{resource: {property: value}}`.
+    /// Properties of resources that replace the template's: `{resource: {property: value}}`.
     pub properties: Value,
 }
 
-/// A stack that is ready for use. It ends when this is dropped, and with this process at the latest.
+/// A stack that is ready for use. It ends when this is dropped, or at the latest when this process ends.
 pub struct Stack {
     emulator: Emulator,
     python: PathBuf,
     binaries: BTreeMap<String, PathBuf>,
     /// Base of the HTTP API's URLs: `{api_url}/api/v1/webhooks`.
     pub api_url: String,
-    /// Where the job pipeline puts completions.
+    /// The queue for the job pipeline's completions.
     pub completions_queue_url: String,
-    /// Where deliveries wait for their next attempt.
+    /// The queue for deliveries whose next attempt is due.
     pub deliveries_queue_url: String,
-    /// What could not be processed.
+    /// The queue for messages that could not be processed.
     pub dead_letter_queue_url: String,
-    /// The dead letters that were found so far; see [`crate::Producer::wait_for_dead_letter`].
+    /// The dead letters found so far; see [`crate::Producer::wait_for_dead_letter`].
     pub(crate) dead_letters: Arc<Mutex<Vec<DeadLetter>>>,
     pub(crate) used_secrets: UsedSecrets,
     _turn: Turn,
 }
 
-/// How many stacks of a process run at the same time. Each is an emulator and a process for each function, and with one for each
-/// test that wants its own, two processors are so busy that functions give up on their tables.
+/// How many stacks a process runs at the same time. Each is an emulator and a process per function. If each test that
+/// needs a stack of its own ran one at the same time, two processors would be so busy that functions would give up on
+/// their tables.
 const AT_ONCE: usize = 5;
 
 static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
-/// Leave to run beside the other stacks of the process.
+/// Permission to run beside the other stacks of the process.
 struct Turn;
 
 impl Turn {
-    /// Blocks until there is room.
+    /// Blocks until fewer than [`AT_ONCE`] stacks run.
     fn wait() -> Self {
         let running = RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |running: &mut usize| *running >= AT_ONCE;
@@ -119,15 +120,14 @@ pub struct ApiKey {
 }
 
 impl Stack {
-    /// The name that the operator's command looks for unless it is told another.
+    /// The name of every local stack, and the default of the operator's command.
     pub const NAME: &str = "nano-webhooks";
 
-    /// Brings a stack up. Blocks until it is ready: minutes when nothing has been built yet, seconds otherwise. While
-    /// [`AT_ONCE`] others run it waits for one to end.
-    /// `progress` hears of each step that takes a while.
+    /// Starts a stack and blocks until it is ready: minutes if nothing has been built yet, seconds otherwise. While
+    /// [`AT_ONCE`] others run it waits for one to end. `progress` is called before each slow step.
     pub fn start(options: &Options, progress: &dyn Fn(&str)) -> Result<Self, Failure> {
         let turn = Turn::wait();
-        // First, because it is quick and often wrong.
+        // First, because this check is quick and often fails.
         choose_port(options.port)?;
         let (python, binaries) = prepare(progress)?;
         progress("Starting the emulator");
@@ -139,7 +139,8 @@ impl Stack {
         let parameters = [&PARAMETERS, options.parameters.as_slice(), &made].concat();
         let deployment = deploy(&python, &emulator, Self::NAME, &parameters, &options.properties, &binaries)?;
         Ok(Self {
-            // On AWS the API has a host of its own; here it is told by the path, which every client can resolve.
+            // On AWS the API has its own host; here its id is in the path, because every client can resolve this
+            // host.
             api_url: format!("{}/_aws/execute-api/{}", emulator.endpoint(), deployment.api_id),
             completions_queue_url: deployment.output("CompletionsQueueUrl")?,
             deliveries_queue_url: deployment.output("DeliveriesQueueUrl")?,
@@ -153,7 +154,7 @@ impl Stack {
         })
     }
 
-    /// Makes a key with the operator's own command.
+    /// Creates a key with the operator's own command.
     pub fn create_api_key(&self, account_id: &str) -> Result<ApiKey, Failure> {
         let output = self.operator(&["keys", "create", "--account", account_id, "--json"])?;
         let made: Value = serde_json::from_str(&output).unwrap_or_default();
@@ -166,7 +167,8 @@ impl Stack {
         }
     }
 
-    /// Runs the operator's command against this stack and gives what it printed.
+    /// Runs the operator's command against this stack and returns its standard output. Fails with its last words if
+    /// it fails.
     pub fn operator(&self, arguments: &[&str]) -> Result<String, Failure> {
         let said = self.ask_operator(arguments, "")?;
         match said.last_words() {
@@ -175,7 +177,7 @@ impl Stack {
         }
     }
 
-    /// Runs the operator's command against this stack, whatever becomes of it.
+    /// Runs the operator's command against this stack and returns the result, even if the command failed.
     pub fn ask_operator(&self, arguments: &[&str], input: &str) -> Result<Said, Failure> {
         let mut command = self.operator_command()?;
         let output = run(command.args(arguments).stderr(Stdio::piped()), input.as_bytes());
@@ -191,22 +193,22 @@ impl Stack {
         Ok(command)
     }
 
-    /// The keys that were made for this stack, and the webhooks' secrets that its customers sent and were shown.
+    /// The API keys that were created for this stack, and the webhook secrets that its customers sent or received.
     pub fn used_secrets(&self) -> Vec<String> {
         self.used_secrets.all()
     }
 
-    /// What the emulator and the functions have written to their logs so far.
+    /// Everything that the emulator and the functions have logged so far.
     pub fn log(&self) -> Result<String, Failure> {
         self.emulator.log()
     }
 
-    /// Ends it; gives its logs, of which nothing is missing then.
+    /// Ends the stack and returns its logs, which are then complete.
     pub fn end(self) -> Result<String, Failure> {
         self.emulator.end()
     }
 
-    /// The account that the stack is in, as its operator sees it.
+    /// A client for the stack's AWS account, as the operator.
     pub fn aws(&self) -> Result<Aws, Failure> {
         Aws::start(&self.python, self.endpoint())
     }
@@ -216,20 +218,21 @@ impl Stack {
         self.emulator.endpoint()
     }
 
-    /// What an AWS client needs in its environment to talk to this stack.
+    /// The environment variables with which an AWS client reaches this stack.
     pub fn aws_environment(&self) -> [(&'static str, &str); 5] {
         [
             ("AWS_ENDPOINT_URL", self.endpoint()),
             ("AWS_REGION", REGION),
-            // Python's clients know only this name.
+            // Python's clients know the region only under this name.
             ("AWS_DEFAULT_REGION", REGION),
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
             ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
         ]
     }
 
-    /// Ends one process of a function at once, as a crash would. The function is named as in the template; `choose` gets
-    /// the number of its processes. False where there is none, or where processes cannot be found (outside Linux).
+    /// Kills one process of a function immediately, as a crash would. The function has its name in the template;
+    /// `choose` gets the number of its processes and returns the place of one. Returns false if there is none, or
+    /// outside Linux, where processes cannot be found.
     pub fn kill(&self, function: &str, choose: impl FnOnce(usize) -> usize) -> bool {
         let mut processes = self.emulator.functions();
         processes.retain(|process| process.function.contains(function));
@@ -239,8 +242,8 @@ impl Stack {
         kill_process(processes[choose(processes.len())].id, Signal::KILL).is_ok()
     }
 
-    /// The most memory that any process of a function ever had, in KiB; nothing where there is none, or where that cannot
-    /// be found (outside Linux).
+    /// The peak memory of all processes of a function, in KiB. `None` if there is no process, or outside Linux, where
+    /// that cannot be measured.
     pub fn peak_memory(&self, function: &str) -> Option<u64> {
         let processes = self.emulator.functions().into_iter();
         processes
@@ -249,13 +252,14 @@ impl Stack {
             .max()
     }
 
-    /// Fails once the stack is no longer there.
+    /// Fails if the emulator has ended by itself.
     pub fn check(&mut self) -> Result<(), Failure> {
         self.emulator.check()
     }
 }
 
-/// Makes what every stack is made of, once: the emulator's Python and the functions. It alone needs the internet.
+/// Makes what all stacks share, once: the emulator's Python and the functions' binaries. Only this step needs the
+/// internet.
 pub fn prepare(progress: &dyn Fn(&str)) -> Result<(PathBuf, BTreeMap<String, PathBuf>), Failure> {
     let python = python::for_the_stack(progress)?;
     progress("Building the functions");

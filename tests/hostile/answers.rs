@@ -1,10 +1,10 @@
-//! Receivers whose answers are complete, and odd.
+//! Receivers whose answers are complete but unusual.
 
 use harness::Behaviour::{Echoes, Says};
 
 use crate::{HOSTILE, PROXY, Probe, answer, attempt};
 
-/// What becomes of a delivery whose endpoint answers this, and what the history keeps of it.
+/// What happens to a delivery after each answer, and what the history records.
 #[test]
 fn the_status_alone_decides() {
     let rows = [
@@ -47,7 +47,7 @@ fn what_is_not_http_is_no_answer() {
     }
 }
 
-/// curl and the libraries of Python, Node and Java take all of these for what their status says.
+/// curl and the libraries of Python, Node and Java accept all of these, with the status that they have.
 #[test]
 fn what_stands_behind_the_status_does_not_hide_it() {
     let oddities: [(&str, &[u8]); 11] = [
@@ -101,7 +101,7 @@ fn a_redirect_is_not_followed() {
         assert_eq!(attempted.explanation(), said);
         assert_eq!(HOSTILE.heard(&path).len(), 1);
     }
-    assert!(HOSTILE.heard("/elsewhere").is_empty(), "the other place hears nothing");
+    assert!(HOSTILE.heard("/elsewhere").is_empty(), "the redirect's target gets no request");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn an_answer_in_another_charset_can_be_read_in_the_history() {
 fn a_proxy_in_the_environment_is_not_used() {
     let url = HOSTILE.on("/no-proxy", [Says(answer("200 OK", "", ""))]);
     assert_eq!(attempt(&url).next(), "delivered");
-    // A proxy would hear the whole URL, or the host alone.
+    // A proxy would receive the whole URL, or only the host.
     let host = PROXY.strip_prefix("http://").unwrap();
     let heard = HOSTILE.heard("/no-proxy");
     assert!(heard[0].head.starts_with("POST /no-proxy HTTP/1.1\r\n"), "{}", heard[0].head);
@@ -179,7 +179,7 @@ fn an_endpoint_that_echoes_our_signatures_puts_no_secret_into_the_history() {
         assert!(echoed.contains(header), "it is shown as any other body: {echoed}");
     }
     assert!(!attempted.0.to_string().contains("the-probes-own-secret"));
-    assert_eq!(attempted.0["attempt"].as_object().unwrap().len(), 5, "nothing of it is taken for anything else");
+    assert_eq!(attempted.0["attempt"].as_object().unwrap().len(), 5, "the echo sets no other field");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Receivers whose certificates prove nothing.
+//! Receivers with certificates that are not valid.
 
 use harness::{
     Behaviour::{Says, SpeaksPlainly},
@@ -50,7 +50,7 @@ fn both_versions_of_tls_are_spoken() {
     }
 }
 
-/// A fatal alert, as a server sends it in place of its hello.
+/// A fatal alert, which a server sends instead of its hello.
 #[test]
 fn a_server_that_refuses_the_handshake_is_told_why() {
     for (alert, word) in

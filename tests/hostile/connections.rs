@@ -1,7 +1,7 @@
-//! Receivers that end connections when they should not, and connections that died on their own.
+//! Receivers that end connections too early, and idle connections that died.
 //!
-//! A new connection's failure is the receiver's. One that was used before may have died while nobody looked, and then
-//! the request is sent once more.
+//! A failure of a new connection is the receiver's failure. A used connection may have died while idle: then the
+//! request is sent once more.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use harness::Behaviour::{Closes, Echoes, Leaves, Repeats, Resets, Says};
 
 use crate::{Attempted, HOSTILE, Probe, answer, attempt};
 
-/// Enough that the sender is still writing as the receiver stops reading.
+/// So large that the sender is still writing when the receiver stops reading.
 const LARGE: usize = 256 * 1024;
-/// Between attempts, in milliseconds: for the connection to be put by.
+/// A pause between attempts, in milliseconds: the connection returns to the pool meanwhile.
 const A_MOMENT: &str = "50";
 
 fn ok() -> Vec<u8> {
     answer("200 OK", "", "ok")
 }
 
-/// Two attempts, of which the second finds the connection of the first.
+/// Makes two attempts and returns the second, which can use the connection of the first.
 fn two_attempts(url: &str) -> Attempted {
     let mut attempts = Probe::start(LARGE, &[url, A_MOMENT, url]).finish();
     assert_eq!((attempts[0].next(), attempts[0].was_resent()), ("delivered", false));
@@ -73,10 +73,10 @@ fn a_connection_is_not_used_again_after_a_server_error() {
     }
 }
 
-/// What is left of one account's request must not be in front of another's.
+/// The rest of one account's request must not be sent in front of another account's request.
 #[test]
 fn a_connection_whose_request_was_not_written_to_its_end_is_not_used_again() {
-    // What the receiver has no room for waits in our process, or in our kernel.
+    // The bytes that do not fit the receiver's buffer wait in our process, or in our kernel.
     for kib in [50, 70, 90, 256] {
         let path = format!("/left/{kib}");
         let url = HOSTILE.on(&path, [Leaves(ok()), Says(ok())]);

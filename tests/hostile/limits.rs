@@ -1,5 +1,4 @@
-//! Receivers that send more than anybody asked for. That the process does not grow is asserted for every row, where the
-//! probe's lines are read.
+//! Receivers that send too much. Every test also asserts that the process does not grow, in `Probe::finish`.
 
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use harness::Behaviour::{Repeats, Says};
 
 use crate::{HOSTILE, answer, attempt};
 
-/// Without a pause, as fast as the sender takes it.
+/// Sends `then` without end and without pauses, as fast as the sender reads.
 fn endless(path: &str, first: &str, then: &[u8]) -> String {
     HOSTILE.on(path, [Repeats(first.into(), then.repeat(1 + 65_536 / then.len()), Duration::ZERO)])
 }
@@ -54,7 +53,7 @@ fn a_head_of_15_kib_is_taken_and_one_of_17_kib_is_not() {
 fn informational_responses_without_end_are_too_large() {
     let attempted = attempt(&endless("/endless-1xx", "", b"HTTP/1.1 102 Processing\r\n\r\n"));
     assert_eq!((attempted.outcome(), attempted.next()), ("too_large", "retried"));
-    assert!(attempted.took() < Duration::from_secs(3), "it ends with the bytes, not with the time");
+    assert!(attempted.took() < Duration::from_secs(3), "the size limit ends it, not the time limit");
 }
 
 #[test]
@@ -89,11 +88,11 @@ fn a_gzip_bomb_does_not_go_off() {
     assert_eq!(attempted.response(), "(not shown: it came with Content-Encoding gzip)");
     assert!(attempted.took() < Duration::from_secs(3));
     let request = &HOSTILE.heard("/bomb")[0].head;
-    assert!(request.contains("\r\nAccept-Encoding: identity\r\n"), "nothing compressed was asked for: {request}");
+    assert!(request.contains("\r\nAccept-Encoding: identity\r\n"), "the request accepts no compression: {request}");
 }
 
-/// The header of a gzip file (RFC 1952) and the beginning of a block with fixed Huffman codes (RFC 1951) whose first
-/// symbol is a zero byte …
+/// The header of a gzip file (RFC 1952) and the start of a block with fixed Huffman codes (RFC 1951). The block's
+/// first symbol is a zero byte.
 const BOMB: [u8; 12] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x62, 0x18];
-/// … after which each 13 bits stand for 258 more: 13 bytes for 2,064.
+/// The rest of the block: each 13 bits decompress to 258 more zeros, 13 bytes to 2,064.
 const FUSE: [u8; 13] = [0x05, 0xa3, 0x60, 0x14, 0x8c, 0x82, 0x51, 0x30, 0x0a, 0x46, 0xc1, 0x28, 0x18];

@@ -1,8 +1,8 @@
-//! The sender against receivers that do what they should not.
+//! The sender against misbehaving receivers.
 //!
-//! Here stands what needs precision: outcomes, bytes, connections, memory. The real sender runs in a process of its own,
-//! the probe, and one row is one process. What a few of these receivers come to in the whole stack stands in the
-//! end-to-end tests, in `hostile`.
+//! These tests check details: outcomes, bytes, connections, memory. The real sender runs in its own process, the
+//! probe; each attempt or pair of attempts has a process of its own. The end-to-end tests, in `hostile`, test a few
+//! of these receivers with the whole stack.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -26,32 +26,33 @@ use harness::Hostile;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// How much an attempt may add to the process, in KiB: more than any polite one needs, less than any hostile one sends.
+/// How much an attempt may add to the process, in KiB: more than any normal attempt needs, less than any of these
+/// receivers sends.
 const FLAT: u64 = 2 * 1024;
 
-/// The receiver that all tests share; each test uses paths of its own.
+/// The receiver that all tests share; each test uses its own paths.
 static HOSTILE: LazyLock<Hostile> = LazyLock::new(|| {
     Hostile::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap_or_else(|failure| panic!("{failure}"))
 });
 
-/// A probe that is under way.
+/// A running probe.
 struct Probe(Child);
 
 impl Probe {
-    /// Starts attempts with a body of so many bytes. A step is a URL, a pause in milliseconds, or `stop`.
+    /// Starts attempts with a body of this many bytes. A step is a URL, a pause in milliseconds, or `stop`.
     fn start(body_bytes: usize, steps: &[&str]) -> Self {
         let mut probe = Command::new(env!("CARGO_BIN_EXE_probe"));
         probe.arg(body_bytes.to_string()).args(steps).env("SSL_CERT_FILE", HOSTILE.authority());
         probe.env("EGRESS_POLICY", "local").env("OWN_HOSTS", "");
-        // Whoever looks for a proxy finds one, and is heard of there.
+        // If the sender used a proxy, it would find this one, and the test would see the request.
         for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
             probe.env(variable, PROXY.as_str());
         }
         Self(probe.env_remove("no_proxy").env_remove("NO_PROXY").stdout(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Waits until the process has stopped at its step `stop`, lets the receiver do what it does meanwhile, and lets the process
-    /// go on.
+    /// Waits until the process has stopped at its step `stop`, waits for `meanwhile` so that the receiver can act,
+    /// and continues the process.
     fn pass_stop(self, meanwhile: Duration) -> Self {
         let status = format!("/proc/{}/status", self.0.id());
         let start = Instant::now();
@@ -64,7 +65,7 @@ impl Probe {
         self
     }
 
-    /// Waits for the attempts. Whatever the receiver does, the process must not have grown with it.
+    /// Waits for the attempts and asserts that the process has not grown, whatever the receiver did.
     fn finish(self) -> Vec<Attempted> {
         let output = self.0.wait_with_output().unwrap();
         assert!(output.status.success());
@@ -77,10 +78,10 @@ impl Probe {
     }
 }
 
-/// Where the probes' environment says that a proxy is.
+/// The address that the probes' environment names as a proxy.
 static PROXY: LazyLock<String> = LazyLock::new(|| HOSTILE.on("", []));
 
-/// What came of one attempt.
+/// The result of one attempt.
 struct Attempted(Value);
 
 impl Attempted {
@@ -90,12 +91,12 @@ impl Attempted {
         self.0["phase"].as_str().unwrap()
     }
 
-    /// The HTTP status, if there was one.
+    /// The HTTP status, if there was an answer.
     fn status(&self) -> Option<u64> {
         self.0["attempt"]["http_status"].as_u64()
     }
 
-    /// What the history keeps of the body.
+    /// The part of the body that the history stores.
     fn response(&self) -> &str {
         self.0["attempt"]["response"].as_str().unwrap()
     }
@@ -116,7 +117,7 @@ impl Attempted {
         self.0["retry_after"].as_str()
     }
 
-    /// What the dispatcher does next, while the schedule lasts.
+    /// What the dispatcher does next, if the schedule is not used up.
     fn next(&self) -> &'static str {
         match (self.0["is_success"].as_bool().unwrap(), self.0["is_retryable"].as_bool().unwrap()) {
             (true, _) => "delivered",
@@ -126,12 +127,12 @@ impl Attempted {
     }
 }
 
-/// One attempt with a small body.
+/// Makes one attempt with a small body.
 fn attempt(url: &str) -> Attempted {
     Probe::start(100, &[url]).finish().remove(0)
 }
 
-/// A whole answer: status line, headers, body.
+/// A complete answer: status line, headers, body.
 fn answer(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());

@@ -1,4 +1,5 @@
-//! Receivers that keep the sender waiting. Their rows take seconds, so all of them start with the first that is asked for.
+//! Receivers that make the sender wait. Their tests take seconds, so the first test to run starts the attempts of
+//! all.
 
 use std::{
     collections::HashMap,
@@ -11,7 +12,7 @@ use harness::Behaviour::{IsBusy, Repeats, Says, Sips};
 use crate::{Attempted, HOSTILE, Probe, answer};
 
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
-/// What starting a process and a busy machine may add.
+/// Extra time for starting a process on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
 static ROWS: LazyLock<Mutex<HashMap<&str, Probe>>> = LazyLock::new(|| {
@@ -34,7 +35,7 @@ static ROWS: LazyLock<Mutex<HashMap<&str, Probe>>> = LazyLock::new(|| {
     Mutex::new(rows)
 });
 
-/// More than a receiver's kernel takes before the receiver reads.
+/// More than the receiver's kernel buffers before the receiver reads.
 const LARGE: usize = 256 * 1024;
 
 fn attempt(row: &str) -> Attempted {

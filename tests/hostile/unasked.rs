@@ -1,6 +1,6 @@
-//! Answers that nobody has asked for. An open connection is shared by the accounts that call one origin, so what came before
-//! a request must never be taken for its answer: not even if the process was stopped while it came, as Lambda stops a small
-//! function for most of its time, and knows of nothing that happened.
+//! Answers without a request. Accounts that call the same origin share open connections, so bytes that arrived before
+//! a request must never be read as its answer. That also holds if the process was stopped when they arrived: Lambda
+//! stops a small function for most of its time, and the function does not notice.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use harness::{
 
 use crate::{Attempted, HOSTILE, Probe, answer};
 
-/// After the first answer, in which the process comes to its stop.
+/// The pause after the first answer, in which the process stops.
 const A_WHILE: Duration = Duration::from_millis(300);
 
 fn ok() -> Vec<u8> {
     answer("200 OK", "", "ok")
 }
 
-/// The URLs of a path: without TLS, and with both of its versions.
+/// The URLs of a path: without TLS, and with both TLS versions.
 fn urls(path: &str) -> [(&'static str, String); 3] {
     let plain = HOSTILE.on(path, []);
     let [tls12, tls13] = [Certificate::GoodOver12, Certificate::Good].map(|with| HOSTILE.tls_url(with, path));
     [("plain", plain), ("TLS 1.2", tls12), ("TLS 1.3", tls13)]
 }
 
-/// Two attempts, between which the process is stopped until the receiver has spoken.
+/// Makes two attempts. Between them the process is stopped until the receiver has sent its bytes.
 fn attempts_around_a_stop(url: &str) -> Vec<Attempted> {
     Probe::start(100, &[url, "stop", url]).pass_stop(3 * A_WHILE).finish()
 }
@@ -58,7 +58,7 @@ fn a_connection_that_ended_while_the_process_was_stopped_costs_no_attempt() {
     }
 }
 
-/// What comes right behind an answer has been read with it, and decrypted.
+/// Bytes that directly follow an answer are read and decrypted with it.
 #[test]
 fn what_comes_together_with_an_answer_is_not_the_next_one() {
     for (number, (name, _)) in urls("").iter().enumerate() {
@@ -76,7 +76,7 @@ fn what_comes_together_with_an_answer_is_not_the_next_one() {
     }
 }
 
-/// A server may change its keys and hand out tickets at any time. That is TLS's own affair and no answer.
+/// A server may refresh its keys and send session tickets at any time. That is part of TLS and no answer.
 #[test]
 fn what_tls_sends_for_itself_does_not_cost_the_connection() {
     let url = HOSTILE.tls_url(Certificate::Good, "/unasked/keys");

@@ -1,4 +1,4 @@
-//! The receiver that shows the service at work: what a customer's server would do, in a terminal.
+//! The receiver that shows the service at work: it does in a terminal what a customer's server would do.
 
 use std::{path::Path, time::Duration};
 
@@ -6,10 +6,10 @@ use harness::{ApiKey, Customer, Failure, Producer, Received, Receiver, Stack, si
 use jiff::Timestamp;
 use serde_json::json;
 
-/// Where the demo's webhooks arrive.
+/// The path that the demo's webhooks arrive at.
 pub(crate) const PATH: &str = "/webhooks";
 
-/// Registers the receiver; gives the secret that the service made for it.
+/// Registers the receiver and returns the secret that the service made for it.
 pub(crate) async fn register(stack: &Stack, key: &ApiKey, receiver: &Receiver) -> Result<String, Failure> {
     println!("Registering a receiver …");
     let webhook = json!({ "url": receiver.url(PATH), "events": ["job.completed", "job.failed"] });
@@ -20,7 +20,7 @@ pub(crate) async fn register(stack: &Stack, key: &ApiKey, receiver: &Receiver) -
     }
 }
 
-/// Sends one completion through the whole service and shows what arrived; gives the delivery's id.
+/// Sends one completion through the whole service, shows the webhook that arrives, and returns the delivery's id.
 pub(crate) async fn deliver_one(stack: &Stack, receiver: &Receiver, secret: &str) -> Result<String, Failure> {
     println!("Sending a completion …");
     let completion = json!({
@@ -40,7 +40,7 @@ pub(crate) async fn deliver_one(stack: &Stack, receiver: &Receiver, secret: &str
     }
 }
 
-/// Prints one delivery as it arrived.
+/// Prints one received webhook and whether its signature is valid.
 pub(crate) fn show(webhook: &Received, secret: &str) {
     let at = Timestamp::try_from(webhook.at).unwrap_or_default();
     let verdict = if signature::is_valid(webhook, secret) { "signature verified" } else { "SIGNATURE WRONG" };
@@ -53,7 +53,8 @@ pub(crate) fn show(webhook: &Received, secret: &str) {
     println!("  {}", String::from_utf8_lossy(&webhook.body));
 }
 
-/// Prints how to use the stack. The webhook in the example has the receiver's secret, so that it can check that one too.
+/// Prints how to use the stack. The webhook in the example has the receiver's secret, so that the receiver can verify
+/// it too.
 pub(crate) fn explain(
     stack: &Stack,
     receiver: &Receiver,

@@ -1,4 +1,4 @@
-//! The stack in the background: a second process of this program, and how to end it.
+//! Runs the stack in the background, as a second process of this program, and ends it.
 
 use std::{
     env,
@@ -19,7 +19,8 @@ const GONE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Starts the stack in the background, shows its progress, and returns once it is ready.
 pub(crate) async fn start(session: &Session, setting: Setting) -> Result<(), Failure> {
-    // The process in the background will take it in earnest. Here it keeps the log of a running stack from being lost.
+    // Only a check: the background process takes the lock itself. Without the check, the log of a running stack would
+    // be lost.
     drop(session.take()?);
     let mut stop = Stop::new()?;
     let mut background = spawn(session, setting)?;
@@ -33,10 +34,10 @@ pub(crate) async fn start(session: &Session, setting: Setting) -> Result<(), Fai
     ready
 }
 
-/// Ends the running stack and returns when nothing of it is left.
+/// Ends the running stack and returns when all of it has ended.
 pub(crate) async fn stop(session: &Session) -> Result<(), Failure> {
     let Some(process) = session.running()? else {
-        // It may have been killed, and then it could not take this back.
+        // If the stack was killed, it could not delete this file itself.
         session.forget_environment();
         println!("No local stack is running.");
         return Ok(());
@@ -60,17 +61,17 @@ fn spawn(session: &Session, setting: Setting) -> Result<Child, Failure> {
         .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(cannot)?)
         .stderr(log)
-        // Its own process group: Ctrl-C and the end of this terminal do not reach it.
+        // In its own process group, so that Ctrl-C and the end of this terminal do not reach it.
         .process_group(0)
         .spawn()
         .map_err(cannot)
 }
 
-/// Shows the log until the stack is ready, or has ended.
+/// Prints the log until the stack is ready or has ended.
 async fn wait_until_ready(session: &Session, background: &mut Child) -> Result<(), Failure> {
     let mut shown = 0;
     loop {
-        // Looked at before the log is read, so that the log is whole when they are true.
+        // Checked before the log is read, so that the log is complete when one of them is true.
         let ready = session.environment.exists();
         let ended = background.try_wait().ok().flatten();
         let log = fs::read(&session.log).unwrap_or_default();
@@ -79,7 +80,7 @@ async fn wait_until_ready(session: &Session, background: &mut Child) -> Result<(
         while let Some(length) = log[shown..].find('\n') {
             let line = &log[shown..shown + length];
             shown += length + 1;
-            // The last one is the reason of the failure, and the caller tells it.
+            // The last such line is the reason of the failure, which the caller reports.
             let sentence = line.strip_prefix("error: ").filter(|_| ended.is_some());
             match sentence {
                 Some(sentence) => {
@@ -100,10 +101,10 @@ async fn wait_until_ready(session: &Session, background: &mut Child) -> Result<(
     }
 }
 
-/// Asks a stack's process to end, insists if it does not, and waits until it is gone.
+/// Asks a stack's process to end, kills it if it does not, and waits until it has ended.
 async fn end(session: &Session, process: Pid) -> Result<(), Failure> {
     let asked = Instant::now();
-    // It may have ended by itself meanwhile.
+    // It may have ended by itself in the meantime.
     let _ = kill_process(process, Signal::TERM);
     while session.running()? == Some(process) {
         if asked.elapsed() > GONE_WITHIN {

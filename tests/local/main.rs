@@ -1,10 +1,11 @@
-//! `cargo local`: the whole service on this machine, with a receiver to show that it works.
+//! `cargo local`: the whole service on this machine, with a receiver that shows that it works.
 //!
 //! - `cargo local` runs it in this terminal until Ctrl-C;
-//! - `cargo local --detach` leaves it running in the background, `cargo local --stop` ends that;
-//! - `cargo local --strict-egress` has production's rules about whom it may call, and no receiver: try to get past them.
+//! - `cargo local --detach` leaves it running in the background, `cargo local --stop` ends it;
+//! - `cargo local --strict-egress` applies production's rules about which hosts it calls, without a receiver: try to
+//!   get past them.
 //!
-//! One stack runs at a time. Its address and keys are in `target/local/stack.env` while it is ready.
+//! Only one stack runs at a time. While it is ready, its address and keys are in `target/local/stack.env`.
 
 #![expect(clippy::print_stdout, reason = "this program talks to a person")]
 
@@ -35,7 +36,7 @@ struct Arguments {
     stop: bool,
 }
 
-/// What can be chosen about a stack.
+/// The options of a stack.
 #[derive(Args, Clone, Copy)]
 struct Setting {
     /// Port of the emulator on 127.0.0.1 [default: any free port]
@@ -46,7 +47,7 @@ struct Setting {
     strict_egress: bool,
 }
 
-/// How long the end may wait for a step that was under way.
+/// How long the program waits at its end for a step that is still running.
 const END_WITHIN: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {

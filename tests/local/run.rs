@@ -1,4 +1,4 @@
-//! The stack in this process, from start to Ctrl-C.
+//! Runs the stack in this process, from start to Ctrl-C.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{Setting, demo, session::Session, strict};
 const ACCOUNT: &str = "acct_demo";
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Brings the stack up, shows it, and stays until it is told to end.
+/// Starts the stack, shows it, and waits until the process is asked to end.
 pub(crate) async fn run(session: &Session, setting: Setting) -> Result<(), Failure> {
     let _running = session.take()?;
     let mut stop = Stop::new()?;
@@ -22,8 +22,8 @@ pub(crate) async fn run(session: &Session, setting: Setting) -> Result<(), Failu
         done = show(session, setting) => done,
         () = stop.told() => Ok(()),
     };
-    // Ends what a slow step may have left unfinished. The stack itself ended with the future that held it, or ends with
-    // this process, whose pipe to it closes.
+    // Ends the helpers that a slow step may have left running. The stack itself ended when its future was dropped, or
+    // ends with this process, because the pipe between them closes.
     stop_helpers();
     session.forget_environment();
     if done.is_ok() {
@@ -72,7 +72,7 @@ async fn show(session: &Session, setting: Setting) -> Result<(), Failure> {
     }
 }
 
-/// The two signals that ask a process to end: Ctrl-C, and what `cargo local --stop` sends.
+/// The two signals that ask a process to end: SIGINT (Ctrl-C) and SIGTERM (`cargo local --stop`).
 pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,

@@ -1,4 +1,4 @@
-//! What `cargo local` leaves in `target/local/` for its other invocations, and for the user's shell.
+//! The files in `target/local/`, for other invocations of `cargo local` and for the user's shell.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -11,14 +11,14 @@ use rustix::process::Pid;
 
 /// The folder `target/local/` and the names in it.
 pub(crate) struct Session {
-    /// Takes everything below, and the emulator's files.
+    /// Contains all files below, and the emulator's files.
     pub(crate) folder: PathBuf,
-    /// Is there while the stack is ready: its address and keys, one `NAME=value` a line.
+    /// Exists while the stack is ready: its address and keys, one `NAME=value` per line.
     pub(crate) environment: PathBuf,
-    /// What a detached stack prints.
+    /// The output of a detached stack.
     pub(crate) log: PathBuf,
-    /// Locked by the process that runs the stack for as long as any of it is there; holds its process id. The system
-    /// takes the lock away when the process ends, however it ends, so it cannot be left behind.
+    /// Contains the id of the process that runs the stack, which locks it while any part of the stack exists. The
+    /// system releases the lock when the process ends, however it ends, so no lock is left behind.
     lock: PathBuf,
 }
 
@@ -28,7 +28,8 @@ impl Session {
         Self { environment: folder.join("stack.env"), log: folder.join("local.log"), lock: folder.join("lock"), folder }
     }
 
-    /// Makes this process the one that runs the stack, for as long as the file is kept.
+    /// Makes this process the one that runs the stack, while the returned file is kept. Fails if another process
+    /// does.
     pub(crate) fn take(&self) -> Result<File, Failure> {
         let mut file = self.open_lock()?;
         match file.try_lock() {
@@ -46,7 +47,7 @@ impl Session {
         Ok(file)
     }
 
-    /// The process that runs the stack, if one does.
+    /// The process that runs the stack, if there is one.
     pub(crate) fn running(&self) -> Result<Option<Pid>, Failure> {
         let mut file = self.open_lock()?;
         if file.try_lock().is_ok() {
@@ -57,7 +58,7 @@ impl Session {
         Ok(id.parse().ok().and_then(Pid::from_raw))
     }
 
-    /// Says to the user's shell and tools where the stack is.
+    /// Writes the stack's address and keys to a file, for the user's shell and tools.
     pub(crate) fn write_environment(&self, stack: &Stack, key: &ApiKey) -> Result<(), Failure> {
         let own = [
             ("NANO_API_URL", stack.api_url.as_str()),
@@ -69,16 +70,16 @@ impl Session {
         ];
         let lines: Vec<String> =
             own.into_iter().chain(stack.aws_environment()).map(|(name, value)| format!("{name}={value}\n")).collect();
-        // Under its name only when it is whole: whoever waits for the file may read it at once.
+        // Renamed only when complete: a program that waits for the file may read it immediately.
         let unfinished = self.folder.join("stack.env.unfinished");
         fs::write(&unfinished, lines.concat())
             .and_then(|()| fs::rename(&unfinished, &self.environment))
             .map_err(|error| self.cannot_write(&error))
     }
 
-    /// Says that the stack is not ready, or no longer.
+    /// Deletes the file with the stack's address and keys: the stack is not ready, or no longer.
     pub(crate) fn forget_environment(&self) {
-        // Mostly it is not there.
+        // Usually the file does not exist.
         let _ = fs::remove_file(&self.environment);
     }
 

@@ -1,12 +1,12 @@
-//! A stack with production's rules about whom it may call. The demo's receiver, plain http on this machine, is against
-//! them, so here the show is what they refuse.
+//! A stack with production's rules about which hosts it may call. The rules forbid the demo's receiver (plain http on
+//! this machine), so this demo shows what they refuse.
 
 use std::path::Path;
 
 use harness::{ApiKey, Customer, Failure, Stack};
 use reqwest::Method;
 
-/// Parameters of the template.
+/// The template's parameters for such a stack.
 pub(crate) const PARAMETERS: [(&str, &str); 1] = [("EgressPolicy", "strict")];
 
 const FORBIDDEN: [&str; 5] = [
@@ -17,7 +17,7 @@ const FORBIDDEN: [&str; 5] = [
     "https://[::ffff:10.0.0.1]/hook",
 ];
 
-/// Tries to register what must be refused; gives each body with its reply.
+/// Tries to register URLs that must be refused; returns each body with its reply. Fails if one is accepted.
 pub(crate) async fn try_forbidden(stack: &Stack, key: &ApiKey) -> Result<Vec<(String, String)>, Failure> {
     println!("Trying URLs that must be refused …");
     let customer = Customer::new(stack, key);
@@ -33,7 +33,7 @@ pub(crate) async fn try_forbidden(stack: &Stack, key: &ApiKey) -> Result<Vec<(St
     Ok(refused)
 }
 
-/// Prints what was refused, how to try more, and how to use the stack.
+/// Prints what was refused, how to try more URLs, and how to use the stack.
 pub(crate) fn explain(stack: &Stack, refused: &[(String, String)], environment: &Path) {
     let (environment, api_url) = (environment.display(), &stack.api_url);
     println!(

@@ -1,5 +1,5 @@
-"""Holds openapi.yaml against itself and against template.yaml: it is valid OpenAPI 3.1, its routes are the template's, its
-examples fit their schemas, and the signatures in the examples are right. What the service really answers, `run` checks.
+"""Checks openapi.yaml by itself and against template.yaml: it is valid OpenAPI 3.1, its routes are the template's, its
+examples fit their schemas, and the signatures in the examples are right. `run` checks what the service really answers.
 
 Fails with one line for each mistake.
 """
@@ -33,19 +33,19 @@ def wrong_routes(spec, template):
     deployed = set()
     for resource in template["Resources"].values():
         for event in resource["Properties"].get("Events", {}).values():
-            # Without a path it is the route for everything else.
+            # An event without a path is the route for all other requests.
             if event["Type"] == "HttpApi" and "Path" in event["Properties"]:
                 deployed.add((event["Properties"]["Path"], event["Properties"]["Method"].upper()))
     for path, method in sorted(described - deployed):
         yield f"{method} {path} is in openapi.yaml and not in template.yaml"
-    # HEAD is GET without the body, and needs no description of its own.
+    # HEAD is GET without a body, and needs no description of its own.
     heads = {(path, "HEAD") for path, method in described if method == "GET"}
     for path, method in sorted(deployed - described - heads):
         yield f"{method} {path} is in template.yaml and not in openapi.yaml"
 
 
 def wrong_examples(spec):
-    """Every object that has both a schema and examples: media types, parameters and headers."""
+    """Checks every object that has both a schema and examples: media types, parameters and headers."""
 
     def walk(node, path):
         if isinstance(node, list):

@@ -1,4 +1,4 @@
-"""What schemathesis needs to know of this API beyond openapi.yaml, and what it is to check beyond that."""
+"""What schemathesis must know about this API beyond openapi.yaml, and an additional check."""
 
 import schemathesis
 from hypothesis import strategies as st
@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 PATHS = st.from_regex(r"(/[A-Za-z0-9_~-]{1,20}){0,3}/?(\?[a-z]{1,8}=[A-Za-z0-9]{0,8})?", fullmatch=True)
 
-# URLs that may be called. Which ones those are, the schema can only tell in words.
+# URLs that may be called. The schema can describe them only in words.
 URLS = st.builds("https://{}.your-server.com{}{}".format, NAMES, st.sampled_from(["", ":443", ":8443"]), PATHS)
 schemathesis.openapi.format("iri", URLS)
 
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Replies may gain fields, so the description leaves them open. Here a field that it does not list is a mistake."""
+    """Replies may gain fields, so the description allows any field. Here a field that it does not list is an error."""
     close(raw_schema["paths"])
     close(raw_schema["components"])
 
@@ -32,7 +32,7 @@ def close(node):
 
 @schemathesis.check
 def in_the_envelope(ctx, response, case):
-    """Whatever is asked, and with whatever method."""
+    """Checks the reply's envelope, whatever the request and its method."""
     if response.request.method == "OPTIONS":
         return
     assert response.headers.get("x-request-id"), "no x-request-id"

@@ -1,9 +1,9 @@
-//! The product's own sender in a process of its own, which is there for two reasons: its environment can be chosen
-//! (trusted authorities, proxies), which a test cannot do for itself, and its memory is that of the sender alone.
+//! The product's own sender in its own process, for two reasons: a test cannot change its own environment (trusted
+//! authorities, proxies) but can choose the probe's, and the probe's memory is the sender's alone.
 //!
-//! `probe <body bytes> <url or milliseconds or stop> …` makes one attempt for each URL, with pauses where there are numbers,
-//! and prints a line of JSON for each. At `stop` the whole process stops until it gets a SIGCONT. `EGRESS_POLICY` and
-//! `OWN_HOSTS` are the dispatcher's.
+//! `probe <body bytes> <url or milliseconds or stop> …` makes one attempt for each URL, pauses for each number, and
+//! prints a line of JSON for each attempt. At `stop` the whole process stops until it gets a SIGCONT. `EGRESS_POLICY`
+//! and `OWN_HOSTS` have the dispatcher's meaning.
 
 use std::{
     env, fs,
@@ -26,7 +26,7 @@ type Done = Result<(), Box<dyn std::error::Error>>;
 fn main() -> Done {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(make_attempts());
-    // A look-up that nobody answers goes on long after its attempt.
+    // A look-up without an answer continues long after its attempt.
     runtime.shutdown_background();
     done
 }
@@ -38,7 +38,7 @@ async fn make_attempts() -> Done {
     let own_hosts = config::text("OWN_HOSTS")?;
     let policy = config::egress_policy()?.with_own_hosts(own_hosts.split(',').map(str::to_owned));
     let sender = Sender::new(policy, Duration::from_secs(10));
-    // The sender reads the root certificates in a thread beside; what that takes is no attempt's.
+    // The sender reads the root certificates in another thread; that thread's memory must not count as an attempt's.
     while status("Threads:") > Some(1) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -85,7 +85,7 @@ fn delivery(body_bytes: usize) -> Result<Delivery, Box<dyn std::error::Error>> {
     Delivery::pending(&message).ok_or_else(|| "the message has no body".into())
 }
 
-/// A number of `/proc/self/status`, memory in KiB; nothing where there is no `/proc`, as on macOS.
+/// A number from `/proc/self/status`, memory in KiB; `None` on systems without `/proc`, such as macOS.
 fn status(name: &str) -> Option<u64> {
     let lines = fs::read_to_string("/proc/self/status").ok()?;
     lines.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())

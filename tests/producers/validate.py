@@ -1,6 +1,7 @@
-"""Holds texts against a JSON Schema, as a producer could.
+"""Validates texts against a JSON Schema, as a producer could.
 
-Standard input: {"schema": {...}, "texts": [text]}. Standard output: for each text null if the schema accepts it, or why not.
+Standard input: {"schema": {...}, "texts": [text]}. Standard output: for each text null if the schema accepts it, or why
+not.
 """
 
 import json
@@ -15,7 +16,7 @@ def no_json(constant):
 
 def complaint(validator, text):
     try:
-        # Python would take NaN and Infinity.
+        # Python would accept NaN and Infinity.
         document = json.loads(text, parse_constant=no_json)
     except ValueError as error:
         return str(error)

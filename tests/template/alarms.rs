@@ -1,4 +1,5 @@
-//! Alarms wake somebody, so each says where to read what to do. That each one sounds is shown by `tests/e2e/alarms.rs`.
+//! Alarms wake a person, so each one names the page that says what to do. `tests/e2e/alarms.rs` tests that each one
+//! sounds.
 
 use std::{collections::BTreeSet, fs};
 
@@ -20,7 +21,7 @@ fn every_alarm_names_its_page_in_the_runbook() {
     }
 }
 
-/// What can wait until somebody is at work: nothing is lost or late meanwhile.
+/// The alarms that can wait for working hours: nothing is lost or late meanwhile.
 const QUIET: [&str; 2] = ["DeadLetterAlarm", "NotificationsRuleAlarm"];
 
 #[test]
@@ -33,7 +34,7 @@ fn every_alarm_tells_one_of_the_operators_topics_when_it_begins_and_when_it_ends
     }
 }
 
-/// At hundreds of events a second a few errors are always there. What may not happen even once is here by name.
+/// At hundreds of events a second there are always a few errors. An alarm on a single error must be named here.
 #[test]
 fn an_alarm_on_errors_is_a_rate_with_a_floor() {
     let errors = ["Errors", "Faults", "Throttles", "5xx", "AttemptsFailed"];
@@ -44,7 +45,7 @@ fn an_alarm_on_errors_is_a_rate_with_a_floor() {
         let Some(metrics) = alarm["Metrics"].as_array() else { continue };
         let watched: Vec<_> =
             metrics.iter().filter_map(|it| it["MetricStat"]["Metric"]["MetricName"].as_str()).collect();
-        // It counts the runs without an error, and sounds if there is none.
+        // This alarm counts the runs without an error, and sounds if there is none.
         if name != "ReleaseAlarm" && watched.iter().any(|metric| errors.contains(metric)) {
             let [expression] = metrics.iter().filter_map(|it| it["Expression"].as_str()).collect::<Vec<_>>()[..] else {
                 panic!("{name} has one expression")
@@ -64,8 +65,8 @@ fn a_percentile_of_too_few_samples_sounds_no_alarm() {
     assert_eq!(percentiles, [("FirstByteAlarm", Some("ignore"))]);
 }
 
-/// The functions leave out of a record what is nought, and nothing comes from a queue that is idle. release alone runs every
-/// minute, whatever happens.
+/// Functions do not record metrics that are zero, and an idle queue has none. Only release runs every minute,
+/// whatever happens.
 #[test]
 fn no_alarm_sounds_because_nothing_happens() {
     for (name, alarm) in of_kind(ALARM) {
@@ -96,7 +97,7 @@ fn the_dashboard_is_json_and_shows_every_alarm_that_there_is() {
     assert_eq!((with_options(1), with_options(2)), (alarms(true), alarms(false)));
 }
 
-/// The anchor that GitHub makes of a heading, as far as the runbook's go.
+/// The anchor that GitHub makes of a heading, as far as the runbook's headings need it.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it));
     kept.collect::<String>().to_lowercase().replace(' ', "-")

@@ -1,7 +1,8 @@
-//! What `template.yaml` may contain, checked on what AWS makes of it, so that what the SAM transform adds is seen too.
+//! Limits what `template.yaml` may contain. The tests read the template after the SAM transform, so that they also
+//! see what the transform adds.
 //!
-//! That each role allows enough is shown by the end-to-end tests, which run with the policies enforced. Here stands
-//! that it allows no more.
+//! The end-to-end tests enforce the policies and so show that each role allows enough. These tests show that it
+//! allows no more.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 
 static TEMPLATE: LazyLock<Value> = LazyLock::new(|| expand_template().unwrap_or_else(|failure| panic!("{failure}")));
 
-/// Every kind of resource that the stack is made of. Another one can open a door of its own, as a function's URL or a
+/// Every kind of resource in the stack. Another kind can open an access path of its own, as a function's URL or a
 /// queue's policy does, and may need a test here before it is added.
 const KINDS: [&str; 16] = [
     "AWS::ApiGatewayV2::Api",
@@ -47,11 +48,11 @@ const FUNCTION: &str = "AWS::Lambda::Function";
 const PERMISSION: &str = "AWS::Lambda::Permission";
 const LOG_GROUP: &str = "AWS::Logs::LogGroup";
 const QUEUE: &str = "AWS::SQS::Queue";
-/// A part of a table, and no resource of the template's.
+/// A part of a table, not a resource of the template.
 const STREAM: &str = "AWS::DynamoDB::Stream";
 
-/// Everything that a role may be allowed to do, and to what. Not among it, on purpose: a scan, and whatever changes or
-/// deletes the thing itself.
+/// All actions that roles may have, and the kind of resource of each. Deliberately missing: scans, and every action
+/// that changes or deletes the resource itself.
 const ACTIONS: [(&str, &str); 20] = [
     (LOG_GROUP, "logs:CreateLogStream"),
     (LOG_GROUP, "logs:PutLogEvents"),
@@ -162,7 +163,7 @@ fn a_role_reaches_only_what_its_function_is_told_of() {
 #[test]
 fn every_table_can_be_restored_and_takes_the_operators_key() {
     for (name, table) in of_kind(TABLE) {
-        // What waits is worth nothing when its time is past; the template says more.
+        // Entries of the waiting table have no value after their time; the template says more.
         let is_restorable = name != "WaitingTable";
         let recovery = &table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
         assert_eq!(*recovery == true, is_restorable, "{name}");
@@ -203,11 +204,12 @@ fn every_queue_is_encrypted() {
 
 #[test]
 fn every_function_of_the_workspace_is_deployed_and_has_a_route_a_source_or_a_schedule() {
-    let folders = fs::read_dir(workspace().join("functions")).unwrap();
-    let folders: Vec<_> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+    // A route is a binary of the package `api`, and every other function is a package of its own.
+    let packages = names_in("functions").into_iter().filter(|name| name != "api");
+    let binaries: Vec<_> = packages.chain(names_in("functions/api/src/bin")).collect();
     let binary = |name| TEMPLATE["Resources"][name]["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
     let deployed: Vec<_> = of_kind(FUNCTION).map(|(name, _)| binary(name)).collect();
-    assert_eq!(sorted(&deployed), sorted(&folders));
+    assert_eq!(sorted(&deployed), sorted(&binaries));
 
     let sources = event_sources().map(|(function, _)| function);
     let called: BTreeSet<_> =
@@ -235,7 +237,7 @@ fn only_this_stacks_api_and_its_schedule_may_call_a_function() {
     }
 }
 
-/// The emulator applies none of this, so no other test would miss it.
+/// The emulator applies none of these settings, so no other test would notice if they were missing.
 #[test]
 fn the_api_is_throttled_and_has_one_way_in_and_its_access_log_is_an_option() {
     let (_, api) = of_kind("AWS::ApiGatewayV2::Api").next().unwrap();
@@ -283,12 +285,19 @@ fn log_group_of(function: &'static Value) -> &'static str {
     reference(&function["LoggingConfig"]["LogGroup"]).unwrap()
 }
 
-/// What a role's policies say.
+/// All statements of a role's policies.
 fn statements(role: &'static Value) -> impl Iterator<Item = &'static Value> {
     list(&role["Policies"]).flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]))
 }
 
-/// The functions that the API's routes lead to.
+/// The names of what is in a folder of the workspace, without `.rs`.
+fn names_in(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(workspace().join(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.map(|name| name.trim_end_matches(".rs").to_owned()).collect()
+}
+
+/// The functions that the API's routes call.
 fn routes() -> Vec<&'static str> {
     let (_, api) = of_kind("AWS::ApiGatewayV2::Api").next().unwrap();
     let operations =
@@ -302,14 +311,14 @@ fn event_sources() -> impl Iterator<Item = (&'static str, &'static str)> {
     of_kind(EVENT_SOURCE).map(|(_, it)| (reference(&it["FunctionName"]).unwrap(), own(&it["EventSourceArn"]).unwrap()))
 }
 
-/// The functions that a rule calls at times, each with its rule.
+/// The functions that a scheduled rule calls, each with its rule.
 fn schedules() -> impl Iterator<Item = (&'static str, &'static str)> {
     let scheduled = of_kind(RULE).filter(|(_, rule)| rule.get("ScheduleExpression").is_some());
     scheduled.flat_map(|(name, rule)| list(&rule["Targets"]).map(move |it| (own(&it["Arn"]).unwrap(), name)))
 }
 
-/// The resource of this stack whose ARN this is, or an index or the stream of which. Nothing for a pattern and for what is
-/// elsewhere.
+/// The resource of this stack that an ARN names; the ARN may also be that of its index or its stream. `None` for a
+/// pattern and for resources outside the stack.
 fn own(arn: &'static Value) -> Option<&'static str> {
     let name = if let Some(text) = arn["Fn::Sub"].as_str() {
         let (table, index) = text.strip_prefix("${")?.split_once(".Arn}/index/")?;
@@ -327,7 +336,7 @@ fn reference(value: &'static Value) -> Option<&'static str> {
     value["Ref"].as_str()
 }
 
-/// Where the template's language takes one thing or a list of them.
+/// The elements of a value for which the template's language accepts one thing or a list.
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
     let one = (!value.is_array() && !value.is_null()).then_some(value);
     value.as_array().into_iter().flatten().chain(one)

@@ -1,4 +1,4 @@
-//! What the template has only where an operator asked for it. Its doors are as narrow as those of the rest.
+//! The parts of the template that exist only if an operator asks for them. They allow no more access than the rest.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,8 @@ fn what_can_open_a_door_is_there_only_under_its_option() {
         ("VpcPolicy", "IsInVpc"),
     ];
     assert_eq!(conditional, expected);
-    // Queues' policies have a test of their own, and so has what traces need while Tracing is off.
+    // Another test covers the queues' policies, and another the policy for traces, which exists even while Tracing is
+    // off.
     let doors = [MANAGED_POLICY, RULE];
     let is_schedule = |it: &Value| it["Properties"].get("ScheduleExpression").is_some();
     let doors = resources.iter().filter(|(name, _)| doors.contains(&kind(name)) && *name != "TracingPolicy");
@@ -31,7 +32,7 @@ fn what_can_open_a_door_is_there_only_under_its_option() {
     }
 }
 
-/// The tables' key has a test of its own.
+/// Another test covers the tables' key.
 #[test]
 fn an_option_allows_exactly_what_it_needs_to_the_roles_that_need_it() {
     let bus = json!({ "Fn::Sub": ["arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${Bus}",
@@ -74,7 +75,8 @@ fn an_option_allows_exactly_what_it_needs_to_the_roles_that_need_it() {
         others.map(|(name, it)| (name, it["Roles"].clone(), it["PolicyDocument"]["Statement"].clone())).collect();
     assert_eq!(others, expected);
 
-    // With the role and not with the policy, so that the function is made or changed after it.
+    // The policy is attached in the role and does not name the role, so that CloudFormation creates or changes the
+    // function after the policy.
     let traced = json!([{ "Ref": "TracingPolicy" }]);
     let in_the_vpc = json!({ "Fn::If": ["IsInVpc", [{ "Ref": "TracingPolicy" }, { "Ref": "VpcPolicy" }], traced] });
     for (name, role) in of_kind(ROLE) {
@@ -111,7 +113,7 @@ fn a_rule_sends_only_to_our_queue_to_release_or_to_the_operators_topic() {
     assert_eq!(rules, expected);
 }
 
-/// One policy for each queue: a second one for the same queue would replace the first.
+/// Each queue has one policy: a second one for the same queue would replace the first.
 #[test]
 fn nobody_but_the_rules_and_the_operators_producers_is_let_into_a_queue_and_nobody_without_tls() {
     let arn = |name: &str| json!({ "Fn::GetAtt": [name, "Arn"] });
@@ -156,7 +158,7 @@ fn nobody_but_the_rules_and_the_operators_producers_is_let_into_a_queue_and_nobo
     assert_eq!(policies.collect::<Vec<_>>(), expected);
 }
 
-/// The emulator does not apply these, so no other test would miss them.
+/// The emulator does not apply these settings, so no other test would notice if they were missing.
 #[test]
 fn the_functions_take_their_network_and_their_reserve_from_the_parameters() {
     let split = |parameter: &str| json!({ "Fn::Split": [",", { "Ref": parameter }] });
@@ -177,7 +179,7 @@ fn the_functions_take_their_network_and_their_reserve_from_the_parameters() {
 fn what_has_data_is_kept_when_the_stack_is_deleted_or_it_is_replaced() {
     for name in [TABLE, QUEUE].into_iter().flat_map(of_kind).map(|(name, _)| name) {
         let resource = &TEMPLATE["Resources"][name];
-        // A first deployment that fails takes its empty things back with it, so that it can be tried again.
+        // A first deployment that fails deletes its empty resources, so that it can be tried again.
         assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
         assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
     }

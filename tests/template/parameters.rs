@@ -1,4 +1,4 @@
-//! What an operator is asked, by `sam deploy --guided` or by the console.
+//! The parameters that `sam deploy --guided` or the console asks an operator for.
 
 use std::{fs, sync::LazyLock};
 
@@ -26,7 +26,7 @@ fn every_parameter_has_limits_and_says_how_to_keep_them() {
         }
         let limits: &[&str] =
             if parameter["Type"] == "Number" { &["MinValue", "MaxValue"] } else { &["AllowedPattern"] };
-        assert!(limits.iter().all(|limit| parameter.get(*limit).is_some()), "{name} takes anything");
+        assert!(limits.iter().all(|limit| parameter.get(*limit).is_some()), "{name} lacks a limit");
         let fix = parameter["ConstraintDescription"].as_str().unwrap_or_default();
         assert!(fix.starts_with("must be "), "{name}: {fix:?}");
     }
@@ -43,11 +43,11 @@ fn every_parameter_is_used() {
 #[test]
 fn every_option_is_off_by_default() {
     for (name, condition) in TEMPLATE["Conditions"].as_object().unwrap() {
-        assert!(!is_true(condition), "{name} is met by a deployment that answers nothing");
+        assert!(!is_true(condition), "{name} is true with only defaults");
     }
 }
 
-/// The console shows the groups; `sam deploy --guided` asks in the template's order. Both are to read the same.
+/// The console shows the groups; `sam deploy --guided` asks in the template's order. Both orders must be the same.
 #[test]
 fn the_groups_name_every_parameter_in_the_templates_order() {
     let groups = list(&TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]);
@@ -70,7 +70,7 @@ fn the_guide_to_deploying_has_every_parameter_with_its_default() {
     }
 }
 
-/// Whether a condition is met where every parameter has its default.
+/// Whether a condition is true if every parameter has its default.
 fn is_true(condition: &Value) -> bool {
     let (function, arguments) = condition.as_object().unwrap().iter().next().unwrap();
     let mut arguments = list(arguments);

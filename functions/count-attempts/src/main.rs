@@ -24,7 +24,7 @@ const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let deliveries = Deliveries::new(&config::aws()?, config::text("DELIVERIES_TABLE")?);
+    let deliveries = Deliveries::from_env(&config::aws()?)?;
     let handler = service_fn(async |event: LambdaEvent<Changes>| {
         let LambdaEvent { payload, context } = event;
         handle(&deliveries, payload, context.deadline()).await

@@ -4,9 +4,10 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use jiff::Timestamp;
 use nano_webhooks::{
+    aws::AwsError,
     delivery::{Change, DeliveryId, Message, Write},
     queue::{self, SqsEvent, SqsMessage},
-    store::{StoreError, Wait},
+    store::Wait,
     telemetry::trace::Step as TraceStep,
     webhook::{AccountId, Webhook, WebhookId},
 };
@@ -15,11 +16,11 @@ use nano_webhooks::{
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfinished {
     #[error("its delivery and its webhook could not be read")]
-    NotRead(#[source] StoreError),
+    NotRead(#[source] AwsError),
     #[error("another dispatcher may be making its attempt")]
     NotClaimed,
     #[error("the outcome was not recorded")]
-    NotRecorded(#[source] StoreError),
+    NotRecorded(#[source] AwsError),
     #[error("the next attempt could not be arranged")]
     NotFollowedUp,
     #[error("the batch's time ran out")]
@@ -95,10 +96,14 @@ pub(crate) fn readable(event: &SqsEvent) -> (Vec<Job<'_>>, Vec<&SqsMessage>) {
     (jobs, unreadable)
 }
 
-/// Whether fan-out has sent all of these messages and none was received before. A retry and a test follow on what somebody has
-/// just changed, and a message that comes again on what was recorded.
-pub(crate) fn are_new(jobs: &[Job<'_>]) -> bool {
-    jobs.iter().all(|job| job.message.queued_at.is_some() && !job.received_before())
+/// Whether the deliveries and webhooks of these messages may be read eventually consistently: each message is received for the
+/// first time, and either comes from fan-out or follows a recorded attempt. A new round, a probe and a test come just after a
+/// change that a late read may not show, and the attempt of a message that was received before may just have been recorded.
+pub(crate) fn may_read_late(jobs: &[Job<'_>]) -> bool {
+    jobs.iter().all(|job| {
+        let Message { attempt, probe, queued_at, .. } = &job.message;
+        !job.received_before() && (queued_at.is_some() || *attempt > 1 && probe.is_none())
+    })
 }
 
 /// What two messages have in common that ask for the same attempt. An id alone is not enough: one account's message must not be
@@ -163,6 +168,27 @@ mod tests {
             event.records.push(record);
         }
         assert_eq!(readable(&event).0.len(), 3);
+    }
+
+    #[test]
+    fn only_what_fan_out_sends_and_what_follows_a_recorded_attempt_may_be_read_late() {
+        let mut event = sample();
+        let again = {
+            let mut again = event.records[0].clone();
+            again.attributes.insert("ApproximateReceiveCount".into(), "2".into());
+            again
+        };
+        event.records.push(again);
+        let may = |record: usize, change: &dyn Fn(Message) -> Message| {
+            let record = &event.records[record];
+            let message: Message = serde_json::from_str(record.body.as_deref().unwrap()).unwrap();
+            may_read_late(&[Job { record, message: change(Message { queued_at: None, ..message }) }])
+        };
+        assert!(may(0, &|sent| Message { queued_at: Some(Timestamp::UNIX_EPOCH), ..sent }), "from fan-out");
+        assert!(may(0, &|sent| Message { attempt: 2, ..sent }), "after a recorded attempt");
+        assert!(!may(1, &|sent| Message { attempt: 2, ..sent }), "received before");
+        assert!(!may(0, &|sent| Message { attempt: 2, probe: Some(3), ..sent }), "a probe");
+        assert!(!may(0, &|sent| sent), "a retry by hand, or a test");
     }
 
     #[test]

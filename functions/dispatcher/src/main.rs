@@ -36,10 +36,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let own_hosts = own_hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned);
     let policy = config::egress_policy()?.with_own_hosts(own_hosts);
     let dispatcher = Dispatcher {
-        webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
-        deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
-        waiting: Waiting::new(&aws, config::text("WAITING_TABLE")?),
-        queue: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
+        webhooks: Webhooks::from_env(&aws)?,
+        deliveries: Deliveries::from_env(&aws)?,
+        waiting: Waiting::from_env(&aws)?,
+        queue: Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?,
         sender: Sender::new(policy, attempt_timeout()?),
         schedule: config::parsed("RETRY_SCHEDULE_SECONDS")?,
         longest_delay: config::seconds("LONGEST_DELAY_SECONDS")?.min(LONGEST_DELAY),

@@ -8,7 +8,7 @@ use nano_webhooks::{
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
-    batch::{Job, Unfinished, are_new},
+    batch::{Job, Unfinished, may_read_late},
     dispatcher::{Deadlines, Dispatcher, GivenBack, Planned, pause, step},
 };
 
@@ -16,15 +16,15 @@ use crate::{
 const CLAIM_ROUNDS: u32 = 3;
 
 impl Dispatcher {
-    /// Reads what is stored until all of it is read or the time for attempts is over, and decides what each job means. Jobs
-    /// that fan-out has just sent are read eventually consistently, and read again where that decides against an attempt.
+    /// Reads what is stored until all of it is read or the time for attempts is over, and decides what each job means. The
+    /// first read may be eventually consistent; jobs that it decides against are read again.
     pub(crate) async fn plan<'a>(
         &self,
         mut jobs: Vec<Job<'a>>,
         deadlines: Deadlines,
     ) -> (Vec<Planned<'a>>, GivenBack<'a>) {
         let (mut planned, mut unfinished) = (Vec::new(), GivenBack::new());
-        let (mut consistent, mut round) = (!are_new(&jobs), 0);
+        let (mut consistent, mut round) = (!may_read_late(&jobs), 0);
         while !jobs.is_empty() {
             let messages: Vec<_> = jobs.iter().map(|job| &job.message).collect();
             let read =

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nano_webhooks::{
+    aws::AwsError,
     delivery::{self, Delivery, Write},
     queue::{self, Outgoing, SqsMessage},
-    store::{Recorded, StoreError, Wait, expires_at},
+    store::{Recorded, Wait, expires_at},
     telemetry::{self, trace::Trace},
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -153,7 +154,7 @@ impl Dispatcher {
     }
 }
 
-fn warn(record: &SqsMessage, err: &StoreError) {
+fn warn(record: &SqsMessage, err: &AwsError) {
     tracing::warn!(message_id = record.message_id, cause = telemetry::chain(err), "a write is tried again");
 }
 

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
+    aws::AwsError,
     config,
     delivery::{self, Change, Message},
     event::Completion,
@@ -73,11 +74,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let aws = config::aws()?;
     let fan_out = FanOut {
-        webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
-        held: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
+        webhooks: Webhooks::from_env(&aws)?,
+        held: Deliveries::from_env(&aws)?,
         retention_days: config::parsed("HISTORY_RETENTION_DAYS")?,
-        deliveries: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
-        dead_letters: Queue::new(&aws, config::text("DEAD_LETTER_QUEUE_URL")?),
+        deliveries: Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?,
+        dead_letters: Queue::from_env(&aws, "DEAD_LETTER_QUEUE_URL")?,
         tracer: Tracer::from_env()?,
         recorder: Recorder::from_env()?,
     };
@@ -197,7 +198,7 @@ impl FanOut {
 
     /// The completion in a message. `None` if the message is no completion and now is a dead letter. Fails if the dead-letter
     /// queue does: the message then goes back, since nothing may be dropped.
-    async fn parse(&self, record: &SqsMessage) -> Result<Option<Completion>, queue::QueueError> {
+    async fn parse(&self, record: &SqsMessage) -> Result<Option<Completion>, AwsError> {
         let sent_at = queue::sent_at(record).unwrap_or_default();
         let rejection = match Completion::parse(record.body.as_deref().unwrap_or_default(), sent_at) {
             Ok(completion) => return Ok(Some(completion)),

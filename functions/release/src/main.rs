@@ -13,9 +13,10 @@ mod webhooks;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
+    aws::AwsError,
     config,
     queue::Queue,
-    store::{Deliveries, StoreError, Waiting, Webhooks},
+    store::{Deliveries, Waiting, Webhooks},
     telemetry::{self, metrics::Recorder},
     webhook::Settings,
 };
@@ -37,10 +38,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let aws = config::aws()?;
     let release = Release {
-        waiting: Waiting::new(&aws, config::text("WAITING_TABLE")?),
-        deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
-        webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
-        queue: Queue::new(&aws, config::text("DELIVERIES_QUEUE_URL")?),
+        waiting: Waiting::from_env(&aws)?,
+        deliveries: Deliveries::from_env(&aws)?,
+        webhooks: Webhooks::from_env(&aws)?,
+        queue: Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?,
         settings: config::circuit_settings()?,
     };
     let recorder = Recorder::from_env()?;
@@ -57,7 +58,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 impl Release {
     /// One run. Fails if it could not even begin; what goes wrong later is logged, counted and left to the next run.
-    async fn run(&self, run: Run) -> Result<Done, StoreError> {
+    async fn run(&self, run: Run) -> Result<Done, AwsError> {
         let cursors = self.waiting.cursors().await?;
         let (released, swept, acted) =
             tokio::join!(self.release(&cursors, run), self.sweep(&cursors, run), self.webhooks(run));

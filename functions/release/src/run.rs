@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use nano_webhooks::{
+    aws::AwsError,
     delivery::Message,
     queue::Outgoing,
-    store::StoreError,
     telemetry::{
         self,
         metrics::{Metric, Metrics},
@@ -52,7 +52,7 @@ impl Run {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Aws(#[from] AwsError),
     #[error("the queue has not taken {0} messages")]
     Queue(usize),
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
+    aws::AwsError,
     delivery::{Delivery, Message, State},
-    store::{Cursor, Cursors, Due, Pass, Shard, StoreError, Wait},
+    store::{Cursor, Cursors, Due, Pass, Shard, Wait},
 };
 
 use crate::{
@@ -95,7 +96,7 @@ impl Release {
     /// The attempts among these that were never made, each to be looked at again after as long as it is overdue now. It may not be
     /// lost: while no dispatcher works, all messages wait on the queue, and an attempt must not get another one each hour. A
     /// delivery that cannot be read is passed over.
-    async fn lost(&self, waits: &[Wait], now: Timestamp, done: &mut Done) -> Result<Vec<Wait>, StoreError> {
+    async fn lost(&self, waits: &[Wait], now: Timestamp, done: &mut Done) -> Result<Vec<Wait>, AwsError> {
         let names = waits.iter().map(|wait| &wait.message);
         let names: Vec<_> = names.map(|it| (&it.account_id, it.webhook_id, &it.delivery_id)).collect();
         let found = self.deliveries.find_all(&names, false).await?;

@@ -8,8 +8,9 @@ use std::{collections::HashMap, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
+    aws::AwsError,
     delivery::{Delivery, DeliveryId, State},
-    store::{ACTION_SHARDS, End, StoreError},
+    store::{ACTION_SHARDS, End},
     telemetry,
     webhook::{AccountId, Action, Drained, Search, Webhook, WebhookId, between},
 };
@@ -98,7 +99,7 @@ impl Release {
     }
 
     /// The oldest that is held, the newest, and one between.
-    async fn to_probe_with(&self, webhook: &Webhook) -> Result<Vec<DeliveryId>, StoreError> {
+    async fn to_probe_with(&self, webhook: &Webhook) -> Result<Vec<DeliveryId>, AwsError> {
         let Webhook { account_id, id, .. } = webhook;
         let one = async |from, range| self.deliveries.held(account_id, *id, from, range, 1).await;
         let mut picked = one(End::Oldest, (None, None)).await?;
@@ -141,7 +142,7 @@ impl Release {
         ids: &[DeliveryId],
         consistent: bool,
         done: &mut Done,
-    ) -> Result<Vec<Delivery>, StoreError> {
+    ) -> Result<Vec<Delivery>, AwsError> {
         let names: Vec<_> = ids.iter().map(|id| (&webhook.account_id, webhook.id, id)).collect();
         let mut held = Vec::new();
         for found in self.deliveries.find_all(&names, consistent).await? {
@@ -154,7 +155,7 @@ impl Release {
     }
 
     /// How many deliveries a minute the webhook had in the busiest hour of the last week.
-    async fn own_per_minute(&self, webhook: &Webhook, now: Timestamp) -> Result<u32, StoreError> {
+    async fn own_per_minute(&self, webhook: &Webhook, now: Timestamp) -> Result<u32, AwsError> {
         let hours = self.deliveries.hours(&webhook.account_id, webhook.id, now - A_WEEK).await?;
         let busiest = hours.values().map(|tally| tally.deliveries).max().unwrap_or_default();
         Ok(u32::try_from(busiest / 60).unwrap_or(u32::MAX))

@@ -24,13 +24,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = config::aws()?;
     let bus = Some(config::text("NOTIFY_BUS_NAME")?).filter(|name| !name.is_empty());
     let watcher = Watcher {
-        webhooks: Webhooks::new(&aws, config::text("WEBHOOKS_TABLE")?),
+        webhooks: Webhooks::from_env(&aws)?,
         settings: config::circuit_settings()?,
         notifier: bus
             .map(|name| {
                 Ok::<_, config::ConfigError>(Notifier {
                     bus: Bus::new(&aws, name),
-                    deliveries: Deliveries::new(&aws, config::text("DELIVERIES_TABLE")?),
+                    deliveries: Deliveries::from_env(&aws)?,
                     stack: config::text("STACK_NAME")?,
                     patience: config::seconds("NOTIFY_FAILING_AFTER_SECONDS")?,
                     has_failed: AtomicBool::default(),

@@ -10,13 +10,15 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use nano_webhooks::{
-    bus::{Bus, BusError},
+    aws::AwsError,
+    bus::Bus,
     store::Deliveries,
     telemetry,
     webhook::{EXHAUSTED, Notification, Recorded, RecordedAttempt, Webhook},
 };
 use tokio::time::timeout;
 
+const NOTIFYING: &str = "notify the operator";
 /// How long sending one notification may take.
 const TIME_TO_SEND: Duration = Duration::from_secs(5);
 
@@ -69,10 +71,10 @@ impl Notifier {
     ) -> bool {
         let notice = webhook.notice(&self.stack, last, held);
         let sent = if self.has_failed.load(Relaxed) {
-            Err(BusError("the bus did not take another one just before".into()))
+            Err(AwsError::new(NOTIFYING, "the bus did not take another one just before"))
         } else {
             let sent = timeout(TIME_TO_SEND, self.bus.put(name, &notice)).await;
-            sent.unwrap_or_else(|_| Err(BusError("it took too long".into())))
+            sent.unwrap_or_else(|_| Err(AwsError::new(NOTIFYING, "it took too long")))
         };
         if let Err(err) = &sent {
             self.has_failed.store(true, Relaxed);

@@ -1,4 +1,4 @@
-//! The gate: whose request it is, and whether it may be made now.
+//! The gate: checks whose request it is, and whether the account may make it now.
 
 use aws_config::SdkConfig;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use crate::{
     webhook::AccountId,
 };
 
-/// Lets requests in that carry a valid key and are within its limits.
+/// Admits requests that carry a valid key and are within its limits.
 #[derive(Debug)]
 pub struct Gate {
     keys: ApiKeys,
@@ -20,11 +20,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The gate that the environment describes.
-    pub fn new(aws: &SdkConfig) -> Result<Self, ConfigError> {
+    /// Reads the tables' names and the limits from the environment. Fails if a variable is missing or wrong.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
         Ok(Self {
-            keys: ApiKeys::new(aws, config::text("API_KEYS_TABLE")?),
-            usage: Usage::new(aws, config::text("USAGE_TABLE")?),
+            keys: ApiKeys::from_env(aws)?,
+            usage: Usage::from_env(aws)?,
             limits: Limits {
                 per_minute: config::parsed("RATE_LIMIT_PER_MINUTE")?,
                 per_day: config::parsed("RATE_LIMIT_PER_DAY")?,
@@ -32,8 +32,8 @@ impl Gate {
         })
     }
 
-    /// The account that the request's key speaks for, and how the key stands. What is not allowed is not counted, and
-    /// what has no valid key is nobody's to count.
+    /// Returns the account of the request's key, and how much of its limits is left. Fails if there is no valid key;
+    /// such requests are not counted. A request over the limit is not counted either.
     pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(AccountId, Allowance), ApiError> {
         let header = headers.get("authorization").and_then(|value| value.to_str().ok());
         let key = header.and_then(ApiKey::from_authorization).ok_or(ApiError::Unauthorized)?;
@@ -41,8 +41,8 @@ impl Gate {
         Ok((account, self.usage.count(&key.id(), self.limits, Timestamp::now()).await?))
     }
 
-    /// The headers that tell a client how it stands, as
-    /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06> has them.
+    /// The headers that report the key's limits to the client, as in
+    /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06>.
     pub(super) fn headers(&self, allowance: &Allowance) -> Vec<Header> {
         let Limits { per_minute, per_day } = self.limits;
         let mut headers = vec![

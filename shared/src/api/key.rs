@@ -1,5 +1,5 @@
-//! API keys: `sk-` and 160 random bits in hex. Only their SHA-256 is stored, so whoever reads the table cannot call the
-//! API, and a hash without salt is enough because nobody guesses 160 bits.
+//! API keys: `sk-` and 160 random bits in hex. Only their SHA-256 is stored, so that a reader of the table cannot
+//! call the API. A hash without salt is enough, because 160 random bits cannot be guessed.
 
 use std::fmt;
 
@@ -9,15 +9,15 @@ use zeroize::Zeroizing;
 const PREFIX: &str = "sk-";
 const RANDOM_BYTES: usize = 20;
 
-/// A key of the right form; whether it opens anything, the store knows. Its `Debug` says nothing.
+/// A well-formed key. Only the store knows whether it is valid. Its `Debug` does not show it.
 #[derive(Clone)]
 pub struct ApiKey(Zeroizing<String>);
 
 impl ApiKey {
-    /// A new key.
+    /// Generates a new key.
     ///
     /// # Panics
-    /// When the operating system gives no random bytes; there is no safe way on.
+    /// If the operating system returns no random bytes; no key would be safe then.
     pub fn generate() -> Self {
         let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
         getrandom::fill(bytes.as_mut()).expect("the operating system gives random bytes");
@@ -25,7 +25,7 @@ impl ApiKey {
         Self(Zeroizing::new(format!("{PREFIX}{}", digits.as_str())))
     }
 
-    /// Parses the value of an `Authorization` header. What has another form is not worth a look-up.
+    /// Parses the value of an `Authorization` header. Returns `None` for any other form, which then costs no look-up.
     pub fn from_authorization(header: &str) -> Option<Self> {
         let (scheme, key) = header.split_once(' ')?;
         let digits = key.strip_prefix(PREFIX)?;
@@ -35,17 +35,17 @@ impl ApiKey {
         well_formed.then(|| Self(Zeroizing::new(key.to_owned())))
     }
 
-    /// What is stored in the key's place: SHA-256 in hex.
+    /// The form in which the key is stored: its SHA-256 in hex.
     pub fn hash(&self) -> String {
         hex::encode(Sha256::digest(self.0.as_bytes()))
     }
 
-    /// A name for the key that may be shown and logged: `key_` and the beginning of its hash.
+    /// An id for the key that may be shown and logged: `key_` and the first 16 digits of its hash.
     pub fn id(&self) -> String {
         format!("key_{}", &self.hash()[..16])
     }
 
-    /// The key itself, to show it once to the operator who has just made it.
+    /// The key itself, shown once to the operator who has just created it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

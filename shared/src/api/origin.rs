@@ -1,5 +1,5 @@
-//! The header by which a request shows that it came through the operator's CDN, with its firewall, and not past it:
-//! docs/cdn.md. It is checked before the key, so that a request that goes past the CDN costs no read of a table.
+//! The header that proves that a request came through the operator's CDN, with its firewall, and not around it:
+//! docs/cdn.md. It is checked before the key, so that a request around the CDN costs no read of a table.
 
 use lambda_http::http::HeaderMap;
 use sha2::{Digest as _, Sha256};
@@ -8,11 +8,11 @@ use crate::config::{self, ConfigError};
 
 const HEADER: &str = "x-origin-verify";
 
-/// The values that the header may have, as SHA-256. None means that the header is not asked for.
+/// The SHA-256 of each value that the header may have. If the list is empty, the header is not required.
 pub(super) struct Origin(Vec<[u8; 32]>);
 
 impl Origin {
-    /// The values that `ORIGIN_VERIFY_SECRETS` lists, separated by commas: two while the operator replaces one.
+    /// Reads `ORIGIN_VERIFY_SECRETS`, a list separated by commas: two values while the operator replaces one.
     pub(super) fn from_env() -> Result<Self, ConfigError> {
         Ok(Self::new(&config::text("ORIGIN_VERIFY_SECRETS")?))
     }
@@ -21,7 +21,7 @@ impl Origin {
         Self(secrets.split(',').filter(|secret| !secret.is_empty()).map(|secret| digest(secret.as_bytes())).collect())
     }
 
-    /// Whether a request came by way of the CDN. How long that takes says nothing of how much of a guess was right.
+    /// Whether a request came through the CDN. The time that this takes does not show how much of a guess was right.
     pub(super) fn lets_in(&self, headers: &HeaderMap) -> bool {
         let given = digest(headers.get(HEADER).map_or(&[], |value| value.as_bytes()));
         let known = self.0.iter().fold(false, |known, secret| known | is_equal(secret, &given));
@@ -33,7 +33,7 @@ fn digest(value: &[u8]) -> [u8; 32] {
     Sha256::digest(value).into()
 }
 
-/// Compares all bytes, wherever the first difference is.
+/// Compares all bytes, even after the first difference.
 fn is_equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
     one.iter().zip(other).fold(0, |difference, (one, other)| difference | (one ^ other)) == 0
 }

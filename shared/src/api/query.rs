@@ -1,14 +1,14 @@
-//! Refuses what a route does not take in its query. A misspelled filter would otherwise give everything, and its sender
-//! would take that for the answer.
+//! Refuses unknown query parameters. Otherwise a misspelled filter would return everything, and the client would take
+//! that for the filtered answer.
 
 use lambda_http::{Request, RequestExt as _};
 
 use super::ApiError;
 
-/// As much of a name as a message shows, in characters.
+/// How much of a parameter's name a message shows, in characters.
 const SHOWN: usize = 64;
 
-/// Fails if a request's query has a parameter that is not one of `known`; the message names those that are.
+/// Fails if the query has a parameter that is not in `known`. The message lists the known ones.
 pub(super) fn check(request: &Request, known: &[&str]) -> Result<(), ApiError> {
     let parameters = request.query_string_parameters_ref();
     let unknown = parameters

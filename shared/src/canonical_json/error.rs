@@ -1,39 +1,39 @@
-//! Why a text has no canonical form, in words for those who sent it: none of the parser's own, which speak of lines, columns
-//! and Rust's types.
+//! Why a text has no canonical form, in words for its sender. The parser's own words, about lines, columns and Rust's
+//! types, are never shown.
 
 use std::fmt;
 
 /// Why a text has no canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Invisible, and not JSON: some editors and languages put it in front of what they write.
+    /// An invisible character that is not JSON; some editors and languages write it at the beginning of a file.
     #[error("it begins with a byte order mark (U+FEFF): send it as UTF-8 without one")]
     ByteOrderMark,
     /// The text breaks JSON's grammar.
     #[error("not valid JSON: {problem}, at {place}")]
     Syntax {
-        /// What is wrong, and what would be right.
+        /// The problem, and in most cases what is right instead.
         problem: &'static str,
-        /// Where it was found.
+        /// The place of the problem.
         place: Place,
     },
-    /// JavaScript would read this number as infinity and write it back as `null`. The place is in the number or just
-    /// behind it.
+    /// JavaScript would read this number as infinity and write it as `null`. The place is in the number or just after
+    /// it.
     #[error("the number at {0} does not fit a double (at most 1.8e308): send it as a string")]
     NumberOutOfRange(Place),
-    /// No UTF-8 text can hold what this escape stands for. The place is just behind the escape.
+    /// No UTF-8 text can hold the character of this escape. The place is just after the escape.
     #[error("the \\u escape at {0} is half of a surrogate pair: send the whole character, or U+FFFD")]
     LoneSurrogate(Place),
-    /// The limit keeps a hostile payload from exhausting the stack, ours or the receiver's.
+    /// The limit keeps a hostile payload from using up the stack, ours or the receiver's.
     #[error("arrays and objects nest more than 127 deep at {0}: send a flatter payload")]
     TooDeep(Place),
 }
 
-/// A place in a text: the number of the character, counted from 1.
+/// A place in a text: the character's number, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(pub usize);
 
-/// How the parser's sentences begin, and ours instead.
+/// How each of the parser's messages begins, and our own sentence for it.
 const PROBLEMS: &[(&str, &str)] = &[
     ("EOF", "it ends too early"),
     ("expected `:`", "a colon must stand between a name and its value"),
@@ -53,8 +53,8 @@ const PROBLEMS: &[(&str, &str)] = &[
 ];
 
 impl Error {
-    /// `serde_json` tells its errors apart by their text alone, which it may change. The tests below pin each sentence; one
-    /// that we do not know gets a sentence that is always true.
+    /// Turns the parser's error into one of ours. `serde_json` distinguishes its errors only by their text, which it
+    /// may change. The tests below check each sentence; an unknown one gets a sentence that is always true.
     pub(super) fn from_parser(text: &str, error: &serde_json::Error) -> Self {
         let message = error.to_string();
         let says = |sentence| message.starts_with(sentence);
@@ -73,7 +73,7 @@ impl Error {
 }
 
 impl Place {
-    /// `line` is counted from 1; `column` is that of a byte in it, counted from 1.
+    /// The place for a line and the column of a byte in it, both counted from 1.
     fn new(text: &str, line: usize, column: usize) -> Self {
         let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let end = text.ceil_char_boundary(start + column);

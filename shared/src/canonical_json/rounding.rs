@@ -1,13 +1,14 @@
-//! Integers that JavaScript cannot hold.
+//! Finds integers that JavaScript cannot hold.
 
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-/// Counts the integers of a JSON text that do not keep their digits: `6687881544318117707` arrives as
-/// `6687881544318118000`. Beyond 2^53 most do not.
+/// Counts the integers of a JSON text whose digits change in JavaScript: `6687881544318117707` arrives as
+/// `6687881544318118000`. Most integers beyond 2^53 change.
 ///
-/// Fractions are not counted: nobody expects all of their digits back. The text must be one that [`super::parse`] accepts.
+/// Fractions are not counted, because nobody relies on all of their digits. The text must be one that
+/// [`super::parse`] accepts.
 pub fn rounded_integers(json: &str) -> usize {
     let mut rest = json;
     let mut count = 0;
@@ -26,14 +27,14 @@ pub fn rounded_integers(json: &str) -> usize {
     count
 }
 
-/// Returns the JSON text of a member of an object, of which the last counts if there are several. `None` if the text is no
+/// Returns the JSON text of an object's member; the last one if several have this name. `None` if the text is not an
 /// object, or has no such member.
 pub fn member<'a>(json: &'a str, name: &str) -> Option<&'a str> {
     let mut members: HashMap<String, &'a RawValue> = serde_json::from_str(json).ok()?;
     members.remove(name).map(RawValue::get)
 }
 
-/// The bytes of the JSON string that a text begins with, quotes included.
+/// The length, in bytes, of the JSON string at the beginning of a text, with its quotes.
 fn string_length(text: &str) -> usize {
     let mut bytes = text.bytes().enumerate().skip(1);
     while let Some((at, byte)) = bytes.next() {
@@ -48,12 +49,12 @@ fn string_length(text: &str) -> usize {
 
 fn is_rounded(number: &str) -> bool {
     let digits = number.strip_prefix('-').unwrap_or(number);
-    // Every integer of 15 digits fits.
+    // Every integer of up to 15 digits fits.
     if digits.len() <= 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return false;
     }
     let Ok(value) = digits.parse::<f64>() else { return false };
-    // As JavaScript writes it, where a point and an exponent stand for zeros at its end.
+    // As JavaScript writes it: it may have a point and an exponent in place of zeros at the end.
     let written = ryu_js::Buffer::new().format(value).to_owned();
     let mantissa = written.split('e').next().unwrap_or_default().replace('.', "");
     mantissa.trim_end_matches('0') != digits.trim_end_matches('0')
@@ -63,7 +64,7 @@ fn is_rounded(number: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What comes of each in Node: `String(JSON.parse(text))`.
+    /// The expected results are Node's: `String(JSON.parse(text))`.
     #[test]
     fn an_integer_counts_if_javascript_writes_other_digits() {
         for kept in [

@@ -1,4 +1,4 @@
-//! How the AWS clients speak HTTP: through hyper's pooled client, as the SDK's own HTTP client does, but without HTTP/2. See
+//! The HTTP client of the AWS clients: hyper's pooled client, like the SDK's own, but without HTTP/2. See
 //! `docs/decisions/0021-the-sdk-speaks-http-1.md`.
 
 use std::time::Duration;
@@ -20,7 +20,7 @@ use rustls::ClientConfig;
 #[derive(Debug, Clone)]
 struct Connector(Client<HttpsConnector<HttpConnector>, SdkBody>);
 
-/// A client with connections of its own, which are kept and used again.
+/// A client with its own pool of connections, which are kept and used again.
 pub(super) fn client(tls: ClientConfig, connect_timeout: Duration) -> SharedHttpClient {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -28,7 +28,7 @@ pub(super) fn client(tls: ClientConfig, connect_timeout: Duration) -> SharedHttp
     tcp.set_connect_timeout(Some(connect_timeout));
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
-    // Without a timer: how old a connection is, is looked at when it is to be used.
+    // Without a timer: the pool checks a connection's age only when the connection is to be used.
     let connector = SharedHttpConnector::new(Connector(Client::builder(TokioExecutor::new()).build(connector)));
     http_client_fn(move |_, _| connector.clone())
 }
@@ -38,8 +38,8 @@ impl SdkConnector for Connector {
         let client = self.0.clone();
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|err| ConnectorError::user(err.into()))?;
-            // Whatever became of a connection, the SDK may try again over another. That holds for writes, too: they have
-            // conditions, all but those of statistics.
+            // The SDK may retry over another connection after any failure. That is safe for writes too: all of them
+            // are conditional, except those of statistics.
             let response = client.request(request).await.map_err(|err| ConnectorError::io(err.into()))?;
             let response = response.map(SdkBody::from_body_1_x).try_into();
             response.map_err(|err: aws_smithy_runtime_api::http::HttpError| ConnectorError::other(err.into(), None))
@@ -79,7 +79,7 @@ mod tests {
         None
     }
 
-    /// A table whose connections each answer two requests and end as the third one comes.
+    /// A table whose connections each answer two requests, and close when the third arrives.
     fn table() -> (String, mpsc::Receiver<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -106,7 +106,7 @@ mod tests {
         client.get_item().table_name("t").key("id", key).send().await.unwrap();
     }
 
-    /// Lambda stops a function between two events, and meanwhile a connection may end.
+    /// Lambda freezes a function between two events, and a connection may end meanwhile.
     #[tokio::test]
     async fn a_connection_that_ends_as_it_is_used_is_made_anew() {
         let (url, connections) = table();

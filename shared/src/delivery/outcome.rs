@@ -1,63 +1,64 @@
-//! What became of an attempt.
+//! The outcome of an attempt.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// In bytes.
+/// The longest detail of an outcome, in bytes.
 const LONGEST_DETAIL: usize = 300;
 
-/// What became of one attempt, by the phase that decided it. A receiver's failure is data, not an error of ours.
+/// The outcome of one attempt: one case for each phase that can end it. A receiver's failure is data, not an error of
+/// ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// The target may not be called. Nothing was sent.
     Blocked {
-        /// Why, without what an internal name resolved to.
+        /// The reason, without the addresses to which an internal name resolved.
         detail: String,
-        /// Whether the URL may be called and only what its host name resolved to may not. That can change: a name server
-        /// which answers with private addresses for a moment must not lose events.
+        /// Whether only the addresses of the host name may not be called, while the URL itself may. Such an attempt
+        /// is retried: a name server that answers with private addresses for a moment must not lose events.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         resolved: bool,
     },
     /// The host name did not resolve.
     Dns {
-        /// What the resolver said.
+        /// The resolver's message.
         detail: String,
     },
-    /// No TCP connection came about.
+    /// No TCP connection was made.
     Connect {
-        /// What the network said.
+        /// The network's message.
         detail: String,
     },
-    /// No TLS session came about: an expired certificate, a wrong name.
+    /// No TLS session was made, for example because the certificate had expired or was for another name.
     Tls {
-        /// What was wrong.
+        /// The problem, in words for the customer.
         detail: String,
     },
     /// The attempt's time ran out before a status arrived.
     Timeout,
-    /// The connection ended before a status arrived, or what arrived was not HTTP.
+    /// The connection ended before a status arrived, or the data that arrived was not HTTP.
     Interrupted {
         /// What happened.
         detail: String,
     },
-    /// What came before a status, or with it, is more than the sender takes.
+    /// The status and headers, or the data before them, are larger than the sender accepts.
     TooLarge,
-    /// A status arrived; it alone decides, whatever the body does.
+    /// A status arrived. It alone decides the outcome, whatever the body does.
     Http {
-        /// The status.
+        /// The status code.
         http_status: u16,
         /// The beginning of the response's body, as safe text.
         response: String,
-        /// Where a redirect leads, as safe text. It is not followed.
+        /// The target of a redirect, as safe text. The sender does not follow it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         redirect: Option<String>,
     },
 }
 
 impl Outcome {
-    /// The outcome with no more detail than a person reads. Some of it is quoted from what a receiver sent, such as its
-    /// certificate, and must not make an item too large to be stored.
+    /// Returns the outcome with its detail cut to `LONGEST_DETAIL` bytes. Some details quote the receiver, for
+    /// example its certificate, and must not make an item too large to store.
     #[must_use]
     pub fn shortened(mut self) -> Self {
         if let Self::Blocked { detail, .. }
@@ -72,22 +73,23 @@ impl Outcome {
         self
     }
 
-    /// Success is 2xx, nothing else.
+    /// Whether the receiver accepted the delivery: 2xx, nothing else.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Http { http_status: 200..=299, .. })
     }
 
-    /// Whether a later attempt could end otherwise: not if the URL itself may not be called, and not after `410 Gone`.
+    /// Whether a later attempt could end differently: not after `410 Gone`, and not if the URL itself may not be
+    /// called.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Blocked { resolved: false, .. } | Self::Http { http_status: 410, .. })
     }
 
-    /// The status, where one arrived.
+    /// The status, if one arrived.
     pub fn http_status(&self) -> Option<u16> {
         if let Self::Http { http_status, .. } = self { Some(*http_status) } else { None }
     }
 
-    /// The phase's name, as it stands in the history and in logs.
+    /// The phase's name, as the history and the logs show it.
     pub fn phase(&self) -> &'static str {
         match self {
             Self::Blocked { .. } => "blocked",
@@ -102,28 +104,25 @@ impl Outcome {
     }
 }
 
-/// One request to the endpoint and what became of it.
+/// One request to the endpoint, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// When it began.
     pub started_at: Timestamp,
-    /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// Whether the request was sent a second time, because a connection from an earlier attempt turned out to be dead.
-    /// The receiver may have got it twice.
+    /// Whether the request was sent twice, because a connection kept from an earlier attempt was dead. The receiver
+    /// may have got both.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resent: bool,
-    /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// Names the receiver's answer if that is long and stored apart from the delivery. The outcome's `response` is then empty, unless
-    /// the answer was read with the delivery.
+    /// The name of the receiver's answer, if it is long and stored apart from the delivery. The outcome's `response`
+    /// is then empty, unless the answer was read with the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
 }
 
 impl Attempt {
-    /// What happened, in one line for the customer. It says nothing of what a name resolved to.
+    /// Explains to the customer, in one line, what happened. It does not reveal to which addresses a name resolved.
     pub fn explanation(&self) -> String {
         match &self.outcome {
             Outcome::Blocked { detail, .. } => format!("the URL cannot be called: {detail}"),
@@ -137,7 +136,7 @@ impl Attempt {
             Outcome::Http { http_status, redirect: Some(url), .. } => {
                 let advice = match http_status {
                     301 | 308 => "register that URL",
-                    // For now, or for another method: the registered URL stays the right one.
+                    // A temporary redirect, or one for another method: the registered URL is still right.
                     _ => "answer 2xx at the URL that is registered",
                 };
                 format!("the endpoint answered {http_status}, a redirect to {url}, which is not followed: {advice}")

@@ -1,13 +1,14 @@
-//! What a message on the deliveries queue means, and what is recorded of it. Pure, so that the model in `tests/model` can walk
-//! through every order of crashes, repeats and late reads.
+//! Decides what the dispatcher does with a message on the deliveries queue, and what it records. The functions are
+//! pure, so that the model in `tests/model` can check every order of crashes, repeats and late reads.
 //!
-//! The actors: fan-out, `release` and a customer's retry send messages. A **dispatcher** receives one, reads what is stored, and
-//! asks [`step`] what to do. When it has done that it asks [`record`] what to write. The table refuses a write that was made
-//! from an older version than the stored one; the dispatcher then asks [`record`] again, with what is stored now.
+//! The actors: fan-out, `release` and a customer's retry send messages. A **dispatcher** receives one, reads the
+//! stored delivery, and asks [`step`] what to do. After that it asks [`record`] what to write. The table refuses a
+//! write that was made from an older version than the stored one; the dispatcher then asks [`record`] again, with the
+//! delivery that is stored now.
 //!
-//! A message asks for one attempt of one round, and the stored delivery says how many attempts its round has had. So a message
-//! that comes twice finds its attempt recorded and does nothing, and nothing is ever hidden on the queue to wait: the next
-//! attempt is another message. `docs/architecture.md` has the rules as a table.
+//! A message asks for one attempt of one round, and the stored delivery says how many attempts its round has had. So
+//! a message that arrives twice finds its attempt recorded and does nothing. No message is hidden on the queue to
+//! wait: the next attempt is another message. `docs/architecture.md` has the rules as a table.
 
 use std::cmp::Ordering;
 
@@ -19,32 +20,33 @@ use crate::{
     webhook::{Circuit, Webhook},
 };
 
-/// How the dispatcher came to what it knows.
+/// How reliable the dispatcher's view of a delivery is.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     /// Whether the message was received before, so that another dispatcher may have acted on it.
     pub received_before: bool,
-    /// Whether the delivery and the webhook were read consistently. What was not may be as it was a moment ago.
+    /// Whether the delivery and the webhook were read consistently. Otherwise they may be slightly out of date.
     pub consistent: bool,
 }
 
-/// What to do with a message.
+/// What the dispatcher does with a message.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "most messages ask for an attempt, and a batch has ten")]
 pub enum Step {
-    /// Make the attempt. With `claim`, record [`Change::Claimed`] first, and make none if that is refused.
+    /// Make the attempt. If `claim` is set, first record [`Change::Claimed`], and make no attempt if the table
+    /// refuses that.
     Attempt { delivery: Delivery, webhook: Webhook, claim: bool },
-    /// Record this, without an attempt.
+    /// Record this change, without an attempt.
     Record { delivery: Delivery, change: Change },
-    /// The attempt is recorded, but what follows it may never have been sent: send it again.
+    /// The attempt is recorded, but its dispatcher may have died before it sent the next message: send that again.
     FollowUp(Delivery),
-    /// Only a consistent read can tell.
+    /// Read again, consistently: only a consistent read can decide.
     LookAgain,
-    /// Nothing: the message may leave the queue.
+    /// Do nothing: the message may leave the queue.
     Done,
 }
 
-/// Decides what a message means, given what is stored of its delivery and its webhook. `None` means that nothing is stored.
+/// Decides what to do with a message, given its stored delivery and its webhook. `None` means that nothing is stored.
 pub fn step(message: &Message, stored: Option<Delivery>, webhook: Option<Webhook>, look: Look) -> Step {
     let if_consistent = |step| if look.consistent { step } else { Step::LookAgain };
     let newer = stored.as_ref().is_some_and(|stored| stored.round > message.round);
@@ -55,7 +57,8 @@ pub fn step(message: &Message, stored: Option<Delivery>, webhook: Option<Webhook
     if delivery.state.is_finished() {
         return Step::Done;
     }
-    // A probe that begins a round begins it on top of any version: a success of the last round may have been merged meanwhile.
+    // A probe that begins a round may have any version: a success of the last round may have been merged since the
+    // probe was sent.
     if !begins_round && message.probe.is_some_and(|version| version != delivery.version) {
         return if_consistent(Step::Done);
     }
@@ -84,8 +87,8 @@ fn lacks_follow_up(message: &Message, delivery: &Delivery, look: Look) -> bool {
     look.received_before && message.attempt == delivery.tries && delivery.state == State::Retrying
 }
 
-/// The delivery in the message's round: as it is stored, or at the beginning of a new round. `None` if a newer round has begun,
-/// and if neither the table nor the message has the body.
+/// Returns the delivery in the message's round: as stored, or at the beginning of a new round. Returns `None` if a
+/// newer round has begun, or if neither the table nor the message has the body.
 fn in_round(message: &Message, stored: Option<Delivery>) -> Option<Delivery> {
     let Some(stored) = stored else { return Delivery::pending(message) };
     match message.round.cmp(&stored.round) {
@@ -97,7 +100,7 @@ fn in_round(message: &Message, stored: Option<Delivery>) -> Option<Delivery> {
     }
 }
 
-/// What there is to record.
+/// A change of a delivery to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// An attempt was made.
@@ -106,32 +109,33 @@ pub enum Change {
     Held,
     /// No attempt was made, because the webhook was deleted.
     Cancelled,
-    /// An attempt is about to be made, by a dispatcher whose message was received before. While the table takes no writes such
-    /// a message makes no request, so the endpoint gets at most two for each delivery.
+    /// A dispatcher whose message was received before is about to make an attempt. While the table takes no writes,
+    /// such a dispatcher makes no request, so the endpoint gets at most two for each delivery.
     Claimed,
 }
 
-/// An attempt, and what follows from it.
+/// An attempt and its consequences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     pub attempt: Attempt,
     pub verdict: Verdict,
     /// The webhook's epoch when the dispatcher read it.
     pub epoch: u64,
-    /// How many seconds the receiver asked us to stay away, if it answered 429 or 503 and asked for a minute or more.
+    /// How many seconds the receiver asked us to wait, if it answered 429 or 503 and asked for a minute or more.
     pub wait: Option<u64>,
-    /// Of a failed attempt: when the last success ended that this dispatcher has seen of the same webhook and epoch. Successes of
-    /// a healthy webhook are not watched, so its failures carry the news of them.
+    /// For a failed attempt: when the last success ended that this dispatcher has seen of the same webhook and epoch.
+    /// watch-webhooks does not see the successes of a healthy webhook, so the webhook's failures report them.
     pub last_success: Option<Timestamp>,
-    /// Whether watch-webhooks has to see the record: not if a healthy webhook took the delivery.
+    /// Whether watch-webhooks has to see the record: not if a healthy webhook accepted the delivery.
     pub watch: bool,
 }
 
-/// Says of a record that it was made for an attempt, and for which. Statistics and health look at no other record.
+/// Names the attempt for which a record was made. Statistics ignore a record without a mark, and health reads no
+/// attempt from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     pub round: u32,
-    /// The delivery's version that the record makes, which is another one for each attempt.
+    /// The delivery's version after the record, so each attempt has another number.
     pub number: u64,
     pub epoch: u64,
     pub probe: bool,
@@ -141,23 +145,23 @@ pub struct Mark {
     pub last_success: Option<Timestamp>,
 }
 
-/// A delivery as it is to be stored, unless its version in the table is another one than [`Delivery::version`].
+/// A delivery to store, on condition that its stored version is still [`Delivery::version`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
     pub delivery: Delivery,
     /// `None` unless the record was made for an attempt.
     pub mark: Option<Mark>,
     pub watch: bool,
-    /// Whether the delivery's last attempt is new in its history.
+    /// Whether the write adds the delivery's last attempt to the history.
     pub adds_attempt: bool,
 }
 
 impl Write {
-    /// Whether this very write has been stored: a call may succeed although its answer is lost. Since then another dispatcher may
-    /// have added an attempt of its own to the history.
+    /// Whether this very write is stored already: a call may succeed although its answer is lost. Another dispatcher
+    /// may since have added an attempt of its own.
     ///
-    /// It is known by its attempt. A write without one is not known again: two claims of the same attempt look alike, and only one
-    /// dispatcher may take it for its own.
+    /// A write is recognised by its attempt. A write without one is not recognised: two claims of the same attempt
+    /// look alike, and only one dispatcher may take the claim for its own.
     pub fn is_stored_in(&self, stored: &Delivery) -> bool {
         let identity = |attempt: &Attempt| (attempt.started_at, attempt.duration_ms, attempt.outcome.is_success());
         let ours = self.delivery.attempts.last().filter(|_| self.adds_attempt).map(identity);
@@ -165,11 +169,12 @@ impl Write {
     }
 }
 
-/// The write that records a change, given what is stored. `None` if there is nothing to write: what is stored says it
-/// already, or the dispatcher that stored it goes on from there.
+/// Returns the write that records a change, given the stored delivery. Returns `None` if there is nothing to write:
+/// the stored delivery contains the change already, or the dispatcher that stored it goes on from there.
 ///
-/// A success is never dropped. If another dispatcher has recorded the same attempt, or has finished the delivery otherwise, the
-/// delivery becomes `delivered`; if a newer round has begun, the attempt is added to the history and the round goes on.
+/// A success is never dropped. If another dispatcher has recorded the same attempt, or has finished the delivery with
+/// another result, the delivery becomes `delivered`. If a newer round has begun, the attempt is added to the history
+/// and the round goes on.
 pub fn record(message: &Message, stored: Option<Delivery>, change: &Change) -> Option<Write> {
     match change {
         Change::Attempted(made) => attempted(message, stored, made),
@@ -184,7 +189,8 @@ pub fn record(message: &Message, stored: Option<Delivery>, change: &Change) -> O
         }
         Change::Claimed => {
             let delivery = awaiting(message, stored)?;
-            // A claimed probe is not sent again when its dispatcher dies, so the delivery must be where a drain finds it.
+            // A claimed probe is not sent again if its dispatcher dies, so the delivery must be held, where a drain
+            // finds it.
             let probe = message.probe.is_some();
             let delivery = if probe { delivery.held() } else { delivery };
             Some(Write { delivery, mark: None, watch: probe, adds_attempt: false })
@@ -192,7 +198,7 @@ pub fn record(message: &Message, stored: Option<Delivery>, change: &Change) -> O
     }
 }
 
-/// The delivery, if the message's attempt is the one that it waits for.
+/// Returns the delivery, if the message asks for its next attempt.
 fn awaiting(message: &Message, stored: Option<Delivery>) -> Option<Delivery> {
     let delivery = in_round(message, stored)?;
     (!delivery.state.is_finished() && message.attempt == delivery.tries + 1).then_some(delivery)

@@ -1,4 +1,4 @@
-//! What a customer sees of a delivery.
+//! A delivery as the API shows it to a customer.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,22 +7,18 @@ use serde_json::value::RawValue;
 use super::{Attempt, Delivery, DeliveryId, Outcome, State};
 use crate::{reply_time::ReplyTime, webhook::EventType};
 
-/// A delivery as it stands in a list: without its body.
+/// A delivery as it is listed: without its body.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Its id.
     pub id: DeliveryId,
-    /// What it tells.
     pub event: EventType,
-    /// Where it stands.
     pub state: State,
-    /// Its attempts, oldest first.
+    /// Oldest first.
     pub attempts: Vec<Attempt>,
-    /// When the next one is due.
     pub next_attempt_at: Option<Timestamp>,
 }
 
-/// A delivery in a list, as a reply shows it.
+/// A listed delivery, as an API reply shows it.
 #[derive(Debug, Serialize)]
 pub struct Summary<'a> {
     id: &'a DeliveryId,
@@ -50,7 +46,7 @@ impl<'a> From<&'a Listed> for Summary<'a> {
     }
 }
 
-/// One delivery, whole.
+/// One delivery with its body and attempts, as an API reply shows it.
 #[derive(Debug, Serialize)]
 pub struct View<'a> {
     id: &'a DeliveryId,
@@ -86,7 +82,7 @@ struct AttemptView<'a> {
     started_at: ReplyTime,
     duration_ms: u64,
     outcome: &'static str,
-    /// What happened, in a sentence.
+    /// The attempt's explanation, in one sentence.
     message: String,
     http_status: Option<u16>,
     response: Option<&'a str>,
@@ -98,7 +94,7 @@ struct AttemptView<'a> {
 impl<'a> From<&'a Attempt> for AttemptView<'a> {
     fn from(attempt: &'a Attempt) -> Self {
         let (http_status, response) = match &attempt.outcome {
-            // Stored apart, and not read.
+            // The answer is stored apart, and was not read.
             Outcome::Http { http_status, response, .. } if attempt.answer.is_some() && response.is_empty() => {
                 (Some(*http_status), None)
             }

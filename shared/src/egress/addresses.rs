@@ -1,10 +1,10 @@
 //! The addresses that must not be called, as one table.
 //!
-//! It repeats IANA's two special-purpose registries row by row, the globally reachable rows included (an anycast relay
-//! or a blackhole service is nobody's webhook endpoint), and adds multicast, IPv6 outside the one block that IANA hands
-//! out from, every IPv6 form that carries an IPv4 address, and cloud services on public-looking addresses. Forms that
-//! carry IPv4 are refused whole rather than unpacked: none is how a public endpoint is reached, and code that unpacks
-//! them can be wrong.
+//! It repeats every row of IANA's two special-purpose registries, also the globally reachable ones: no webhook
+//! endpoint is on an anycast relay or a blackhole service. It adds multicast, IPv6 outside the one block that IANA
+//! assigns from, every IPv6 form that carries an IPv4 address, and cloud services on public-looking addresses. IPv6
+//! forms that carry IPv4 are refused as a whole: no public endpoint needs them, and code that unpacks them can be
+//! wrong.
 //!
 //! When IANA adds a row, add it here and to the list in `tests/egress/`:
 //! <https://www.iana.org/assignments/iana-ipv4-special-registry/> and
@@ -15,14 +15,14 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// One row: a network, and who says that it is not a public one.
+/// One row of the table: a network that is not public, and the document that says so.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ForbiddenBlock {
-    /// The addresses it covers.
+    /// The network's addresses.
     pub network: Network,
-    /// Its name, as the registry has it.
+    /// The network's name in the registry.
     pub name: &'static str,
-    /// The document that reserves it.
+    /// The document that reserves the network.
     pub reference: &'static str,
 }
 
@@ -31,23 +31,23 @@ pub struct ForbiddenBlock {
 pub enum Network {
     /// The IPv4 addresses that share the first `length` bits of `first`.
     V4 {
-        /// Its lowest address.
+        /// The lowest address.
         first: Ipv4Addr,
-        /// 1 to 32.
+        /// The length of the prefix, 1 to 32.
         length: u32,
     },
     /// The IPv6 addresses that share the first `length` bits of `first`.
     V6 {
-        /// Its lowest address.
+        /// The lowest address.
         first: Ipv6Addr,
-        /// 1 to 128.
+        /// The length of the prefix, 1 to 128.
         length: u32,
     },
-    /// The IPv6 addresses whose last 64 bits are an ISATAP interface identifier, whatever network they are in.
+    /// The IPv6 addresses whose last 64 bits are an ISATAP interface identifier, in any network.
     Isatap,
 }
 
-/// The most specific row that holds this address, if any does.
+/// Returns the most specific row that contains this address, if any.
 pub(super) fn forbidding(address: IpAddr) -> Option<&'static ForbiddenBlock> {
     FORBIDDEN_BLOCKS.iter().filter(|block| block.network.contains(address)).max_by_key(|block| block.network.length())
 }
@@ -62,8 +62,8 @@ impl Network {
                 (first.to_bits() ^ address.to_bits()) >> (u128::BITS - length) == 0
             }
             (Self::Isatap, IpAddr::V6(address)) => {
-                // RFC 5214, section 6.1: 000000ug 00000000 5e fe, then the IPv4 address. Both values of the u and g
-                // bits are in use.
+                // RFC 5214, section 6.1: 000000ug 00000000 5e fe, then the IPv4 address. The u and g bits may have
+                // either value.
                 let [.., high, low, _, _] = address.segments();
                 high & !0x0300 == 0 && low == 0x5efe
             }
@@ -95,21 +95,21 @@ impl fmt::Display for ForbiddenBlock {
     }
 }
 
-/// Everything that must not be called.
+/// All networks that must not be called.
 #[rustfmt::skip]
 pub static FORBIDDEN_BLOCKS: &[ForbiddenBlock] = &[
     // IANA IPv4 Special-Purpose Address Registry, all of it.
     v4([0, 0, 0, 0], 8, "This network", "RFC 791 section 3.2"),
     v4([0, 0, 0, 0], 32, "This host on this network", "RFC 1122 section 3.2.1.3"),
     v4([10, 0, 0, 0], 8, "Private-Use", "RFC 1918"),
-    // Alibaba Cloud's metadata service is here, on 100.100.100.200.
+    // Alibaba Cloud's metadata service is 100.100.100.200.
     v4([100, 64, 0, 0], 10, "Shared Address Space", "RFC 6598"),
     // Lambda's runtime API and extensions API are here.
     v4([127, 0, 0, 0], 8, "Loopback", "RFC 1122 section 3.2.1.3"),
     // Most clouds' metadata, credentials, DNS and time services are here, and Lambda's link to its own sandbox.
     v4([169, 254, 0, 0], 16, "Link Local", "RFC 3927"),
     v4([172, 16, 0, 0], 12, "Private-Use", "RFC 1918"),
-    // Oracle Cloud's metadata service is here, on 192.0.0.192.
+    // Oracle Cloud's metadata service is 192.0.0.192.
     v4([192, 0, 0, 0], 24, "IETF Protocol Assignments", "RFC 6890 section 2.1"),
     v4([192, 0, 0, 0], 29, "IPv4 Service Continuity Prefix", "RFC 7335"),
     v4([192, 0, 0, 8], 32, "IPv4 dummy address", "RFC 7600"),
@@ -138,8 +138,8 @@ pub static FORBIDDEN_BLOCKS: &[ForbiddenBlock] = &[
     v6([0, 0, 0, 0, 0, 0, 0, 1], 128, "Loopback Address", "RFC 4291"),
     v6([0; 8], 128, "Unspecified Address", "RFC 4291"),
     v6([0, 0, 0, 0, 0, 0xffff], 96, "IPv4-mapped Address", "RFC 4291"),
-    // Behind DNS64 an IPv4-only endpoint answers from here: give the functions IPv4 or a dual stack, not a VPC that has
-    // IPv6 alone.
+    // With DNS64, an IPv4-only endpoint has an address from here. So run the functions with IPv4 or dual stack, not
+    // in an IPv6-only VPC.
     v6([0x64, 0xff9b, 0, 0, 0, 0], 96, "IPv4-IPv6 Translat.", "RFC 6052"),
     v6([0x64, 0xff9b, 1], 48, "IPv4-IPv6 Translat.", "RFC 8215"),
     v6([0x100, 0, 0, 0], 64, "Discard-Only Address Block", "RFC 6666"),
@@ -160,12 +160,12 @@ pub static FORBIDDEN_BLOCKS: &[ForbiddenBlock] = &[
     v6([0x2620, 0x4f, 0x8000], 48, "Direct Delegation AS112 Service", "RFC 7534"),
     v6([0x3fff, 0], 20, "Documentation", "RFC 9637"),
     v6([0x5f00], 16, "Segment Routing (SRv6) SIDs", "RFC 9602"),
-    // AWS keeps metadata, DNS and time services here, in fd00:ec2::/32; Google and Oracle their metadata in
+    // AWS has metadata, DNS and time services in fd00:ec2::/32; Google's and Oracle's metadata services are
     // fd20:ce::254 and fd00:c1::a9fe:a9fe.
     v6([0xfc00], 7, "Unique-Local", "RFC 4193, RFC 8190"),
     v6([0xfe80], 10, "Link-Local Unicast", "RFC 4291"),
 
-    // Everything outside 2000::/3, and the better-known parts of it by name.
+    // Everything outside 2000::/3; its better-known parts have rows of their own.
     v6([0], 3, "Not global unicast", "RFC 4291 section 2.4, IANA IPv6 address space"),
     v6([0x4000], 2, "Not global unicast", "RFC 4291 section 2.4, IANA IPv6 address space"),
     v6([0x8000], 1, "Not global unicast", "RFC 4291 section 2.4, IANA IPv6 address space"),
@@ -174,19 +174,19 @@ pub static FORBIDDEN_BLOCKS: &[ForbiddenBlock] = &[
     v6([0xfec0], 10, "Site-Local Unicast (deprecated)", "RFC 3879"),
     v6([0xff00], 8, "Multicast", "RFC 4291 section 2.7"),
 
-    // The one form that carries an IPv4 address in any network, 2000::/3 too.
+    // The one form that can carry an IPv4 address in any network, even in 2000::/3.
     ForbiddenBlock { network: Network::Isatap, name: "ISATAP", reference: "RFC 5214 section 6.1" },
 ];
 
-/// A mistyped row does not compile: the address must have no bit set after `length`, or the row would not cover what it
-/// says.
+/// Builds a row. A mistyped row does not compile: an address with bits after `length` would not cover the network
+/// that it names.
 const fn v4(first: [u8; 4], length: u32, name: &'static str, reference: &'static str) -> ForbiddenBlock {
     let bits = u32::from_be_bytes(first);
     assert!(bits.trailing_zeros() >= u32::BITS - length);
     ForbiddenBlock { network: Network::V4 { first: Ipv4Addr::from_bits(bits), length }, name, reference }
 }
 
-/// As [`v4`]; groups that are left out are zero.
+/// Builds a row, as [`v4`] does. Groups that are left out are zero.
 const fn v6<const N: usize>(
     leading: [u16; N],
     length: u32,

@@ -1,22 +1,22 @@
 //! The host names that may be called.
 //!
-//! Every name that passes is resolved later and its addresses vetted then, so this is not the wall. It refuses at
-//! registration, with a reason, what could never be delivered, and it keeps names that only mean something inside a
-//! network away from that network's resolver.
+//! This is not the main protection: a name that passes is resolved later, and its addresses are vetted then. This
+//! check refuses at registration, with a reason, names to which no delivery could ever succeed. It also keeps names
+//! that only have a meaning inside a network from being asked of that network's resolver.
 
 use super::UrlError;
 
-/// Bytes in a name (RFC 1035 section 2.3.4, less the root label's).
+/// The longest name, in bytes (RFC 1035 section 2.3.4, without the root label).
 const MAX_NAME_BYTES: usize = 253;
-/// Bytes in one label (RFC 1035 section 2.3.4).
+/// The longest label, in bytes (RFC 1035 section 2.3.4).
 const MAX_LABEL_BYTES: usize = 63;
 
-/// Whether a webhook may be on the host of this name: ASCII, in lower case, without a final dot. `local` lets
-/// `localhost` and `*.localhost` through.
+/// Checks whether a webhook may be on a host of this name. The name must be ASCII, in lower case, without a final
+/// dot. `local` also allows `localhost` and `*.localhost`.
 ///
 /// # Errors
 ///
-/// [`UrlError::HostName`] when this is no host name, [`UrlError::NotPublic`] when it is one that has no public meaning.
+/// [`UrlError::HostName`] if this is not a host name, [`UrlError::NotPublic`] if the name has no public meaning.
 pub(super) fn vet(name: &str, local: bool) -> Result<(), UrlError> {
     if let Some(problem) = misspelling(name) {
         let host = name.to_owned();
@@ -31,8 +31,8 @@ pub(super) fn vet(name: &str, local: bool) -> Result<(), UrlError> {
     }
 }
 
-/// RFC 1123 section 2.1, with underscores: they are not in the standard, but they are in real host names, and TLS
-/// libraries accept them.
+/// The rule of RFC 1123 section 2.1 that a name breaks. Underscores are allowed: they are not in the standard, but
+/// real host names have them, and TLS libraries accept them.
 fn misspelling(name: &str) -> Option<&'static str> {
     if name.len() > MAX_NAME_BYTES {
         return Some("it is longer than 253 bytes");
@@ -58,25 +58,26 @@ const fn is_name_byte(byte: u8) -> bool {
 
 fn objection(name: &str) -> Option<&'static str> {
     if !name.contains('.') {
-        // `metadata`, `instance-data`, `ip6-loopback`: a resolver completes them from the network's search list or the
-        // machine's hosts file.
+        // `metadata`, `instance-data`, `ip6-loopback`: a resolver completes such names from the network's search list
+        // or the machine's hosts file.
         return Some("it has no dot");
     }
     NOT_PUBLIC.iter().find(|(domain, _)| is_within(name, domain)).map(|(_, reason)| *reason)
 }
 
-/// A name is within itself and its parents; `notlocalhost` is not within `localhost`.
+/// Whether a name is this domain or below it. `notlocalhost` is not within `localhost`.
 fn is_within(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 const METADATA: &str = "it is a metadata service";
 
-/// Domains without public hosts, with the reason that the customer reads. Each row covers the domain and everything
+/// Domains without public hosts, each with the reason that the customer reads. A row covers the domain and all names
 /// below it.
 #[rustfmt::skip]
 const NOT_PUBLIC: &[(&str, &str)] = &[
-    // IANA Special-Use Domain Names. `example.com` and its like are there too, but they are delegated and answer.
+    // IANA Special-Use Domain Names. `example.com` and similar names are also listed there, but they are delegated
+    // and answer.
     ("alt", ".alt is not in the DNS, RFC 9476"),
     ("arpa", ".arpa is for infrastructure, RFC 3172"), // with home.arpa, RFC 8375
     ("example", ".example is reserved for documentation, RFC 6761"),
@@ -86,7 +87,7 @@ const NOT_PUBLIC: &[(&str, &str)] = &[
     ("onion", ".onion is not in the DNS, RFC 7686"),
     ("test", ".test is reserved for testing, RFC 6761"),
 
-    // Top levels that ICANN keeps out of the DNS because networks use them for themselves (RFC 6762 appendix G;
+    // Top-level domains that ICANN keeps out of the DNS because private networks use them (RFC 6762 appendix G;
     // .internal by ICANN, 2024).
     ("corp", ".corp is for private networks"),
     ("home", ".home is for private networks"),
@@ -100,9 +101,10 @@ const NOT_PUBLIC: &[(&str, &str)] = &[
     ("localdomain", ".localdomain is for private networks"),
     ("svc", ".svc is for Kubernetes clusters"),
 
-    // Metadata services under public domains, each as its provider documents it. Other providers document addresses alone
-    // (see `addresses.rs`), names without a dot (`metadata`, `instance-data`, CloudStack's `data-server`), or names under
-    // .internal (Google's and Yandex's metadata.google.internal, EC2's instance-data.ec2.internal, Rancher's).
+    // Metadata services under public domains, each as its provider documents it. Other providers document only
+    // addresses (see `addresses.rs`), names without a dot (`metadata`, `instance-data`, CloudStack's `data-server`),
+    // or names under .internal (Google's and Yandex's metadata.google.internal, EC2's instance-data.ec2.internal,
+    // Rancher's).
     // Google: https://docs.cloud.google.com/compute/docs/metadata/querying-metadata
     ("metadata.goog", METADATA),
     // Tencent Cloud: https://www.tencentcloud.com/document/product/213/4934
@@ -118,7 +120,7 @@ const NOT_PUBLIC: &[(&str, &str)] = &[
     // Exoscale: https://community.exoscale.com/product/compute/instances/how-to/cloud-init-user-data/
     ("metadata.exoscale.com", METADATA),
 
-    // Wildcard DNS services: the name spells the address that it resolves to.
+    // Wildcard DNS services: the name contains the address that it resolves to.
     ("1u.ms", "names under 1u.ms stand for any address"),
     ("backname.io", "names under backname.io stand for any address"),
     ("local-ip.sh", "names under local-ip.sh stand for any address"),

@@ -1,17 +1,17 @@
 //! The ports that may be called.
 //!
-//! A TLS handshake on the port of something else is a port scan with our address on it, and a text protocol on the
-//! other side may act on what it is sent. Below 1024 only 443 is a web port; above, webhooks live nearly anywhere, so
-//! there the well-known ports of other services are refused.
+//! A TLS handshake on another service's port is a port scan from our address, and a text protocol there may act on
+//! the bytes that it receives. Below 1024 only 443 is a web port. From 1024 up webhooks may be on almost any port, so
+//! only the well-known ports of other services are refused.
 
 use super::UrlError;
 
-/// Whether a webhook may be on this port.
+/// Checks whether a webhook may be on this port.
 ///
 /// # Errors
 ///
-/// [`UrlError::PortTooLow`] below 1024 except for 443, and [`UrlError::PortOfService`] for the well-known port of
-/// something else.
+/// [`UrlError::PortTooLow`] below 1024 except for 443; [`UrlError::PortOfService`] for another service's well-known
+/// port.
 pub(super) fn vet(port: u16) -> Result<(), UrlError> {
     if port < 1024 && port != 443 {
         return Err(UrlError::PortTooLow { port });
@@ -23,8 +23,8 @@ pub(super) fn vet(port: u16) -> Result<(), UrlError> {
 }
 
 /// Ports from 1024 up that belong to another service. Rows marked F are the Fetch standard's "bad ports"
-/// (<https://fetch.spec.whatwg.org/#port-blocking>); the others are databases, queues and control planes on their
-/// default ports.
+/// (<https://fetch.spec.whatwg.org/#port-blocking>). The others are the default ports of databases, queues and
+/// control planes.
 #[rustfmt::skip]
 const NOT_WEB: &[(u16, &str)] = &[
     (1433, "Microsoft SQL Server"),

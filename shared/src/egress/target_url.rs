@@ -1,9 +1,8 @@
 //! The URL of a webhook, as a type that only a vetted URL can have.
 //!
-//! URL parsers disagree, and attacks live in the difference: one reads `https://a@b/` as a call to `b`, another as a
-//! call to `a`; most read `0x7f.1`, `127。0。0。1` and `%31%32%37.0.0.1` as 127.0.0.1. So a URL must be written the way
-//! the parser understood it. Then what the customer reads, what we vet and what we call are one thing, whichever parser
-//! looks.
+//! URL parsers disagree, and attacks use the difference: one reads `https://a@b/` as a call to `b`, another as a call
+//! to `a`; most read `0x7f.1`, `127。0。0。1` and `%31%32%37.0.0.1` as 127.0.0.1. So a URL must be written exactly as
+//! the parser understood it. Then the customer reads, we vet and we call the same URL, with any parser.
 
 use std::{fmt, net::Ipv6Addr};
 
@@ -11,10 +10,10 @@ use url::{Host, Position, Url};
 
 use super::{Policy, names, ports, without_final_dot};
 
-/// The longest URL that a webhook may have.
+/// The longest URL that a webhook may have, in bytes.
 pub const MAX_URL_BYTES: usize = 2_048;
 
-/// A URL that may be called under the policy that it was parsed with.
+/// A URL that may be called under the policy with which it was parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUrl {
     text: String,
@@ -25,11 +24,11 @@ pub struct TargetUrl {
 impl TargetUrl {
     /// Parses and vets the URL of a webhook.
     ///
-    /// It does not resolve the host's name: its addresses are vetted when it is called, with [`Policy::vet_addresses`].
+    /// It does not resolve the host's name. [`Policy::vet_addresses`] vets the addresses when the URL is called.
     ///
     /// # Errors
     ///
-    /// [`UrlError`], whose text is for the customer, when the URL is not written canonically, or its scheme, host or
+    /// [`UrlError`], whose text is for the customer, if the URL is not written canonically, or its scheme, host or
     /// port may not be called.
     pub fn parse(text: &str, policy: &Policy) -> Result<Self, UrlError> {
         let written = Written::split(text, policy)?;
@@ -39,7 +38,7 @@ impl TargetUrl {
         if !policy.local {
             ports::vet(url.port_or_known_default().unwrap_or_default())?;
         }
-        // TLS sends a name without its final dot (RFC 6066 section 3). Were the Host header to keep it, servers would
+        // TLS sends a name without its final dot (RFC 6066 section 3). With the dot in the Host header, servers would
         // see two different hosts.
         let dotted = url.host_str().and_then(|host| host.strip_suffix('.'));
         if let Some(host) = dotted.map(str::to_owned) {
@@ -54,18 +53,18 @@ impl TargetUrl {
         &self.text
     }
 
-    /// The path and query to ask for, as the customer wrote them to the byte: [`TargetUrl::url`] escapes an apostrophe in
-    /// the query, which a receiver might not take for the same.
+    /// The path and query to request, exactly as the customer wrote them. [`TargetUrl::url`] escapes an apostrophe in
+    /// the query, and a receiver might not treat both as the same.
     pub fn path_and_query(&self) -> &str {
         &self.path_and_query
     }
 
-    /// The URL to connect to: host in lower case, in ASCII and without a final dot.
+    /// The URL to connect to: the host is ASCII in lower case, without a final dot.
     pub const fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The host to call, as [`TargetUrl::url`] has it; an IPv6 address is in brackets.
+    /// The host of [`TargetUrl::url`]. An IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
@@ -81,84 +80,84 @@ impl fmt::Display for TargetUrl {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// Over [`MAX_URL_BYTES`].
+    /// Longer than [`MAX_URL_BYTES`].
     #[error("url is {} bytes long; the limit is {}", grouped(*.bytes), grouped(MAX_URL_BYTES))]
     TooLong {
-        /// Its length.
+        /// The URL's length.
         bytes: usize,
     },
-    /// A character that RFC 3986 does not allow. Parsers drop some of these silently and read others as slashes, and
+    /// A character that RFC 3986 does not allow. Parsers silently drop some of these and read others as slashes;
     /// servers such as Tomcat refuse the rest.
     #[error("url contains {0:?}, which may not stand in a URL; remove it, or write it as {escape}", escape = escaped(*.0))]
     Character(char),
-    /// Fragments are never sent, so the customer expects something of it that will not happen.
+    /// Fragments are never sent, so the customer would expect something that cannot happen.
     #[error("url must have no fragment (#…)")]
     Fragment,
     /// Not https, or not followed by two slashes.
     #[error("url must use https and start with https://")]
     Scheme,
-    /// Nothing, or a third slash, where the host should be.
+    /// There is nothing, or a third slash, in place of the host.
     #[error("url must have a host right after https://, with no further slash between them")]
     NoHost,
-    /// Credentials in URLs end up in logs; ambiguous forms end up elsewhere.
+    /// Credentials in URLs end up in logs, and parsers disagree about ambiguous forms.
     #[error("url must not contain a user name or password, or an @ before its path")]
     UserInfo,
-    /// The parser's own refusal.
+    /// The URL parser refused it.
     #[error("url is not valid: {0}")]
     Malformed(#[from] url::ParseError),
-    /// A host that means something else than is written.
+    /// A host that does not mean what is written.
     #[error("url host {written:?} must be written as {canonical:?}")]
     HostSpelling {
-        /// As it stands in the URL.
+        /// The host as it is written in the URL.
         written: String,
-        /// As the parser understood it.
+        /// The host as the parser understood it.
         canonical: String,
     },
     /// A port that is empty or has leading zeros.
     #[error("url port must be written as a plain number, or left out with its colon")]
     PortSpelling,
-    /// A path that would be called otherwise than it is written.
+    /// A path that would be called differently from how it is written.
     #[error("url path must have no \".\" or \"..\" segments")]
     PathSpelling,
     /// Not a host name.
     #[error("url host {host:?} is not a valid host name: {problem}")]
     HostName {
-        /// As the parser understood it.
+        /// The host as the parser understood it.
         host: String,
-        /// The rule that it breaks.
+        /// The rule that the name breaks.
         problem: &'static str,
     },
     /// A name or an address that has no public meaning.
     #[error("url host {host:?} cannot be called: it is not a public host ({reason})")]
     NotPublic {
-        /// As the parser understood it.
+        /// The host as the parser understood it.
         host: String,
         /// The rule that refuses it.
         reason: &'static str,
     },
-    /// This service's own API.
+    /// The host is this service's own API.
     #[error("url host {host:?} cannot be called: it is this service itself")]
     OwnHost {
-        /// As the parser understood it.
+        /// The host as the parser understood it.
         host: String,
     },
-    /// A system port.
+    /// A port below 1024 other than 443.
     #[error("url port {port} is not allowed; use 443, 8443 or a port from 1024 up")]
     PortTooLow {
-        /// The port.
+        /// The refused port.
         port: u16,
     },
-    /// The well-known port of something that is not a web server.
+    /// The well-known port of another service.
     #[error("url port {port} is not allowed, it belongs to {service}; use 443, 8443 or another port from 1024 up")]
     PortOfService {
-        /// The port.
+        /// The refused port.
         port: u16,
-        /// What is usually there.
+        /// The service that usually uses the port.
         service: &'static str,
     },
 }
 
-/// A URL's parts as they are written, cut without a parser's leniency.
+/// The parts of a URL as they are written, split without the URL parser's corrections.
 struct Written<'a> {
     host: &'a str,
     port: Option<&'a str>,
@@ -182,8 +181,8 @@ impl<'a> Written<'a> {
         if !(https || http && policy.local) {
             return Err(UrlError::Scheme);
         }
-        // `https://a?@b/`: a query that begins before any slash hides the @ from those who look for the first slash, so
-        // it counts as well.
+        // `https://a?@b/`: software that ends the authority only at the first slash takes `a?` for a user name and
+        // calls `b`. So an @ before the first slash is refused even in a query.
         if until(rest, &['/']).contains('@') {
             return Err(UrlError::UserInfo);
         }
@@ -207,8 +206,9 @@ impl<'a> Written<'a> {
         format!("{slash}{}", self.path_and_query)
     }
 
-    /// What is written must be what was understood, apart from the case of the host, a slash that an empty path gets, and an
-    /// apostrophe in the query, which RFC 3986 allows and the URL standard escapes. Otherwise a host could pass here as one thing and be called, or shown, as another.
+    /// Fails unless the URL is written as the parser understood it. Three differences are allowed: the case of the
+    /// host, a slash added to an empty path, and an apostrophe in the query, which RFC 3986 allows and the URL
+    /// standard escapes. Otherwise a host could be vetted as one thing, and called or shown as another.
     fn must_mean(&self, url: &Url) -> Result<(), UrlError> {
         let canonical = url.host_str().unwrap_or_default();
         let host_is_meant = match url.host() {
@@ -234,8 +234,9 @@ impl<'a> Written<'a> {
         if meant == url[Position::BeforePath..] { Ok(()) } else { Err(UrlError::PathSpelling) }
     }
 
-    /// An international name may be written in Unicode when it is in its one normal form, so that full-width digits,
-    /// soft hyphens and the like, which the parser folds into other names, are not taken for it.
+    /// Whether the written host is this name, in ASCII or in Unicode. Unicode must be in its one normal form: the
+    /// parser turns full-width digits, soft hyphens and the like into other characters, and these spellings are
+    /// refused.
     fn host_means(&self, name: &str) -> bool {
         let written = self.host.to_ascii_lowercase();
         written == name || written == url::quirks::domain_to_unicode(name)
@@ -259,7 +260,7 @@ fn vet_host(url: &Url, policy: &Policy) -> Result<(), UrlError> {
         .map_err(|forbidden| UrlError::NotPublic { host: host.to_owned(), reason: forbidden.block().name })
 }
 
-/// Returns the first character of a path and query that RFC 3986 (section 3.3 and 3.4) does not allow there.
+/// Returns the first character of a path and query that RFC 3986 (sections 3.3 and 3.4) does not allow there.
 fn foreign(path_and_query: &str) -> Option<char> {
     let mut rest = path_and_query.chars();
     while let Some(c) = rest.next() {
@@ -274,7 +275,7 @@ fn foreign(path_and_query: &str) -> Option<char> {
     None
 }
 
-/// A character as its UTF-8 bytes, each percent-encoded.
+/// A character's UTF-8 bytes, each percent-encoded.
 fn escaped(c: char) -> String {
     c.to_string().bytes().fold(String::new(), |escaped, byte| escaped + &format!("%{byte:02X}"))
 }
@@ -288,7 +289,7 @@ fn until<'a>(text: &'a str, ends: &[char]) -> &'a str {
     text.split(ends).next().unwrap_or(text)
 }
 
-/// 2048 as `2,048`.
+/// Formats 2048 as `2,048`.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

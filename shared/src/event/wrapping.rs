@@ -1,22 +1,23 @@
-//! What a completion can arrive in: bare, as the detail of an EventBridge event, or in a wrapping that is refused by name.
+//! Finds the completion in a message: bare, or as the detail of an EventBridge event. Any other wrapping is refused
+//! by name.
 
 use jiff::Timestamp;
 
 use super::{Rejection, rfc_3339, shortened};
 use crate::canonical_json::{self, Object, Value};
 
-/// Where the fields of a completion are in a message.
+/// Where in a message the completion is.
 pub(super) struct Found<'a> {
-    /// Its members.
+    /// The completion's members.
     pub(super) fields: &'a Object,
-    /// When EventBridge got its event, as text and as instant.
+    /// The EventBridge event's `time`, as text and as an instant.
     pub(super) time: Option<(String, Timestamp)>,
-    /// Whether it is in an EventBridge event.
+    /// Whether the completion is in an EventBridge event.
     pub(super) is_event: bool,
 }
 
-/// EventBridge wraps what a producer puts on a bus; `detail-type` and `detail` are always there, and no completion has
-/// a field of the first name.
+/// Finds the completion in a message. An EventBridge event always has `detail-type` and `detail`, and no completion
+/// has a field `detail-type`.
 pub(super) fn find_completion(message: &Value) -> Result<Found<'_>, Rejection> {
     if message.is_encoded_twice() {
         return Err(Rejection::EncodedTwice("the message"));
@@ -43,7 +44,7 @@ fn is_sns_envelope(outer: &Object) -> bool {
 
 /// How many integers of the completion's `data` JavaScript would round.
 pub(super) fn rounded_integers(message: &str) -> usize {
-    // Most messages have none, and then nobody has to find out where they are.
+    // Most messages have none; then the members need not be looked up.
     if canonical_json::rounded_integers(message) == 0 {
         return 0;
     }

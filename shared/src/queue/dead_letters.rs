@@ -1,8 +1,9 @@
-//! The dead-letter queue, for the operator's command: what lies there, why, and where it belongs.
+//! The dead-letter queue, for the operator's command: which messages are there, why, and where each one belongs.
 //!
-//! SQS lets nobody look at a message without receiving it. So looking hides what it has seen until all is seen, and then
-//! shows it to everyone again. If it is cut short, the messages come back by themselves, after a minute or, on a long
-//! queue, after as long as a slow look may take.
+//! SQS shows a message only to a reader that receives it, and then hides it from all others. So a look hides each
+//! message until it has seen all of them, and then makes them visible again. If it is cut short, each message becomes
+//! visible again when its visibility timeout ends: after a minute or, on a long queue, after as long as a slow look
+//! may take.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,23 +19,25 @@ use aws_sdk_sqs::{
 use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
 
-use super::QueueError;
-use crate::{delivery::Message, event::Completion};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    {delivery::Message, event::Completion},
+};
 
-/// How many letters a second a slow look gets through, to hide them for long enough.
+/// How many dead letters a slow look reads in a second; the visibility timeout is computed from it.
 const SLOW_LOOK: usize = 50;
-/// The longest time that SQS hides a message: 12 hours.
+/// The longest visibility timeout of SQS, in seconds: 12 hours.
 const LONGEST: usize = 12 * 3600;
-/// The queue's answer covers only some of its servers unless it may wait, in seconds.
+/// How many seconds a call waits for messages. Without a wait, SQS asks only some of its servers.
 const WAIT: i32 = 1;
-/// The most that one call takes.
+/// The most messages that one call takes.
 const BATCH: usize = 10;
 /// How many calls are made at the same time.
 const CALLS: usize = 8;
-/// How often the queue may say that it is empty although its count says otherwise: the count can be a minute old.
+/// How many empty answers end a look although the count says that messages are left: the count can be a minute old.
 const EMPTY_ANSWERS: usize = 3;
 
-/// The queue.
+/// The dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     client: Client,
@@ -44,13 +47,13 @@ pub struct DeadLetters {
 /// A message that could not be processed.
 #[derive(Debug)]
 pub struct DeadLetter {
-    /// SQS's name for it.
+    /// The message's id in SQS.
     pub id: String,
-    /// When it was sent: to its first queue where it came by redrive, to this one where fan-out recognised it.
+    /// When it was sent: to its first queue if SQS redrove it, to this queue if fan-out rejected it.
     pub sent_at: Timestamp,
-    /// The message as it was sent.
+    /// The message's text, as it was sent.
     pub body: String,
-    /// Why it is here.
+    /// Why it is a dead letter.
     pub cause: Cause,
     receipt: String,
 }
@@ -58,26 +61,24 @@ pub struct DeadLetter {
 /// Why a message could not be processed; see docs/delivery.md.
 #[derive(Debug)]
 pub enum Cause {
-    /// It is no completion, for this reason. Nothing was delivered.
+    /// Fan-out found no completion in it, for this reason. Nothing was delivered.
     NoCompletion(String),
-    /// A completion that fan-out failed on repeatedly; or one that EventBridge, in these words, could not put on the
-    /// queue.
+    /// A completion that fan-out failed on repeatedly, or that EventBridge could not put on the queue.
     Completion {
-        /// The completion in it.
         completion: Completion,
-        /// What EventBridge said.
+        /// EventBridge's error message, if EventBridge failed.
         event_bus: Option<String>,
     },
-    /// A delivery that the dispatcher failed on repeatedly.
+    /// A delivery message that the dispatcher failed on repeatedly.
     Delivery(Message),
-    /// A notification that EventBridge, in these words, could not put on the operator's SNS topic.
+    /// A notification that EventBridge could not put on the operator's SNS topic, with EventBridge's error message.
     Notification(String),
-    /// It came from the deliveries queue and is no delivery: somebody put it there by hand.
+    /// It came from the deliveries queue and is no delivery message: somebody put it there by hand.
     NoDelivery,
 }
 
 impl Cause {
-    /// `attributes` are the message's own; `source` is the queue that it was moved from by redrive, if it was.
+    /// `attributes` are the message's own; `source` is the ARN of the queue from which SQS redrove it, if it did.
     fn of(body: &str, sent_at: Timestamp, attributes: &HashMap<String, String>, source: Option<&str>) -> Self {
         if let Some(reason) = attributes.get("reason") {
             return Self::NoCompletion(reason.clone());
@@ -96,7 +97,7 @@ impl Cause {
         }
         match Completion::parse(body, sent_at) {
             Ok(completion) => Self::Completion { completion, event_bus: error },
-            // So close to SQS's limit that its reason did not fit.
+            // Fan-out rejected it, but its reason did not fit: the message is close to SQS's limit.
             Err(rejection) => Self::NoCompletion(rejection.to_string()),
         }
     }
@@ -108,10 +109,10 @@ impl DeadLetters {
         Self { client: Client::new(aws), url }
     }
 
-    /// Looks through the queue, until `each` says that it has seen enough or everything was seen once. `each` returns the
-    /// letters that it did not delete; they are shown to everyone again in the end. Returns about how many letters were
+    /// Looks through the queue until `each` has seen enough or every message was seen once. `each` returns the dead
+    /// letters that it did not delete; they become visible again at the end. Returns about how many dead letters were
     /// not reached: 0 if `each` has seen enough or everything.
-    pub async fn look_through<E: From<QueueError>>(
+    pub async fn look_through<E: From<AwsError>>(
         &self,
         mut each: impl AsyncFnMut(Vec<DeadLetter>) -> Result<Look, E>,
     ) -> Result<usize, E> {
@@ -123,14 +124,14 @@ impl DeadLetters {
         looked
     }
 
-    async fn look<E: From<QueueError>>(
+    async fn look<E: From<AwsError>>(
         &self,
         look: &mut LookAt,
         counted: usize,
         each: &mut impl AsyncFnMut(Vec<DeadLetter>) -> Result<Look, E>,
     ) -> Result<usize, E> {
         let (mut seen, mut empty, start) = (HashSet::new(), 0, Instant::now());
-        // After that time letters come back that were seen, and the look could go on for ever.
+        // After that time, seen letters become visible again, and the look might never end.
         while start.elapsed() < look.hidden_for {
             let received = try_join_all((0..look.calls).map(|_| self.receive(look.hidden_for))).await?;
             let received: Vec<_> = received.into_iter().flatten().collect();
@@ -156,38 +157,38 @@ impl DeadLetters {
         if seen.len() >= counted { Ok(0) } else { Ok(self.unseen(look).await?) }
     }
 
-    /// How many there are, about: those that somebody else looks at at this moment are not among them.
-    pub async fn count(&self) -> Result<usize, QueueError> {
+    /// About how many dead letters are visible. It does not count those that another look hides at the moment.
+    pub async fn count(&self) -> Result<usize, AwsError> {
         Ok(self.counts().await?.visible)
     }
 
-    /// About how many are on the queue besides those that this look hides.
-    async fn unseen(&self, look: &LookAt) -> Result<usize, QueueError> {
+    /// About how many dead letters are on the queue, except those that this look hides.
+    async fn unseen(&self, look: &LookAt) -> Result<usize, AwsError> {
         Ok(self.counts().await?.all().saturating_sub(look.held.len()))
     }
 
-    async fn counts(&self) -> Result<Counts, QueueError> {
+    async fn counts(&self) -> Result<Counts, AwsError> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         ];
         let asked = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
         let answer = asked.send().await;
-        let answer = answer.map_err(|err| QueueError { doing: "count the dead letters", source: err.into() })?;
+        let answer = answer.while_trying_to("count the dead letters")?;
         let attributes = answer.attributes.unwrap_or_default();
         let [visible, hidden] =
             names.map(|name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or_default());
         Ok(Counts { visible, hidden })
     }
 
-    /// Deletes one that was received, for good.
-    pub async fn delete(&self, letter: &DeadLetter) -> Result<(), QueueError> {
+    /// Deletes a received dead letter for good.
+    pub async fn delete(&self, letter: &DeadLetter) -> Result<(), AwsError> {
         let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(&letter.receipt);
-        delete.send().await.map_err(|err| QueueError { doing: "delete a dead letter", source: err.into() })?;
+        delete.send().await.while_trying_to("delete a dead letter")?;
         Ok(())
     }
 
-    async fn receive(&self, hidden_for: Duration) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn receive(&self, hidden_for: Duration) -> Result<Vec<DeadLetter>, AwsError> {
         let hidden_for = i32::try_from(hidden_for.as_secs()).unwrap_or(i32::MAX);
         let received = self
             .client
@@ -200,11 +201,11 @@ impl DeadLetters {
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .send()
             .await
-            .map_err(|err| QueueError { doing: "look at the dead letters", source: err.into() })?;
+            .while_trying_to("look at the dead letters")?;
         Ok(received.messages.unwrap_or_default().into_iter().map(DeadLetter::read).collect())
     }
 
-    /// If this fails they come back by themselves, a little later.
+    /// Makes messages visible again. If this fails, they become visible by themselves a little later.
     async fn show_again(&self, receipts: Vec<String>) {
         for receipts in receipts.chunks(BATCH * CALLS) {
             join_all(receipts.chunks(BATCH).map(async |receipts| {
@@ -220,21 +221,21 @@ impl DeadLetters {
     }
 }
 
-/// How long a look hides what it has seen: a minute, and longer the more there is to see.
+/// The visibility timeout of a look: a minute, and a second more for each [`SLOW_LOOK`] letters, 12 hours at most.
 fn hidden_for(letters: usize) -> Duration {
     Duration::from_secs((60 + letters / SLOW_LOOK).min(LONGEST) as u64)
 }
 
-/// A look that is under way.
+/// A look in progress.
 struct LookAt {
     /// How many calls are made at the same time.
     calls: usize,
     hidden_for: Duration,
-    /// The receipts of what it hides.
+    /// The receipts of the messages that it hides.
     held: Vec<String>,
 }
 
-/// What SQS says of the queue's length.
+/// SQS's approximate counts of the queue's messages.
 struct Counts {
     visible: usize,
     hidden: usize,
@@ -246,12 +247,12 @@ impl Counts {
     }
 }
 
-/// What became of some dead letters that were looked at.
+/// What the caller of [`DeadLetters::look_through`] did with some dead letters.
 #[derive(Debug)]
 pub struct Look {
-    /// Those that stay.
+    /// The dead letters that were not deleted.
     pub kept: Vec<DeadLetter>,
-    /// Whether no more are wanted.
+    /// Whether the look can end.
     pub enough: bool,
 }
 

@@ -1,30 +1,30 @@
-//! The body of an answer as it comes: where it ends, and what it says without its framing.
+//! Finds the end of an answer's body while it arrives, and removes its framing.
 
 use std::ops::Range;
 
 use super::head::Length;
 
-/// How far a body has been followed.
+/// A body, as far as it has been read.
 #[derive(Debug)]
 pub(super) struct Body {
     length: Length,
     /// Where the next chunk begins.
     next_chunk: usize,
-    /// What the chunks before it said.
+    /// The data of the chunks before it.
     content: Vec<u8>,
-    /// The chunks are not written as they should be: nothing more of them is understood.
+    /// Whether a chunk broke the rules: then nothing after it is read.
     is_broken: bool,
 }
 
-/// The next chunk in what has come.
+/// The next chunk of the bytes that have come.
 enum Chunk {
-    /// Its data, as a range, and where the next one begins.
+    /// Its data, as a range, and where the next chunk begins.
     Whole(Range<usize>, usize),
-    /// As much of its data as has come.
+    /// The part of its data that has come.
     Cut(Range<usize>),
-    /// The last one, which is empty, and where the answer ends.
+    /// The last chunk, which is empty, and where the answer ends.
     Last(usize),
-    /// Nothing that can be said yet.
+    /// Too few bytes to tell.
     Unfinished,
     Broken,
 }
@@ -34,7 +34,7 @@ impl Body {
         Self { length, next_chunk: 0, content: Vec::new(), is_broken: false }
     }
 
-    /// Where the body ends, if all of it has come. `bytes` is everything that came after the head, and only grows.
+    /// Where the body ends, if all of it has come. `bytes` is everything after the head; between calls it only grows.
     pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         match self.length {
             Length::Unknown => None,
@@ -43,7 +43,7 @@ impl Body {
         }
     }
 
-    /// What it says, as far as it has come.
+    /// The content of the body, as far as it has come.
     pub(super) fn content(mut self, bytes: &[u8]) -> Vec<u8> {
         match self.length {
             Length::Unknown => bytes.to_vec(),
@@ -76,7 +76,8 @@ impl Body {
     }
 }
 
-/// The chunk that begins here (RFC 9112, section 7.1). Trailers are not understood: with them the answer has no known end.
+/// Reads the chunk that begins at `at` (RFC 9112, section 7.1). Trailers are not supported: an answer with trailers
+/// has no known end.
 fn chunk(bytes: &[u8], at: usize) -> Chunk {
     let Some(line) = bytes[at..].iter().position(|byte| *byte == b'\n') else { return Chunk::Unfinished };
     let data = at + line + 1;
@@ -100,7 +101,7 @@ fn chunk(bytes: &[u8], at: usize) -> Chunk {
 mod tests {
     use super::*;
 
-    /// The same as one piece and byte by byte.
+    /// Reads the bytes as one piece and byte by byte; both must have the same result.
     fn read(length: Length, bytes: &[u8]) -> (Option<usize>, String) {
         let (mut at_once, mut dripped) = (Body::new(length), Body::new(length));
         let end = at_once.end(bytes);

@@ -1,8 +1,8 @@
-//! HTTP over one connection: a request goes out, and the head of its answer comes back while it does.
+//! HTTP over one connection: sends a request, and reads the head of its answer at the same time.
 //!
-//! It is written here because three things must be known that a library hides: whether anything of a request has left the
-//! process, whether all of it has, and that nothing had come when its first byte went. With them a request that was not sent
-//! is sent again without harm, and an answer is that of its own request.
+//! It is written here because a library hides three facts: whether any of a request has left the process, whether all
+//! of it has, and that nothing had come before its first byte was sent. With these facts a request that was not sent
+//! is sent again safely, and an answer always belongs to its own request.
 
 use std::{
     future::poll_fn,
@@ -23,33 +23,34 @@ use super::{
 };
 use crate::delivery::Outcome;
 
-/// How much may come in answer to one request before its final head, in bytes: what it ends is an endless series of 1xx
-/// responses, each of which is small.
+/// The most bytes that may come for one request before its final head. It ends an endless series of 1xx responses,
+/// each of which is small.
 const MOST_RECEIVED: usize = 4 * LARGEST_HEAD;
-/// How much of a body is read, in bytes: enough to leave a polite receiver's connection fit for the next delivery.
+/// The most bytes of a body that are read: enough to keep a polite receiver's connection usable for the next
+/// delivery.
 pub(super) const MOST_BODY: usize = 16 * 1024;
-/// How much is read from the socket at once, in bytes.
+/// The most bytes that one read takes from the socket.
 const PIECE: usize = 4 * 1024;
 
-/// The greatest age of a connection that gets another request. A name may lead to other addresses by then: this is how a
-/// receiver moves its traffic away from a machine that is sick.
+/// The greatest age at which a connection takes another request. By then the name may lead to other addresses: this
+/// is how receivers move traffic away from a broken machine.
 const GREATEST_AGE: Duration = Duration::from_mins(1);
 
-/// A connection to an endpoint. It closes when this is dropped, whatever the receiver is doing at that time.
+/// A connection to an endpoint. Dropping it closes it, whatever the receiver is doing.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Stream,
     since: Instant,
-    /// It has brought an answer before.
+    /// Whether it has completed an exchange before.
     is_used: bool,
-    /// How much of the request has been written, in bytes.
+    /// The bytes of the request that have been written.
     written: usize,
     is_flushed: bool,
-    /// No more of the request is written: the receiver does not take it.
+    /// Whether writing stopped early, because the receiver does not take the rest of the request.
     is_refused: bool,
-    /// What has come and was not understood yet.
+    /// The bytes that have come and are not parsed yet.
     received: Vec<u8>,
-    /// How much came in answer to the request, in bytes.
+    /// The bytes that came in answer to the request.
     came: usize,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) outcome: Outcome,
-    /// Whether the receiver may have got any of the request.
+    /// Whether the receiver may have received any of the request.
     pub(super) was_sent: bool,
 }
 
@@ -107,8 +108,8 @@ impl Connection {
         }
     }
 
-    /// Reads the body of an answer, as far as it is read, and writes what is left of its request. Returns whether all of both
-    /// went well and the connection can take another request.
+    /// Reads the body, up to [`MOST_BODY`], and writes the rest of the request. Returns whether both are complete and
+    /// the connection can take another request.
     pub(super) async fn finish(&mut self, request: &Request<'_>, head: &Head) -> bool {
         let mut body = Body::new(head.length);
         loop {
@@ -132,7 +133,7 @@ impl Connection {
         }
     }
 
-    /// What has come of the body, once.
+    /// Takes the part of the body that has come. A second call returns nothing.
     pub(super) fn take_body(&mut self, head: &Head) -> Vec<u8> {
         let mut received = mem::take(&mut self.received);
         received.truncate(MOST_BODY);
@@ -144,23 +145,23 @@ impl Connection {
         self.came > 0
     }
 
-    /// Whether it can take another request: it is young, and nothing has come since its last answer.
+    /// Whether it can take another request: it is young enough, and nothing has come since its last answer.
     pub(super) fn is_fit(&mut self, now: Instant) -> bool {
         now < self.since + GREATEST_AGE && self.stream.is_silent()
     }
 
-    /// The connection's two ends, ours first.
+    /// The addresses of both ends, ours first.
     pub(super) fn ends(&self) -> io::Result<(SocketAddr, SocketAddr)> {
         self.stream.ends()
     }
 
-    /// Whether nothing more of the request will be written.
+    /// Whether no more of the request will be written.
     fn is_written(&self) -> bool {
         self.is_flushed || self.is_refused
     }
 
-    /// Writes what the receiver takes of the request and reads what has come. Ready with the number of bytes that came: none
-    /// at the connection's end.
+    /// Writes as much of the request as the receiver takes, and reads what has come. Ready with the number of bytes
+    /// that came; 0 means that the connection ended.
     fn poll_exchange(&mut self, request: &Request<'_>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if !self.is_written()
             && let Poll::Ready(Err(err)) = self.poll_write(request, cx)
@@ -168,7 +169,7 @@ impl Connection {
             if self.is_used && !self.stream.has_written() {
                 return Poll::Ready(Err(err));
             }
-            // An answer may have come before the receiver stopped to read.
+            // The receiver may have answered before it stopped reading.
             self.is_refused = true;
         }
         self.poll_read(cx)
@@ -199,7 +200,7 @@ impl Connection {
         Poll::Ready(Ok(come))
     }
 
-    /// What a failure after the connection stood means.
+    /// The outcome for a failure after the connection was established.
     fn failure(&self, err: &io::Error) -> Outcome {
         let Some(refusal) = err.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) else {
             return match err.kind() {
@@ -209,7 +210,7 @@ impl Connection {
         };
         let detail = tls_errors::explain(refusal);
         match refusal {
-            // With TLS 1.3 a receiver that refuses the handshake says so only now.
+            // With TLS 1.3 a receiver's refusal of the handshake arrives only now.
             rustls::Error::AlertReceived(_) if !self.is_used && self.came == 0 => {
                 Outcome::Tls { detail: detail.into() }
             }

@@ -1,6 +1,6 @@
 //! New connections: look-up, vetting, TCP, TLS.
 //!
-//! The addresses that are vetted are the addresses that are dialled; nothing resolves the name a second time.
+//! The addresses that are vetted are the addresses that are dialled; the name is not resolved again.
 
 use std::{
     io,
@@ -25,20 +25,20 @@ use super::{
 };
 use crate::{delivery::Outcome, egress::Policy, tls};
 
-/// A connection, its DNS look-up and TLS handshake included, must stand after this time.
+/// The time limit for a connection, including its DNS look-up and TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How many of a name's addresses are tried. They share the time, so that one dead address does not use up all of it.
+/// How many of a name's addresses are tried. They share the time, so that one dead address does not use all of it.
 const MOST_ADDRESSES: usize = 4;
 
 static TLS: LazyLock<TlsConnector> = LazyLock::new(connector);
 
-/// Begins to read the root certificates, for whoever dials first.
+/// Starts to read the root certificates, so that the first https connection need not wait for all of it.
 pub(super) fn read_roots() {
     thread::spawn(|| LazyLock::force(&TLS));
 }
 
-/// A connection to the URL's host, if the policy allows all of the host's addresses.
+/// Connects to the URL's host. Fails if the policy forbids any of the host's addresses.
 pub(super) async fn dial(url: &Url, policy: &Policy) -> Result<Connection, Outcome> {
     let by = Instant::now() + CONNECT_TIMEOUT;
     let late = || format!("not within {} s", CONNECT_TIMEOUT.as_secs());
@@ -88,8 +88,8 @@ fn connector() -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// The addresses of the URL's host, all of them vetted: one that is public to us now and private a moment later is the
-/// attack.
+/// The addresses of the URL's host, all vetted. They are not resolved again: an attacker's name could be public for
+/// the check and private a moment later.
 async fn resolve(url: &Url, policy: &Policy) -> Result<Vec<SocketAddr>, Outcome> {
     let port = url.port_or_known_default().unwrap_or_default();
     let addresses: Vec<SocketAddr> = match url.host() {
@@ -113,7 +113,8 @@ async fn resolve(url: &Url, policy: &Policy) -> Result<Vec<SocketAddr>, Outcome>
     Ok(addresses)
 }
 
-/// The first connection that comes about, in the system's order of addresses: it knows which of them it has routes to.
+/// Returns the first connection that succeeds, in the system's order of addresses, which reflects the routes that it
+/// has.
 async fn connect(addresses: &[SocketAddr], by: Instant) -> io::Result<Socket> {
     let mut failure = io::ErrorKind::AddrNotAvailable.into();
     for (tried, address) in addresses.iter().take(MOST_ADDRESSES).enumerate() {
@@ -129,7 +130,7 @@ async fn connect(addresses: &[SocketAddr], by: Instant) -> io::Result<Socket> {
     Err(failure)
 }
 
-/// What the system's resolver says, without the words that are the same for every failure.
+/// The resolver's error, without the words that every failure has.
 fn explain_lookup(err: &io::Error) -> String {
     let text = err.to_string();
     text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_lowercase()

@@ -1,8 +1,8 @@
-//! Whether the other end of a connection is still there.
+//! Checks whether the other end of a connection is still there.
 //!
-//! A NAT gateway that has forgotten a connection drops its packets without a word, and so does a machine that lost its
-//! power. TCP goes on trying for a quarter of an hour. The socket option that ends this earlier (`TCP_USER_TIMEOUT`) also
-//! ends a connection whose receiver is alive and only slow to read, so the kernel is asked instead which of the two it is.
+//! A NAT gateway that has forgotten a connection drops its packets silently, and so does a machine that lost power.
+//! TCP retries for a quarter of an hour. The socket option that ends this earlier (`TCP_USER_TIMEOUT`) also ends a
+//! connection whose receiver is alive but reads slowly. So we ask the kernel which of the two it is.
 
 use std::{
     fmt::Write as _,
@@ -11,24 +11,24 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// So many packets in a row without an answer take seconds. A live receiver's kernel answers each at once, however slow the
-/// receiver is, and the count begins again.
+/// How many packets in a row without an answer count as gone; that takes seconds. The kernel of a live receiver
+/// answers each immediately, however slow the receiver is, and the count starts again.
 const UNHEARD: u32 = 2;
 
-/// Whether the peer of the connection with these ends, ours first, acknowledges nothing any more. False if the system has
-/// no such table, as macOS.
+/// Whether the peer of this connection (our end, its end) no longer acknowledges anything. False on a system without
+/// this table, such as macOS.
 pub(super) fn is_gone(ends: (SocketAddr, SocketAddr)) -> bool {
     let table = if ends.0.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
-    // Row by row: a machine may have many connections.
+    // Read row by row, because a machine may have many connections.
     File::open(table).is_ok_and(|table| is_unheard(BufReader::new(table), ends))
 }
 
-/// Reads the table (`Documentation/networking/proc_net_tcp.rst` of Linux).
+/// Searches the table (`Documentation/networking/proc_net_tcp.rst` of Linux).
 fn is_unheard(table: impl BufRead, (ours, theirs): (SocketAddr, SocketAddr)) -> bool {
     let (ours, theirs) = (written(ours), written(theirs));
     table.lines().map_while(Result::ok).any(|row| match row.split_ascii_whitespace().collect::<Vec<_>>()[..] {
-        // Of what waits for an acknowledgement, the retransmissions (hexadecimal); of what waits for room at the receiver, the
-        // questions whether there is some (decimal).
+        // The retransmissions of unacknowledged data are in hexadecimal; the probes of a receiver without room are in
+        // decimal.
         [_, from, to, _, _, _, retransmissions, _, questions, ..] if from == ours && to == theirs => {
             let unheard = [u32::from_str_radix(retransmissions, 16), questions.parse()];
             unheard.into_iter().flatten().any(|count| count >= UNHEARD)
@@ -37,7 +37,7 @@ fn is_unheard(table: impl BufRead, (ours, theirs): (SocketAddr, SocketAddr)) -> 
     })
 }
 
-/// An address as the table has it: words of 32 bits in the machine's own order, and the port.
+/// An address as the table writes it: 32-bit words in the machine's byte order, and the port.
 fn written(address: SocketAddr) -> String {
     let bytes = match address.ip() {
         IpAddr::V4(ip) => ip.octets().to_vec(),

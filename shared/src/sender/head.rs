@@ -1,21 +1,21 @@
-//! The head of an answer: its status, and the few headers that matter here.
+//! Parses the head of an answer: its status, and the few headers that matter here.
 //!
-//! The status decides, so a receiver that writes its headers badly is understood all the same, as it is by curl and by the
-//! libraries of Python, Node and Java. Nothing can be smuggled in by that: whatever is not written by the rules of
-//! RFC 9112 ends the connection with this answer, so that no next answer can be mistaken.
+//! The status decides, so a badly written header is tolerated, as curl and the libraries of Python, Node and Java do.
+//! That lets no other answer be smuggled in: the connection ends after any answer that breaks the rules of RFC 9112,
+//! so that the next answer cannot be mistaken.
 
 use super::response::{one_line, retry_after};
 
-/// How large the status and headers of a response may be, in bytes. Node's clients and servers have the same limit.
+/// The largest status and headers of a response together, in bytes. Node's clients and servers have the same limit.
 pub(super) const LARGEST_HEAD: usize = 16 * 1024;
 
-/// What an answer's head says.
+/// The parsed head of an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
     /// How the end of the body is found.
     pub(super) length: Length,
-    /// Whether the connection may carry another request after this answer, as far as the head knows.
+    /// Whether the head allows another request on this connection after this answer.
     pub(super) keeps_alive: bool,
     /// See [`retry_after`].
     pub(super) retry_after: Option<String>,
@@ -28,29 +28,29 @@ pub(super) struct Head {
 /// How the end of a body is found.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Length {
-    /// After so many bytes.
+    /// The body has this many bytes.
     Known(u64),
-    /// It comes in chunks.
+    /// The body comes in chunks.
     Chunked,
-    /// It ends with the connection.
+    /// The body ends with the connection.
     #[default]
     Unknown,
 }
 
-/// What the bytes that have come so far are.
+/// The result of parsing the bytes that have come so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
-    /// A whole head, and its length in bytes.
+    /// A complete head, and its length in bytes.
     Whole(Head, usize),
-    /// The beginning of one.
+    /// The beginning of a head.
     Unfinished,
-    /// Something else than HTTP/1.
+    /// Not HTTP/1.
     NotHttp,
-    /// More than is taken.
+    /// Longer than [`LARGEST_HEAD`].
     TooLarge,
 }
 
-/// Reads a head from the beginning of what has come.
+/// Parses a head at the beginning of the bytes that have come.
 pub(super) fn parse(bytes: &[u8]) -> Parsed {
     let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let rest = &bytes[blank..];
@@ -68,14 +68,14 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed {
 }
 
 impl Head {
-    /// Whether another head follows, with the answer itself.
+    /// Whether this is an interim response: the final head follows.
     pub(super) fn is_interim(&self) -> bool {
-        // With 101 the receiver speaks another protocol from here on.
+        // After 101 the receiver speaks another protocol.
         (100..=199).contains(&self.status) && self.status != 101
     }
 }
 
-/// Whether this is `HTTP/1.` and a digit, or might become it.
+/// Whether this is `HTTP/1.` and a digit, or the beginning of that.
 fn is_beginning_of_status(bytes: &[u8]) -> bool {
     bytes.iter().zip(b"HTTP/1.").all(|(byte, expected)| byte == expected) && bytes.get(7).is_none_or(u8::is_ascii_digit)
 }
@@ -92,7 +92,7 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// None if the first line has no status.
+/// Parses a complete head. `None` if the first line has no status.
 fn head(bytes: &[u8]) -> Option<Head> {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let (minor, status) = status(lines.next()?)?;
@@ -128,13 +128,14 @@ fn status(line: &[u8]) -> Option<(u8, u16)> {
     (is_over && digits.iter().all(u8::is_ascii_digit) && status >= 100).then_some((minor, status))
 }
 
-/// Names in lower case with their values, of every line that has both, and whether all lines are as they should be.
+/// The headers of all lines that have a name and a value, names in lower case; and whether all lines follow the
+/// rules.
 fn headers<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Vec<(String, Vec<u8>)>, bool) {
     let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
     let mut are_proper = true;
     for line in lines.filter(|line| !line.is_empty()) {
         if matches!(line[0], b' ' | b'\t') {
-            // A folded line, which belongs to the header before it.
+            // A folded line belongs to the header before it.
             are_proper = false;
             if let Some((_, value)) = headers.last_mut() {
                 *value = [value, line.trim_ascii()].join(&b' ');
@@ -153,7 +154,7 @@ fn headers<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Vec<(String, Vec<u8>)>
     (headers, are_proper)
 }
 
-/// RFC 9110, section 5.6.2.
+/// Whether a header's name may contain this byte: RFC 9110, section 5.6.2.
 fn is_of_a_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -171,7 +172,7 @@ fn length(status: u16, lengths: &[Vec<u8>], codings: &[Vec<u8>]) -> Length {
     }
 }
 
-/// Whether one of a header's words, which commas separate, is this one.
+/// Whether the header's list, separated by commas, contains this word.
 fn has_word(value: &[u8], word: &str) -> bool {
     value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }

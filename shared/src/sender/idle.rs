@@ -1,7 +1,7 @@
-//! The connections that wait for their next request.
+//! The idle connections that wait for their next request.
 //!
-//! Each leads to an address that was vetted when it was made, wherever its host's name points by now: its name is not
-//! looked up again, and the URL is vetted before every request all the same.
+//! Each leads to the address that was vetted when it was made, wherever its host's name points now: the name is not
+//! looked up again. The URL is still vetted before every request.
 
 use std::{
     collections::VecDeque,
@@ -14,13 +14,13 @@ use url::Origin;
 use super::connection::Connection;
 use crate::egress::TargetUrl;
 
-/// How many wait, for all endpoints together. Without a limit a busy sandbox with many customers would reach Lambda's
-/// 1,024 open files, and each connection holds some ten kilobytes. The oldest goes first.
+/// How many connections wait, for all endpoints together. Without a limit, a busy sandbox with many customers would
+/// reach Lambda's 1,024 open files, and each connection holds some ten kilobytes. The oldest is closed first.
 const MOST: usize = 64;
 
-/// How long one waits. Load balancers and NAT gateways forget an idle connection after a minute or more, and a busy
-/// endpoint is called again long before this. A sandbox that is frozen meanwhile may not see this time pass, which is
-/// why a connection that waited may be dead.
+/// How long a connection waits. Load balancers and NAT gateways forget an idle connection after a minute or more, and
+/// a busy endpoint is called again long before this. A sandbox that is frozen meanwhile may not notice this time, so
+/// a connection that waited may be dead.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Idle connections, the oldest first.
@@ -29,14 +29,14 @@ pub(super) struct Idle(Mutex<VecDeque<Waiting>>);
 
 #[derive(Debug)]
 struct Waiting {
-    /// Scheme, host and port: connections are shared between webhooks, and only between those that call the same.
+    /// Scheme, host and port. Webhooks share a connection only if they call the same origin.
     origin: Origin,
     since: Instant,
     connection: Connection,
 }
 
 impl Idle {
-    /// The connection to the target's origin that was used last, of those that can take another request.
+    /// Takes the most recently used connection to the target's origin that can take another request.
     pub(super) fn take(&self, target: &TargetUrl, now: Instant) -> Option<Connection> {
         let origin = target.url().origin();
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ impl Idle {
         None
     }
 
-    /// Takes a connection whose last response was read to its end.
+    /// Keeps a connection whose last response was read completely.
     pub(super) fn keep(&self, target: &TargetUrl, connection: Connection, now: Instant) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() == MOST {

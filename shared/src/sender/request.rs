@@ -1,18 +1,18 @@
-//! The request as it goes over the wire.
+//! The request as it is sent.
 
 use std::{
     fmt::{Display, Write as _},
     io::IoSlice,
 };
 
-/// A POST, written down. Header names are spelled as they are given.
+/// A complete POST request. Header names keep their spelling.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     head: String,
     body: &'a [u8],
 }
 
-/// What cannot be sent.
+/// Which part of a request cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} has characters that are not visible ASCII")]
 pub(super) struct Unsendable(&'static str);
@@ -30,7 +30,7 @@ impl<'a> Request<'a> {
         for (name, value) in headers {
             let from = head.len();
             let _ = write!(head, "{name}: {value}");
-            // A line break would begin another header.
+            // A line break would start another header.
             if !head[from..].bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
                 return Err(Unsendable(name));
             }
@@ -40,12 +40,12 @@ impl<'a> Request<'a> {
         Ok(Self { head, body: body.as_bytes() })
     }
 
-    /// How much it is, in bytes.
+    /// The request's length, in bytes.
     pub(super) fn len(&self) -> usize {
         self.head.len() + self.body.len()
     }
 
-    /// What comes after so many bytes.
+    /// The rest of the request after this many bytes.
     pub(super) fn rest(&self, after: usize) -> [IoSlice<'_>; 2] {
         let in_head = after.min(self.head.len());
         [IoSlice::new(&self.head.as_bytes()[in_head..]), IoSlice::new(&self.body[after - in_head..])]

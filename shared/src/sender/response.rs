@@ -1,17 +1,18 @@
-//! What of an answer is shown: no more than is needed, and safe.
+//! Prepares the parts of an answer that customers see: short, and safe to show.
 
 use encoding_rs::{Encoding, UTF_8};
 
-/// How much of a body is kept for the history, in bytes of safe text: with its keys less than the 1,024 bytes of a write unit.
+/// How much of a body is kept for the history, in bytes of safe text: with its keys, less than the 1,024 bytes of a
+/// write unit.
 const KEPT: usize = 850;
 /// How much of a header is kept, in bytes of safe text.
 const KEPT_OF_A_HEADER: usize = 300;
 
-/// The longest `Retry-After` that is looked at, in bytes; an HTTP date has 29.
+/// The longest `Retry-After` that is read, in bytes. An HTTP date has 29.
 const LONGEST_RETRY_AFTER: usize = 64;
 
-/// The beginning of a body as text, decoded as its `Content-Type` declares it. What is compressed, although the request asks
-/// for nothing compressed, is only named: it could be anything's beginning, and of any size.
+/// The beginning of a body as text, decoded as its `Content-Type` declares. A compressed body, which the request does
+/// not ask for, is not shown, only named: it could contain anything, and be of any size.
 pub(super) fn text(body: &[u8], content_type: &str, content_encoding: &str) -> String {
     if !body.is_empty() && !matches!(&*content_encoding.to_ascii_lowercase(), "" | "identity") {
         return safe_text(&format!("(not shown: it came with Content-Encoding {content_encoding})"), KEPT);
@@ -20,27 +21,28 @@ pub(super) fn text(body: &[u8], content_type: &str, content_encoding: &str) -> S
     safe_text(&text, KEPT)
 }
 
-/// The encoding that a `Content-Type` declares, if it is known.
+/// The encoding that a `Content-Type` declares, if it is a known one.
 fn charset(content_type: &str) -> Option<&'static Encoding> {
     let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     let (_, label) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
     Encoding::for_label(label.trim().trim_matches('"').as_bytes())
 }
 
-/// A `Retry-After`, if it is short and nothing but visible ASCII and spaces.
+/// A `Retry-After`, if it is short and only visible ASCII and spaces.
 pub(super) fn retry_after(value: &[u8]) -> Option<String> {
     let is_plain = value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
     (value.len() <= LONGEST_RETRY_AFTER && is_plain).then(|| String::from_utf8_lossy(value).into_owned())
 }
 
-/// A header's value as text that can be shown, in one line.
+/// A header's value as safe text on one line.
 pub(super) fn one_line(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value).replace(['\n', '\t'], " ");
     safe_text(&text, KEPT_OF_A_HEADER)
 }
 
-/// A stranger's text as it can be shown. Control characters other than line feeds and tabs are replaced, and those that
-/// change the direction of text: nothing in it moves a terminal's cursor, or makes a page show it in another order.
+/// A stranger's text, made safe to show, at most `most` bytes. Control characters other than line feeds and tabs are
+/// replaced, and so are characters that change the direction of text: they could move a terminal's cursor, or make a
+/// page show the text in another order.
 fn safe_text(text: &str, most: usize) -> String {
     let text = text.replace("\r\n", "\n");
     let mut safe = String::with_capacity(most.min(text.len()));
@@ -57,7 +59,8 @@ fn safe_text(text: &str, most: usize) -> String {
 fn is_safe(char: char) -> bool {
     match char {
         '\n' | '\t' => true,
-        // Direction marks, embeddings, overrides and isolates: <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>
+        // Direction marks, embeddings, overrides and isolates:
+        // <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>
         '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => false,
         _ => !char.is_control(),
     }

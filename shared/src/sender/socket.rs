@@ -1,7 +1,7 @@
-//! The socket below a connection, and what can be asked of it that a stream hides.
+//! The socket below a connection, and facts about it that a stream hides.
 //!
-//! tokio knows what its event loop was told, and a process that was stopped for a moment was told nothing. So what decides
-//! whether a request may go out over a used connection is asked of the kernel itself.
+//! tokio only knows what its event loop was notified of, and a process that was frozen has received nothing. So
+//! before a used connection carries another request, we ask the kernel for its state.
 
 use std::{
     io::{self, Read as _},
@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// A connection's bytes, encrypted or not.
+/// A connection's byte stream, encrypted or not.
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(Socket),
@@ -31,9 +31,9 @@ pub(super) enum Stream {
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
-    /// Reads ask the kernel, not tokio.
+    /// Whether reads ask the kernel directly, not tokio.
     asks_the_kernel: bool,
-    /// The next write is the first of a request, and may only go out if nothing has come.
+    /// Whether the next write is the first of a request: it may only be sent if nothing has come.
     is_guarded: bool,
     /// Whether anything was written since [`Socket::begin`].
     has_written: bool,
@@ -47,14 +47,14 @@ struct NotSilent;
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        // Then a socket is writable only when everything is on its way: see `is_sent`.
+        // With this, a socket is writable only when everything has been sent: see `is_sent`.
         #[cfg(target_os = "linux")]
         SockRef::from(&stream).set_tcp_notsent_lowat(1)?;
         Ok(Self { stream, asks_the_kernel: false, is_guarded: false, has_written: false })
     }
 
-    /// Begins a request. If it is guarded, its first write fails unless nothing has come by then: an answer from before
-    /// the request is the answer to another one.
+    /// Begins a request. If it is guarded, its first write fails if anything has come by then: an answer that came
+    /// before the request belongs to another one.
     fn begin(&mut self, is_guarded: bool) {
         (self.is_guarded, self.has_written) = (is_guarded, false);
     }
@@ -65,20 +65,20 @@ impl Socket {
         peeked.is_err_and(|err| err.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Whether the kernel has sent everything that was written. It keeps what a receiver has no room for.
+    /// Whether the kernel has sent everything that was written. It keeps bytes for which the receiver has no room.
     #[cfg(target_os = "linux")]
     fn is_sent(&self) -> bool {
         let mut fds = [PollFd::new(&self.stream, PollFlags::OUT)];
         poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready == 1)
     }
 
-    /// Elsewhere the kernel has no such answer.
+    /// Other systems cannot tell.
     #[cfg(not(target_os = "linux"))]
     fn is_sent(&self) -> bool {
         true
     }
 
-    /// Remembers what became of a write.
+    /// Records the result of a write.
     fn written(&mut self, written: io::Result<usize>) -> io::Result<usize> {
         if written.as_ref().is_ok_and(|bytes| *bytes > 0) {
             (self.is_guarded, self.has_written) = (false, true);
@@ -88,8 +88,8 @@ impl Socket {
 }
 
 impl Stream {
-    /// Whether nothing has come since the last answer, neither bytes nor the connection's end. What TLS sends for its own
-    /// purposes, such as the tickets of TLS 1.3, is taken in and is nothing.
+    /// Whether nothing has come since the last answer, neither data nor the connection's end. TLS's own messages,
+    /// such as the tickets of TLS 1.3, are read and do not count.
     pub(super) fn is_silent(&mut self) -> bool {
         self.socket_mut().asks_the_kernel = true;
         let mut byte = [0];
@@ -109,12 +109,12 @@ impl Stream {
         self.socket_mut().begin(is_guarded);
     }
 
-    /// Whether anything of the request that was begun last has left the process.
+    /// Whether anything of the last request that was begun has left the process.
     pub(super) fn has_written(&self) -> bool {
         self.socket().has_written
     }
 
-    /// The connection's two ends, ours first.
+    /// The addresses of both ends, ours first.
     pub(super) fn ends(&self) -> io::Result<(SocketAddr, SocketAddr)> {
         let stream = &self.socket().stream;
         Ok((stream.local_addr()?, stream.peer_addr()?))

@@ -1,7 +1,7 @@
-//! What went wrong with TLS, in words for a customer who knows their server but not our library.
+//! Explains TLS errors to a customer who knows their server but not our library.
 //!
-//! Every text is written here. A library's own words, the names of its types above all, never reach a customer: what has
-//! no sentence of its own gets a general one.
+//! All texts are written here. The library's own words, above all the names of its types, never reach a customer: an
+//! error without a sentence of its own gets a general one.
 
 use rustls::{AlertDescription as Alert, CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
@@ -19,7 +19,7 @@ const CHAIN: &str = "the certificate chain does not hold together: send the serv
      certificates of its authority";
 const UNREADABLE: &str = "the certificate cannot be read: get a new one from a public authority";
 
-/// What is wrong, and what to do about it.
+/// Says what is wrong, and what the customer can do about it.
 pub(super) fn explain(err: &Error) -> &'static str {
     match err {
         Error::InvalidCertificate(err) => certificate(err),
@@ -67,7 +67,7 @@ fn certificate(err: &CertificateError) -> &'static str {
     }
 }
 
-/// What the library for certificates found and rustls has no name for.
+/// Explains an error that the certificate library found and rustls has no name for.
 fn chain(err: &webpki::Error) -> &'static str {
     use webpki::Error as E;
     match err {
@@ -87,7 +87,7 @@ fn chain(err: &webpki::Error) -> &'static str {
     }
 }
 
-/// What the server's alert means: it ended the session.
+/// Explains the alert with which the server ended the session.
 fn refusal(alert: Alert) -> &'static str {
     match alert {
         Alert::ProtocolVersion => TOO_OLD,

@@ -1,39 +1,42 @@
-//! The API keys table: `key_hash`, and never the key.
+//! The API keys table. It stores `key_hash`, never the key.
 
 use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemError, types::AttributeValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
-use crate::{api::ApiKey, webhook::AccountId};
+use crate::{
+    api::ApiKey,
+    aws::{AwsError, WhileTryingTo as _},
+    config::{self, ConfigError},
+    webhook::AccountId,
+};
 
-/// The table of API keys.
+/// The API keys table.
 #[derive(Debug, Clone)]
 pub struct ApiKeys {
     client: Client,
     table: String,
 }
 
-/// What is kept of a key.
+/// The stored record of a key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// SHA-256 of the key, in hex.
     pub key_hash: String,
-    /// Names the key to the operator without giving it away.
+    /// Names the key to the operator without revealing it.
     pub id: String,
-    /// Whose requests it signs.
+    /// The account whose requests it authenticates.
     pub account_id: AccountId,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// Since when it opens nothing.
+    /// When it was revoked: from then on it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// When DynamoDB's time to live forgets a revoked key, in Unix seconds.
+    /// When DynamoDB's time to live removes a revoked key, in Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
 
-/// How long a revoked key is listed, in seconds: 90 days.
+/// How long a revoked key stays listed, in seconds: 90 days.
 const REVOKED_KEPT: i64 = 90 * 86_400;
 
 impl ApiKeys {
@@ -42,28 +45,33 @@ impl ApiKeys {
         Self { client: Client::new(aws), table }
     }
 
-    /// The account that a key speaks for; nobody, for an unknown or a revoked key.
+    /// The table that `API_KEYS_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("API_KEYS_TABLE")?))
+    }
+
+    /// Returns the account that a key belongs to, or `None` if the key is unknown or revoked.
     ///
-    /// The look-up is by hash, so how long it takes says nothing of how much of a guess was right.
-    pub async fn account_of(&self, key: &ApiKey) -> Result<Option<AccountId>, StoreError> {
+    /// The look-up is by hash, so its duration does not reveal how much of a guessed key was right.
+    pub async fn account_of(&self, key: &ApiKey) -> Result<Option<AccountId>, AwsError> {
         let doing = "look up an API key";
         let found = self
             .client
             .get_item()
             .table_name(&self.table)
             .key("key_hash", AttributeValue::S(key.hash()))
-            // A key that was revoked a moment ago opens nothing, and one that was made a moment ago does.
+            // A key that was just revoked must be refused, and a key that was just created must work.
             .consistent_read(true)
             .send()
             .await
-            .map_err(StoreError::while_trying_to(doing))?;
+            .while_trying_to(doing)?;
         let Some(item) = found.item else { return Ok(None) };
-        let record: KeyRecord = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+        let record: KeyRecord = serde_dynamo::from_item(item).while_trying_to(doing)?;
         Ok(record.revoked_at.is_none().then_some(record.account_id))
     }
 
-    /// Keeps a new key of an account.
-    pub async fn add(&self, key: &ApiKey, account_id: AccountId, now: Timestamp) -> Result<KeyRecord, StoreError> {
+    /// Stores a new key of an account, and returns its record.
+    pub async fn add(&self, key: &ApiKey, account_id: AccountId, now: Timestamp) -> Result<KeyRecord, AwsError> {
         let record = KeyRecord {
             key_hash: key.hash(),
             id: key.id(),
@@ -79,28 +87,30 @@ impl ApiKeys {
             .condition_expression("attribute_not_exists(key_hash)")
             .send()
             .await
-            .map_err(StoreError::while_trying_to("add an API key"))?;
+            .while_trying_to("add an API key")?;
         Ok(record)
     }
 
-    /// Every key, oldest first. It reads the whole table: it is for the operator's command, not for a request.
-    pub async fn list(&self) -> Result<Vec<KeyRecord>, StoreError> {
+    /// Returns every key, oldest first. Reads the whole table, so it is for the operator's command, not for a
+    /// request.
+    pub async fn list(&self) -> Result<Vec<KeyRecord>, AwsError> {
         let doing = "list API keys";
         let items = self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
-        let mut records: Vec<KeyRecord> =
-            serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))?;
+        let items = items.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
+        let mut records: Vec<KeyRecord> = serde_dynamo::from_items(items).while_trying_to(doing)?;
         records.sort_by_key(|record| record.created_at);
         Ok(records)
     }
 
-    /// Every key of one account, oldest first. A key that was made a moment ago may be missing: indexes lag behind.
-    pub async fn list_of(&self, account: &AccountId) -> Result<Vec<KeyRecord>, StoreError> {
+    /// Returns every key of one account, oldest first. A key that was created a moment ago may be missing: the index
+    /// is eventually consistent.
+    pub async fn list_of(&self, account: &AccountId) -> Result<Vec<KeyRecord>, AwsError> {
         self.query("by-account", "account_id", account.to_string(), "list an account's API keys").await
     }
 
-    /// The key with this id, or `None`. A key that was made a moment ago may be missing: indexes lag behind.
-    pub async fn find(&self, id: &str) -> Result<Option<KeyRecord>, StoreError> {
+    /// Returns the key with this id, or `None`. A key that was created a moment ago may be missing: the index is
+    /// eventually consistent.
+    pub async fn find(&self, id: &str) -> Result<Option<KeyRecord>, AwsError> {
         Ok(self.query("by-id", "id", id.to_owned(), "look up an API key by its id").await?.pop())
     }
 
@@ -110,26 +120,27 @@ impl ApiKeys {
         attribute: &str,
         value: String,
         doing: &'static str,
-    ) -> Result<Vec<KeyRecord>, StoreError> {
+    ) -> Result<Vec<KeyRecord>, AwsError> {
         let query = self.client.query().table_name(&self.table).index_name(index);
         let query =
             query.key_condition_expression("#attribute = :value").expression_attribute_names("#attribute", attribute);
         let query =
             query.expression_attribute_values(":value", AttributeValue::S(value)).into_paginator().items().send();
-        let items = query.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
-        serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))
+        let items = query.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
+        serde_dynamo::from_items(items).while_trying_to(doing)
     }
 
-    /// Forgets a key at once, for whoever made it for a moment only; any other is revoked, and listed for a while.
-    pub async fn forget(&self, record: &KeyRecord) -> Result<(), StoreError> {
+    /// Deletes a key immediately, for a caller that created it for a short use. Any other key is revoked, and stays
+    /// listed for 90 days.
+    pub async fn forget(&self, record: &KeyRecord) -> Result<(), AwsError> {
         let forget = self.client.delete_item().table_name(&self.table);
         let forget = forget.key("key_hash", AttributeValue::S(record.key_hash.clone()));
-        forget.send().await.map_err(StoreError::while_trying_to("forget an API key"))?;
+        forget.send().await.while_trying_to("forget an API key")?;
         Ok(())
     }
 
-    /// Revokes a listed key. Says whether it was still there and not revoked before.
-    pub async fn revoke(&self, record: &KeyRecord, now: Timestamp) -> Result<bool, StoreError> {
+    /// Revokes a listed key. Returns `false`, changing nothing, if it no longer exists or was revoked before.
+    pub async fn revoke(&self, record: &KeyRecord, now: Timestamp) -> Result<bool, AwsError> {
         let revoked = self
             .client
             .update_item()
@@ -145,7 +156,7 @@ impl ApiKeys {
             Ok(_) => Ok(true),
             Err(err) => match err.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::while_trying_to("revoke an API key")(err)),
+                _ => Err(AwsError::new("revoke an API key", err)),
             },
         }
     }

@@ -1,4 +1,5 @@
-//! The deliveries table: `webhook` (`account#id#shard`) and `id`, one item for each delivery of which something was recorded.
+//! The deliveries table, keyed by `webhook` (`account#id#shard`) and `id`: one item for each delivery of which
+//! something was recorded.
 
 mod attempt_item;
 mod held;
@@ -24,28 +25,27 @@ pub use record::{Recorded, expires_at};
 use serde::de::DeserializeOwned;
 pub use stream::Changes;
 
-use super::{
-    StoreError,
-    webhooks::{WebhookItem, Webhooks, key as webhook_key},
-};
+use super::webhooks::{WebhookItem, Webhooks, key as webhook_key};
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    config::{self, ConfigError},
     delivery::{Delivery, DeliveryId, Message, Outcome},
     webhook::{AccountId, Webhook, WebhookId},
 };
 
-/// The table of deliveries.
+/// The deliveries table.
 #[derive(Debug, Clone)]
 pub struct Deliveries {
     client: Client,
     table: String,
 }
 
-/// What is stored of a message's delivery and its webhook.
+/// The stored delivery and webhook that a message names.
 #[derive(Debug)]
 pub struct Stored {
-    /// Nothing, before the first attempt.
+    /// `None` if nothing was recorded yet.
     pub delivery: Option<Delivery>,
-    /// Nothing, once it was deleted.
+    /// `None` if it was deleted.
     pub webhook: Option<Webhook>,
 }
 
@@ -60,21 +60,26 @@ impl Deliveries {
         Self { client: Client::new(aws), table }
     }
 
-    /// Reads, in one call, what is stored of each message's delivery and webhook. The results are in the order of the messages.
-    /// An item that cannot be understood fails its own message alone; `Ok(None)` stands for a message that the table was too
-    /// busy for, and that is to be read again.
+    /// The table that `DELIVERIES_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("DELIVERIES_TABLE")?))
+    }
+
+    /// Reads the stored delivery and webhook of each message in one call, and returns them in the order of the
+    /// messages. An item that cannot be parsed fails only its own messages. `Ok(None)` means that the table was too
+    /// busy for this message: read it again.
     ///
-    /// What is not read consistently costs half, and may be as it was a moment ago, usually less than a second.
-    /// See `docs/decisions/0022-a-first-look-costs-half.md`.
+    /// An eventually consistent read costs half, and may return an older state, usually less than a second old. See
+    /// `docs/decisions/0022-a-first-look-costs-half.md`.
     pub async fn read(
         &self,
         webhooks: &Webhooks,
         messages: &[&Message],
         consistent: bool,
-    ) -> Result<Vec<Result<Option<Stored>, StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Option<Stored>, AwsError>>, AwsError> {
         let requests = self.requests(webhooks, messages, consistent);
         let answer = self.client.batch_get_item().set_request_items(Some(requests)).send().await;
-        let answer = answer.map_err(StoreError::while_trying_to(READING))?;
+        let answer = answer.while_trying_to(READING)?;
         let (items, unread) = (answer.responses.unwrap_or_default(), answer.unprocessed_keys.unwrap_or_default());
         let is_unread = |table: &str, key: &Item| unread.get(table).is_some_and(|unread| unread.keys.contains(key));
         let item = |table: &str, key: &Item| {
@@ -97,28 +102,28 @@ impl Deliveries {
         Ok(stored.collect())
     }
 
-    /// One delivery, as it is at this moment.
+    /// Returns one delivery, read consistently, or `None` if nothing is stored.
     pub async fn find(
         &self,
         account: &AccountId,
         webhook: WebhookId,
         id: &DeliveryId,
-    ) -> Result<Option<Delivery>, StoreError> {
+    ) -> Result<Option<Delivery>, AwsError> {
         let doing = "read a delivery";
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key(account, webhook, id)));
-        let found = get.consistent_read(true).send().await.map_err(StoreError::while_trying_to(doing))?;
+        let found = get.consistent_read(true).send().await.while_trying_to(doing)?;
         let Some(item) = found.item else { return Ok(None) };
-        let item: DeliveryItem = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+        let item: DeliveryItem = serde_dynamo::from_item(item).while_trying_to(doing)?;
         Ok(Some(item.delivery(account, webhook)))
     }
 
-    /// The same delivery, with the answers that are stored apart.
+    /// Like [`Self::find`], and also reads the answers that are stored apart.
     pub async fn find_with_answers(
         &self,
         account: &AccountId,
         webhook: WebhookId,
         id: &DeliveryId,
-    ) -> Result<Option<Delivery>, StoreError> {
+    ) -> Result<Option<Delivery>, AwsError> {
         let Some(mut delivery) = self.find(account, webhook, id).await? else { return Ok(None) };
         if delivery.attempts.iter().all(|attempt| attempt.answer.is_none()) {
             return Ok(Some(delivery));
@@ -134,8 +139,8 @@ impl Deliveries {
             .into_paginator()
             .items()
             .send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
-        let answers: Vec<AnswerItem> = serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(doing))?;
+        let items = items.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
+        let answers: Vec<AnswerItem> = serde_dynamo::from_items(items).while_trying_to(doing)?;
         for attempt in &mut delivery.attempts {
             let Outcome::Http { response, .. } = &mut attempt.outcome else { continue };
             let named = |answer: &&AnswerItem| answer.id.split('#').nth(1) == attempt.answer.as_deref();
@@ -146,7 +151,7 @@ impl Deliveries {
         Ok(Some(delivery))
     }
 
-    /// One request for each thing, since DynamoDB refuses a batch that names one twice.
+    /// Requests each item once: DynamoDB refuses a batch that names an item twice.
     fn requests(&self, webhooks: &Webhooks, messages: &[&Message], consistent: bool) -> Requests {
         let webhook_keys: HashSet<_> =
             messages.iter().map(|message| (&message.account_id, message.webhook_id)).collect();
@@ -172,6 +177,6 @@ fn keys(keys: Vec<Item>, consistent: bool) -> KeysAndAttributes {
     KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build().expect("has its keys")
 }
 
-fn parsed<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(READING))
+fn parsed<T: DeserializeOwned>(item: Item) -> Result<T, AwsError> {
+    serde_dynamo::from_item(item).while_trying_to(READING)
 }

@@ -1,7 +1,7 @@
-//! The usage table: how often each API key was used of late, and when last.
+//! The usage table: how many requests each API key made in its last minute and day, and when it was last used.
 //!
-//! It is a table of its own, so that the functions that count requests can write nothing of the keys themselves: none of
-//! them can make a key, or bring a revoked one back.
+//! It is a table of its own so that the functions that count requests cannot write the keys: none of them can create
+//! a key or restore a revoked one.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,15 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    config::{self, ConfigError},
+};
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
 
-/// The table of usage.
+/// The usage table.
 #[derive(Debug, Clone)]
 pub struct Usage {
     client: Client,
@@ -28,22 +31,20 @@ pub struct Usage {
 /// How many requests a key may make. The windows are the minutes and the days of UTC.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// In a minute.
     pub per_minute: u32,
-    /// In a day.
     pub per_day: u32,
 }
 
-/// How a key stands after a request, in the window of which fewer requests are left.
+/// A key's remaining quota, in whichever window (minute or day) has less left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// Whether the request was within the limits. If it was not, it was not counted.
+    /// Whether the request was within the limits. A request beyond them is not counted.
     pub allowed: bool,
     /// The window's length, in seconds.
     pub window: i64,
     /// How many requests the window allows.
     pub limit: u32,
-    /// How many of them are left.
+    /// How many requests are left in the window.
     pub remaining: u32,
     /// Seconds until the next window begins.
     pub reset: i64,
@@ -56,8 +57,8 @@ impl Allowance {
     }
 }
 
-/// What the table has of a key: the minute and the day of its last request, counted from 1970, and how many there were in
-/// each.
+/// The stored counters of a key: the minute and the day of its last request, counted from 1970, and the number of
+/// requests in each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Counters {
     in_minute: i64,
@@ -66,16 +67,24 @@ struct Counters {
     day_count: u32,
 }
 
-/// How often [`Usage::count`] tries. It loses a round to another request that begins the same window, and to a sandbox whose
-/// clock has begun the next one already.
+/// How many times [`Usage::count`] tries. A try fails if another request begins the same window, or if a sandbox
+/// whose clock is ahead has already begun the next one.
 const ROUNDS: u32 = 20;
 
 const COUNTING: &str = "count a request";
 const LAST_USED: &str = "read when keys were last used";
-/// The most that one call reads.
+/// The most keys that one call reads.
 const BATCH: usize = 100;
 
 type Item = HashMap<String, AttributeValue>;
+
+/// The result of adding one.
+enum Added {
+    /// The counters afterwards.
+    Counted(Counters),
+    /// The stored counters, if there are any: they are of another window, or full.
+    Refused(Option<Counters>),
+}
 
 impl Usage {
     /// The table of this name.
@@ -83,21 +92,27 @@ impl Usage {
         Self { client: Client::new(aws), table }
     }
 
-    /// Counts a request of a key, unless it is over a limit. The table counts, so the limits hold across functions and
-    /// sandboxes. It takes one write, and two for the first request of a window.
-    pub async fn count(&self, key_id: &str, limits: Limits, now: Timestamp) -> Result<Allowance, StoreError> {
+    /// The table that `USAGE_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("USAGE_TABLE")?))
+    }
+
+    /// Counts a request of a key, unless the key has reached a limit, and returns its quota. The counters are in the
+    /// table, so the limits hold across functions and sandboxes. It takes one write, and two for the first request of
+    /// a window.
+    pub async fn count(&self, key_id: &str, limits: Limits, now: Timestamp) -> Result<Allowance, AwsError> {
         let mut window = Counters::default().moved_on(now);
         for _ in 0..ROUNDS {
             let before = match self.add_one(key_id, limits, window, now).await? {
-                Ok(after) => return Ok(after.allowance(limits, true, now)),
-                Err(before) => before,
+                Added::Counted(after) => return Ok(after.allowance(limits, true, now)),
+                Added::Refused(before) => before,
             };
             let (asked, found) = (window, before.unwrap_or_default());
             window = found.moved_on(now);
             if window.is_full(limits) {
                 return Ok(window.allowance(limits, false, now));
             }
-            // Another sandbox's clock is ahead, and its window has room.
+            // Another sandbox's clock is ahead, and its window has room: count there.
             if found.is_same_time(window) && !found.is_same_time(asked) {
                 continue;
             }
@@ -106,17 +121,17 @@ impl Usage {
                 return Ok(after.allowance(limits, true, now));
             }
         }
-        Err(StoreError::while_trying_to(COUNTING)("other requests began the window, time and again"))
+        Err(AwsError::new(COUNTING, "other requests began the window each time"))
     }
 
-    /// When each key was last used, by the key's id. It reads the whole table: it is for the operator's command.
-    pub async fn last_used(&self) -> Result<HashMap<String, Timestamp>, StoreError> {
+    /// When each key was last used, by the key's id. Reads the whole table, so it is for the operator's command only.
+    pub async fn last_used(&self) -> Result<HashMap<String, Timestamp>, AwsError> {
         let items = self.client.scan().table_name(&self.table).into_paginator().items().send();
-        last_used(items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(LAST_USED))?)
+        last_used(items.collect::<Result<Vec<_>, _>>().await.while_trying_to(LAST_USED)?)
     }
 
-    /// When each of these keys was last used, by the key's id; a key that never was is missing.
-    pub async fn last_used_of(&self, key_ids: &[&str]) -> Result<HashMap<String, Timestamp>, StoreError> {
+    /// When each of these keys was last used, by the key's id. A key that was never used is missing.
+    pub async fn last_used_of(&self, key_ids: &[&str]) -> Result<HashMap<String, Timestamp>, AwsError> {
         let mut found = Vec::new();
         for key_ids in key_ids.chunks(BATCH) {
             let keys = key_ids.iter().map(|id| Item::from([("key_id".into(), AttributeValue::S((*id).to_owned()))]));
@@ -124,7 +139,7 @@ impl Usage {
             let mut asked = Some(HashMap::from([(self.table.clone(), keys)]));
             while asked.as_ref().is_some_and(|asked| !asked.is_empty()) {
                 let answer = self.client.batch_get_item().set_request_items(asked).send().await;
-                let answer = answer.map_err(StoreError::while_trying_to(LAST_USED))?;
+                let answer = answer.while_trying_to(LAST_USED)?;
                 found.extend(answer.responses.unwrap_or_default().into_values().flatten());
                 asked = answer.unprocessed_keys;
             }
@@ -132,14 +147,14 @@ impl Usage {
         last_used(found)
     }
 
-    /// Adds one where the window's minute and day have begun and have room; otherwise gives what is there.
+    /// Adds one if the stored window is this one and has room.
     async fn add_one(
         &self,
         key_id: &str,
         limits: Limits,
         Counters { in_minute, in_day, .. }: Counters,
         now: Timestamp,
-    ) -> Result<Result<Counters, Option<Counters>>, StoreError> {
+    ) -> Result<Added, AwsError> {
         let added = self
             .update(key_id, now)
             .update_expression("SET last_used_at = :now ADD minute_count :one, day_count :one")
@@ -156,24 +171,24 @@ impl Usage {
             .send()
             .await;
         match added {
-            Ok(added) => Ok(Ok(parsed(added.attributes.unwrap_or_default())?)),
+            Ok(added) => Ok(Added::Counted(parsed(added.attributes.unwrap_or_default())?)),
             Err(err) => match err.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(Err(failed.item().cloned().map(parsed).transpose()?))
+                    Ok(Added::Refused(failed.item().cloned().map(parsed).transpose()?))
                 }
-                _ => Err(StoreError::while_trying_to(COUNTING)(err)),
+                _ => Err(AwsError::new(COUNTING, err)),
             },
         }
     }
 
-    /// Replaces the counters that were read, unless they have changed. Says whether it did.
+    /// Replaces the counters that were read, unless they have changed. Returns whether it did.
     async fn replace(
         &self,
         key_id: &str,
         before: Option<Counters>,
         after: Counters,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, AwsError> {
         let mut update = self
             .update(key_id, now)
             .update_expression(
@@ -197,7 +212,7 @@ impl Usage {
             Ok(_) => Ok(true),
             Err(err) => match err.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(StoreError::while_trying_to(COUNTING)(err)),
+                _ => Err(AwsError::new(COUNTING, err)),
             },
         }
     }
@@ -212,7 +227,7 @@ impl Usage {
 }
 
 impl Counters {
-    /// As they stand at a later time. A window that another sandbox's faster clock has begun already stays.
+    /// The counters at a later time. A window that another sandbox's faster clock has already begun stays.
     fn moved_on(self, now: Timestamp) -> Self {
         let (minute, day) = (now.as_second() / MINUTE, now.as_second() / DAY);
         Self {
@@ -249,18 +264,18 @@ impl Counters {
     }
 }
 
-fn last_used(items: Vec<Item>) -> Result<HashMap<String, Timestamp>, StoreError> {
+fn last_used(items: Vec<Item>) -> Result<HashMap<String, Timestamp>, AwsError> {
     #[derive(Deserialize)]
     struct Used {
         key_id: String,
         last_used_at: Timestamp,
     }
-    let used: Vec<Used> = serde_dynamo::from_items(items).map_err(StoreError::while_trying_to(LAST_USED))?;
+    let used: Vec<Used> = serde_dynamo::from_items(items).while_trying_to(LAST_USED)?;
     Ok(used.into_iter().map(|Used { key_id, last_used_at }| (key_id, last_used_at)).collect())
 }
 
-fn parsed(item: Item) -> Result<Counters, StoreError> {
-    serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(COUNTING))
+fn parsed(item: Item) -> Result<Counters, AwsError> {
+    serde_dynamo::from_item(item).while_trying_to(COUNTING)
 }
 
 fn number(value: i64) -> AttributeValue {

@@ -1,11 +1,11 @@
-//! The waiting table: what is to be sent later, one item for each attempt that is due at a time.
+//! The waiting table: one item for each attempt that is due later.
 //!
-//! The dispatcher adds an entry for each attempt that is to follow a failed one, beside the record of the failure. The
-//! function `release` reads what has come due, shard by shard, and puts it on the queue. Nothing is changed or deleted on the
-//! way: DynamoDB's time to live removes entries, which costs nothing, and a [`Cursor`] for each shard says how far `release`
-//! has come. See `docs/decisions/0028-what-waits-is-an-item-of-its-own.md`.
+//! The dispatcher adds an entry for each attempt that is to follow a failed one, besides the record of the failure.
+//! The function `release` reads the entries that are due, shard by shard, and sends their messages. It changes and
+//! deletes no entry: DynamoDB's time to live removes entries, which costs nothing, and a [`Cursor`] for each shard
+//! says how far `release` has come. See `docs/decisions/0028-what-waits-is-an-item-of-its-own.md`.
 //!
-//! An entry may be there twice, and one that was sent may be sent again: the dispatcher makes each attempt once.
+//! An attempt may have two entries, and `release` may send an entry twice: the dispatcher makes each attempt once.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,37 +21,37 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    config::{self, ConfigError},
     delivery::{DeliveryId, Message},
     webhook::{AccountId, EventType, WebhookId},
 };
 
-/// The table of what waits.
+/// The waiting table.
 #[derive(Debug, Clone)]
 pub struct Waiting {
     client: Client,
     table: String,
 }
 
-/// An attempt that is to be made later.
+/// An attempt that is due later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
-    /// When.
     pub due: Timestamp,
-    /// What is sent to the dispatcher then. Its body is not stored: the delivery has it.
+    /// The message that is sent to the dispatcher then. The entry does not store its body: the delivery has it.
     pub message: Message,
-    /// Whether a delayed message on the queue asks for the attempt already. Then the entry is there for the case that the
-    /// message gets lost, and is not released.
+    /// Whether a delayed message on the queue already asks for the attempt. `release` then does not send the entry,
+    /// unless the sweep finds that the message was lost.
     pub carried: bool,
 }
 
-/// One of the partitions over which entries are spread, so that the whole table takes more writes than a single key does.
+/// One of the partitions over which entries are spread. Together they take more writes than a single key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shard(u8);
 
 impl Shard {
-    /// How many there are. Each takes some 1,000 writes a second.
+    /// How many shards there are. Each takes about 1,000 writes a second.
     pub const COUNT: u8 = 16;
 
     /// Every shard.
@@ -68,12 +68,12 @@ impl Shard {
     }
 }
 
-/// What `release` does with a shard's entries. It has a [`Cursor`] for each.
+/// A way in which `release` goes through a shard's entries. Each has its own [`Cursor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pass {
-    /// Sends what is due.
+    /// Sends the messages that are due.
     Release,
-    /// Looks for attempts that should have been made an hour ago, and sends those again that were not.
+    /// Looks for attempts that were due an hour ago, and sends those again that were not made.
     Sweep,
 }
 
@@ -86,16 +86,16 @@ impl Pass {
     }
 }
 
-/// Up to where a shard's entries are done with: the sort key of the last one.
+/// How far a pass has come in a shard: the sort key of the last entry that it has handled.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(String);
 
-/// Where each pass stands in each shard.
+/// The cursor of each pass in each shard.
 #[derive(Debug, Clone, Default)]
 pub struct Cursors(HashMap<String, Cursor>);
 
 impl Cursors {
-    /// Where a pass stands; `None` if it has not found anything yet.
+    /// A pass's cursor in a shard; `None` if the pass has not found anything yet.
     pub fn of(&self, shard: Shard, pass: Pass) -> Option<&Cursor> {
         self.0.get(&cursor_id(shard, pass))
     }
@@ -106,18 +106,19 @@ impl Cursors {
 pub struct Due {
     /// At most as many as were asked for.
     pub waits: Vec<Wait>,
-    /// Where the cursor stands when all of them are done with; `None` if there are none.
+    /// The cursor to store once all of them are handled; `None` if there are none.
     pub end: Option<Cursor>,
     /// Whether there may be more.
     pub more: bool,
 }
 
-/// How many items DynamoDB writes at once.
+/// How many items DynamoDB writes in one call.
 const BATCH: usize = 25;
-/// How long an entry is kept after it was due. If `release` does not run for longer, retries are lost.
+/// How long an entry is kept after it was due. If `release` does not run for longer than this, retries are lost.
 const KEPT: Duration = Duration::from_hours(7 * 24);
-/// An entry that is to be released is never stored under a time that is less than this ahead. `release` goes past the
-/// present, and what is written behind its cursor is found an hour later by the sweep. This is more than a write takes.
+/// An entry that `release` is to send is never stored with a due time closer than this. `release` moves its cursor up
+/// to the present, and only the sweep finds an entry behind the cursor, an hour later. This is more than a write
+/// takes.
 const AHEAD: Duration = Duration::from_secs(5);
 /// The partition that holds the cursors.
 const CURSORS: &str = "cursors";
@@ -128,11 +129,11 @@ const MOVING: &str = "move a cursor of what waits";
 
 type Item = HashMap<String, AttributeValue>;
 
-/// An entry as it is stored: below 400 bytes, so that it is written for one unit.
+/// An entry as it is stored: below 400 bytes, so that writing it costs one unit.
 #[derive(Debug, Serialize, Deserialize)]
 struct WaitItem {
     shard: String,
-    /// `<time>#account#webhook#delivery#round#attempt`: by time first, and no two attempts have the same.
+    /// `<time>#account#webhook#delivery#round#attempt`: it sorts by time, and no two attempts have the same.
     due: String,
     account_id: AccountId,
     webhook_id: WebhookId,
@@ -188,9 +189,15 @@ impl Waiting {
         Self { client: Client::new(aws), table }
     }
 
-    /// Stores entries, 25 in a call; the results are in their order. Adding the same entry again changes nothing. It does not
-    /// try again what the table is too busy for: the caller does, for as long as it has time.
-    pub async fn add(&self, waits: &[Wait]) -> Vec<Result<(), StoreError>> {
+    /// The table that `WAITING_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("WAITING_TABLE")?))
+    }
+
+    /// Stores entries, 25 in a call, and returns the results in their order. Adding the same entry again changes
+    /// nothing. It does not retry entries that the table was too busy for: the caller does, for as long as it has
+    /// time.
+    pub async fn add(&self, waits: &[Wait]) -> Vec<Result<(), AwsError>> {
         let now = Timestamp::now();
         let items: Vec<_> = waits.iter().map(|wait| WaitItem::new(wait, now)).collect();
         let mut results = Vec::with_capacity(items.len());
@@ -200,14 +207,14 @@ impl Waiting {
                 Err(err) => (part.iter().map(|item| item.due.clone()).collect(), crate::telemetry::chain(&err)),
             };
             results.extend(part.iter().map(|item| {
-                if refused.contains(&item.due) { Err(StoreError::while_trying_to(ADDING)(why.clone())) } else { Ok(()) }
+                if refused.contains(&item.due) { Err(AwsError::new(ADDING, why.clone())) } else { Ok(()) }
             }));
         }
         results
     }
 
-    /// One call; returns the sort keys of what was not stored.
-    async fn put(&self, items: &[WaitItem]) -> Result<HashSet<String>, StoreError> {
+    /// Makes one call, and returns the sort keys of the entries that were not stored.
+    async fn put(&self, items: &[WaitItem]) -> Result<HashSet<String>, AwsError> {
         let mut seen = HashSet::new();
         // DynamoDB refuses a batch that names an item twice.
         let once = items.iter().filter(|item| seen.insert(&item.due));
@@ -217,7 +224,7 @@ impl Waiting {
             WriteRequest::builder().put_request(put).build()
         });
         let call = self.client.batch_write_item().request_items(&self.table, puts.collect());
-        let answer = call.send().await.map_err(StoreError::while_trying_to(ADDING))?;
+        let answer = call.send().await.while_trying_to(ADDING)?;
         let refused = answer.unprocessed_items.unwrap_or_default().into_values().flatten();
         let refused = refused.filter_map(|write| match write.put_request?.item.remove("due")? {
             AttributeValue::S(due) => Some(due),
@@ -226,8 +233,8 @@ impl Waiting {
         Ok(refused.collect())
     }
 
-    /// Where each pass stands in each shard.
-    pub async fn cursors(&self) -> Result<Cursors, StoreError> {
+    /// Reads the cursor of each pass in each shard.
+    pub async fn cursors(&self) -> Result<Cursors, AwsError> {
         let items = self
             .client
             .query()
@@ -238,7 +245,7 @@ impl Waiting {
             .consistent_read(true)
             .send()
             .await
-            .map_err(StoreError::while_trying_to(READING))?;
+            .while_trying_to(READING)?;
         let cursor = |mut item: Item| match (item.remove("due")?, item.remove("position")?) {
             (AttributeValue::S(id), AttributeValue::S(position)) => Some((id, Cursor(position))),
             _ => None,
@@ -246,8 +253,9 @@ impl Waiting {
         Ok(Cursors(items.items.unwrap_or_default().into_iter().filter_map(cursor).collect()))
     }
 
-    /// The entries of a shard that a pass has to work on: behind its cursor and due by a time, at most so many. One that cannot
-    /// be read is passed over, and logged. The sweep reads eventually consistently, at half the price: its entries are old.
+    /// Reads the entries that a pass has to work on in a shard: those behind its cursor and due by a time, at most
+    /// `limit`. An entry that cannot be read is skipped and logged. The sweep reads eventually consistently, at half
+    /// the price: its entries are old.
     pub async fn due(
         &self,
         shard: Shard,
@@ -255,8 +263,9 @@ impl Waiting {
         after: Option<&Cursor>,
         by: Timestamp,
         limit: u16,
-    ) -> Result<Due, StoreError> {
-        // Sort keys end in a digit: with a space behind it a cursor is greater than itself and less than every other key.
+    ) -> Result<Due, AwsError> {
+        // Sort keys end in a digit. So a cursor with a space appended is greater than itself and less than every
+        // later key.
         let from = after.map_or_else(|| "0".to_owned(), |cursor| format!("{} ", cursor.0));
         let until = format!("{}~", time(by));
         if from > until {
@@ -275,7 +284,7 @@ impl Waiting {
             .limit(limit.into())
             .send()
             .await
-            .map_err(StoreError::while_trying_to(READING))?;
+            .while_trying_to(READING)?;
         let items = answer.items.unwrap_or_default();
         let end = items.last().and_then(|item| Some(Cursor(item.get("due")?.as_s().ok()?.clone())));
         let wait = |item| {
@@ -289,15 +298,15 @@ impl Waiting {
         Ok(Due { waits, end, more: answer.last_evaluated_key.is_some() })
     }
 
-    /// Moves a pass's cursor on. Returns `false`, changing nothing, if it is no longer where it was read: another run of
-    /// `release` is at work in this shard.
+    /// Moves a pass's cursor on. Returns `false`, changing nothing, if the cursor is no longer at `from`: another run
+    /// of `release` works on this shard.
     pub async fn advance(
         &self,
         shard: Shard,
         pass: Pass,
         from: Option<&Cursor>,
         to: &Cursor,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, AwsError> {
         let condition = if from.is_some() { "#at = :from" } else { "attribute_not_exists(#at)" };
         let mut values = HashMap::from([(":to".to_owned(), AttributeValue::S(to.0.clone()))]);
         values.extend(from.map(|from| (":from".to_owned(), AttributeValue::S(from.0.clone()))));
@@ -320,12 +329,12 @@ impl Waiting {
             {
                 Ok(false)
             }
-            Err(err) => Err(StoreError::while_trying_to(MOVING)(err)),
+            Err(err) => Err(AwsError::new(MOVING, err)),
         }
     }
 }
 
-/// A time as text that sorts like the time.
+/// Formats a time as text that sorts like the time.
 fn time(at: Timestamp) -> String {
     format!("{at:.3}")
 }

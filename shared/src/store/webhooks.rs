@@ -1,5 +1,5 @@
-//! The webhooks table: `account_id` and `id`. Per account there is one counter item with the id 0, and a while one item for
-//! each request that came with an idempotency key.
+//! The webhooks table, keyed by `account_id` and `id`. Each account also has one counter item with the id 0 and, for
+//! a day, one item for each request that came with an idempotency key.
 
 mod action;
 mod change;
@@ -13,12 +13,15 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 pub use create::{CreateError, Created, Idempotency};
 pub(super) use item::WebhookItem;
 
-use super::StoreError;
-use crate::webhook::{AccountId, Webhook, WebhookId};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    config::{self, ConfigError},
+    webhook::{AccountId, Webhook, WebhookId},
+};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The table of webhooks.
+/// The webhooks table.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
     client: Client,
@@ -31,20 +34,26 @@ impl Webhooks {
         Self { client: Client::new(aws), table }
     }
 
-    /// An account's webhooks, oldest first, as they are at this moment: a webhook created a second ago is among them.
-    pub async fn list(&self, account: &AccountId) -> Result<Vec<Webhook>, StoreError> {
+    /// The table that `WEBHOOKS_TABLE` names. Fails if the variable is not set.
+    pub fn from_env(aws: &aws_config::SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(aws, config::text("WEBHOOKS_TABLE")?))
+    }
+
+    /// Returns an account's webhooks, oldest first. The read is consistent: a webhook that was created a second ago
+    /// is included.
+    pub async fn list(&self, account: &AccountId) -> Result<Vec<Webhook>, AwsError> {
         Ok(self.read_account(account).await?.webhooks)
     }
 
-    /// Every account's webhooks, by account and then oldest first. It reads the whole table: it is for the operator's
-    /// command, not for a request.
-    pub async fn list_all(&self) -> Result<Vec<Webhook>, StoreError> {
+    /// Returns every account's webhooks, by account and then oldest first. Reads the whole table, so it is for the
+    /// operator's command, not for a request.
+    pub async fn list_all(&self) -> Result<Vec<Webhook>, AwsError> {
         let doing = "read every account's webhooks";
         let items = self
             .client
             .scan()
             .table_name(&self.table)
-            // Counters and known requests have none.
+            // Counter items and idempotency items have no URL.
             .filter_expression("attribute_exists(#url)")
             .expression_attribute_names("#url", "url")
             .into_paginator()
@@ -52,23 +61,23 @@ impl Webhooks {
             .send()
             .collect::<Result<Vec<_>, _>>()
             .await
-            .map_err(StoreError::while_trying_to(doing))?;
+            .while_trying_to(doing)?;
         let mut webhooks = items.into_iter().map(|item| webhook(item, doing)).collect::<Result<Vec<_>, _>>()?;
         webhooks.sort_by(|one, other| (one.account_id.as_str(), one.id).cmp(&(other.account_id.as_str(), other.id)));
         Ok(webhooks)
     }
 
-    /// One webhook, as it is at this moment.
-    pub async fn find(&self, account: &AccountId, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
+    /// Returns one webhook, read consistently, or `None` if it does not exist.
+    pub async fn find(&self, account: &AccountId, id: WebhookId) -> Result<Option<Webhook>, AwsError> {
         let doing = "read a webhook";
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key(account, id))).consistent_read(true);
-        let found = get.send().await.map_err(StoreError::while_trying_to(doing))?;
+        let found = get.send().await.while_trying_to(doing)?;
         let Some(item) = found.item else { return Ok(None) };
         webhook(item, doing).map(Some)
     }
 
-    /// Deletes a webhook for good. Says whether there was one.
-    pub async fn delete(&self, account: &AccountId, id: WebhookId) -> Result<bool, StoreError> {
+    /// Deletes a webhook for good. Returns whether it existed.
+    pub async fn delete(&self, account: &AccountId, id: WebhookId) -> Result<bool, AwsError> {
         let deleted = self
             .client
             .delete_item()
@@ -77,7 +86,7 @@ impl Webhooks {
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld)
             .send()
             .await
-            .map_err(StoreError::while_trying_to("delete a webhook"))?;
+            .while_trying_to("delete a webhook")?;
         Ok(deleted.attributes.is_some())
     }
 
@@ -86,7 +95,7 @@ impl Webhooks {
         &self.table
     }
 
-    async fn read_account(&self, account: &AccountId) -> Result<Account, StoreError> {
+    async fn read_account(&self, account: &AccountId) -> Result<Account, AwsError> {
         let doing = "read an account's webhooks";
         let items = self
             .client
@@ -100,12 +109,12 @@ impl Webhooks {
             .send()
             .collect::<Result<Vec<_>, _>>()
             .await
-            .map_err(StoreError::while_trying_to(doing))?;
+            .while_trying_to(doing)?;
         let mut account = Account::default();
         for item in items {
             if let Some(last_id) = item.get("last_id") {
                 let last_id = serde_dynamo::from_attribute_value(last_id.clone());
-                account.last_id = last_id.map_err(StoreError::while_trying_to(doing))?;
+                account.last_id = last_id.while_trying_to(doing)?;
             } else {
                 account.webhooks.push(webhook(item, doing)?);
             }
@@ -120,8 +129,8 @@ struct Account {
     webhooks: Vec<Webhook>,
 }
 
-fn webhook(item: Item, doing: &'static str) -> Result<Webhook, StoreError> {
-    let item: WebhookItem = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+fn webhook(item: Item, doing: &'static str) -> Result<Webhook, AwsError> {
+    let item: WebhookItem = serde_dynamo::from_item(item).while_trying_to(doing)?;
     Ok(item.into())
 }
 

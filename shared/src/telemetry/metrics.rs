@@ -1,9 +1,10 @@
-//! What the operator's dashboard and alarms are made of: one record for each invocation, in CloudWatch's embedded metric
+//! The numbers for the operator's dashboard and alarms: one record per invocation, in CloudWatch's embedded metric
 //! format, so that no metric costs a call.
 //!
-//! A record is a line on standard output. It has no level of its own, so Lambda counts it as INFO: the template lets
-//! everything from INFO on through, and [`super::init`] holds our own lines to the level that the operator chose.
-//! The format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+//! A record is a line on standard output. It has no level, so Lambda counts it as INFO. The template lets everything
+//! from INFO on through, and [`super::init`] limits our own lines to the level that the operator chose.
+//! The format:
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use std::{
     collections::BTreeMap,
@@ -20,62 +21,62 @@ use crate::config::{self, ConfigError};
 const NAMESPACE: &str = "nano-webhooks";
 const DIMENSION: &str = "Stack";
 
-/// Everything that is measured. `docs/logs.md` says what each one tells, and the template's alarms and dashboard name them.
+/// Every metric. `docs/logs.md` explains each one; the template's alarms and dashboard use these names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Metric {
-    /// Completions that fan-out understood.
+    /// Completions that fan-out accepted.
     Completions,
-    /// Integers in the data of completions that JavaScript cannot hold, so that they go out with other digits.
+    /// Integers in completions' data whose digits change in the webhook's body, because JavaScript cannot hold them.
     RoundedNumbers,
     /// Delivery messages that fan-out sent.
     DeliveriesQueued,
-    /// Milliseconds from when a completion was sent to its queue until fan-out had it.
+    /// Milliseconds from when a completion was sent to its queue until fan-out received it.
     AgeAtFanOut,
-    /// Messages that fan-out put on the dead-letter queue, because they are no completions.
+    /// Messages that fan-out put on the dead-letter queue because they are not completions.
     DeadLetters,
-    /// Attempts that were made.
+    /// Attempts made.
     Attempts,
-    /// Those of them that failed.
+    /// Attempts that failed.
     AttemptsFailed,
-    /// Milliseconds that an attempt lasted.
+    /// Duration of an attempt, in milliseconds.
     AttemptDuration,
-    /// Milliseconds from when a completion was sent to its queue until the first byte of the first attempt's request was on
-    /// its way to the endpoint.
+    /// Milliseconds from when a completion was sent to its queue until the first byte of its first attempt's request
+    /// was sent to the endpoint.
     TimeToFirstByte,
-    /// Deliveries that an endpoint took.
+    /// Deliveries that an endpoint accepted.
     Delivered,
-    /// Deliveries whose schedule is used up, or that may not be made.
+    /// Deliveries that failed: their schedule is used up, or their endpoint may not be called.
     Failed,
-    /// Deliveries that wait until their webhook's circuit closes or it is enabled.
+    /// Deliveries held until their webhook's circuit closes or the webhook is enabled.
     Held,
-    /// Deliveries whose webhook was deleted.
+    /// Deliveries cancelled because their webhook was deleted.
     Cancelled,
-    /// Attempts that a delivery took in its present round, when it ended.
+    /// Attempts of a delivery in its current round, counted when the delivery ended.
     AttemptsPerDelivery,
-    /// Circuits that were opened: endpoints that are down.
+    /// Circuits that opened because their endpoint is down.
     CircuitsOpened,
     /// Webhooks that the service disabled.
     WebhooksDisabled,
     /// Attempts that release put on the queue because they were due.
     Released,
-    /// Attempts that release asked for again, because they were overdue by an hour.
+    /// Attempts that release put on the queue again because they were overdue by an hour.
     Swept,
-    /// Held deliveries that release sent to see whether their endpoint is back.
+    /// Held deliveries that release sent as probes.
     Probes,
-    /// Held deliveries that release sent because their endpoint is back.
+    /// Held deliveries that release sent in a drain.
     Drained,
-    /// Milliseconds for which the one of them that had waited longest had been due.
+    /// Milliseconds by which the most overdue of the released attempts was late.
     AgeAtRelease,
-    /// Messages that went back to their queue by a fault of ours, and what release had to leave to its next run.
+    /// Messages that returned to their queue because of our own fault, and work that release left to its next run.
     Faults,
 }
 
-/// What one invocation measures.
+/// The metrics of one invocation.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics(BTreeMap<Metric, Vec<u64>>);
 
 impl Metrics {
-    /// Adds to a count. What is not counted is not in the record, rather than there as a zero.
+    /// Adds to a count. A count of zero is left out of the record.
     pub fn count(&mut self, metric: Metric, by: usize) {
         if by > 0 {
             let count = self.0.entry(metric).or_insert_with(|| vec![0]);
@@ -83,32 +84,32 @@ impl Metrics {
         }
     }
 
-    /// Adds one value to those of which percentiles are taken. A batch has ten messages, a metric may have a hundred values.
+    /// Adds one value of a metric with percentiles. A batch has ten messages, and a metric may have a hundred values.
     pub fn measure(&mut self, metric: Metric, value: u64) {
         self.0.entry(metric).or_default().push(value);
     }
 
-    /// Adds the time between two instants. Clocks of two machines differ: what seems to be in the future took no time.
+    /// Adds the time between two instants. A negative time counts as zero, because two machines' clocks differ.
     pub fn measure_since(&mut self, metric: Metric, from: Timestamp, until: Timestamp) {
         let passed = Duration::try_from(until.duration_since(from)).unwrap_or_default();
         self.measure(metric, u64::try_from(passed.as_millis()).unwrap_or(u64::MAX));
     }
 }
 
-/// Writes the records of a function.
+/// Writes a function's records.
 #[derive(Debug)]
 pub struct Recorder {
     stack: String,
 }
 
 impl Recorder {
-    /// One for the stack that `STACK_NAME` names: that is the metrics' dimension, so that two stacks in an account keep apart.
+    /// Reads `STACK_NAME`: the metrics' dimension, which separates two stacks in one account.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self { stack: config::text("STACK_NAME")? })
     }
 
-    /// Writes what an invocation measured, and nothing for one that measured nothing. A record that cannot be written is
-    /// lost: there is nowhere to say so.
+    /// Writes the metrics of an invocation; writes nothing if there are none. A record that cannot be written is
+    /// lost, since there is nowhere to report that.
     pub fn write(&self, metrics: Metrics, now: Timestamp) {
         if !metrics.0.is_empty() {
             let mut line = self.record(metrics, now).to_string();
@@ -118,7 +119,7 @@ impl Recorder {
     }
 
     fn record(&self, metrics: Metrics, now: Timestamp) -> Value {
-        // Without their units, which would be a fifth of a small record: a log is paid for by its bytes.
+        // Units are left out: they would be a fifth of a small record, and logs are paid for by the byte.
         let definitions: Vec<_> = metrics.0.keys().map(|metric| json!({ "Name": metric })).collect();
         let mut record = Map::new();
         record.insert(

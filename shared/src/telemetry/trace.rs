@@ -1,12 +1,13 @@
 //! The trace of one completion, from its queue to the endpoint, in AWS X-Ray.
 //!
-//! A trace travels with a message as SQS's `AWSTraceHeader`. Fan-out goes on with the one that a completion brings, or begins
-//! one where Lambda has chosen to trace the invocation; the dispatcher goes on with a delivery's. Each writes one segment for
-//! each message, since the segment that Lambda writes is for a whole batch. Retries are further segments of the same trace.
+//! A message carries its trace as SQS's `AWSTraceHeader`. Fan-out continues the completion's trace, or begins one if
+//! Lambda chose to trace the invocation. The dispatcher continues the delivery's trace. Each writes one segment per
+//! message, because the segment that Lambda writes covers a whole batch. Retries are further segments of the same
+//! trace.
 //!
 //! The header: <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>, the
-//! segments: <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>, what an endpoint gets:
-//! <https://www.w3.org/TR/trace-context/#traceparent-header>.
+//! segments: <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>, the endpoint's
+//! header: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 
 use std::{
     env, fmt, io,
@@ -19,17 +20,17 @@ use serde_json::{Value, json};
 
 use crate::config::{self, ConfigError};
 
-/// Where a step belongs: a trace, and the step of it that this one follows.
+/// The position of a step: its trace, and the step that it follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
-    /// `1-`, eight hex digits of seconds, `-`, 24 random ones.
+    /// `1-`, eight hex digits of seconds, `-`, 24 random hex digits.
     root: String,
     parent: Option<String>,
     sampled: bool,
 }
 
 impl Trace {
-    /// Reads a trace header, as SQS and Lambda pass it on. What is none, or has no valid root, is no trace.
+    /// Parses a trace header, as SQS and Lambda pass it on. Returns `None` without a valid root.
     pub fn parse(header: &str) -> Option<Self> {
         let field = |name: &str| header.split(';').find_map(|field| field.trim().strip_prefix(name));
         let root = field("Root=").filter(|root| is_root(root))?;
@@ -37,20 +38,20 @@ impl Trace {
         Some(Self { root: root.to_owned(), parent: parent.map(str::to_owned), sampled: field("Sampled=") == Some("1") })
     }
 
-    /// A trace of its own for one of the messages of an invocation, traced if the invocation is.
+    /// A new trace for one message of an invocation, sampled if the invocation is.
     fn new(invocation: &Self, now: Timestamp) -> Self {
         let random = format!("{:016x}{:08x}", random(), random() >> 32);
         Self { root: format!("1-{:08x}-{random}", now.as_second()), parent: None, sampled: invocation.sampled }
     }
 
-    /// The trace's name, for logs.
+    /// The trace's id, for logs.
     pub fn id(&self) -> &str {
         &self.root
     }
 }
 
 impl fmt::Display for Trace {
-    /// As a trace header.
+    /// Writes the trace header.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Root={}", self.root)?;
         if let Some(parent) = &self.parent {
@@ -60,7 +61,7 @@ impl fmt::Display for Trace {
     }
 }
 
-/// One step that is under way.
+/// A step that has begun and not yet ended.
 #[derive(Debug)]
 pub struct Step {
     trace: Trace,
@@ -74,23 +75,23 @@ impl Step {
         Self { trace, id: format!("{:016x}", random()), began: now }
     }
 
-    /// The trace for whoever comes after this step.
+    /// The trace to pass on to the step that follows this one.
     pub fn next(&self) -> Trace {
         Trace { parent: Some(self.id.clone()), ..self.trace.clone() }
     }
 
-    /// The same for an endpoint, as the `traceparent` of W3C's Trace Context.
+    /// The same position for an endpoint, as the `traceparent` of W3C's Trace Context.
     pub fn traceparent(&self) -> String {
         let id = self.trace.root.trim_start_matches("1-").replace('-', "");
         format!("00-{id}-{}-{:02x}", self.id, u8::from(self.trace.sampled))
     }
 
-    /// The trace that it is a step of.
+    /// The trace that this step belongs to.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// The step as a segment document, with what it called as a subsegment.
+    /// The step as a segment document. `called` is the call that it made, as a subsegment.
     fn segment(&self, name: &str, now: Timestamp, annotations: &Value, called: Option<(Timestamp, Value)>) -> Value {
         let mut segment = json!({
             "name": name,
@@ -113,12 +114,12 @@ impl Step {
     }
 }
 
-/// Whether and where steps are written.
+/// Whether steps are traced, and where they are sent.
 #[derive(Debug)]
 pub enum Tracer {
-    /// No trace is begun, gone on with, or written.
+    /// Traces are neither begun, continued nor written.
     Off,
-    /// Traces are gone on with, and written to the daemon that Lambda runs, if there is one.
+    /// Traces are begun and continued, and written to the daemon that Lambda runs, if there is one.
     On(Option<Daemon>),
 }
 
@@ -126,16 +127,16 @@ pub enum Tracer {
 #[derive(Debug)]
 pub struct Daemon {
     socket: UdpSocket,
-    /// A daemon that cannot be reached is logged once, not for each segment.
+    /// So that an unreachable daemon is logged once, not for every segment.
     failure: Once,
 }
 
 impl Daemon {
-    /// The daemon at an address such as `169.254.79.129:2000`. Nothing is sent yet.
+    /// Opens a socket to a daemon at an address such as `169.254.79.129:2000`. Sends nothing yet.
     pub fn at(address: &str) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "it is no address");
         for address in address.to_socket_addrs()? {
-            // Any address of this machine: one that is bound to loopback reaches nothing beyond it.
+            // Bound to any address of this machine: a socket that is bound to loopback reaches nothing else.
             let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
             let socket = UdpSocket::bind::<(std::net::IpAddr, u16)>((any, 0))?;
             socket.set_nonblocking(true)?;
@@ -160,7 +161,7 @@ fn log(cause: &io::Error) {
 }
 
 impl Tracer {
-    /// As `TRACING` (`on` or `off`) and Lambda's `AWS_XRAY_DAEMON_ADDRESS` say.
+    /// Reads `TRACING` (`on` or `off`) and Lambda's `AWS_XRAY_DAEMON_ADDRESS`.
     pub fn from_env() -> Result<Self, ConfigError> {
         if !config::switch("TRACING")? {
             return Ok(Self::Off);
@@ -170,8 +171,9 @@ impl Tracer {
         Ok(Self::On(daemon.and_then(Result::ok)))
     }
 
-    /// Begins the step that handles a message: in the message's own trace, or in a new one where `invocation`, the trace
-    /// header of the whole invocation, is there to say whether that is to be kept.
+    /// Begins the step that handles a message: in the message's own trace if it has one, otherwise in a new trace,
+    /// sampled as the header `invocation` of the whole invocation says. Returns `None` if there is neither, or
+    /// tracing is off.
     pub fn begin(&self, message: Option<&str>, invocation: Option<&str>, now: Timestamp) -> Option<Step> {
         if matches!(self, Self::Off) {
             return None;
@@ -181,9 +183,9 @@ impl Tracer {
         Some(Step::begin(trace, now))
     }
 
-    /// Writes a step that has ended. A segment that does not arrive is missing from the trace, and from nothing else; the
-    /// first failure is logged. `annotations` are what traces can be searched by; `called` is when a call to somebody else
-    /// began, and the fields of its subsegment.
+    /// Sends the segment of a step that ended. A segment that does not arrive is only missing from the trace; the
+    /// first failure is logged. Traces can be searched by `annotations`. `called` is the start of a call that the
+    /// step made, and the fields of its subsegment.
     pub fn end(
         &self,
         step: &Step,

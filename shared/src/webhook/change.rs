@@ -6,15 +6,15 @@ use super::{
 };
 use crate::egress::{Policy, TargetUrl};
 
-/// A valid request to change a webhook: at least one of its parts is there.
+/// A valid request to change a webhook: at least one field is set.
 #[derive(Debug)]
 pub struct WebhookChange {
-    /// Where deliveries are to go from now on, those that wait for a retry included. A new endpoint has failed at nothing,
-    /// so the webhook's health begins anew.
+    /// The new URL, also for deliveries that wait for a retry. The webhook's health starts again, because a new
+    /// endpoint has not failed yet.
     pub url: Option<TargetUrl>,
-    /// What it subscribes to from now on.
+    /// The new list of event types.
     pub events: Option<Vec<EventType>>,
-    /// Whether it gets deliveries from now on. One that is made active begins its health anew, too.
+    /// Whether the customer wants deliveries. Enabling a webhook also starts its health again.
     pub status: Option<Status>,
 }
 

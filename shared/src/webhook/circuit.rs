@@ -1,4 +1,4 @@
-//! When an endpoint counts as down, and what follows from it: the settings.
+//! The circuit, and the operator's settings: when an endpoint counts as down, and what happens then.
 
 use std::{str::FromStr, time::Duration};
 
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Circuit {
-    /// They are.
+    /// Deliveries are attempted.
     #[default]
     Closed,
-    /// They are held: the endpoint is down. Now and then some are sent as probes.
+    /// The endpoint is down: deliveries are held, except those that are sent as probes.
     Open,
-    /// They are, and what was held is sent at a pace.
+    /// New deliveries are attempted, and held deliveries are released at a pace.
     Recovering,
 }
 
 impl Circuit {
-    /// The name on the wire.
+    /// The circuit's name in replies.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -28,22 +28,22 @@ impl Circuit {
     }
 }
 
-/// The operator's settings for circuits. The default is the template's.
+/// The operator's settings for circuits. The default has the template's values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// A circuit opens after this many failures without a success between them,
+    /// A circuit opens after this many failures without a success between them, if they also meet `events`.
     pub failures: usize,
-    /// if they are failures of at least this many deliveries.
+    /// The failures must be of at least this many deliveries.
     pub events: usize,
-    /// A webhook is disabled when a probe fails after its circuit has been open for this long.
+    /// A webhook is disabled if a probe fails after its circuit has been open for this long.
     pub patience: Duration,
     /// How long release waits before each probe.
     pub probe_waits: ProbeWaits,
     /// How many held deliveries are sent in the first minute of a drain.
     pub drain_start: u32,
-    /// How many a minute at most, unless the webhook had more traffic before it failed.
+    /// The most that a drain sends in a minute, unless the webhook had more traffic before it failed.
     pub drain_per_minute: u32,
-    /// How long one dispatcher may work on a batch, and so may act on a circuit that it has read.
+    /// How long a dispatcher may work on a batch, and so how long it may act on a circuit that has since changed.
     pub dispatcher_timeout: Duration,
 }
 
@@ -61,25 +61,25 @@ impl Default for Settings {
     }
 }
 
-/// The waits before probes. The last repeats.
+/// The waits before probes, in order. The last one repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeWaits(Vec<Duration>);
 
 impl ProbeWaits {
-    /// The wait before a probe, given how many were made since the circuit was last closed.
+    /// The wait before the next probe, given how many probes were made since the circuit was last closed.
     pub fn wait(&self, made: u32) -> Duration {
         let made = usize::try_from(made).unwrap_or(usize::MAX);
         self.0[made.min(self.0.len() - 1)]
     }
 }
 
-/// Why a text is no [`ProbeWaits`].
+/// Why a text is not a [`ProbeWaits`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected 1 to {MOST_WAITS} waits in seconds, 1 to {LONGEST_WAIT} each, separated by commas: 60,300,3600")]
 pub struct InvalidProbeWaits;
 
 const MOST_WAITS: usize = 20;
-/// In seconds: a day.
+/// In seconds: one day.
 const LONGEST_WAIT: u64 = 86_400;
 
 impl FromStr for ProbeWaits {

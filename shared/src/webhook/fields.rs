@@ -12,18 +12,18 @@ use crate::{
     egress::{Policy, TargetUrl},
 };
 
-/// What is wrong with a request: a sentence for the customer that names the field and the fix.
+/// Why a request is invalid: a sentence for the customer that names the field and the fix.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct Invalid(pub String);
 
-/// The fields of a body that is an object: each is there once, and they have known names. Their types are looked at when they
-/// are taken, where the message can name the field too.
+/// The fields of a body that is an object. Every name is known and occurs once. Types are checked when a field is
+/// taken, so that the message can name the field.
 #[derive(Debug)]
 pub(super) struct Fields(Vec<(String, Value)>);
 
 impl Fields {
-    /// Parses a body that may have the fields `names`; `expected` describes it.
+    /// Parses a body that may have the fields `names`. `expected` describes the body in error messages.
     pub(super) fn parse(body: &[u8], names: &[&str], expected: &str) -> Result<Self, Invalid> {
         let text = str::from_utf8(body).map_err(|_| Invalid("the body is not UTF-8".into()))?;
         if text.trim_ascii().is_empty() {
@@ -37,7 +37,7 @@ impl Fields {
             let problem = "the body is a string that holds JSON: it was encoded twice; send the object itself";
             return Err(Invalid(problem.into()));
         }
-        // Read again: the other parser has dropped fields that are there twice.
+        // Parsed again, because the other parser keeps only one of two fields with the same name.
         let Ok(Self(fields)) = serde_json::from_str(text) else {
             return Err(Invalid(format!("the body must be {expected}, not {}", value.kind())));
         };
@@ -53,18 +53,18 @@ impl Fields {
         Ok(Self(fields))
     }
 
-    /// As [`Fields::parse`], for a body that may be left out.
+    /// The same as [`Fields::parse`], for a body that may be empty.
     pub(super) fn parse_optional(body: &[u8], names: &[&str], expected: &str) -> Result<Self, Invalid> {
         Self::parse(if body.trim_ascii().is_empty() { b"{}" } else { body }, names, expected)
     }
 
-    /// Takes a field out. One that is `null` counts as missing.
+    /// Removes and returns a field. A `null` counts as missing.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         let at = self.0.iter().position(|(field, _)| field == name)?;
         Some(self.0.swap_remove(at).1).filter(|value| !value.is_null())
     }
 
-    /// Takes out a field that must be there.
+    /// Removes and returns a required field. Fails if it is missing or `null`.
     pub(super) fn take_required(&mut self, name: &str) -> Result<Value, Invalid> {
         self.take(name).ok_or_else(|| Invalid(format!("{name} is required")))
     }
@@ -139,7 +139,7 @@ pub(super) fn events(value: &Value) -> Result<Vec<EventType>, Invalid> {
     Ok(events)
 }
 
-/// A value as it is quoted in a message, which must not grow with what a stranger sends.
+/// A value as a message quotes it, cut after 40 characters: a client must not decide how long the message is.
 pub(super) fn shortened(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= 40 { text } else { format!("{}…", text.chars().take(40).collect::<String>()) }

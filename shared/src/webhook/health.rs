@@ -1,19 +1,20 @@
 //! A webhook's health: what its recorded attempts say about its endpoint. A pure fold.
 //!
-//! watch-webhooks reads records from the stream of the deliveries table, several shards at the same time, and Lambda gives
-//! it a batch again if anything in it failed. So the fold must not depend on the order of records, nor on how often one
-//! comes, nor on how they are cut into batches:
+//! watch-webhooks reads records from the stream of the deliveries table, several shards at the same time, and Lambda
+//! repeats a batch if anything in it failed. So the result must not depend on the order of the records, on how often
+//! a record comes, or on how the records are cut into batches:
 //!
-//! - A *success* moves [`Health::succeeded_at`] forward, to the time at which its answer came. It undoes whatever attempts
-//!   that began before then have brought about, and later it makes their records count for nothing.
-//! - A *failure* that began later is added to a set, under its name (delivery, round, number). The set keeps what decides:
-//!   the newest failures, the newest failure of each of the newest deliveries, and the newest `Retry-After`. To leave out
-//!   the rest before or after a success, or before or after more failures, leaves the same set.
-//! - Whether the circuit is open follows from the set alone. Whether it is closed or recovering when it is not open is
-//!   history: recovering means that deliveries may be held, and only release, having searched, ends that.
+//! - A *success* moves [`Health::succeeded_at`] forward, to the time at which its answer came. It undoes the effect
+//!   of all attempts that began before that time. Their records, if they come later, are not counted.
+//! - A *failure* that began later is added to a set, identified by (delivery, round, number). The set keeps only
+//!   failures that can decide something: the newest failures, the newest failure of each of the newest deliveries,
+//!   and the newest `Retry-After`. The rest may be dropped at any time, before or after a success or more failures:
+//!   the set ends up the same.
+//! - Whether the circuit is open follows from the set alone. If it is not open, its history decides between closed
+//!   and recovering: recovering means that deliveries may be held, and only release ends it, after a search.
 //!
-//! Attempts carry the epoch of the webhook that the dispatcher read. A change of the URL or the status raises it, and health
-//! of an older epoch reads as no failures, recovering.
+//! An attempt carries the epoch of the webhook that the dispatcher read. A change of the URL or the status raises the
+//! epoch. Health of an older epoch reads as no failures, recovering.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -23,80 +24,80 @@ use serde::{Deserialize, Serialize};
 use super::{Circuit, Notification, Notifying, Recorded, RecordedAttempt, Settings, Status, Webhook};
 use crate::delivery::DeliveryId;
 
-/// What the recorded attempts say about a webhook's endpoint. watch-webhooks alone writes it.
+/// What the recorded attempts say about a webhook's endpoint. Only watch-webhooks writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Health {
-    /// How often it was written: 0 means never. It is written on condition of the version that was read.
+    /// How often it was written; 0 means never. Each write is conditional on the version that was read.
     pub version: u64,
-    /// The webhook's epoch that it is about.
+    /// The webhook's epoch for which it was computed.
     pub epoch: u64,
     /// Whether deliveries are attempted.
     pub circuit: Circuit,
-    /// Raised whenever the circuit changes, or the service disables the webhook, or undoes that.
+    /// Raised whenever the circuit changes, and whenever the service disables or re-enables the webhook.
     pub generation: u64,
-    /// When the circuit was opened, while it is open: when the newest failure began that it was opened for.
+    /// While the circuit is open: when the newest of the failures began that opened it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
     /// When the last known success ended. Successes of a webhook that [`Webhook::is_spotless`] are not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub succeeded_at: Option<Timestamp>,
-    /// Failures that began until then do not open the circuit: release found nothing held to probe with.
+    /// Failures that began at or before this time do not open the circuit: release found nothing held to probe with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forgiven_at: Option<Timestamp>,
-    /// The failures that decide, oldest first, each since `succeeded_at` and `forgiven_at`.
+    /// The failures that decide, oldest first: only those after `succeeded_at` and `forgiven_at`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
-    /// When the first attempt began of those that have failed since the last success.
+    /// When the first failed attempt since the last success began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
-    /// How many attempts have failed since the last success. Exact as long as the set has room for all of them; after that
-    /// there can be more, since a failure that is older than the set is not counted: it could be one that was.
+    /// How many attempts have failed since the last success. Exact while the set has room for all of them. Beyond
+    /// that it can be too low: a failure older than the set is not counted, because it may have been counted before.
     #[serde(default)]
     pub consecutive_failures: u64,
-    /// When the last failed attempt began, whatever came after it.
+    /// When the last failed attempt began, even if an attempt succeeded after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failed_at: Option<Timestamp>,
-    /// Why the service disabled the webhook, if it did.
+    /// Set if the service disabled the webhook: since when, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Disabled>,
-    /// What the operator was notified of last: failing or disabled; nothing after that it recovered.
+    /// The last notification sent, `failing` or `disabled`; `None` again once `recovered` was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified: Option<Notification>,
-    /// The notification that is being sent at present.
+    /// The notification that is being sent now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notifying: Option<Notifying>,
 }
 
-/// A failed attempt, as health keeps it. Ordered by time.
+/// A failed attempt in the set of failures. Ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Failure {
-    /// When it began.
+    /// When the attempt began.
     pub began_at: Timestamp,
-    /// Which delivery it was an attempt of.
+    /// The delivery.
     pub delivery_id: DeliveryId,
-    /// Which round of it.
+    /// The delivery's round.
     pub round: u32,
-    /// Which attempt of the round.
+    /// The attempt's number in the round.
     pub number: u64,
-    /// Until when the receiver asked us to stay away, at most an hour after it answered.
+    /// Until when the receiver's `Retry-After` asked us to wait, at most an hour after its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_until: Option<Timestamp>,
 }
 
-/// That the service has disabled a webhook.
+/// Records that the service disabled a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disabled {
-    /// When the attempt began that it was disabled for.
+    /// When the attempt began that disabled the webhook.
     pub began_at: Timestamp,
-    /// Why, for the customer.
+    /// The reason, as the customer reads it.
     pub reason: String,
 }
 
-/// The longest time for which `Retry-After` alone keeps a circuit from being probed.
+/// The longest time for which `Retry-After` alone may delay the probes.
 const LONGEST_ASKED: Duration = Duration::from_hours(1);
 
 impl Health {
-    /// Whether there is nothing that a success could mend.
+    /// Whether a success would change nothing: no failures, nothing disabled, no notification to follow.
     fn is_spotless(&self) -> bool {
         self.circuit == Circuit::Closed
             && self.failures.is_empty()
@@ -106,18 +107,18 @@ impl Health {
             && self.notifying.is_none()
     }
 
-    /// Whether so many attempts have failed in a row that the endpoint counts as down.
+    /// Whether enough attempts, of enough deliveries, have failed in a row for the endpoint to count as down.
     pub(super) fn is_down(&self, settings: &Settings) -> bool {
         let deliveries: HashSet<_> = self.failures.iter().map(|failure| &failure.delivery_id).collect();
         self.failures.len() >= settings.failures && deliveries.len() >= settings.events
     }
 
-    /// Until when the receiver asked us last to stay away.
+    /// Until when the receiver last asked us to wait.
     pub(super) fn asked_until(&self) -> Option<Timestamp> {
         self.failures.iter().rev().find_map(|failure| failure.asked_until)
     }
 
-    /// Health after a batch of records.
+    /// Returns the health after a batch of records.
     fn after(&self, recorded: &Recorded, status: Status, settings: &Settings) -> Self {
         let mut attempts: Vec<_> = recorded.attempts.iter().filter(|attempt| attempt.epoch == self.epoch).collect();
         attempts.sort_by_key(|attempt| attempt.attempt.started_at);
@@ -132,7 +133,8 @@ impl Health {
         }
         after.open_or_end_that(settings);
         after.disable(&failures, settings);
-        // What a disabled webhook was sent is held. So is what a dispatcher held just now, having read an older circuit.
+        // A disabled webhook's deliveries are held. A dispatcher that read an older circuit may also have held some
+        // just now.
         let may_be_held = recorded.held || self.disabled.is_some();
         if status == Status::Active && after.disabled.is_none() && after.circuit == Circuit::Closed && may_be_held {
             after.circuit = Circuit::Recovering;
@@ -143,7 +145,7 @@ impl Health {
         after
     }
 
-    /// Undoes what attempts that began until then have brought about.
+    /// Undoes the effect of attempts that began at or before `ended_at`.
     fn succeed(&mut self, ended_at: Option<Timestamp>) {
         if ended_at <= self.succeeded_at {
             return;
@@ -180,7 +182,7 @@ impl Health {
         self.prune(settings);
     }
 
-    /// Keeps the failures that can decide anything, now or after a success that is reported late.
+    /// Keeps only failures that can still decide something, now or after a success that is reported late.
     fn prune(&mut self, settings: &Settings) {
         let (mut newest, mut deliveries, mut asked) = (0, HashSet::new(), 0);
         let mut keep = Vec::new();
@@ -209,7 +211,7 @@ impl Health {
         }
     }
 
-    /// Disables the webhook if one of the failures says that the endpoint is gone, or is a probe's after too long a time.
+    /// Disables the webhook if a failure was a 410, or was a probe after the circuit had been open for `patience`.
     fn disable(&mut self, failures: &[&RecordedAttempt], settings: &Settings) {
         for failure in failures {
             let began_at = failure.attempt.started_at;
@@ -232,8 +234,8 @@ impl Health {
 }
 
 impl Webhook {
-    /// Its health at present: as it is stored, unless a change of the URL or status has made that void, or release has found
-    /// nothing held.
+    /// The current health: as stored, unless a change of the URL or status made that void, or release found nothing
+    /// held.
     pub fn health(&self) -> Health {
         let mut stored = self.stored_health.clone();
         if stored.epoch != self.epoch {
@@ -253,7 +255,7 @@ impl Webhook {
         }
     }
 
-    /// Its health after a batch of records, or `None` if that is what it is now.
+    /// Returns the health after a batch of records, or `None` if the batch changes nothing.
     pub fn health_after(&self, recorded: &Recorded, settings: &Settings) -> Option<Health> {
         let before = self.health();
         let after = before.after(recorded, self.status, settings);
@@ -265,7 +267,7 @@ impl Webhook {
         self.health().circuit
     }
 
-    /// Whether a success would change nothing about its health. Then successes need not be reported to watch-webhooks.
+    /// Whether a success would leave its health unchanged, so that successes need not be reported to watch-webhooks.
     pub fn is_spotless(&self) -> bool {
         self.health().is_spotless()
     }

@@ -9,11 +9,11 @@ use crate::egress::{Policy, TargetUrl};
 /// A valid request to register a webhook.
 #[derive(Debug)]
 pub struct NewWebhook {
-    /// Where deliveries are to go.
+    /// The URL of the endpoint.
     pub url: TargetUrl,
-    /// What it subscribes to: at least one, no repeats.
+    /// The event types that it subscribes to: at least one, no repeats.
     pub events: Vec<EventType>,
-    /// The customer's own secret; where it is missing the service makes one.
+    /// The customer's own secret. If it is missing, the service generates one.
     pub secret: Option<Secret>,
 }
 

@@ -1,10 +1,10 @@
-//! What the operator is notified of, so that they can write to a webhook's owner: that it is failing, that the service has
-//! disabled it, that it works again, that a delivery has used up its schedule.
+//! Notifications for the operator, who can then write to a webhook's owner: the webhook is failing, the service
+//! disabled it, it has recovered, or a delivery has used up its schedule.
 //!
-//! What a webhook's operator was notified of is part of its health ([`Health::notified`]), and what is due follows from it
-//! ([`Webhook::notification`]). watch-webhooks stores that it is sending a notification, sends it, and stores that it was
-//! sent. So of several that see the same change one sends; and if that one dies, or the bus does not answer, a later
-//! record of the same webhook finds the notification unsent.
+//! A webhook's health stores which notification was sent last ([`Health::notified`]); [`Webhook::notification`]
+//! derives from it which one is due. watch-webhooks stores that it is sending a notification, sends it, and then
+//! stores that it was sent. So if several see the same change, only one sends. If that one dies, or EventBridge does
+//! not answer, the notification is still unsent, and a later record of the same webhook sends it.
 
 use std::time::Duration;
 
@@ -18,31 +18,31 @@ use crate::delivery::DeliveryId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Notification {
-    /// Every attempt has failed for long.
+    /// Every attempt has failed for a long time (the `patience` of [`Webhook::notification`]).
     Failing,
-    /// The service has disabled it.
+    /// The service disabled the webhook.
     Disabled,
-    /// It has taken a delivery after one of the others.
+    /// A delivery succeeded after one of the other notifications was sent.
     Recovered,
 }
 
 /// A notification that is being sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notifying {
-    /// Which one.
+    /// Which notification.
     pub notification: Notification,
-    /// When that began.
+    /// When the sending began.
     pub since: Timestamp,
 }
 
-/// The name of the event of a delivery whose schedule is used up, as `detail-type`.
+/// The `detail-type` of the event that says that a delivery has used up its schedule.
 pub const EXHAUSTED: &str = "webhook.exhausted";
 
-/// Who sends a notification has this long before somebody else may: longer than one run of watch-webhooks may take.
+/// How long one sender of a notification has before another may send it: longer than one run of watch-webhooks.
 const SENDING: Duration = Duration::from_mins(1);
 
 impl Notification {
-    /// The event's name, as `detail-type`.
+    /// The event's `detail-type`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Failing => "webhook.failing",
@@ -53,13 +53,13 @@ impl Notification {
 }
 
 impl Health {
-    /// Health while a notification is being sent.
+    /// Returns the health that says that this notification is being sent.
     #[must_use]
     pub fn notifying(self, notification: Notification, since: Timestamp) -> Self {
         Self { version: self.version + 1, notifying: Some(Notifying { notification, since }), ..self }
     }
 
-    /// Health after a notification was sent.
+    /// Returns the health that says that this notification was sent.
     #[must_use]
     pub fn notified(self, notification: Notification) -> Self {
         let notified = Some(notification).filter(|notification| *notification != Notification::Recovered);
@@ -68,13 +68,14 @@ impl Health {
 }
 
 impl Webhook {
-    /// The notification that is due and that nobody is sending. `patience` is how long every attempt must have failed.
+    /// Returns the notification that is due, unless it is being sent already. `patience` is how long every attempt
+    /// must have failed.
     pub fn notification(&self, patience: Duration, now: Timestamp) -> Option<Notification> {
         let Health { disabled, failing_since, last_failed_at, succeeded_at, notified, notifying, .. } = self.health();
         let is_being_sent = notifying.is_some_and(|Notifying { since, .. }| {
             Duration::try_from(now.duration_since(since)).is_ok_and(|sending| sending < SENDING)
         });
-        // What its owner has disabled is no news.
+        // The operator is not notified of a webhook that its owner disabled.
         if is_being_sent || self.status == Status::Disabled {
             return None;
         }
@@ -93,7 +94,7 @@ impl Webhook {
         (notified != Some(due)).then_some(due)
     }
 
-    /// What a notification says about the webhook. No secret is in it.
+    /// The content of a notification. It holds no secret.
     pub fn notice<'a>(&'a self, stack: &'a str, last: Option<&RecordedAttempt>, held: Option<usize>) -> Notice<'a> {
         let Health { failing_since, consecutive_failures, disabled, .. } = self.health();
         Notice {
@@ -112,7 +113,7 @@ impl Webhook {
     }
 }
 
-/// An event's `detail`.
+/// The `detail` of a notification's event.
 #[derive(Debug, Serialize)]
 pub struct Notice<'a> {
     stack: &'a str,
@@ -124,10 +125,10 @@ pub struct Notice<'a> {
     failing_since: Option<Timestamp>,
     consecutive_failures: u64,
     disabled_reason: Option<String>,
-    /// How many deliveries are held and will be sent now, counted to 1,000; only when it has recovered.
+    /// How many deliveries are held and will be sent now, at most 1,000. Only in `recovered`.
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<usize>,
-    /// The attempt that made it news, or null if another watch-webhooks had died before it could send it.
+    /// The attempt that caused the notification. Null if an earlier watch-webhooks died before it could send it.
     last_attempt: Option<LastAttempt>,
 }
 
@@ -137,7 +138,7 @@ struct LastAttempt {
     started_at: Timestamp,
     outcome: &'static str,
     http_status: Option<u16>,
-    /// What happened, in a sentence.
+    /// The outcome as a sentence.
     message: String,
 }
 

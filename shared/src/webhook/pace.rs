@@ -1,13 +1,15 @@
-//! What release does with a webhook whose circuit is not closed: probes while it is open, and a drain while it is
-//! recovering. Pure decisions: release reads the webhook and what is held, asks here, writes the [`Pace`] that it gets, and
-//! sends what it is told, if the write was not refused.
+//! What release does with a webhook whose circuit is not closed: it sends probes while the circuit is open, and
+//! drains held deliveries while it is recovering. The decisions are pure: release reads the webhook and the held
+//! deliveries, asks this module, writes the [`Pace`] that it returns, and sends the messages only if that conditional
+//! write succeeded.
 //!
-//! The pace is written before messages are sent: of two runs at the same time one sends. What a run did not send because it
-//! died is still held, and found again: a drain searches from the beginning until there is nothing left.
+//! The pace is written before the messages are sent, so of two runs at the same time only one sends. A delivery that
+//! a run did not send because it died is still held and is found again: a drain searches from the beginning until
+//! nothing is left.
 //!
-//! release's search reads an index that lags behind, and a dispatcher that has read the circuit as open may hold a delivery
-//! until its time is over. So a drain ends after two searches from the beginning that found nothing, further apart than the
-//! dispatcher's time and a minute.
+//! The index that release searches lags behind, and a dispatcher that read the circuit as open may hold a delivery
+//! until its time is over. So a drain ends only after two searches from the beginning found nothing, further apart
+//! than the dispatcher's timeout plus a minute.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -17,15 +19,15 @@ use serde::{Deserialize, Serialize};
 use super::{Circuit, Health, Settings, Webhook};
 use crate::delivery::DeliveryId;
 
-/// How far release has come with a webhook. release alone writes it, on condition of its version, and of the webhook's epoch
-/// and the health's generation that it is about.
+/// How far release has come with a webhook. Only release writes it, on condition of its version, of the webhook's
+/// epoch and of the health's generation.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pace {
-    /// How often it was written: 0 means never.
+    /// How often it was written; 0 means never.
     pub version: u64,
-    /// The webhook's epoch that it is about. The pace of another epoch is void.
+    /// The webhook's epoch for which it was written. The pace of another epoch is void.
     pub epoch: u64,
-    /// How many scheduled probes were made since the circuit was last closed.
+    /// How many scheduled probes were sent since the circuit was last closed.
     #[serde(default)]
     pub probes: u32,
     /// When the last probe was sent.
@@ -34,93 +36,94 @@ pub struct Pace {
     /// The drain, once it has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Drain>,
-    /// That nothing was found held.
+    /// Set when release found nothing held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
 }
 
-/// What the circuit of a generation of health reads as, because release has found nothing held.
+/// Overrides the circuit of one generation of health, because release found nothing held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// The generation.
+    /// The generation of health that it applies to.
     pub generation: u64,
-    /// Recovering if there was nothing to probe with, closed if a drain is over.
+    /// Recovering if there was nothing to probe with; closed if a drain is over.
     pub circuit: Circuit,
-    /// When it was found.
+    /// When release found nothing.
     pub at: Timestamp,
 }
 
-/// A drain: held deliveries are sent, the oldest and the newest in turn, at a pace that grows.
+/// A drain: release sends held deliveries, the oldest and the newest in turn, at a growing pace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
-    /// The generation of health that it is part of.
+    /// The generation of health during which it began. In another generation the drain is void.
     pub generation: u64,
-    /// How many were sent in its last minute, or would have been if there were so many.
+    /// How many deliveries its last minute had room for, in deliveries a minute.
     pub per_minute: u32,
-    /// How many a minute it may send at most.
+    /// The most deliveries that it may send in a minute.
     pub most: u32,
-    /// Of the oldest, it has sent those up to here.
+    /// Starting from the oldest, it has sent all deliveries up to this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<DeliveryId>,
-    /// Of the newest, it has sent those down to here.
+    /// Starting from the newest, it has sent all deliveries down to this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<DeliveryId>,
-    /// When a search from the beginning found nothing, if none has found anything since.
+    /// When a search from the beginning first found nothing, if no later search found anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_at: Option<Timestamp>,
-    /// When it goes on.
+    /// When the drain continues.
     pub next_at: Timestamp,
 }
 
-/// What release has to do with a webhook now.
+/// What release must do with a webhook now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing now. If it was found by its bell, write [`Webhook::same_pace`].
+    /// Nothing to do yet. If the webhook's time in the index made release look at it, write [`Webhook::same_pace`].
     Wait,
-    /// Look for what is held: the oldest, the newest, and one between ([`between`]). If nothing is, write
-    /// [`Webhook::settled`]; otherwise write [`Webhook::probing`] and send probes with what [`Webhook::probe_with`] picks.
+    /// Look for held deliveries: the oldest, the newest, and one between ([`between`]). If there are none, write
+    /// [`Webhook::settled`]. Otherwise write [`Webhook::probing`], and send those that [`Webhook::probe_with`] picks
+    /// as probes.
     Probe,
-    /// Search as described, write the pace of [`Webhook::drained`], and send what it says.
+    /// Search as described, write the pace of [`Webhook::drained`], and send the deliveries that it lists.
     Drain(Search),
 }
 
 /// Which held deliveries a drain needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
-    /// Only those after this one, and
+    /// Only deliveries after this one,
     pub after: Option<DeliveryId>,
-    /// only those before this one:
+    /// and only deliveries before this one.
     pub before: Option<DeliveryId>,
-    /// at most so many of the oldest, ascending, and as many of the newest, descending.
+    /// At most this many of the oldest, ascending, and as many of the newest, descending.
     pub most: usize,
-    /// Whether the drain begins: then [`Webhook::drained`] needs the webhook's own rate.
+    /// Whether the drain begins now. Then [`Webhook::drained`] needs the webhook's own rate.
     pub begins: bool,
 }
 
 /// What a drain sends now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drained {
-    /// To be written first.
+    /// The pace to write before anything is sent.
     pub pace: Pace,
-    /// What to send, each after its delay.
+    /// The deliveries to send, each with its delay.
     pub send: Vec<(DeliveryId, Duration)>,
 }
 
-/// Over how long a minute's deliveries are spread.
+/// The time over which a minute's deliveries are spread.
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// release runs every minute, but not to the second.
+/// The least time between two runs that count as a minute apart. release runs every minute, but not to the second.
 const ALMOST_A_MINUTE: Duration = Duration::from_secs(50);
 
 impl Pace {
-    /// Begins the next version.
+    /// A copy with the next version.
     fn next(&self) -> Self {
         Self { version: self.version + 1, ..self.clone() }
     }
 }
 
 impl Webhook {
-    /// Its pace at present: that of another epoch is void.
+    /// Its current pace. The pace of another epoch is void.
     pub fn pace(&self) -> Pace {
         let Pace { version, epoch, .. } = self.stored_pace;
         if epoch == self.epoch {
@@ -130,7 +133,7 @@ impl Webhook {
         }
     }
 
-    /// When release has to look at it next, `now` if it is time for that; `None` if it need not.
+    /// When release must look at it next; a time up to `now` means that it is due. `None` if it need not.
     pub fn next_action(&self, settings: &Settings, now: Timestamp) -> Option<Timestamp> {
         let (health, pace) = (self.health(), self.pace());
         if !self.is_active() {
@@ -143,7 +146,7 @@ impl Webhook {
         }
     }
 
-    /// What release has to do with it now.
+    /// What release must do with it now.
     pub fn action(&self, settings: &Settings, now: Timestamp) -> Action {
         if self.next_action(settings, now).is_none_or(|next| next > now) {
             return Action::Wait;
@@ -167,7 +170,7 @@ impl Webhook {
         let by_hand = self.probe_asked_at.filter(|asked_at| *asked_at > probed_at.unwrap_or(opened_at));
         let due = probed_at.unwrap_or(opened_at) + settings.probe_waits.wait(pace.probes);
         let scheduled = match health.asked_until() {
-            // The receiver has said when it is back, and nothing else speaks against it.
+            // The receiver said when it is back, and too few attempts have failed to contradict it.
             Some(until) if probed_at.is_none() && !health.is_down(settings) => until,
             Some(until) => until.max(due),
             None => due,
@@ -175,22 +178,25 @@ impl Webhook {
         by_hand.map_or(scheduled, |asked_at| asked_at.min(scheduled))
     }
 
-    /// The pace if there was nothing to do after all: to be written so that the bell stops, or rings again in time.
+    /// The same pace with a new version. Written if there was nothing to do, so that the webhook's time in the index
+    /// is updated.
     pub fn same_pace(&self) -> Pace {
         self.pace().next()
     }
 
-    /// The pace when probes are sent now.
+    /// The pace to write when probes are sent now.
     pub fn probing(&self, settings: &Settings, now: Timestamp) -> Pace {
         let pace = self.pace().next();
-        // One that was asked for by hand, before it was due, does not make the next ones later.
+        // A probe by hand, before one was due, does not move the schedule on.
         let probes = pace.probes + u32::from(self.is_probe_due(settings, now));
         Pace { probes, probed_at: Some(now), ..pace }
     }
 
-    /// Which of the held deliveries that were found are sent as probes, oldest first. All of them at the first probe, and when the
-    /// customer asks for one: then one that the endpoint never takes does not decide. Later one, another each time: an endpoint
-    /// that hangs keeps a dispatcher waiting for each.
+    /// Picks which of the held deliveries found are sent as probes. `found` is oldest first.
+    ///
+    /// All of them at the first probe and at a probe by hand, so that one delivery that the endpoint never accepts
+    /// does not decide. At later probes one, a different one each time: an endpoint that hangs keeps a dispatcher
+    /// waiting for each.
     pub fn probe_with<T>(&self, mut found: Vec<T>, settings: &Settings, now: Timestamp) -> Vec<T> {
         let made = self.pace().probes as usize;
         if found.is_empty() || made == 0 || !self.is_probe_due(settings, now) {
@@ -199,20 +205,21 @@ impl Webhook {
         vec![found.swap_remove(made % found.len())]
     }
 
-    /// Whether it is time for a probe although nobody asks for one.
+    /// Whether a probe is due by the schedule, even if the customer asked for none.
     fn is_probe_due(&self, settings: &Settings, now: Timestamp) -> bool {
         let unasked = Self { probe_asked_at: None, ..self.clone() };
         unasked.next_probe(&self.health(), &self.pace(), settings) <= now
     }
 
-    /// The pace when a search for something to probe with has found nothing held: the circuit is recovering.
+    /// The pace when release looked for deliveries to probe with and found nothing held: the circuit becomes
+    /// recovering.
     pub fn settled(&self, now: Timestamp) -> Pace {
         let generation = self.health().generation;
         Pace { settled: Some(Settled { generation, circuit: Circuit::Recovering, at: now }), ..self.pace().next() }
     }
 
-    /// What a drain sends, given what its search has found: `oldest` ascending, `newest` descending. `own_per_minute` is how
-    /// many deliveries a minute the webhook had before it failed; it counts when the drain begins.
+    /// Decides what a drain sends, given what its search found: `oldest` ascending, `newest` descending.
+    /// `own_per_minute` is the webhook's rate of deliveries before it failed, used only when the drain begins.
     pub fn drained(
         &self,
         oldest: &[DeliveryId],
@@ -239,7 +246,7 @@ impl Webhook {
         let from_the_beginning = drain.after.is_none() && drain.before.is_none();
         let searched = Drain { after: None, before: None, empty_at: None, ..drain.clone() };
         let drain = if picked.is_empty() && !from_the_beginning {
-            // What this pass has sent last may still wait for its delay, and then be attempted.
+            // The last deliveries of this pass may still wait for their delay, and then be attempted.
             Drain { next_at: now + gap, ..searched }
         } else if picked.is_empty() {
             let empty_at = drain.empty_at.unwrap_or(now);
@@ -257,7 +264,7 @@ impl Webhook {
             let (after, before) = (reached(oldest, &picked), reached(newest, &picked));
             let (after, before) = (after.or(drain.after), before.or(drain.before));
             if after.as_ref().zip(before.as_ref()).is_some_and(|(after, before)| after >= before) {
-                // Both ends have met: this pass has sent all that its search found.
+                // Both ends have met: this pass has sent everything that its search found.
                 Drain { per_minute, next_at: now + MINUTE + gap, ..searched }
             } else {
                 Drain { per_minute, after, before, empty_at: None, next_at: now + ALMOST_A_MINUTE, ..drain }
@@ -274,7 +281,8 @@ impl Pace {
     }
 }
 
-/// How many are sent in the next minute: twice as many as in the last, unless the endpoint is failing now.
+/// How many deliveries may be sent in the next minute: twice as many as in the last, unless the endpoint is failing
+/// now.
 fn budget(drain: Option<&Drain>, health: &Health, settings: &Settings) -> u32 {
     match drain {
         None => settings.drain_start,
@@ -290,22 +298,26 @@ fn in_turn(oldest: &[DeliveryId], newest: &[DeliveryId], most: usize) -> Vec<Del
     pairs.flatten().filter(|id| seen.insert(*id)).take(most).cloned().collect()
 }
 
-/// When in its minute a delivery is sent: by the golden ratio, so that any number of them are spread evenly. SQS delays for whole
-/// seconds, and messages with the same delay that are sent together come back together. Ascending delays would make bursts
-/// that delay everybody's deliveries.
+/// The delay of a delivery within its minute. Steps of the golden ratio spread any number of deliveries evenly.
+///
+/// SQS delays by whole seconds, and messages that are sent together with the same delay arrive together. Ascending
+/// delays would make bursts that delay every customer's deliveries.
 fn spread(number: u32) -> Duration {
     const GOLDEN: f64 = 0.618_033_988_749_895;
     MINUTE.mul_f64((f64::from(number) * GOLDEN).fract())
 }
 
-/// How far down a list everything was picked. Further down there may be some that were picked from the other list's end.
+/// The last entry of the list up to which all were picked. Later entries may have been picked from the other list's
+/// end.
 fn reached(list: &[DeliveryId], picked: &[DeliveryId]) -> Option<DeliveryId> {
     let picked: HashSet<_> = picked.iter().collect();
     list.iter().take_while(|id| picked.contains(id)).last().cloned()
 }
 
-/// A time between two deliveries', as an id to search from, so that a probe need not be one of the oldest or the newest:
-/// `share` of the way, from 0 to 1. `None` if nothing can be between them.
+/// Returns an id between two deliveries to search from: `share` (0 to 1) of the way in time. `None` if no id can lie
+/// between them.
+///
+/// With it, a probe need not be one of the oldest or the newest deliveries.
 pub fn between(oldest: &DeliveryId, newest: &DeliveryId, share: f64) -> Option<DeliveryId> {
     let (from, to) = (oldest.ended_at().as_millisecond(), newest.ended_at().as_millisecond());
     let apart = Duration::from_millis(u64::try_from(to - from).ok()?);

@@ -1,4 +1,4 @@
-//! What the deliveries table recorded of a webhook, as its health is computed from it.
+//! What the deliveries table recorded of a webhook: the input from which its health is computed.
 
 use std::time::Duration;
 
@@ -6,34 +6,34 @@ use jiff::Timestamp;
 
 use crate::delivery::{Attempt, DeliveryId, Outcome};
 
-/// An attempt, and what its record says beside it.
+/// An attempt, with what its record says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedAttempt {
-    /// Which delivery it was an attempt of.
+    /// The delivery.
     pub delivery_id: DeliveryId,
-    /// Which round of it.
+    /// The delivery's round.
     pub round: u32,
-    /// Which attempt of the round: another number for each record.
+    /// The attempt's number in the round. Each record has a number of its own.
     pub number: u64,
-    /// The webhook's epoch when the dispatcher read it. Attempts of another epoch say nothing about this one.
+    /// The webhook's epoch when the dispatcher read it. Attempts of another epoch do not count for this one.
     pub epoch: u64,
-    /// Whether it was sent to find out whether the endpoint is back, while the circuit was open.
+    /// Whether it was a probe: sent while the circuit was open, to see whether the endpoint works again.
     pub probe: bool,
     /// The `Retry-After` of a 429 or 503, if it is a minute or longer.
     pub wait: Option<Duration>,
-    /// When the last success of the same webhook and epoch ended that the same dispatcher has seen, if it has seen one.
+    /// When the last success that this dispatcher saw for the same webhook and epoch ended, if it saw one.
     ///
-    /// Successes of a healthy webhook are not reported. Without this, ten failures of a thousand attempts in the same
-    /// second would look like an endpoint that is down.
+    /// Successes of a healthy webhook are not reported. Without this field, ten failures among a thousand attempts in
+    /// one second would look like an endpoint that is down.
     pub last_success: Option<Timestamp>,
     /// Whether it used up the delivery's schedule.
     pub exhausted: bool,
-    /// What happened.
+    /// The attempt itself.
     pub attempt: Attempt,
 }
 
 impl RecordedAttempt {
-    /// When it ended.
+    /// When the attempt ended.
     pub fn ended_at(&self) -> Timestamp {
         self.attempt.started_at + Duration::from_millis(self.attempt.duration_ms)
     }
@@ -43,10 +43,10 @@ impl RecordedAttempt {
     }
 }
 
-/// What one batch of the deliveries table's stream says about one webhook.
+/// The records of one webhook in one batch of the deliveries table's stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// The attempts, in any order. Some may have been in an earlier batch.
+    /// The attempts, in any order. Some may have been in an earlier batch already.
     pub attempts: Vec<RecordedAttempt>,
     /// Whether a delivery was recorded as held.
     pub held: bool,

@@ -8,7 +8,7 @@ use super::{
 /// A valid request for a test event.
 #[derive(Debug)]
 pub struct SampleRequest {
-    /// What it is to tell. It need not be what the webhook subscribed to.
+    /// The event type to send, which the webhook need not subscribe to. `None` means the webhook's first.
     pub event: Option<EventType>,
 }
 
@@ -20,7 +20,7 @@ impl SampleRequest {
         Ok(Self { event: fields.take("event").map(|event| fields::event("event", &event)).transpose()? })
     }
 
-    /// The event that a webhook is to be sent: by default the first that it subscribed to.
+    /// The event type to send: the requested one, otherwise the first that the webhook subscribes to.
     pub fn event_for(&self, webhook: &Webhook) -> EventType {
         self.event.or(webhook.events.first().copied()).unwrap_or(EventType::JobCompleted)
     }

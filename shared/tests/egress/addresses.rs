@@ -1,5 +1,5 @@
-//! The addresses, against a second list: written from IANA's registries as ranges of integers, not from the table in
-//! the code.
+//! The addresses, against a second list: ranges of integers written from IANA's registries, not from the table in the
+//! code.
 
 use std::{
     collections::BTreeSet,
@@ -43,7 +43,7 @@ const V4: &[(u32, u32)] = &[
     (0xa83f_8110, 0xa83f_8110),
 ];
 
-/// The same of the IPv6 registry, then what is outside `2000::/3` and the well-known parts of that.
+/// The same for the IPv6 registry, then everything outside `2000::/3` and its well-known parts.
 #[rustfmt::skip]
 const V6: &[(u128, u128)] = &[
     (1, 1),
@@ -103,7 +103,7 @@ fn the_table_has_the_rows_of_the_registries_and_no_others() {
     assert_eq!(FORBIDDEN_BLOCKS.len(), V4.len() + V6.len() + 1);
 }
 
-/// Between two edges nothing changes, so this is the whole IPv4 space.
+/// The answer can only change at an edge of a range, so this covers the whole IPv4 space.
 #[test]
 fn an_ipv4_address_is_refused_exactly_within_the_ranges() {
     for &(first, last) in V4 {
@@ -228,7 +228,7 @@ proptest! {
         prop_assert_eq!(refused(Ipv6Addr::from_bits(bits)), in_v6(bits));
     }
 
-    /// Seven of eight random addresses are outside `2000::/3`; these are not.
+    /// Seven of eight random addresses are outside `2000::/3`; these are inside.
     #[test]
     fn any_global_ipv6_address_is_judged_by_the_ranges(low in 0_u128..1 << 125) {
         let bits = 1 << 125 | low;
@@ -247,7 +247,7 @@ proptest! {
     }
 }
 
-/// Every standard way to write an IPv4 address into an IPv6 one; `filler` is what each form leaves free.
+/// Every standard way to write an IPv4 address into an IPv6 one. `filler` fills the bits that each form leaves free.
 fn forms_that_carry(v4: u32, filler: u128) -> Vec<Ipv6Addr> {
     let carried = u128::from(v4);
     let low = |bits: u32| filler & ((1 << bits) - 1);

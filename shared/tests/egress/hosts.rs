@@ -1,4 +1,4 @@
-//! Hosts beyond the shared cases: spellings, names, our own, and a laptop's.
+//! Hosts beyond the shared cases: spellings, names, the service's own hosts, and the local policy.
 
 use nano_webhooks::egress::{Policy, TargetUrl, UrlError};
 

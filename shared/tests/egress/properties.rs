@@ -1,9 +1,9 @@
-//! What holds for every text, valid or not.
+//! Properties that hold for every text, valid or not.
 
 use nano_webhooks::egress::{MAX_URL_BYTES, Policy, TargetUrl};
 use proptest::{prelude::*, strategy::ValueTree, string::string_regex, test_runner::TestRunner};
 
-/// Text that is nearly a URL: the characters that parsers trip over, at random.
+/// Text that is nearly a URL: random characters that confuse parsers.
 const NEARLY: &str =
     "(https|http|HTTPS|ftp)?:?/{0,3}[a-zA-Z0-9\\.\\-_:@/?#%\\[\\]\\\\ \t\ne１。ｌß\u{ad}\u{200b}ü]{0,40}";
 /// Text that is mostly a URL that we accept.
@@ -57,7 +57,7 @@ fn holds(text: &str) -> Result<(), TestCaseError> {
         let called_again = TargetUrl::parse(called, &policy).expect("what is called is acceptable");
         prop_assert_eq!(called_again.url(), target.url());
 
-        // What a reader takes for the host is the host that is called.
+        // The host that a reader sees is the host that is called.
         let after_scheme = text.split_once("://").expect("a scheme").1;
         let seen = after_scheme.split(['/', '?']).next().unwrap_or_default();
         prop_assert!(!seen.contains('@'));

@@ -1,6 +1,6 @@
-//! What is refused when a webhook is registered is refused again when it is sent, for the same reason: rules get stricter,
-//! and stored URLs do not. What the addresses behind a name decide stands in the test binary `egress` of `tests/`, which
-//! has a name server.
+//! A URL that registration refuses is also refused at every send, for the same reason, because the rules get stricter
+//! and a stored URL does not change. The test binary `egress` of `tests/`, which has a name server, covers the
+//! addresses of names.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -12,10 +12,10 @@ use nano_webhooks::{
 };
 use serde_json::json;
 
-/// Production's.
+/// A caller with production's policy.
 pub(crate) static STRICT: LazyLock<Caller> = LazyLock::new(|| Caller::new(Policy::strict()));
 
-/// A policy, and the sender that obeys it.
+/// A policy, and the sender that follows it.
 pub(crate) struct Caller {
     policy: Policy,
     sender: Sender,
@@ -26,7 +26,7 @@ impl Caller {
         Self { sender: Sender::new(policy.clone(), Duration::from_secs(10)), policy }
     }
 
-    /// Why a webhook cannot be on this URL, now or later.
+    /// Returns why a webhook cannot be on this URL, at registration or later.
     pub(crate) fn refusal(&self, url: &str) -> UrlError {
         let error = match TargetUrl::parse(url, &self.policy) {
             Ok(target) => panic!("{url} was accepted: {target:?}"),

@@ -1,4 +1,4 @@
-//! `data/egress-cases.json`, which every implementation of this contract runs.
+//! Runs `data/egress-cases.json`, which every implementation of this contract runs.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 const CASES: &str = include_str!("../data/egress-cases.json");
 const COUNT: usize = 117;
 
-/// Refused by what happens during the call, not by the URL or an address: a failed resolution, or a reply that is not a
-/// 2xx. Here they must pass.
+/// Cases that fail during the call, not because of the URL or an address: a failed resolution, or a reply that is not
+/// a 2xx. Here they must pass.
 const REFUSED_BY_THE_SENDER: &[&str] =
     &["dns-16", "dns-19", "dns-22", "redirect-01", "redirect-04", "redirect-07", "redirect-10", "redirect-13"];
 
@@ -40,14 +40,14 @@ fn disagreement(case: &Value) -> Option<String> {
     let parsed = TargetUrl::parse(url, &policy);
     let accepted = match case.get("dns") {
         None => parsed.is_ok(),
-        // A name is vetted by its answers, so its URL is fit to be registered.
+        // A name is vetted by its answers, so its URL must be accepted at registration.
         Some(_) if parsed.is_err() => return Some(format!("{id}: {url} not registered")),
         Some(records) => policy.vet_addresses(addresses(records)).is_ok(),
     };
     (accepted != accept).then(|| format!("{id}: accepted is {accepted}; {url} {parsed:?}"))
 }
 
-/// The A and AAAA answers; other records and rcodes carry no address.
+/// The A and AAAA answers; other records and rcodes have no address.
 fn addresses(records: &Value) -> Vec<IpAddr> {
     let address = |record: &Value| {
         let kind = record.get(0)?.as_str()?;

@@ -1,10 +1,10 @@
-//! URLs beyond the shared cases: what is accepted, what is refused and what the customer then reads.
+//! URLs beyond the shared cases: which are accepted, which are refused, and what the customer then reads.
 
 use nano_webhooks::egress::{Policy, TargetUrl};
 
 use super::sending::STRICT;
 
-/// As written, and as called.
+/// Each URL as written, and as called.
 const ACCEPTED: &[(&str, &str)] = &[
     ("https://example.com", "https://example.com/"),
     ("https://example.com?key=1", "https://example.com/?key=1"),
@@ -153,7 +153,7 @@ fn not_in_a_url(found: char, escape: &str) -> String {
     format!("url contains {found:?}, which may not stand in a URL; remove it, or write it as {escape}")
 }
 
-/// Section 3.3 and 3.4: every character of `pchar`, and in the query `/` and `?` beside it.
+/// Sections 3.3 and 3.4: every character of `pchar`, and in the query also `/` and `?`.
 #[test]
 fn what_rfc_3986_allows_in_a_path_or_a_query_is_asked_for_to_the_byte() {
     let every = "az-AZ.09_~!$&'()*+,;=:@%41%7e%C3%BC";
@@ -180,7 +180,7 @@ fn a_url_may_have_2048_bytes() {
     assert_refused(&url(1_048_576), "url is 1,048,576 bytes long; the limit is 2,048");
 }
 
-/// From the Fetch standard's list, and the defaults of what runs beside web servers.
+/// From the Fetch standard's list, and the default ports of services that run beside web servers.
 const NOT_WEB: &[u16] = &[
     1433, 1434, 1521, 1719, 1720, 1723, 1883, 2049, 2181, 2375, 2376, 2377, 2379, 2380, 3306, 3389, 3659, 4045, 4190,
     4222, 4369, 4646, 5060, 5061, 5432, 5671, 5672, 5900, 5984, 5985, 5986, 6000, 6379, 6380, 6443, 6566, 6665, 6666,

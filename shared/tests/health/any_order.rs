@@ -1,4 +1,4 @@
-//! Any order, any repetition, any cut into batches: the same health.
+//! Any order, any repetition and any cut into batches lead to the same health.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -8,7 +8,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 
 use crate::records::{after, attempt, webhook};
 
-/// An attempt, and where it stands in the order and in the batches.
+/// An attempt, with its place in the order and in the batches.
 #[derive(Debug, Clone)]
 struct Placed {
     attempt: RecordedAttempt,
@@ -17,7 +17,8 @@ struct Placed {
     repeated_at: Option<Index>,
 }
 
-/// Attempts at few deliveries in few seconds, so that what can clash does: equal times, long attempts, 410 and `Retry-After`.
+/// Attempts of few deliveries in few seconds, so that conflicts occur: equal times, long attempts, 410 and
+/// `Retry-After`.
 fn placed(kinds: impl Strategy<Value = u8>) -> impl Strategy<Value = Placed> {
     let attempt = (0_u64..8, 0_u64..40, 0_u64..3_000, kinds, any::<Option<bool>>()).prop_map(
         |(of, at, duration_ms, kind, evidence)| {
@@ -46,7 +47,7 @@ fn kinds() -> impl Strategy<Value = u8> {
     prop_oneof![20 => Just(0), 2 => Just(1), 1 => Just(2), 1 => Just(3)]
 }
 
-/// Each attempt under a name of its own: the same name twice would be the same record.
+/// Keeps one attempt of each name: two with the same name would be the same record.
 fn named(attempts: impl IntoIterator<Item = RecordedAttempt>) -> Vec<RecordedAttempt> {
     let mut seen = HashSet::new();
     attempts.into_iter().filter(|it| seen.insert((it.delivery_id.clone(), it.round, it.number))).collect()
@@ -74,14 +75,14 @@ fn batches(placed: &[Placed], attempts: &[RecordedAttempt]) -> Vec<Vec<RecordedA
     batches
 }
 
-/// What must be the same: all that decides.
+/// Everything that decides, which must be the same.
 fn decides(webhook: &Webhook) -> impl PartialEq + std::fmt::Debug {
     let health = webhook.health();
     let disabled = health.disabled.map(|disabled| disabled.began_at);
     (health.circuit == Circuit::Open, health.failures, health.succeeded_at, health.last_failed_at, disabled)
 }
 
-/// What really was, computed from all attempts at once: since when every attempt fails, and how many did.
+/// The expected result, computed from all attempts together: since when every attempt fails, and how many did.
 fn truth(attempts: &[RecordedAttempt]) -> (Option<Timestamp>, u64) {
     let is_success = |it: &&RecordedAttempt| it.attempt.outcome.is_success();
     let ends = attempts.iter().filter(is_success).map(RecordedAttempt::ended_at);

@@ -19,7 +19,7 @@ fn with(webhook: &Webhook, pace: Pace) -> Webhook {
     Webhook { stored_pace: pace, ..webhook.clone() }
 }
 
-/// The webhook after a probe in this second, which has not been answered.
+/// The webhook after a probe in this second that has no answer yet.
 fn probed(webhook: &Webhook, at: u64) -> Webhook {
     assert_eq!(webhook.action(&settings(), second(at)), Action::Probe);
     with(webhook, webhook.probing(&settings(), second(at)))
@@ -33,7 +33,7 @@ fn recovering() -> Webhook {
     after(&open(), vec![success(11, 11)])
 }
 
-/// A table of what is held, and what a run of release does with it.
+/// A table of held deliveries, and what a run of release does with it.
 struct Table(BTreeSet<DeliveryId>);
 
 impl Table {
@@ -51,7 +51,7 @@ impl Table {
         (oldest, self.0.iter().rev().filter(inside).take(search.most).cloned().collect())
     }
 
-    /// One run at this second. What is sent is held no more; the webhook has its new pace.
+    /// Makes one run at this second. Deliveries that are sent are no longer held, and the webhook has its new pace.
     fn run(&mut self, webhook: &mut Webhook, at: u64) -> Vec<(DeliveryId, Duration)> {
         let Action::Drain(search) = webhook.action(&settings(), second(at)) else { return Vec::new() };
         let (oldest, newest) = self.search(&search);
@@ -162,8 +162,8 @@ fn a_drain_takes_the_oldest_and_the_newest_in_turn() {
     assert_eq!(sent.iter().map(|(id, _)| id.clone()).take(6).collect::<Vec<_>>(), numbers);
 }
 
-/// SQS delays for whole seconds, from when a message is sent. A thousand that are sent in half a second, all with the same delay,
-/// come back within half a second, and everybody's deliveries queue behind them.
+/// SQS delays by whole seconds from when a message is sent. A thousand messages that are sent within half a second
+/// with the same delay arrive within half a second, and every customer's deliveries queue behind them.
 #[test]
 fn a_drains_deliveries_are_spread_over_the_minute_and_so_are_those_that_are_sent_one_after_another() {
     let (mut webhook, mut table) = (recovering(), Table::of(0..1_000));

@@ -1,4 +1,4 @@
-//! Records of attempts, as the tests write them: by second.
+//! Builds records of attempts for the tests, with times in seconds.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) fn webhook() -> Webhook {
     Webhook::new(account, WebhookId(1), url, events, Secret::generate())
 }
 
-/// An attempt at a delivery that began at this second and was answered with this status at the same instant.
+/// An attempt of a delivery that began in this second and was answered with this status immediately.
 pub(crate) fn attempt(of: u64, at: u64, http_status: u16) -> RecordedAttempt {
     let outcome = Outcome::Http { http_status, response: String::new(), redirect: None };
     RecordedAttempt {
@@ -50,7 +50,7 @@ pub(crate) fn success(of: u64, at: u64) -> RecordedAttempt {
     attempt(of, at, 200)
 }
 
-/// A failed attempt at another delivery in each of these seconds.
+/// A failed attempt of another delivery in each of these seconds.
 pub(crate) fn failures(seconds: impl IntoIterator<Item = u64>) -> Vec<RecordedAttempt> {
     seconds.into_iter().map(|at| failure(at, at)).collect()
 }

@@ -1,4 +1,4 @@
-//! What has to be so in every world.
+//! The claims that must hold in every world.
 
 use std::fmt;
 
@@ -12,49 +12,49 @@ use crate::{
 /// A claim about the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// In the end every delivery is finished, or held because its webhook is disabled or its circuit open, or has a dead
-    /// letter.
+    /// In the end every delivery is finished, or held because its webhook is disabled or its circuit open, or it has
+    /// a dead letter.
     NothingIsStranded,
-    /// In the end the last round that a customer asked for has begun.
+    /// In the end the last round that the customer asked for has begun.
     NoRetryIsSwallowed,
-    /// Each request is recorded, or about to be, or no record can be made of it: its dispatcher died, another one recorded the
-    /// same attempt, or the tables took no writes.
+    /// Each request is recorded, or about to be, or cannot be recorded: its dispatcher died, another one recorded the
+    /// same attempt, or the tables refused writes.
     EveryRequestIsAccountedFor,
-    /// As many requests as attempts are recorded, unless two dispatchers worked on the delivery at the same time, one died,
-    /// the tables took no writes, or a read was late.
+    /// As many attempts are recorded as requests were made, unless two dispatchers worked on the delivery at the same
+    /// time, one died, the tables refused writes, or a read was late.
     WithoutCauseNoRequestIsLost,
-    /// A round is delivered if and only if a request of it was accepted, unless its dispatcher died before it recorded that,
-    /// or the tables took no writes.
+    /// A round is delivered if and only if one of its requests was accepted, unless the dispatcher died before it
+    /// recorded that, or the tables refused writes.
     DeliveredMeansAccepted,
-    /// However long the tables take no writes, an endpoint gets a delivery twice at most, and once more for each fault
-    /// and redrive, which may have doubled a message.
+    /// However long the tables refuse writes, an endpoint gets a delivery at most twice, plus once for each fault and
+    /// redrive, which may have duplicated a message.
     AtMostTwoRequestsInAnOutage,
-    /// A round uses up no more tries than the schedule has.
+    /// A round uses at most as many tries as the schedule has.
     TheScheduleIsKept,
-    /// What uses up a try is a request that is no probe.
+    /// Only a request that is not a probe uses up a try.
     ProbesUseUpNoSchedule,
     /// A probe is made once, unless two dispatchers worked on the delivery at the same time, or one died.
     EachProbeIsMadeOnce,
-    /// A delivery that is retried has a time at which its next attempt is due, and no other one has.
+    /// A delivery has a time at which its next attempt is due if and only if it is retrying.
     OnlyWhatIsRetriedIsDue,
-    /// What is swept up an hour late had a message that was lost.
+    /// If the sweep sends a message an hour late, the first message was lost.
     OnlyWhatIsLostIsSwept,
-    /// An attempt that is recorded, and one of a round that is finished or over, is not made again: a repeated completion while
-    /// its delivery waits makes no request.
+    /// An attempt is not made again if it is recorded, or its round is finished or over. So a repeated completion
+    /// makes no request while its delivery waits.
     TheRecordedIsNotRepeated,
     /// No attempt begins before it is due, unless the customer asks for it.
     NothingIsSentEarly,
-    /// No attempt begins at a webhook that is deleted, disabled, or whose circuit is open, except probes.
+    /// No attempt except a probe begins if the webhook is deleted or disabled, or its circuit is open.
     NothingIsSentToTheInactive,
     /// A delivery is cancelled only if its webhook was deleted.
     OnlyTheDeletedAreCancelled,
     /// A delivery is held only if its webhook is disabled or its circuit open.
     NothingIsHeldWithoutReason,
-    /// However often a retry is asked for before it begins, it makes one round.
+    /// However often a customer asks for a retry before it begins, it makes one round.
     TwoClicksMakeOneRound,
-    /// A message comes again only through a fault of ours, so a dead letter comes of nothing but faults.
+    /// A message is received again only because of a fault of ours, so dead letters come only from faults.
     DeadLettersAreOurFault,
-    /// Nothing goes on for ever.
+    /// Nothing continues forever.
     EverythingEnds,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Claim {
 }
 
 impl World {
-    /// Checks what can be seen at one moment.
+    /// Checks the claims that must hold at every moment.
     pub(crate) fn check(&self, setting: &Setting) -> Result<(), Claim> {
         let Some(item) = self.item else { return Ok(()) };
         let seen = &self.seen;
@@ -94,7 +94,7 @@ impl World {
         Claim::DeliveredMeansAccepted.holds(item.accepted + self.under_way(accepted) == all)
     }
 
-    /// Checks a world in which nothing happens any more unless somebody does something.
+    /// Checks a world in which nothing more happens without an event from outside.
     pub(crate) fn check_end(&self) -> Result<(), Claim> {
         let may_wait = self.hook.standing != Standing::Active || self.hook.open;
         let is_over = self.item.is_some_and(|item| item.state.is_finished() || item.state == State::Held && may_wait);
@@ -106,7 +106,7 @@ impl World {
         Claim::NoRetryIsSwallowed.holds(has_begun)
     }
 
-    /// Attempts that were made and are about to be recorded.
+    /// Counts the attempts that were made and are about to be recorded.
     fn under_way(&self, counts: impl Fn(&Letter) -> bool) -> u8 {
         let letters = self.letters.iter().filter(|letter| letter.unrecorded().is_some() && counts(letter));
         u8::try_from(letters.count()).expect("dispatchers are few")

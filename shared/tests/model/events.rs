@@ -1,4 +1,4 @@
-//! What can happen next.
+//! The events that can happen next.
 
 use nano_webhooks::delivery::State;
 
@@ -10,33 +10,37 @@ use crate::{
 /// At most this many dispatchers work on the delivery at the same time.
 const DISPATCHERS: usize = 2;
 
-/// One thing that happens. The numbers are places in [`World::letters`], or in [`World::entries`] where it says so.
+/// One event. The numbers are indices into [`World::letters`]; for release's events and faults into
+/// [`World::entries`], and for a redrive into [`World::dead`].
+/// [`World::entries`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// A dispatcher receives a message, reads what is stored, and decides; or SQS finds that it was received too often.
+    /// A dispatcher receives a message, reads what is stored, and decides; or SQS finds that it was received too
+    /// often.
     Receive(usize),
-    /// A dispatcher finds two messages of the delivery in one batch that ask for the same, and drops the second.
+    /// A dispatcher finds two messages of the delivery in one batch that ask for the same attempt, and drops the
+    /// second.
     ReceiveTwice(usize, usize),
     Claim(usize),
-    /// The request is made, and answered like this.
+    /// The request is made, and gets this answer.
     Attempt(usize, Answer),
     Record(usize),
     StoreEntry(usize),
     SendFollowUp(usize),
-    /// A batch's time is over, and the tables take no writes.
+    /// A batch's time is over, and the tables refuse writes.
     GiveUp(usize),
     Leave(usize),
-    /// The time of the next attempt comes.
+    /// The next attempt becomes due.
     FallDue,
     /// Hours pass.
     Linger,
-    /// release sends what an entry stands for.
+    /// release sends the message for an entry.
     Release(usize),
-    /// release looks whether the attempt was made that an entry stands for.
+    /// release checks whether an entry's attempt was made.
     Sweep(usize),
-    /// release lets a held delivery go.
+    /// release sends a held delivery in a drain.
     Drain,
-    /// The tables take writes again.
+    /// The tables accept writes again.
     Recover,
     /// release sends a probe.
     Probe,
@@ -44,13 +48,13 @@ pub(crate) enum Event {
     /// The customer asks for a retry.
     Click,
     Switch(Switch),
-    /// The tables take no writes from now on.
+    /// The tables refuse writes from now on.
     FailTables,
-    /// The operator puts a dead letter back.
+    /// The operator redrives a dead letter.
     Redrive(usize),
 }
 
-/// What can go wrong.
+/// The faults that can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// A dispatcher receives a message, and dies before it has done anything.
@@ -61,35 +65,36 @@ pub(crate) enum Fault {
     Duplicate(usize),
     /// SQS loses a message that is not a delivery's first.
     Lose(usize),
-    /// The answer to a record that was made for an attempt is lost.
+    /// The reply to an attempt's record is lost.
     LoseAnswer(usize),
     /// The completion is sent again.
     Repeat,
-    /// A dispatcher's first look at fan-out's message is older than what is stored.
+    /// A dispatcher's first read for a message is older than what is stored. What a follow-up follows was recorded before it
+    /// was sent: an older item does not decide, and a newer one is the same as a dispatcher that reads earlier.
     ReceiveLate(usize, Sight),
     /// Hours pass although there is a message.
     Linger,
-    /// release dies after it has sent what an entry stands for.
+    /// release dies after it has sent the message for an entry.
     ReleaseTwice(usize),
-    /// release lets a delivery go that it has let go already.
+    /// release sends a held delivery in a drain although it has already sent it.
     DrainAgain,
 }
 
-/// What a late look shows.
+/// What a late read returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sight {
-    /// The delivery as it is, and not as it was before it was stored.
+    /// Whether it sees the delivery as it is. If not, it sees none.
     pub(crate) item: bool,
     pub(crate) hook: HookSeen,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HookSeen {
-    /// As it is.
+    /// The webhook as it is.
     Now,
-    /// As it was before it was changed.
+    /// The webhook before its last change.
     Before,
-    /// As if it were not registered yet.
+    /// The webhook is not registered yet.
     Never,
 }
 
@@ -103,7 +108,7 @@ pub(crate) enum Switch {
 }
 
 impl Event {
-    /// Whether it happens in the end if nothing else does: the machine's own doing.
+    /// Whether the service itself makes this event happen, so that it happens in the end even if nothing else does.
     pub(crate) fn is_progress(self) -> bool {
         use Event::{Click, FailTables, Fault, Probe, ReceiveTwice, Redrive, Switch};
         !matches!(self, ReceiveTwice(..) | Probe | Fault(_) | Click | Switch(_) | FailTables | Redrive(_))
@@ -135,7 +140,7 @@ impl World {
         events
     }
 
-    /// One of each: what happens to the first of two equals can happen to the other.
+    /// One of each group of equal letters: any event of the first can also happen to the others.
     fn different_letters(&self) -> impl Iterator<Item = (usize, &Letter)> {
         let letters = self.letters.iter().enumerate();
         letters.filter(|(at, letter)| *at == 0 || self.letters[at - 1] != **letter)
@@ -162,7 +167,7 @@ impl World {
         }
     }
 
-    /// What release does. It writes before it sends, or it sends again.
+    /// release's events. It writes before it sends, or it sends again.
     fn of_release(&self, events: &mut Vec<Event>) {
         if self.outage {
             return;
@@ -179,7 +184,7 @@ impl World {
         }
     }
 
-    /// Whether there is anything that is due and not yet overdue. Nothing is, of what release has still to send.
+    /// Whether anything is due and not yet overdue. While release must still send a due entry, hours cannot pass.
     fn can_linger(&self) -> bool {
         if self.entries.iter().any(|entry| !entry.carried && entry.due == Due::Now) {
             return false;
@@ -188,7 +193,7 @@ impl World {
         is_due || self.entries.iter().any(|entry| entry.due == Due::Now)
     }
 
-    /// The messages that the dispatcher takes for repetitions of this one when they stand after it in its batch.
+    /// The messages that a dispatcher drops as repetitions of this one, if they stand after it in its batch.
     fn dropped_beside(&self, first: usize, setting: &Setting) -> impl Iterator<Item = usize> {
         let Letter { ask: one, receives, .. } = self.letters[first];
         let was_received = move |letter: &Letter| letter.receives > 0;
@@ -210,7 +215,7 @@ impl World {
         for (at, letter) in self.different_letters() {
             if letter.place == Place::Visible && letter.receives < setting.max_receives {
                 add(Fault::Throttle(at));
-                if letter.ask.from == From::FanOut && letter.receives == 0 && self.has_a_free_dispatcher() {
+                if letter.may_be_read_late() && self.has_a_free_dispatcher() {
                     for sight in self.late_sights() {
                         add(Fault::ReceiveLate(at, sight));
                     }

@@ -1,4 +1,4 @@
-//! What is not the protocol's own doing: customers, and everything that can go wrong.
+//! Events from outside the protocol: the customer's actions, and everything that can go wrong.
 
 use crate::{
     claims::Claim,
@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl World {
-    /// From here on the customer has a promise of another attempt.
+    /// From now on the customer must get another attempt.
     pub(crate) fn click(&mut self, setting: &Setting) -> Result<(), Claim> {
         let item = self.item.expect("there is a delivery to retry");
         let webhook = setting.webhook(self.hook).expect("it is active");
@@ -61,8 +61,8 @@ impl World {
         Ok(())
     }
 
-    /// fan-out has the completion again. It has read the webhook: what is for an endpoint that is down it stores as held, unless
-    /// something is stored, and sends nothing.
+    /// fan-out receives the completion again and reads the webhook. If the endpoint is down, it sends no message, and
+    /// stores the delivery as held unless something is stored.
     fn fan_out(&mut self, setting: &Setting) {
         if self.hook == (Hook { standing: Standing::Active, open: true }) {
             self.hold_first(setting);

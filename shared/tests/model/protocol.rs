@@ -1,7 +1,7 @@
-//! What follows from what happens: the order in which the functions do things, around the library's decisions.
+//! The effect of each event: the order in which the functions do things, around the library's decisions.
 //!
-//! It mirrors `functions/dispatcher`, `functions/release` and `functions/retry-delivery`, and the conditions of the store's
-//! writes. If you change the order there, change it here, and see what breaks.
+//! It mirrors `functions/dispatcher`, `functions/release` and `functions/retry-delivery`, and the conditions of the
+//! store's writes. If you change the order there, change it here, and see which claims break.
 
 use nano_webhooks::delivery::{self, Change, Look, State, Step, Write};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl World {
-    /// What is so after an event, or the claim that this step breaks.
+    /// Returns the world after an event, or the claim that the event breaks.
     pub(crate) fn after(&self, event: Event, setting: &Setting) -> Result<Self, Claim> {
         let mut next = self.clone();
         match event {
@@ -94,7 +94,7 @@ impl World {
         self.act(at, step(self.item, self.hook, true), self.hook, true, setting)
     }
 
-    /// Does what a step says, having read this of the webhook.
+    /// Does what a step says. `read` is the webhook that was read for it.
     fn act(&mut self, at: usize, step: Step, read: Hook, consistent: bool, setting: &Setting) -> Result<(), Claim> {
         let ask = self.letters[at].ask;
         self.letters[at].place = match step {
@@ -135,7 +135,7 @@ impl World {
         Ok(())
     }
 
-    /// Two dispatchers may work on the delivery at the same time.
+    /// Notes it if two dispatchers work on the delivery at the same time.
     fn meet(&mut self, at: usize) {
         let others = self.letters.iter().enumerate().filter(|(other, _)| *other != at);
         self.seen.excuse |= others.map(|(_, letter)| letter).any(Letter::is_decided);
@@ -147,7 +147,8 @@ impl World {
         })
     }
 
-    /// A message that the answer to the batch leaves out leaves the queue, unless it is the very one that is worked on.
+    /// The dispatcher's reply drops the second message, which then leaves the queue, unless it is a copy of the one
+    /// that is worked on.
     fn receive_twice(&mut self, first: usize, second: usize, setting: &Setting) -> Result<(), Claim> {
         if setting.lacks(Guard::Dedupe) {
             let excuse = self.seen.excuse;
@@ -194,7 +195,7 @@ impl World {
         self.letters[at].place = Place::Recording { write, marked, what, netted, stored: false };
     }
 
-    /// The store's condition: nothing is stored, or what is stored is what was read.
+    /// Stores the record on the store's condition: nothing is stored, or the version that was read.
     fn store(&mut self, write: Item, setting: &Setting) -> bool {
         let version = self.item.map_or(0, |stored| stored.version);
         let is_stored = version == write.version || setting.lacks(Guard::Version);
@@ -217,7 +218,7 @@ impl World {
         };
     }
 
-    /// The record is stored if it can be, and its answer is lost.
+    /// Stores the record if possible, but the reply is lost.
     pub(crate) fn record_unheard(&mut self, at: usize, setting: &Setting) {
         let Place::Recording { write, .. } = self.letters[at].place else { unreachable!("it records") };
         let is_stored = self.store(write, setting);
@@ -226,13 +227,13 @@ impl World {
         }
     }
 
-    /// What fan-out stores of a delivery whose endpoint is down.
+    /// Stores the held delivery that fan-out stores if the endpoint is down.
     pub(crate) fn hold_first(&mut self, setting: &Setting) {
         let (held, _) = write(Ask::FIRST, None, &Change::Held, setting).expect("nothing is known of it");
         self.store(held, setting);
     }
 
-    /// A record was refused: what is there to record on top of what is stored now?
+    /// After a refused record: finds what to record on top of what is stored now.
     fn rebase(&mut self, ask: Ask, what: What, setting: &Setting) -> Place {
         let gives_in = match what {
             What::Attempted { answer, .. } => answer == Answer::Accepted && setting.lacks(Guard::MergeSuccess),
@@ -280,7 +281,7 @@ impl World {
         }
     }
 
-    /// An attempt was made that will not be recorded.
+    /// Counts an attempt that was made and will not be recorded.
     pub(crate) fn lose(&mut self, answer: Option<Answer>, round: u32) {
         self.seen.lost += u8::from(answer.is_some());
         self.round(round).accepted_lost += u8::from(answer == Some(Answer::Accepted));
@@ -335,7 +336,7 @@ impl World {
     }
 }
 
-/// What a message means, without the guard that is taken away.
+/// Decides what a message means, without the guard that is removed.
 fn decide(ask: Ask, item: Option<Item>, hook: Hook, look: Look, setting: &Setting) -> Step {
     let message = setting.message(ask.without_guards(item, setting));
     match delivery::step(&message, item.map(|item| setting.delivery(item)), setting.webhook(hook), look) {
@@ -344,7 +345,7 @@ fn decide(ask: Ask, item: Option<Item>, hook: Hook, look: Look, setting: &Settin
     }
 }
 
-/// What is written to record a change.
+/// Returns the item that records a change, and whether it is marked as a new attempt's.
 fn write(ask: Ask, stored: Option<Item>, change: &Change, setting: &Setting) -> Option<(Item, bool)> {
     let message = setting.message(ask.without_guards(stored, setting));
     let Write { mut delivery, mark, .. } =
@@ -358,7 +359,7 @@ fn recording(write: Item, marked: bool, what: What) -> Place {
     Place::Recording { write, marked, what, netted: true, stored: false }
 }
 
-/// A next attempt that is due soon is asked for by a delayed message; release sends the others.
+/// A delayed message asks for a next attempt that is due soon; release sends the others.
 fn following_up(item: Item, setting: &Setting) -> Place {
     let is_soon = setting.soon || setting.lacks(Guard::EntryFirst) || item.due != Some(Due::Later);
     if is_soon { Place::FollowingUp { round: item.round, attempt: item.tries + 1 } } else { Place::Leaving }

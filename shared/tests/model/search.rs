@@ -1,4 +1,4 @@
-//! Visits every world that can be reached, nearest first, so that a counterexample is as short as can be.
+//! Visits every world that can be reached, nearest first, so that a counterexample is as short as possible.
 
 use std::{
     fmt::{self, Write as _},
@@ -9,18 +9,18 @@ use indexmap::IndexSet;
 
 use crate::{claims::Claim, events::Event, setting::Setting, world::World};
 
-/// How much was searched.
+/// The size of a search.
 #[derive(Debug)]
 pub(crate) struct Explored {
     pub(crate) worlds: usize,
     pub(crate) steps: usize,
-    /// Worlds in which nothing happens any more unless somebody does something.
+    /// Worlds in which nothing more happens without an event from outside.
     pub(crate) ends: usize,
     /// Worlds with a dead letter.
     pub(crate) dead: usize,
 }
 
-/// How a claim is broken.
+/// A claim that breaks, and the events that lead there.
 pub(crate) struct Counterexample {
     pub(crate) broken: Claim,
     story: String,
@@ -41,9 +41,9 @@ impl fmt::Debug for Counterexample {
 
 struct Search<'a> {
     setting: &'a Setting,
-    /// In the order in which they were found, which makes this the queue of the search as well.
+    /// In the order in which they were found, so that this is also the queue of the search.
     worlds: IndexSet<World, BuildHasherDefault<Quick>>,
-    /// From which world, and by what, each was first reached.
+    /// For each world, the world and the event from which it was first reached.
     origins: Vec<(usize, Option<Event>)>,
     /// Every step between two worlds.
     steps: Vec<(usize, usize)>,
@@ -89,8 +89,8 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The first world that is in a circle, or beyond one: what is left when the worlds to which no step leads are taken
-    /// away again and again.
+    /// Returns the first world that is on a circle of steps, or behind one. Worlds to which no step leads are removed
+    /// repeatedly; such a world is what remains.
     fn find_circle(&self) -> Option<usize> {
         let mut ways_in = vec![0_u32; self.worlds.len()];
         let mut onward = vec![Vec::new(); self.worlds.len()];
@@ -110,7 +110,7 @@ impl Search<'_> {
         ways_in.iter().position(|&ways| ways > 0)
     }
 
-    /// Tells how a world came about, and what then happened.
+    /// Writes down how a world was reached, and what then happened.
     fn counterexample(&self, broken: Claim, at: usize, then: Option<Event>) -> Counterexample {
         let mut path = vec![at];
         while let Some(&last) = path.last()
@@ -141,8 +141,8 @@ impl Search<'_> {
     }
 }
 
-/// A third of the search's time goes into the standard library's hasher, which is made to withstand an attacker. Nobody
-/// attacks a test.
+/// A simple hasher. The standard library's, which is made to withstand attackers, takes a third of the search's time,
+/// and no test is attacked.
 #[derive(Default)]
 struct Quick(u64);
 
@@ -175,7 +175,7 @@ impl Hasher for Quick {
         self.mix(number as u64);
     }
 
-    /// A table looks at the low bits first, and multiplying moves what is known upwards.
+    /// A hash table uses the low bits first, and multiplication moves information to the high bits.
     fn finish(&self) -> u64 {
         self.0.rotate_left(26)
     }

@@ -1,4 +1,4 @@
-//! Between the model and the library: what the model leaves out is put back for a decision, and taken off its result.
+//! Connects the model and the library: builds the library's full values from the model's small ones, and back.
 
 use std::time::Duration;
 
@@ -15,65 +15,65 @@ pub(crate) const NOW: Timestamp = Timestamp::constant(1_767_322_800, 0);
 const LATER: Timestamp = Timestamp::constant(1_767_322_805, 0);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// The real things that the model's are made into, and how long the journey may be.
+/// The library values from which the model's are built, and the bounds of the search.
 pub(crate) struct Setting {
     pub(crate) message: Message,
     pub(crate) webhook: Webhook,
     pub(crate) schedule: Schedule,
-    /// Whether next attempts are due soon, so that delayed messages ask for them.
+    /// Whether next attempts are due so soon that delayed messages ask for them.
     pub(crate) soon: bool,
     pub(crate) max_receives: u8,
     pub(crate) bounds: Bounds,
     pub(crate) start: Start,
-    /// The guard that is taken away, to see that it is missed.
+    /// The guard that is removed, to see which claim breaks.
     pub(crate) without: Option<Guard>,
 }
 
-/// What makes the protocol safe.
+/// The parts of the protocol that make it safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guard {
-    /// A record has to be made from the version that the table has.
+    /// A record must be made from the version that the table has.
     Version,
     /// A message that was received before claims its attempt.
     Claim,
-    /// What a late read decides against an attempt is decided again.
+    /// A decision against an attempt that came from a late read is made again.
     LookAgain,
     /// A superseded record of a success is merged.
     MergeSuccess,
-    /// A dispatcher knows its own record again, whatever was stored since.
+    /// A dispatcher recognises its own record, whatever was stored since.
     KnowsItsRecord,
     /// A superseded hold is looked at again.
     RebaseHeld,
-    /// A message that comes again has its follow-up sent.
+    /// If a message is received again, its follow-up is sent.
     FollowUp,
-    /// What a delayed message carries has an entry, too.
+    /// An attempt that a delayed message asks for has an entry, too.
     Entry,
     /// The entry is stored before the record.
     EntryFirst,
-    /// The sweep looks at what is overdue.
+    /// The sweep looks at overdue entries.
     Sweep,
-    /// A probe is for one version.
+    /// A probe is only valid for one version.
     ProbeVersion,
-    /// A probe uses up nothing of the schedule.
+    /// A probe uses up no try of the schedule.
     ProbeSchedule,
     /// A claimed probe's delivery is held.
     ClaimedProbe,
-    /// A message leaves only after the outcome is recorded.
+    /// A message leaves the queue only after the outcome is recorded.
     RecordBeforeAck,
-    /// Messages are of a round.
+    /// A message is for one round.
     Round,
-    /// An attempt that a batch asks for twice is made once.
+    /// If a batch asks for the same attempt twice, it is made once.
     Dedupe,
-    /// That goes by the round and the attempt.
+    /// Two messages count as the same only if their round is equal, too.
     DedupeByRound,
-    /// It also goes by whether it is a probe, and of which version.
+    /// Two messages count as the same only if both are probes of the same version, or neither is a probe.
     DedupeByProbe,
-    /// The one that was received before is kept.
+    /// Of two equal messages, the one that was received before is kept.
     DedupeKeepsOlder,
 }
 
 impl Setting {
-    /// How many attempts the schedule has: the fewest with a wait between them.
+    /// How many attempts the schedule has: the smallest number with a wait between them.
     pub(crate) const ATTEMPTS: u32 = 2;
 
     pub(crate) fn new(bounds: Bounds) -> Self {

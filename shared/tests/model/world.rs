@@ -1,69 +1,69 @@
-//! Everything that can differ between two moments of one delivery's life, small enough to be hashed.
+//! The state of one delivery and of everything around it, small enough to be hashed.
 //!
-//! The clock stands still at [`crate::setting::NOW`] and the times move past it instead: a decision only asks of a time whether
-//! it has come, and whether it came long ago.
+//! The clock stands still at [`crate::setting::NOW`], and times move relative to it: a decision only depends on
+//! whether a time has passed, and whether it passed long ago.
 
 use nano_webhooks::delivery::State;
 
-/// One moment.
+/// The state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World {
-    /// The messages on the queue and with dispatchers, sorted, so that their order makes no other world.
+    /// The messages on the queue and with dispatchers. Sorted, so that their order makes no other world.
     pub(crate) letters: Vec<Letter>,
-    /// The table of what waits, sorted.
+    /// The entries of the waiting table, sorted.
     pub(crate) entries: Vec<Entry>,
-    /// The delivery as its table has it.
+    /// The delivery as the table stores it.
     pub(crate) item: Option<Item>,
     pub(crate) hook: Hook,
-    /// What a late read may show of the webhook.
+    /// The webhook as a late read may return it.
     pub(crate) hook_before: Hook,
-    /// Whether the tables take no writes.
+    /// Whether the tables refuse writes.
     pub(crate) outage: bool,
     /// The messages in the dead-letter queue.
     pub(crate) dead: Vec<Ask>,
-    /// The last round that a customer asked for.
+    /// The last round that the customer asked for.
     pub(crate) wanted: u32,
     pub(crate) seen: Seen,
-    /// What may still happen.
+    /// How many events from outside may still happen.
     pub(crate) left: Bounds,
 }
 
-/// How often at most what is not the protocol's own doing happens.
+/// How many events of each kind from outside may happen at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Bounds {
     /// Crashes, lost and duplicated messages, repeated completions, late reads, delays of hours.
     pub(crate) faults: u8,
     /// Retries by hand.
     pub(crate) clicks: u8,
-    /// The webhook is disabled, enabled or deleted, its circuit opens or closes.
+    /// The webhook is disabled, enabled or deleted, or its circuit opens or closes.
     pub(crate) switches: u8,
     pub(crate) probes: u8,
-    /// The tables take no writes for a while.
+    /// Times in which the tables refuse writes.
     pub(crate) outages: u8,
-    /// The operator sends a dead letter again.
+    /// Dead letters that the operator redrives.
     pub(crate) redrives: u8,
 }
 
-/// Where a search begins.
+/// The state in which a search begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// Fan-out has just sent its message, to an active webhook which was registered a moment ago.
+    /// Fan-out has just sent its message. The webhook is active, and was registered a moment ago.
     Sent,
     /// The delivery has failed.
     Failed,
-    /// It has failed, and its webhook's circuit is open.
+    /// The delivery has failed, and its webhook's circuit is open.
     FailedAndOpen,
-    /// It has failed, but another dispatcher has made its attempt with success, and is about to record that.
+    /// The delivery has failed, but another dispatcher's attempt has succeeded, and it is about to record that.
     FailedAndAccepted,
-    /// Its first attempt has failed, and a delayed message asks for the next one.
+    /// The first attempt has failed, and a delayed message asks for the next one.
     Retrying,
-    /// It is held after one attempt, because its webhook's circuit is open.
+    /// The delivery is held after one attempt, because its webhook's circuit is open.
     Held,
-    /// fan-out has held it, because its webhook's circuit is open.
+    /// fan-out stored the delivery as held, because its webhook's circuit is open.
     HeldByFanOut,
 }
 
-/// What a message asks for: a `Message` without what decides nothing.
+/// A message, reduced to the fields that decisions depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ask {
     pub(crate) round: u32,
@@ -72,10 +72,10 @@ pub(crate) struct Ask {
     pub(crate) from: From,
 }
 
-/// Who has sent a message.
+/// The sender of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum From {
-    /// It has the body, and the time at which its completion was queued.
+    /// The message has the body, and the time at which its completion was queued.
     FanOut,
     /// A dispatcher or release.
     Ourselves,
@@ -89,27 +89,27 @@ pub(crate) struct Letter {
     pub(crate) ask: Ask,
     /// SQS's count of receives.
     pub(crate) receives: u8,
-    /// How many of them ended in a fault of ours, or in a race that was lost.
+    /// How many of these receives ended in a fault of ours, or in a lost race.
     pub(crate) ours: u8,
     pub(crate) copies: Copies,
     pub(crate) place: Place,
 }
 
-/// SQS may deliver one message to two dispatchers; when either is done with it, it has left the queue.
+/// SQS may deliver one message to two dispatchers. When either has finished it, it has left the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Copies {
     One,
-    /// The other twins with the same [`Ask`] are this message, too.
+    /// Other letters with the same [`Ask`] are also `Twins`: all are the same message.
     Twins,
-    /// A twin has been deleted, and this one with it; only the dispatcher that works on it does not know.
+    /// A twin was deleted, and this message with it. Only the dispatcher that works on it does not know.
     Deleted,
 }
 
-/// Where a message is; from [`Place::Claiming`] on, what the dispatcher that works on it does next.
+/// Where a message is. From [`Place::Claiming`] on, the next action of the dispatcher that works on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Place {
     Visible,
-    /// Until its attempt is due.
+    /// Invisible until its attempt is due.
     Delayed,
     Claiming {
         read: Item,
@@ -119,24 +119,24 @@ pub(crate) enum Place {
     },
     Recording {
         write: Item,
-        /// Whether it is made for an attempt, and merges none.
+        /// Whether it is the record of a new attempt, not a merge.
         marked: bool,
         what: What,
         /// Whether the entry for the next attempt is stored.
         netted: bool,
-        /// Whether it is stored, and the answer to that was lost.
+        /// Whether the record is stored, but the reply that says so was lost.
         stored: bool,
     },
-    /// The delayed message that asks for the next attempt has still to be sent.
+    /// The delayed message that asks for the next attempt must still be sent.
     FollowingUp {
         round: u32,
         attempt: u32,
     },
-    /// It has still to be deleted.
+    /// The message must still be deleted.
     Leaving,
 }
 
-/// What is recorded.
+/// The kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum What {
     Attempted { answer: Answer, retried: bool },
@@ -144,7 +144,7 @@ pub(crate) enum What {
     Cancelled,
 }
 
-/// The classes of outcomes between which the protocol tells.
+/// The kinds of outcomes that the protocol distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Answer {
     Accepted,
@@ -152,7 +152,8 @@ pub(crate) enum Answer {
     Gone,
 }
 
-/// A `Delivery` without what decides nothing: of its attempts only how many there are, and how many were accepted.
+/// A `Delivery`, reduced to the fields that decisions depend on. Of its attempts only how many there are, and how
+/// many were accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Item {
     pub(crate) round: u32,
@@ -168,16 +169,16 @@ pub(crate) struct Item {
 pub(crate) enum Due {
     Later,
     Now,
-    /// An hour ago.
+    /// It was due an hour ago.
     Overdue,
 }
 
-/// An entry of the table of what waits.
+/// An entry of the waiting table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Entry {
     pub(crate) round: u32,
     pub(crate) attempt: u32,
-    /// A message asks for the attempt already: only the sweep looks at the entry.
+    /// A message already asks for the attempt: only the sweep looks at the entry.
     pub(crate) carried: bool,
     pub(crate) due: Due,
 }
@@ -190,39 +191,39 @@ pub(crate) struct Hook {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Standing {
-    /// A late read may not see yet that it was registered.
+    /// A late read may not yet see that it was registered.
     Unknown,
     Active,
     Disabled,
     Deleted,
 }
 
-/// What an observer has seen who watches the endpoint and every dispatcher.
+/// What an observer of the endpoint and of every dispatcher has counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Seen {
-    /// Requests that no record is to be made of any more.
+    /// Requests that will never be recorded.
     pub(crate) lost: u8,
     pub(crate) requests: u8,
-    /// Since the tables took no writes.
+    /// Requests since the tables began to refuse writes.
     pub(crate) in_outage: u8,
     pub(crate) probes_sent: u8,
     pub(crate) probes_made: u8,
     pub(crate) rounds: Vec<Round>,
-    /// Why a request may be without a record: two dispatchers worked on the same delivery, one died, the tables took no
+    /// Whether a request may lack a record: two dispatchers worked on the same delivery, one died, the tables refused
     /// writes, or a read was late.
     pub(crate) excuse: bool,
     /// Whether a message was lost, came hours late, or became a dead letter.
     pub(crate) message_lost: bool,
 }
 
-/// What an observer has seen of one round.
+/// What an observer has counted of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Round {
-    /// Requests that were no probes.
+    /// Requests that were not probes.
     pub(crate) scheduled: u8,
     /// Requests that were accepted.
     pub(crate) accepted: u8,
-    /// Those of them that no record is to be made of any more.
+    /// Accepted requests that will never be recorded.
     pub(crate) accepted_lost: u8,
 }
 
@@ -291,7 +292,7 @@ impl World {
         self.item.is_some_and(is_early) || self.letters.iter().any(is_about_to)
     }
 
-    /// Puts worlds that differ in nothing that matters into one form.
+    /// Puts worlds that differ only in irrelevant details into the same form.
     pub(crate) fn normalised(mut self) -> Self {
         if self.left.faults == 0 {
             self.hook_before = self.hook;
@@ -304,7 +305,7 @@ impl World {
             self.seen.probes_made = 0;
             self.seen.probes_sent = 0;
         }
-        // What waits for an attempt that the delivery does not wait for has nothing to wait for.
+        // A message or entry for an attempt that the delivery does not wait for need not be delayed.
         for at in 0..self.letters.len() {
             let Ask { round, attempt, .. } = self.letters[at].ask;
             if self.letters[at].place == Place::Delayed && !self.is_early(round, attempt) {
@@ -318,7 +319,7 @@ impl World {
             }
         }
         if let Some(item) = self.item {
-            // Their messages would find nothing to do, and so would the sweep.
+            // Messages for these entries would find nothing to do, and so would the sweep.
             self.entries.retain(|entry| {
                 let last = item.tries + u32::from(entry.carried);
                 let may_matter = !item.state.is_finished() && entry.round == item.round && entry.attempt >= last;
@@ -334,13 +335,13 @@ impl World {
     }
 }
 
-/// Where a round stands in [`Seen::rounds`].
+/// The index of a round in [`Seen::rounds`].
 pub(crate) fn index(round: u32) -> usize {
     usize::try_from(round).expect("rounds are few")
 }
 
 impl Ask {
-    /// Fan-out's.
+    /// The message that fan-out sends.
     pub(crate) const FIRST: Self = Self { round: 0, attempt: 1, probe: None, from: From::FanOut };
 }
 
@@ -349,12 +350,18 @@ impl Letter {
         Self { ask, receives: 0, ours: 0, copies: Copies::One, place }
     }
 
-    /// Whether a dispatcher has it.
+    /// As `may_read_late` of `functions/dispatcher`.
+    pub(crate) fn may_be_read_late(&self) -> bool {
+        let Ask { from, attempt, probe, .. } = self.ask;
+        self.receives == 0 && (from == From::FanOut || attempt > 1 && probe.is_none())
+    }
+
+    /// Whether a dispatcher works on it.
     pub(crate) fn is_worked_on(&self) -> bool {
         !matches!(self.place, Place::Visible | Place::Delayed)
     }
 
-    /// Whether a dispatcher has decided what it means, and not recorded it.
+    /// Whether a dispatcher has decided what to do with it, and not recorded that yet.
     pub(crate) fn is_decided(&self) -> bool {
         matches!(self.place, Place::Claiming { .. } | Place::Attempting { .. } | Place::Recording { .. })
     }
@@ -364,7 +371,7 @@ impl Letter {
         self.ours += 1;
     }
 
-    /// What the receiver answered, if that is to be recorded.
+    /// The receiver's answer, if it must still be recorded.
     pub(crate) fn unrecorded(&self) -> Option<Answer> {
         match self.place {
             Place::Recording { what: What::Attempted { answer, .. }, stored: false, .. } => Some(answer),
@@ -374,14 +381,14 @@ impl Letter {
 }
 
 impl Place {
-    /// Whether the entry for the next attempt has to be stored first.
+    /// Whether the entry for the next attempt must be stored first.
     pub(crate) fn lacks_entry(self) -> bool {
         matches!(self, Self::Recording { netted: false, .. })
     }
 }
 
 impl Item {
-    /// Whether it waits for this attempt.
+    /// Whether the delivery waits for this attempt.
     pub(crate) fn awaits(&self, round: u32, attempt: u32) -> bool {
         !self.state.is_finished() && self.round == round && self.tries + 1 == attempt
     }

@@ -1,4 +1,4 @@
-//! What release does, in two steps, as `functions/release` does it: it reads and decides, then writes the pace and sends.
+//! One run of release in two steps, as in `functions/release`: it reads and decides, then writes the pace and sends.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,7 +13,7 @@ use nano_webhooks::{
 
 use crate::service::{Guard, Service};
 
-/// What a run has read and decided.
+/// What a run of release has read and decided.
 pub(crate) struct Run {
     read: Webhook,
     action: Action,
@@ -65,7 +65,7 @@ impl Service {
         stored.filter(|delivery| delivery.state == State::Held).cloned().collect()
     }
 
-    /// As `Webhooks::set_pace` does.
+    /// The same condition as `Webhooks::set_pace`.
     fn set_pace(&mut self, read: &Webhook, pace: Pace, now: Timestamp) -> bool {
         let of = |webhook: &Webhook| {
             let health = &webhook.stored_health;
@@ -90,7 +90,7 @@ fn to_probe_with(index: &BTreeSet<DeliveryId>) -> Vec<DeliveryId> {
     picked
 }
 
-/// The oldest and the newest.
+/// The oldest and the newest deliveries of a search.
 fn search_in(index: &BTreeSet<DeliveryId>, search: &Search) -> [Vec<DeliveryId>; 2] {
     let Search { after, before, most, .. } = search;
     let inside = |id: &&DeliveryId| {

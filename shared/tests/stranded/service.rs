@@ -1,4 +1,4 @@
-//! The service around one webhook: what the functions do, in small steps that can be interleaved.
+//! The service around one webhook: the functions' actions, in small steps that can be interleaved.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,26 +19,26 @@ use crate::release::Run;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
     NewDelivery,
-    /// A dispatcher receives one of the messages that can be received, and reads the webhook.
+    /// A dispatcher receives one of the messages that are visible, and reads the webhook.
     Receive(u8),
-    /// A dispatcher makes an attempt, or does without, and records that.
+    /// A dispatcher makes an attempt, or does not need one, and records the result.
     Finish(u8),
-    /// watch-webhooks reads so many records, or the last batch again.
+    /// watch-webhooks reads this many records, or the last batch again.
     Fold {
         records: u8,
         repeats: bool,
     },
-    /// release reads the webhook and what is held, or what was held a moment ago.
+    /// release reads the webhook and the held deliveries, or those that were held a moment ago.
     BeginRelease {
         late: bool,
     },
-    /// It writes the pace, and dies or sends.
+    /// release writes the pace, then dies or sends.
     EndRelease {
         dies: bool,
     },
-    /// So many seconds pass.
+    /// This many seconds pass.
     Wait(u8),
-    /// The endpoint is up from now on, or down.
+    /// From now on the endpoint is up (true) or down (false).
     Endpoint(bool),
     Disable,
     Enable,
@@ -48,14 +48,14 @@ pub(crate) enum Step {
     Retry(u8),
 }
 
-/// What keeps deliveries from being stranded.
+/// The guards against stranded deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guard {
-    /// What is held by a dispatcher that has read an older circuit sets a closed one recovering.
+    /// A delivery held by a dispatcher that read an older circuit sets a closed circuit recovering.
     HeldRecovers,
-    /// release writes only if the circuit is the one that it has read.
+    /// release writes only if the circuit is the one that it read.
     PaceCondition,
-    /// A change of the status or the URL rings the bell.
+    /// A change of the status or the URL makes the webhook due for release.
     Bell,
 }
 
@@ -70,12 +70,12 @@ pub(crate) struct Service {
     pub(crate) settings: Settings,
     schedule: Schedule,
     pub(crate) without: Option<Guard>,
-    /// As its table has it.
+    /// As the table stores it.
     pub(crate) webhook: Webhook,
     pub(crate) stored: BTreeMap<DeliveryId, Delivery>,
-    /// What is held, as it was before the last write.
+    /// The held deliveries before the last write.
     pub(crate) held_before: BTreeSet<DeliveryId>,
-    /// From when each message can be received.
+    /// Each message, with the time from which it can be received.
     pub(crate) queue: Vec<(Timestamp, Message)>,
     jobs: Vec<Job>,
     stream: Vec<Recorded>,
@@ -116,8 +116,8 @@ impl Service {
         }
     }
 
-    /// Takes these steps. Then the endpoint is up and the webhook enabled, and time passes. Fails if something is left in the
-    /// end.
+    /// Takes these steps. Then the endpoint is up and the webhook enabled, and time passes. Fails if something is
+    /// stranded.
     pub(crate) fn take(mut self, steps: &[Step]) -> Result<(), String> {
         for step in steps {
             self.after(*step);
@@ -282,7 +282,7 @@ impl Service {
         held.map(|delivery| delivery.id.clone()).collect()
     }
 
-    /// As `Webhooks::set_health` does.
+    /// The same as `Webhooks::set_health`.
     fn fold(&mut self, records: usize, repeats: bool) {
         let batch = if repeats {
             self.last_batch.clone()
@@ -304,7 +304,7 @@ impl Service {
         }
     }
 
-    /// Seconds pass, and no dispatcher or run of release takes longer than it may.
+    /// Seconds pass. No dispatcher and no run of release takes longer than it may.
     fn wait(&mut self, time: Duration) {
         let end = self.now + time;
         for at in (0..self.jobs.len()).rev() {

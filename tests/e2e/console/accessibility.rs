@@ -1,4 +1,4 @@
-//! Each page through axe-core, which knows the rules of WCAG, where npm can install it.
+//! Checks each page with axe-core, which tests the rules of WCAG, if npm can install it.
 
 use std::{fs, sync::LazyLock};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Browser, browser::find};
 
-/// The library's text, to be run in a page.
+/// The library's source, to run in a page.
 static AXE: LazyLock<Option<String>> = LazyLock::new(|| {
     if find("npm").is_none() {
         skipped("what axe-core finds on the console's pages, since there is no npm");
@@ -18,12 +18,12 @@ static AXE: LazyLock<Option<String>> = LazyLock::new(|| {
     Some(fs::read_to_string(modules.join("axe-core/axe.min.js")).unwrap())
 });
 
-/// What is wrong, with the element and the reason.
+/// The violations, each with the element and the reason.
 const RUN: &str = "
     const { violations } = await axe.run(document, { preload: false, resultTypes: ['violations'] });
     return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary]));";
 
-/// Fails if axe-core finds anything on the page as it is now shown.
+/// Fails if axe-core finds a violation on the present page.
 pub(crate) async fn check(browser: &Browser, page: &str) {
     let Some(axe) = AXE.as_ref() else { return };
     browser.script(&format!("if (!window.axe) {{ {axe} }}")).await;

@@ -1,4 +1,4 @@
-//! What a visit of the console costs, and what an upgrade changes for a tab that is open.
+//! How much a visit of the console downloads, and what an upgrade changes for an open tab.
 
 use harness::{Customer, Reply, http_client};
 use reqwest::{Method, StatusCode};
@@ -7,8 +7,8 @@ use serde_json::json;
 use super::{Browser, sign_in, webhook};
 use crate::{STACK, key_for};
 
-/// The page itself and the files that it loaded, each with the bytes that came over the network, headers included; what
-/// came from the browser's cache has none.
+/// The page itself and the files that it loaded, each with the number of bytes from the network, headers included. A
+/// file from the browser's cache has none.
 const LOADED: &str = "
     await new Promise((resolve) => setTimeout(resolve, 500));
     const loaded = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
@@ -35,7 +35,7 @@ async fn the_first_visit_is_small_and_the_second_downloads_no_file_again() {
         let second = loaded(&browser).await;
         let names = |visit: &[(String, u64)]| visit.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&second), names(&first), "{page}");
-        // The page is asked for again and answered 304, with headers alone.
+        // The browser requests the page again and gets a 304, headers only.
         let (document, files) = second.split_first().unwrap();
         eprintln!("second visit of {page:?}: {second:?}");
         assert!(document.1 < first[0].1, "{page}: {second:?}");
@@ -43,7 +43,7 @@ async fn the_first_visit_is_small_and_the_second_downloads_no_file_again() {
     }
 }
 
-/// The page first, then each file once: an image that stands in two places is loaded for one of them.
+/// The page first, then each file once: an image that is used in two places is loaded for one of them.
 async fn loaded(browser: &Browser) -> Vec<(String, u64)> {
     let loaded = browser.script_with(LOADED, json!(null)).await;
     let mut files: Vec<(String, u64)> = Vec::new();
@@ -74,13 +74,13 @@ async fn a_page_is_answered_304_to_who_has_it_and_a_file_may_be_kept_for_good() 
     let file = ask(&format!("/console/{script}"), &[]).await;
     let kept = &file.headers["cache-control"];
     assert_eq!((file.status, kept), (200, &"public, max-age=31536000, immutable".parse().unwrap()));
-    assert!(!file.headers.contains_key("content-encoding"), "who takes nothing else gets it as it is");
+    assert!(!file.headers.contains_key("content-encoding"), "without accept-encoding it is not compressed");
     let compressed = ask(&format!("/console/{script}"), &[("accept-encoding", "br, gzip")]).await;
     assert_eq!(compressed.headers["content-encoding"], "gzip");
     assert_eq!(compressed.headers["vary"], "accept-encoding");
 }
 
-/// The page came from the version before, and what it asks for is no longer there.
+/// The page is from the previous version, and the files that it requests no longer exist.
 #[tokio::test]
 async fn a_page_that_was_loaded_right_before_an_upgrade_gets_the_newer_files() {
     let script = script_of(&ask("/console", &[]).await);
@@ -92,7 +92,7 @@ async fn a_page_that_was_loaded_right_before_an_upgrade_gets_the_newer_files() {
     }
 }
 
-/// A tab that is open works on when every file that it was made of is gone.
+/// An open tab keeps working when all its files are gone.
 #[tokio::test]
 async fn a_tab_that_is_open_needs_no_further_file() {
     let Some(browser) = Browser::start().await else { return };

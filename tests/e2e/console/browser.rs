@@ -1,8 +1,8 @@
-//! A headless Chromium of a test's own, and how a person finds their way in it: by what is written there.
+//! A headless Chromium for one test, which finds elements as a person does: by their text.
 //!
-//! It speaks the W3C's `WebDriver` protocol to chromedriver, of which a dozen calls are needed here: JSON over HTTP.
-//! The crates for it bring more than they spare: a second version of ten crates, or features of `serde_json` that would
-//! change what the service's own tests run with.
+//! It speaks the W3C's `WebDriver` protocol to chromedriver: JSON over HTTP, of which a dozen calls are needed here.
+//! The crates for it would cost more than they save: a second version of ten crates, or features of `serde_json` that
+//! would change what the service's own tests run with.
 
 use std::{
     env, fs,
@@ -20,14 +20,14 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{STACK, folder_of_this_run};
 
-/// What a person waits for without wondering, on a machine that is busy with the other tests.
+/// How long a test waits for the page, on a machine that is busy with the other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// One browser at a time: they are the largest programs here, and the tests share two cores with the whole stack.
+/// One browser at a time: browsers are the largest programs here, and the tests share two cores with the whole stack.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// It ends when this is dropped.
+/// A browser. It ends when this is dropped.
 pub(crate) struct Browser {
     client: Client,
     session: String,
@@ -38,12 +38,13 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// A browser on the console's first page. Nothing where there is no Chromium, and then a line on the terminal says so.
+    /// Starts a browser on the console's first page. Returns `None` if Chromium is not installed, and prints that to
+    /// the terminal.
     pub(crate) async fn start() -> Option<Self> {
         Self::start_at(&STACK.api_url).await
     }
 
-    /// The same, of another stack.
+    /// The same, for another stack.
     pub(crate) async fn start_at(api_url: &str) -> Option<Self> {
         let (Some(chromium), Some(chromedriver)) = (find("chromium"), find("chromedriver")) else {
             skipped("the console, since there is no chromium and chromedriver");
@@ -56,11 +57,12 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": { "binary": chromium, "args": [
                 "--headless", "--disable-gpu", "--no-first-run",
-                // Tests run as root in containers, where its sandbox cannot be set up. It visits this machine alone.
+                // Tests run as root in containers, where the sandbox cannot start. The browser visits only this
+                // machine.
                 "--no-sandbox", "--disable-dev-shm-usage",
-                // It would look for hosts that cannot be reached.
+                // Without these, it would look for hosts that it cannot reach.
                 "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                // It ends with the driver, however that ends.
+                // The browser ends with the driver, however the driver ends.
                 "--remote-debugging-pipe",
                 format!("--user-data-dir={}", profile.display()),
             ] },
@@ -76,35 +78,35 @@ impl Browser {
         Some(browser)
     }
 
-    /// Loads the console anew, on the page that stands behind the `#`.
+    /// Loads the console again, at the page behind the `#`.
     pub(crate) async fn go(&self, page: &str) {
-        // Between two pages that differ behind the `#` alone, nothing would be loaded.
+        // A browser loads nothing if only the part behind the `#` differs.
         for url in ["about:blank", &format!("{}{page}", self.console)] {
             self.post("url", json!({ "url": url })).await.unwrap();
         }
     }
 
-    /// Waits until this stands on the page. A dialog hides what is behind it.
+    /// Waits until this text is on the page. A dialog hides the text behind it.
     pub(crate) async fn read(&self, text: &str) {
         self.read_within(text, PATIENCE).await;
     }
 
-    /// The same, for what takes its time.
+    /// The same, for text that takes longer.
     pub(crate) async fn read_within(&self, text: &str, patience: Duration) {
         let start = Instant::now();
         while !self.text().await.contains(text) {
-            assert!(start.elapsed() < patience, "{text:?} does not come up; there is:\n{}", self.text().await);
+            assert!(start.elapsed() < patience, "{text:?} does not appear; the page has:\n{}", self.text().await);
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// What stands on the page, or in the dialog before it.
+    /// The text of the page, or of the dialog in front of it.
     pub(crate) async fn text(&self) -> String {
         let text = self.script("return (document.querySelector('dialog') ?? document.body).innerText").await;
         text.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Clicks the button, link or label with this text; of several, the last one that can be clicked.
+    /// Clicks the button, link or label with this text. If there are several, clicks the last one that accepts it.
     pub(crate) async fn click(&self, text: &str) {
         let path = format!(
             "//*[self::button or self::a or self::label or self::summary][normalize-space()='{text}'][not(@disabled or @aria-disabled)]"
@@ -112,17 +114,17 @@ impl Browser {
         let start = Instant::now();
         loop {
             for element in self.find(&path).await.iter().rev() {
-                // It may be drawn anew in between, be folded away, or behind a dialog.
+                // Meanwhile the page may have redrawn it, folded it away, or put a dialog in front of it.
                 if self.post(&format!("{element}/click"), json!({})).await.is_ok() {
                     return;
                 }
             }
-            assert!(start.elapsed() < PATIENCE, "{text:?} cannot be clicked; there is:\n{}", self.text().await);
+            assert!(start.elapsed() < PATIENCE, "{text:?} cannot be clicked; the page has:\n{}", self.text().await);
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Writes into the field with this label, in the place of what is there.
+    /// Replaces the text of the field with this label.
     pub(crate) async fn write(&self, label: &str, text: &str) {
         let path = format!("//*[@id=//label[normalize-space()='{label}']/@for]");
         let start = Instant::now();
@@ -132,29 +134,29 @@ impl Browser {
                 self.post(&format!("{field}/value"), json!({ "text": text })).await.unwrap();
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "there is no field {label:?}; there is:\n{}", self.text().await);
+            assert!(start.elapsed() < PATIENCE, "there is no field {label:?}; the page has:\n{}", self.text().await);
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Types on the keyboard, wherever the focus is.
+    /// Types on the keyboard into the focused element.
     pub(crate) async fn keys(&self, keys: &str) {
         self.post(&format!("{}/value", self.focused().await), json!({ "text": keys })).await.unwrap();
     }
 
-    /// The text of what has the focus.
+    /// The text of the focused element.
     pub(crate) async fn focused_text(&self) -> String {
         let text = self.get(&format!("{}/text", self.focused().await)).await.unwrap();
         text.as_str().unwrap().to_owned()
     }
 
-    /// Waits until what has the focus begins with this text.
+    /// Waits until the text of the focused element begins with this text.
     pub(crate) async fn focus_comes_to(&self, text: &str) {
         let script = format!("return document.activeElement.innerText.startsWith({})", json!(text));
         self.comes_to(&script, json!(true)).await;
     }
 
-    /// Waits until a script gives this value.
+    /// Waits until a script returns this value.
     pub(crate) async fn comes_to(&self, script: &str, value: Value) {
         let start = Instant::now();
         loop {
@@ -164,14 +166,14 @@ impl Browser {
             }
             assert!(
                 start.elapsed() < PATIENCE,
-                "{script:?} is {now} and not {value}; there is:\n{}",
+                "{script:?} is {now} and not {value}; the page has:\n{}",
                 self.text().await
             );
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Clicks a link with Ctrl held, turns to the tab that opens, and gives the name of the one before.
+    /// Clicks a link with Ctrl held, switches to the tab that opens, and returns the handle of the previous tab.
     pub(crate) async fn open_in_a_tab(&self, text: &str) -> String {
         let before = self.tab().await;
         let path = format!("//a[normalize-space()='{text}']");
@@ -198,7 +200,8 @@ impl Browser {
         }
     }
 
-    /// Opens the console in a tab as if its address had been typed, turns to it, and gives the name of the one before.
+    /// Opens the console in a new tab as if its address had been typed, switches to it, and returns the handle of the
+    /// previous tab.
     pub(crate) async fn new_tab(&self) -> String {
         let before = self.tab().await;
         let new = self.post("window/new", json!({ "type": "tab" })).await.unwrap();
@@ -207,7 +210,7 @@ impl Browser {
         before
     }
 
-    /// Turns to a tab.
+    /// Switches to a tab.
     pub(crate) async fn turn_to(&self, tab: &str) {
         self.post("window", json!({ "handle": tab })).await.unwrap();
     }
@@ -216,7 +219,7 @@ impl Browser {
         self.get("window").await.unwrap().as_str().unwrap().to_owned()
     }
 
-    /// Shows the page in the few colours of a user who has chosen them for everything.
+    /// Turns on forced colours, as a user's high-contrast theme does.
     pub(crate) async fn force_colours(&self) {
         let colours = json!({ "features": [{ "name": "forced-colors", "value": "active" }] });
         self.devtools("Emulation.setEmulatedMedia", colours).await;
@@ -227,7 +230,7 @@ impl Browser {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await.unwrap()
     }
 
-    /// Runs the body of an asynchronous function and gives what it returns; `given` is its argument.
+    /// Runs the body of an asynchronous function and returns its result; `given` is its argument.
     pub(crate) async fn script_with(&self, script: &str, given: Value) -> Value {
         let script = format!(
             "const [given, done] = arguments; (async () => {{ {script} }})().then(done, (error) => done(String(error)))"
@@ -235,7 +238,7 @@ impl Browser {
         self.post("execute/async", json!({ "script": script, "args": [given] })).await.unwrap()
     }
 
-    /// The size of the window, as on a phone if it is small, and the light.
+    /// Sets the window's width (below 600 it is a phone) and the light or dark colour scheme.
     pub(crate) async fn look(&self, width: u32, dark: bool) {
         let size = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
@@ -244,18 +247,19 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", light).await;
     }
 
-    /// Has the clock of another time zone, by its name in the tz database.
+    /// Sets the time zone, by its name in the tz database.
     pub(crate) async fn be_in(&self, zone: &str) {
         self.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone })).await;
     }
 
-    /// From now on no request for a URL of this pattern is made.
+    /// Blocks all later requests for URLs of this pattern.
     pub(crate) async fn block(&self, pattern: &str) {
         self.devtools("Network.enable", json!({})).await;
         self.devtools("Network.setBlockedURLs", json!({ "urls": [pattern] })).await;
     }
 
-    /// Keeps a picture of the whole page in the folder that `NANO_PICTURES` names, if it names one, for a person to look at.
+    /// Saves a picture of the whole page in the folder that the environment variable `NANO_PICTURES` names, if it is
+    /// set.
     pub(crate) async fn picture(&self, name: &str) {
         let Some(folder) = env::var_os("NANO_PICTURES") else { return };
         let order = json!({ "cmd": "Page.captureScreenshot", "params": { "captureBeyondViewport": true } });
@@ -265,7 +269,7 @@ impl Browser {
         fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
     }
 
-    /// Lets the page write to the clipboard, as a browser in front of a person would.
+    /// Lets the page write to the clipboard, as a visible browser would.
     pub(crate) async fn allow_clipboard(&self) {
         self.devtools(
             "Browser.grantPermissions",
@@ -274,7 +278,7 @@ impl Browser {
         .await;
     }
 
-    /// What the browser complained of since the last time, but for replies with these statuses.
+    /// The browser's complaints since the last call, without those about replies with the expected statuses.
     pub(crate) async fn complaints(&self, expected: &[u16]) -> Vec<String> {
         let log = self.post("se/log", json!({ "type": "browser" })).await.unwrap();
         let messages = log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned());
@@ -288,7 +292,7 @@ impl Browser {
         self.post("goog/cdp/execute", order).await.unwrap();
     }
 
-    /// The paths of the elements that an `XPath` expression names.
+    /// The paths of the elements that an `XPath` expression finds.
     async fn find(&self, path: &str) -> Vec<String> {
         let found = self.post("elements", json!({ "using": "xpath", "value": path })).await.unwrap();
         found.as_array().unwrap().iter().map(element).collect()
@@ -315,7 +319,7 @@ impl Drop for Browser {
     }
 }
 
-/// One call of the protocol; gives its value, or the error's message.
+/// Makes one call of the protocol. Returns its value, or the error's message.
 async fn call(client: &Client, method: Method, url: &str, order: Option<Value>) -> Result<Value, String> {
     let request = client.request(method, url).body(order.map(|order| order.to_string()).unwrap_or_default());
     let reply = request.send().await.unwrap();
@@ -325,17 +329,18 @@ async fn call(client: &Client, method: Method, url: &str, order: Option<Value>) 
     if is_success { Ok(value) } else { Err(value["message"].to_string()) }
 }
 
-/// The path of an element, by the protocol's name for one.
+/// The path of an element. The long key is the protocol's name for an element's id.
 fn element(value: &Value) -> String {
     format!("element/{}", value["element-6066-11e4-a52e-4f735466cecf"].as_str().unwrap())
 }
 
-/// Where a program is, if it is installed.
+/// The path of a program, if it is installed.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-/// The driver chooses a port and says so. It ends where IPv6 has not the one that it chose for IPv4.
+/// Starts the driver, which chooses a port and prints it. Returns `None` if it ended: it does when IPv6 cannot use
+/// the port that it chose for IPv4.
 fn drive(chromedriver: &Path) -> Option<(Child, u16)> {
     let mut driver = Command::new(chromedriver).arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();

@@ -1,5 +1,5 @@
-//! The signature checker's thinking, in the browser that it is made for. The signatures that it is given are computed
-//! here, from what a receiver would have at hand.
+//! Tests the signature checker's logic in a browser. The test computes the signatures from values that a receiver
+//! would have.
 
 use base64::{
     Engine as _,
@@ -19,7 +19,7 @@ const OLD: &str = "the-old-secret";
 const BODY: &str =
     r#"{"event":"job.completed","data":{"url":"https://a.example.com/ü","n":6},"timestamp":"2024-12-23T10:00:00Z"}"#;
 
-/// The same, as others write it.
+/// The same JSON, as other serialisers write it.
 const SPACED: &str = concat!(
     r#"{"event": "job.completed", "data": {"url": "https://a.example.com/\u00fc", "n": 6}, "#,
     r#""timestamp": "2024-12-23T10:00:00Z"}"#
@@ -39,13 +39,13 @@ const INDENTED: &str = r#"{
   "timestamp": "2024-12-23T10:00:00Z"
 }"#;
 
-/// As Python's `f"{body}"` writes bytes.
+/// A body of bytes as Python's `f"{body}"` writes it.
 const PYTHON: &str = concat!(
     r#"b'{"event":"job.completed","data":{"url":"https://a.example.com/\xc3\xbc","n":6},"#,
     r#""timestamp":"2024-12-23T10:00:00Z"}'"#
 );
 
-/// As `JSON.stringify` writes a Buffer in Node.
+/// A Buffer as `JSON.stringify` writes it in Node.
 fn buffer(body: &str) -> String {
     let bytes: Vec<String> = body.bytes().map(|byte| byte.to_string()).collect();
     format!(r#"{{"type":"Buffer","data":[{}]}}"#, bytes.join(","))
@@ -69,7 +69,7 @@ fn standard(key: &[u8], message: &str) -> String {
     format!("v1,{}", STANDARD.encode(hmac(key, message)))
 }
 
-/// A case: what is pasted beside the usual, the signature, and the codes of what should be found.
+/// The cases: what replaces the usual input, the signature, and the codes of the expected findings.
 fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
     let (secret, decoded) = (SECRET.as_bytes(), STANDARD.decode(&SECRET[6..]).unwrap());
     let right = format!("{TIME}.{BODY}");
@@ -150,7 +150,7 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
         (none(), format!("v1={}", signed[3..].repeat(2)), vec!["sha512"]),
         (none(), signed[..60].to_owned(), vec!["not_a_signature"]),
         (none(), String::new(), vec!["not_a_signature"]),
-        // Several at once, and none that is known
+        // Several mistakes together, and unknown mistakes
         (
             json!({ "oldSecret": OLD }),
             hex::encode_upper(hmac(OLD.as_bytes(), &format!("{TIME}.{SPACED}"))),
@@ -180,7 +180,7 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
     ]
 }
 
-/// The same while a secret is being rotated: `X-Nano-Signature` and a header beside it.
+/// More cases, while a secret is being rotated: `X-Nano-Signature` and a header beside it.
 fn cases_of_a_rotation() -> Vec<(Value, String, Vec<&'static str>)> {
     let right = format!("{TIME}.{BODY}");
     let [ours, other] = [SECRET, OLD].map(|secret| page(secret.as_bytes(), &right));
@@ -191,24 +191,25 @@ fn cases_of_a_rotation() -> Vec<(Value, String, Vec<&'static str>)> {
     ]
 }
 
-/// The same of base64, in the signature and in the secret.
+/// More cases: base64 in the signature and in the secret.
 fn cases_of_base64() -> Vec<(Value, String, Vec<&'static str>)> {
     let right = format!("{ID}.{TIME}.{BODY}");
     let digest = hmac(&STANDARD.decode(&SECRET[6..]).unwrap(), &right);
-    assert!(STANDARD.encode(&digest).contains('+'), "base64url would be the same");
+    assert!(STANDARD.encode(&digest).contains('+'), "otherwise base64url would be the same");
     let webhook = |secret: &str| json!({ "scheme": "webhook-signature", "secret": secret });
     let known = standard(b"secret-123", &right);
     vec![
         (webhook(SECRET), format!("v1,{}", URL_SAFE.encode(&digest)), vec!["base64_spelling"]),
         (webhook(SECRET), format!("v1,{}", STANDARD_NO_PAD.encode(&digest)), vec!["base64_spelling"]),
         (webhook("c2VjcmV0LTEyMw"), known.clone(), vec!["secret_taken_for_base64"]),
-        // Python's decoder passes over what is no base64.
+        // Python's decoder skips characters that are not base64.
         (
             webhook("your_secret_key_123"),
             standard(&STANDARD.decode("yoursecretkey123").unwrap(), &right),
             vec!["secret_taken_for_base64"],
         ),
-        // The service takes what follows whsec_ with its padding, with less, more or none, and ignores bits left over.
+        // The service accepts any padding after whsec_: the right amount, less, more or none. It ignores leftover
+        // bits.
         (webhook("whsec_c2VjcmV0LTEyMw=="), known.clone(), vec![]),
         (webhook("whsec_c2VjcmV0LTEyMw="), known.clone(), vec![]),
         (webhook("whsec_c2VjcmV0LTEyMw"), known.clone(), vec![]),
@@ -217,7 +218,7 @@ fn cases_of_base64() -> Vec<(Value, String, Vec<&'static str>)> {
     ]
 }
 
-/// A code is enough here: what it says to a person stands beside it in signature.js.
+/// The test compares only the codes: signature.js has the text for a person beside each code.
 const CHECK: &str = "
     const { check } = (await import(document.querySelector('script').src)).modules.signature;
     const results = [];
@@ -228,7 +229,7 @@ const CHECK: &str = "
     }
     return results;";
 
-/// What is worth knowing, but no mistake.
+/// Findings that inform and are no mistake.
 const REMARKS: [&str; 3] = ["timestamp_too_old", "timestamp_in_the_future", "signed_beside"];
 
 #[tokio::test]
@@ -260,7 +261,7 @@ async fn the_checker_finds_each_usual_mistake_and_names_no_other() {
     assert_eq!(expected, page(SECRET.as_bytes(), &format!("{TIME}.{BODY}")));
 }
 
-/// The vectors that receivers are written against, which were computed by other code than ours.
+/// The published vectors, against which receivers are written. Code other than ours computed them.
 #[tokio::test]
 async fn the_checker_agrees_with_every_published_vector() {
     let Some(browser) = Browser::start().await else { return };
@@ -280,7 +281,7 @@ async fn the_checker_agrees_with_every_published_vector() {
     let fields: Vec<&Value> = checks.iter().map(|(fields, _)| fields).collect();
     let results = browser.script_with(CHECK, json!(fields)).await;
     for (at, (fields, vector)) in checks.iter().enumerate() {
-        // While a secret is being rotated, webhook-signature goes on after a space.
+        // While a secret is being rotated, webhook-signature has more signatures after a space.
         let first = fields["signature"].as_str().unwrap().split(' ').next();
         assert_eq!(results[at], json!(["equal", first]), "{}", vector["name"]);
     }
@@ -302,7 +303,8 @@ async fn the_checkers_page_says_what_is_wrong_as_it_is_typed() {
     browser.write("Body", r#"{"a":1}"#).await;
     browser.read("The signature is right").await;
     browser.read("more than five minutes old").await;
-    // All but the secret from a request as a log shows it; whose header it is follows from the signature's form.
+    // Everything except the secret, from a request as a log shows it. The form of the signature tells which header it
+    // is from.
     browser.click("Paste the whole request").await;
     let request = "POST /hook HTTP/1.1\nHost: a.example.com\nwebhook-id: 01KDYAK3482WAV4DVEFM6KBDXQ\n\
         webhook-timestamp: 1734949200\nwebhook-signature: v1,zUQ==\n\n{\"b\":2}\n";
@@ -320,7 +322,7 @@ async fn the_checkers_page_says_what_is_wrong_as_it_is_typed() {
     );
     browser.write("Request", &rotated).await;
     browser.read("This secret signs a header beside X-Nano-Signature").await;
-    // A check that is still running when a field is emptied says nothing any more.
+    // A check that is still running when a field is emptied must not show its result any more.
     let in_a_hurry = "
         const [body, signature] = ['body', 'signature'].map((name) => document.getElementById(`check-${name}`));
         const type = (field, text) => { field.value = text; field.dispatchEvent(new Event('input')); };

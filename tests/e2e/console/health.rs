@@ -1,4 +1,4 @@
-//! What the console says of an endpoint that does not answer, of what waits for it, and of a webhook that was disabled.
+//! What the console shows about an endpoint that is down, about its held events, and about a disabled webhook.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::{Browser, answer, sign_in, webhook};
 use crate::{RECEIVER, STACK, key_for};
 
-/// release looks once in a minute.
+/// release runs once a minute.
 const A_MINUTE_AND_A_HALF: Duration = Duration::from_secs(90);
 
-/// The pill and the notice of each webhook that is given, with times as they stand in the `datetime` of their elements.
+/// The status and the notice of each given webhook, with times in the form of their elements' `datetime`.
 const NOTICES: &str = "
     const { healthNotice, statusPill } = (await import(document.querySelector('script').src)).modules.health;
     return given.map((webhook) => {
@@ -21,7 +21,7 @@ const NOTICES: &str = "
         return [statusPill(webhook).textContent, notice?.querySelector('p').textContent ?? null];
     });";
 
-#[expect(clippy::needless_pass_by_value, reason = "reads better with what json! makes")]
+#[expect(clippy::needless_pass_by_value, reason = "each caller passes a json! literal")]
 fn fares(fields: Value) -> Value {
     let mut webhook = json!({ "id": 1, "status": "active", "circuit": "closed", "held": 0, "failing_since": null,
         "last_failed_at": null, "consecutive_failures": 0, "disabled_reason": null, "next_probe_at": null });

@@ -1,4 +1,4 @@
-//! What the console tells a customer about an answer that was no success, and about a form that was filled in nearly right.
+//! What the console tells a customer about a failed attempt, and about a form that was filled in nearly right.
 
 use harness::{ApiKey, http_client};
 use reqwest::Method;
@@ -68,7 +68,7 @@ async fn what_was_nearly_right_is_taken_as_it_was_meant() {
 #[tokio::test]
 async fn an_address_that_is_typed_nearly_right_leads_to_the_console_and_head_is_get_without_the_body() {
     let client = http_client();
-    // `/console/` leads there too. The emulator takes it for `/console`, so that cannot be seen here.
+    // `/console/` leads there too. The emulator treats it as `/console`, so this test cannot show it.
     for method in [Method::GET, Method::HEAD] {
         let reply = client.request(method.clone(), format!("{}/", STACK.api_url)).send().await.unwrap();
         assert_eq!(reply.url().as_str(), format!("{}/console", STACK.api_url), "{method}");
@@ -86,7 +86,7 @@ async fn an_address_that_is_typed_nearly_right_leads_to_the_console_and_head_is_
     assert_eq!(other.status(), 401);
 }
 
-/// Of an attempt that took as long as an operator allows who has changed it.
+/// The attempt took 25 s: an operator can change the limit, and the advice must name it.
 #[tokio::test]
 async fn advice_has_the_time_that_an_endpoint_is_given_here() {
     let Some(browser) = Browser::start().await else { return };
@@ -97,7 +97,7 @@ async fn advice_has_the_time_that_an_endpoint_is_given_here() {
     assert_eq!(text, "Your endpoint has 25 seconds. Answer 2xx first, and do the work afterwards.");
 }
 
-/// Draws both charts of the hours that are given, and returns what stands beside them.
+/// Draws both charts for the given hours, and returns the text beside them.
 const CHARTS: &str = "
     const { drawCharts } = (await import(document.querySelector('script').src)).modules.charts;
     const element = document.createElement('div');
@@ -130,7 +130,7 @@ async fn the_charts_say_how_attempts_failed_and_write_numbers_so_that_they_can_b
     }
 }
 
-/// Whether something is drawn at the left or right edge of each chart of the hours that are given, where it would be cut off.
+/// Whether something is drawn at the left or right edge of a chart for the given hours, where it would be cut off.
 const EDGES: &str = "
     const { drawCharts } = (await import(document.querySelector('script').src)).modules.charts;
     const element = document.createElement('div');

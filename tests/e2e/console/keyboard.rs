@@ -1,4 +1,4 @@
-//! The console without a mouse: where the focus is, what Escape closes, and what the address keeps.
+//! The console without a mouse: where the focus is, what Escape closes, and what the address contains.
 
 use harness::Answer;
 use serde_json::json;
@@ -20,7 +20,7 @@ async fn the_keyboard_alone_goes_from_sign_in_to_a_test_event() {
     tab_to(&browser, "Add webhook").await;
     browser.keys(ENTER).await;
     browser.read("Endpoint URL").await;
-    // The dialog has the focus in its first field, the second event is chosen away, and Enter sends it.
+    // The dialog's first field has the focus; the keys deselect the second event, and Enter sends the form.
     browser.keys(&RECEIVER.url("/acct_console_keys")).await;
     browser.keys(TAB).await;
     browser.keys(TAB).await;
@@ -45,7 +45,7 @@ async fn the_keyboard_alone_goes_from_sign_in_to_a_test_event() {
     assert_eq!(browser.complaints(&[404]).await, [""; 0]);
 }
 
-/// Presses Tab until something with this text has the focus.
+/// Presses Tab until an element with this text has the focus.
 async fn tab_to(browser: &Browser, text: &str) {
     for _ in 0..40 {
         browser.keys(TAB).await;
@@ -56,7 +56,7 @@ async fn tab_to(browser: &Browser, text: &str) {
     panic!("Tab does not reach {text:?}");
 }
 
-/// Each of them replaces what stood there, and a focus on what is gone falls to the beginning of the page.
+/// Each step replaces the focused element; if the focus were lost, it would fall back to the start of the page.
 #[tokio::test]
 async fn the_focus_stays_where_the_work_was() {
     let Some(browser) = Browser::start().await else { return };
@@ -152,7 +152,7 @@ async fn a_link_opens_in_a_tab_that_is_signed_in_and_signing_out_ends_both() {
     browser.read("Active").await;
     let first = browser.open_in_a_tab("Signature checker").await;
     browser.read("Still missing").await;
-    // A tab that nobody opened from the console has to have a key of its own.
+    // A tab that was not opened from the console needs a key of its own.
     let second = browser.new_tab().await;
     browser.read("Sign in to your webhooks").await;
     browser.turn_to(&second).await;
@@ -162,7 +162,7 @@ async fn a_link_opens_in_a_tab_that_is_signed_in_and_signing_out_ends_both() {
     assert_eq!(browser.script("return Object.values({ ...sessionStorage }).join()").await, "");
 }
 
-/// What is chosen is told by more than a colour of ours, of which there is none then.
+/// With forced colours the page has no colours of its own, so another style must mark the chosen element.
 #[tokio::test]
 async fn with_forced_colours_what_is_chosen_has_an_outline() {
     let Some(browser) = Browser::start().await else { return };

@@ -46,7 +46,7 @@ async fn every_tested_receiver_is_there_with_the_path_of_the_webhook_and_a_line_
     browser.comes_to("return navigator.clipboard.readText()", lines).await;
     check_looks(&browser, "receive").await;
 
-    // The language is in the address, and the secret nowhere.
+    // The language is in the address; the secret is not stored anywhere.
     browser.script_with(choose, json!("go.go")).await;
     let address = browser.script("return location.hash").await;
     assert_eq!(address, "#/webhooks/1/receive?language=go.go");
@@ -56,7 +56,7 @@ async fn every_tested_receiver_is_there_with_the_path_of_the_webhook_and_a_line_
     assert_eq!(browser.complaints(&[]).await, [""; 0]);
 }
 
-/// In a path of an Express route, an asterisk would be a pattern.
+/// In the path of an Express route, an asterisk would be a pattern.
 #[tokio::test]
 async fn a_path_that_a_framework_would_read_otherwise_is_left_to_its_owner() {
     let Some(browser) = Browser::start().await else { return };

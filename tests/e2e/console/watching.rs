@@ -1,4 +1,4 @@
-//! What the console asks the API for by itself: when it looks again, what it may not miss, and when it stops.
+//! The console's own requests to the API: when it polls, what it must not miss, and when it stops.
 
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use serde_json::json;
 use super::{Browser, finished, sign_in, webhook};
 use crate::{RECEIVER, STACK, key_for};
 
-/// Counts the looks of a poll that would look every 20 ms: while something happens, after ten minutes of nothing, and
-/// after a click; then with what is given left of a limit of 60 that comes back in a second, and after that second.
+/// Runs a poll with an interval of 20 ms and returns whether it polled in each period: while something happens, after
+/// ten minutes without a change, and after a click; then while `given` requests are left of a limit of 60 that resets
+/// in a second, and after that second.
 const POLL: &str = "
     const { poll, request } = (await import(document.querySelector('script').src)).modules.api;
     const end = new AbortController();
@@ -71,7 +72,7 @@ async fn a_test_event_is_found_however_many_deliveries_came_after_it() {
     assert_eq!(browser.complaints(&[404]).await, [""; 0]);
 }
 
-/// Without an overlap, the cursors of before are refused.
+/// The rotation has no overlap, so the API refuses the earlier cursors.
 #[tokio::test]
 async fn after_a_rotation_the_list_begins_anew() {
     let Some(browser) = Browser::start().await else { return };
@@ -121,7 +122,7 @@ async fn a_retry_that_does_not_come_can_be_asked_for_again() {
     RECEIVER.answer("/acct_console_late", [Answer { delay: Duration::from_secs(9), ..Answer::status(200) }]);
     browser.click("Send again").await;
     browser.comes_to("return document.getElementById('said').textContent === 'Queued'", json!(true)).await;
-    // The three minutes for which the page looks are over sooner than the endpoint has answered.
+    // The three minutes for which the page polls are over before the endpoint has answered.
     browser.script("const now = Date.now; Date.now = () => now() + 180_001").await;
     browser.read("No attempt came so far.").await;
     browser.click("Send again").await;
@@ -144,5 +145,5 @@ async fn every_webhooks_health_comes_up_and_none_is_called_well_before() {
     sign_in(&browser, &key).await;
     browser.read("Checking …").await;
     browser.read("Failing").await;
-    assert!(!browser.text().await.contains("Checking …"), "the last one is asked last");
+    assert!(!browser.text().await.contains("Checking …"), "the last webhook is requested last");
 }

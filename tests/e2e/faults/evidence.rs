@@ -1,4 +1,4 @@
-//! What is left when everything has ended, and what is wrong with it.
+//! The results of a run, and what is wrong with them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -14,21 +14,21 @@ use super::{
     world::{Fate, SECRET, Task, Webhook, World},
 };
 
-/// So many requests of one delivery may be missing in its record: the dispatcher was killed, or the table took no write, after
-/// the request.
+/// How many requests of one delivery may be missing from its record: after the request the dispatcher was killed or
+/// the table took no write.
 const MOST_UNRECORDED: usize = 12;
-/// Out of a thousand completions, those that may meet with so many faults that they end as dead letters.
+/// How many of a thousand completions may meet so many faults that they become dead letters.
 const UNLUCKY: usize = 10;
-/// Out of a thousand deliveries, those that may use up their schedule on an endpoint that refuses each attempt. A slow machine
-/// makes a delivery meet two outages.
+/// How many of a thousand deliveries may use up their schedule on an endpoint that refuses each attempt. On a slow
+/// machine a delivery can fall into two outages.
 const REFUSED: usize = 20;
 
 pub(super) struct Evidence {
-    /// What the receiver got, by path and task.
+    /// The requests that the receiver got, by path and task.
     seen: BTreeMap<(String, String), Seen>,
-    /// What the service recorded, by path.
+    /// The deliveries that the service recorded, by path.
     recorded: HashMap<String, Vec<Recorded>>,
-    /// The dead letters, by what was sent.
+    /// The dead letters, by message.
     letters: HashMap<String, Vec<DeadLetter>>,
     completions: usize,
 }
@@ -40,14 +40,14 @@ struct Recorded {
     attempts: usize,
 }
 
-/// Requests for one task at one webhook.
+/// The requests for one task at one webhook.
 #[derive(Default)]
 struct Seen {
     ids: BTreeSet<String>,
     requests: usize,
-    /// Those that were answered 2xx.
+    /// How many were answered 2xx.
     taken: usize,
-    /// When each came, in seconds since 1970, and its answer.
+    /// When each request came, in seconds since 1970, and its answer.
     answers: Vec<(u64, Option<u16>)>,
     badly_signed: usize,
 }
@@ -76,7 +76,7 @@ impl Evidence {
         self.letters.contains_key(&task.message)
     }
 
-    /// Everything that is not as it must be.
+    /// Describes everything that is not as it must be.
     pub(super) fn problems(&self, world: &World) -> Vec<String> {
         let mut problems = Vec::new();
         let (mut explained_requests, mut explained_records, mut refused) = (0, 0, 0);
@@ -128,12 +128,12 @@ impl Evidence {
         if must_be && letters.is_none() {
             return Some(format!("{}: is no dead letter, and has to be one", task.name));
         }
-        // A malformed one has none where the dead-letter queue refused it time and again.
+        // A malformed completion has no reason if the dead-letter queue refused it until its last receive.
         let has_reason = letters.is_some_and(|letters| letters.iter().any(|letter| letter.reason.is_some()));
         (has_reason && task.fate != Fate::Malformed).then(|| format!("{}: was taken for no completion", task.name))
     }
 
-    /// Good completions that are dead letters.
+    /// How many good completions are dead letters.
     fn unlucky(&self, world: &World) -> usize {
         let good = world.tasks.iter().filter(|task| matches!(task.fate, Fate::Delivered | Fate::Failed));
         good.filter(|task| self.is_dead_letter(task)).count()
@@ -163,7 +163,8 @@ impl Seen {
     }
 }
 
-/// What is wrong with a task's delivery to one webhook. Where its completion is a dead letter there need not be one.
+/// What is wrong with a task's delivery to one webhook. If the completion is a dead letter, the delivery may be
+/// missing.
 fn problems_of(task: &Task, seen: Option<&Seen>, records: &[&Recorded], is_dead: bool) -> impl Iterator<Item = String> {
     let Some(seen) = seen else {
         return vec![(!is_dead).then(|| "is lost: nobody heard of it".to_owned())].into_iter().flatten();
@@ -176,10 +177,10 @@ fn problems_of(task: &Task, seen: Option<&Seen>, records: &[&Recorded], is_dead:
         }
         [Recorded { status, .. }] if status == "delivered" && task.fate == Fate::Delivered => None,
         [Recorded { status, attempts, .. }] if status == "failed" && task.fate == Fate::Failed => {
-            // Probes are attempts, too, and use up none of the schedule.
+            // Probes are attempts too, but do not use up the schedule.
             (*attempts < ATTEMPTS).then(|| format!("failed after {attempts} attempts"))
         }
-        // True, if the endpoint refused each; `problems` says how many there may be.
+        // Allowed if the endpoint refused each attempt; `problems` limits how many such deliveries there may be.
         [Recorded { status, attempts, .. }] if status == "failed" && !taken && *attempts >= ATTEMPTS => None,
         [record] => Some(format!("ended as {} after {} attempts: {:?}", record.status, record.attempts, seen.answers)),
         more => Some(format!("has {} records", more.len())),
@@ -199,7 +200,7 @@ fn problems_of(task: &Task, seen: Option<&Seen>, records: &[&Recorded], is_dead:
     .flatten()
 }
 
-/// Everything that a customer is shown of a webhook's deliveries, page by page.
+/// All deliveries to a webhook that a customer can see, page by page.
 async fn recorded_of(customer: &Customer, webhook_id: u64) -> Vec<Recorded> {
     let first = format!("/api/v1/webhooks/{webhook_id}/deliveries?limit=100");
     let (mut recorded, mut path) = (Vec::new(), first.clone());

@@ -1,5 +1,4 @@
-//! Who there is and what happens: accounts with their webhooks, tasks that end, and receivers with their moods. All of it
-//! comes from the seed.
+//! The scenario of a run, derived from its seed: accounts with webhooks, tasks that end, and how receivers answer.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +9,11 @@ use tokio::time::sleep;
 
 use super::{Evidence, Size};
 
-/// The account of which nothing can ever be read or written.
+/// The account whose calls to AWS all fail.
 pub(super) const CURSED: &str = "acct_cursed";
-/// Every request signs with it.
+/// The secret of every webhook.
 pub(super) const SECRET: &str = "your-secret-key";
-/// Stands in the name of a task that no receiver takes.
+/// Marks the name of a task that every receiver refuses.
 const HOPELESS: &str = "hopeless";
 
 const BOTH: &[&str] = &["job.completed", "job.failed"];
@@ -41,27 +40,28 @@ pub(super) struct Task {
     pub(super) name: String,
     pub(super) fate: Fate,
     pub(super) message: String,
-    /// The index of its account; none where the account is the cursed one.
+    /// The index of its account; `None` for the cursed account.
     pub(super) account: Option<usize>,
     event: &'static str,
     sent_twice: bool,
 }
 
-/// What must become of a task's completion.
+/// How a task's completion must end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// Its webhooks are delivered.
     Delivered,
-    /// Its webhooks are tried until the schedule is used up.
+    /// Its deliveries are attempted until the schedule is used up, and fail.
     Failed,
-    /// It is no completion: a dead letter with a reason.
+    /// It is no valid completion: it becomes a dead letter with a reason.
     Malformed,
-    /// It is the cursed account's: a dead letter after the last receive. That takes longest, so these come first.
+    /// It belongs to the cursed account: it becomes a dead letter after the last receive. That takes longest, so
+    /// these come first.
     Cursed,
 }
 
 impl World {
-    /// Makes the world up and registers its webhooks.
+    /// Derives the scenario from the seed and registers its webhooks.
     pub(super) async fn create(stack: &Stack, receiver: &Receiver, size: &Size, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut accounts = Vec::new();
@@ -75,8 +75,8 @@ impl World {
         Self { accounts, tasks, seed }
     }
 
-    /// The messages in the order in which they are sent, so many in a wave. Those that are sent twice come again at once or
-    /// some time later.
+    /// The messages in the order in which they are sent, `size` tasks per wave. A task that is sent twice appears
+    /// again in the same wave or in the next.
     pub(super) fn waves(&self, size: usize) -> impl Iterator<Item = Vec<String>> {
         let mut rng = Rng::with_seed(self.seed);
         let mut later: Vec<&Task> = Vec::new();
@@ -90,8 +90,9 @@ impl World {
         })
     }
 
-    /// Waits until no delivery is held or retrying any more. Where something is held, another task ends now and then: if all that
-    /// is left for an endpoint is what it never takes, the service cannot tell it from one that is down.
+    /// Waits until no delivery is held or retrying any more. While an account has held deliveries, another of its
+    /// tasks ends from time to time: if an endpoint's only remaining delivery is one that it always refuses, the
+    /// service cannot tell that endpoint from one that is down.
     pub(super) async fn wait_until_nothing_waits(&mut self, producer: &Producer, within: Duration) {
         let start = Instant::now();
         loop {
@@ -119,17 +120,17 @@ impl World {
         }
     }
 
-    /// The messages of the tasks whose webhooks all have their finished delivery.
+    /// The messages of the tasks whose deliveries have all finished.
     pub(super) fn finished(&self, evidence: &Evidence) -> impl Iterator<Item = String> {
         let delivered = self.tasks.iter().filter(|task| matches!(task.fate, Fate::Delivered | Fate::Failed));
         delivered.filter(|task| !evidence.is_dead_letter(task)).map(|task| task.message.clone())
     }
 }
 
-/// What each webhook of an account subscribes to.
+/// The events that each webhook of an account subscribes to.
 type Mixture = &'static [&'static [&'static str]];
 
-/// Three webhooks for everything, and other mixtures.
+/// Three webhooks for all events, and other mixtures.
 const MIXTURES: [Mixture; 3] = [&[BOTH, BOTH, BOTH], &[&["job.completed"], &["job.failed"], BOTH], &[BOTH]];
 
 impl Account {
@@ -161,7 +162,7 @@ impl Task {
             4..8 => Fate::Malformed,
             _ => Fate::Delivered,
         };
-        // Of the cursed ones every other one is malformed too: it cannot be passed on to the dead-letter queue.
+        // Every second cursed task is malformed too: the call that sends it to the dead-letter queue fails as well.
         let is_malformed = fate == Fate::Malformed || fate == Fate::Cursed && number.is_multiple_of(2);
         let account = (fate != Fate::Cursed).then(|| rng.usize(..accounts.len()));
         let name =
@@ -178,7 +179,7 @@ impl Task {
         Self { name, fate, message: message.to_string(), account, event, sent_twice: rng.u32(..100) < 10 }
     }
 
-    /// One that every receiver takes, sooner or later.
+    /// A task that every receiver accepts, sooner or later.
     fn good(number: usize, account: usize, accounts: &[Account], event: &'static str) -> Self {
         let name = format!("task_{number}");
         let message = json!({ "account_id": accounts[account].id, "task_id": name, "task_type": "image",
@@ -200,12 +201,12 @@ fn timestamp(number: usize) -> String {
     format!("2026-01-02T03:{:02}:{:02}.{:03}Z", number / 60_000, number / 1_000 % 60, number % 1_000)
 }
 
-/// Whether an endpoint is down: some of them for a while, again and again. Then their circuits open, and what comes is held.
+/// Whether an endpoint is down for 25 seconds of every two minutes. Its circuit then opens, and its deliveries are held.
 fn has_outages(path: &str) -> bool {
     path.ends_with("1/0") || path.ends_with("4/2")
 }
 
-/// Mostly willing; sometimes out of order, slow, or so slow that the service gives up.
+/// Usually accepts; sometimes fails, is slow, or is so slow that the sender times out.
 fn mood(request: &Received, since: Duration, rng: &mut Rng) -> Answer {
     let is_hopeless = request.body.windows(HOPELESS.len()).any(|window| window == HOPELESS.as_bytes());
     let slow = |millis| Answer { delay: Duration::from_millis(millis), ..Answer::status(200) };

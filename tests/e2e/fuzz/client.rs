@@ -1,4 +1,4 @@
-//! An HTTP client that sends what it is told, byte for byte: every other one would refuse or correct it.
+//! An HTTP client that sends exactly the given bytes. Other clients would refuse or correct them.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What came back.
+/// An answer to a request.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
-    /// Whether it was a HEAD request, whose answer has no body.
+    /// Whether it answers a HEAD request and so has no body.
     pub(super) to_head: bool,
 }
 
 impl Answer {
-    /// A header by its name in lower case.
+    /// A header's value, by its name in lower case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
@@ -34,7 +34,7 @@ impl fmt::Display for Answer {
 /// Sends a request to `host:port` and reads the answer to its end.
 pub(super) async fn exchange(address: &str, head: &[u8], body: &[u8]) -> Result<Answer, String> {
     let failed = |error: std::io::Error| format!("no answer: {error}");
-    #[expect(clippy::disallowed_methods, reason = "the outside world is no part of the product: it has no sender")]
+    #[expect(clippy::disallowed_methods, reason = "tests play the outside world, which does not have the sender")]
     let mut stream = TcpStream::connect(address).await.map_err(failed)?;
     stream.write_all(&[head, body].concat()).await.map_err(failed)?;
     let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! Odd events: the samples from `events/`, changed as API Gateway could send them.
+//! Malformed events: the samples from `events/`, changed in ways in which API Gateway could send them.
 
 use std::{collections::BTreeMap, fs};
 
@@ -12,14 +12,14 @@ use super::{
     values::{Known, body, odd_text, one, webhook_id},
 };
 
-/// The emulator asks whose request it is and takes any signature for it.
+/// The emulator reads the access key from this header and accepts any signature.
 const SIGNED: &str =
     "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0";
 
 /// The functions of the HTTP API, with a sample event for each.
 pub(super) struct Functions {
     address: String,
-    /// By the name of their crate: the name that the deployment gave them, and the event.
+    /// By crate: the function's deployed name, and its sample event.
     functions: BTreeMap<String, (String, Value)>,
 }
 
@@ -46,14 +46,14 @@ impl Functions {
         Self { address, functions }
     }
 
-    /// A function's sample event, with the key and the delivery of an account that is there.
+    /// A function's sample event, with the key and the delivery of an existing account.
     pub(super) fn event(&self, function: &str, known: &Known) -> Value {
         let mut event = self.functions[function].1.clone();
         if event["headers"].get("authorization").is_some() {
             event["headers"]["authorization"] = json!(format!("Bearer {}", known.key));
         }
         if function == "delete-webhook" {
-            // Webhook 1 stays: there is nothing to be found once it is gone.
+            // Webhook 1 stays: without it every later request would end with a 404.
             event["pathParameters"]["id"] = json!("2");
         }
         if let Some(id) = event.pointer_mut("/pathParameters/delivery_id") {
@@ -65,7 +65,7 @@ impl Functions {
         event
     }
 
-    /// A function, and an event that API Gateway could send it.
+    /// A random function, and an event that API Gateway could send it.
     pub(super) fn random_event(&self, rng: &mut Rng, known: &Known) -> (&str, Value) {
         let names: Vec<_> = self.functions.keys().collect();
         let function = one(rng, &names);
@@ -76,7 +76,7 @@ impl Functions {
         (function, event)
     }
 
-    /// Has Lambda call a function with an event; an error where the function gave no reply.
+    /// Calls a function with an event through Lambda. Fails if the function returned no reply.
     pub(super) async fn invoke(&self, function: &str, event: &Value) -> Result<Answer, String> {
         let (Self { address, functions }, event) = (self, event.to_string());
         let (deployed, _) = &functions[function];

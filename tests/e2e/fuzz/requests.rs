@@ -1,5 +1,5 @@
-//! Odd HTTP requests. They keep to what HTTP's grammar allows, since a gateway refuses the rest in its own words, and do
-//! not ask with OPTIONS, which the emulator answers itself.
+//! Malformed HTTP requests. They follow HTTP's grammar, because a gateway refuses others with its own text. None is
+//! an OPTIONS request, which the emulator answers itself.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::isolation::WITH_KEY;
 
-/// A request, as it goes over the wire.
+/// A request as it is sent.
 pub(super) struct Request {
     method: String,
     /// Path and query.
@@ -53,7 +53,7 @@ const METHODS: [&str; 4] = ["GET", "POST", "PATCH", "PUT"];
 const ODD_METHODS: [&str; 5] = ["HEAD", "TRACE", "QUERY", "get", "BREW-COFFEE"];
 
 impl Request {
-    /// A plain one, with the key.
+    /// A GET request with the key.
     pub(super) fn get(path: &str, known: &Known) -> Self {
         let key = format!("Bearer {}", known.key).into_bytes();
         Self {
@@ -73,7 +73,7 @@ impl Request {
         Self { method: method.to_owned(), path: path + &query(rng), headers, body: body(rng, right) }
     }
 
-    /// Sends it to the API whose URLs have this base.
+    /// Sends the request to the API with this base URL.
     pub(super) async fn send(&self, api_url: &str) -> Result<Answer, String> {
         let (address, base) = api_url.trim_start_matches("http://").split_once('/').ok_or("not the API's URL")?;
         let Self { method, path, headers, body } = self;
@@ -102,14 +102,14 @@ impl fmt::Display for Request {
     }
 }
 
-/// Where a request goes, and a body that is right there.
+/// A random method and path, and a valid body for them.
 fn route(rng: &mut Rng, known: &Known) -> (&'static str, String, &'static str) {
     let (mut method, path, body) = one(rng, &ROUTES);
     if rng.u8(..6) == 0 {
         method = if rng.bool() { one(rng, &METHODS) } else { one(rng, &ODD_METHODS) };
     }
     let delivery = if rng.bool() { known.delivery.clone() } else { odd_text(rng, 40) };
-    // Webhook 1 stays: there is nothing to be found once it is gone.
+    // Webhook 1 stays: without it every later request would end with a 404.
     let id = if method == "DELETE" { rng.u8(2..20).to_string() } else { webhook_id(rng) };
     let path = path.replace("{id}", &id).replace("{delivery_id}", &delivery);
     let path = if rng.u8(..12) == 0 { format!("/{}", odd_text(rng, 60)) } else { path };
@@ -136,7 +136,7 @@ fn query(rng: &mut Rng) -> String {
     on_the_wire(rng, &format!("?{}", parameters.join("&")))
 }
 
-/// Percent-encodes what a request line cannot carry, and some of what it can.
+/// Percent-encodes the bytes that a request line cannot contain, and some of the others.
 fn on_the_wire(rng: &mut Rng, text: &str) -> String {
     let mut wire = String::new();
     let rarely = rng.u8(..4) > 0;
@@ -162,7 +162,7 @@ fn authorization(rng: &mut Rng, known: &Known) -> Vec<(String, Vec<u8>)> {
     values.into_iter().map(|value| (one(rng, &["authorization", "Authorization"]).to_owned(), value)).collect()
 }
 
-/// A header that a client may send. The host is the emulator's affair, and so is how long the body is.
+/// A random header that a client may send. Not the host and the content length, which the emulator needs.
 fn header(rng: &mut Rng) -> (String, Vec<u8>) {
     let name = match rng.u8(..4) {
         0 => (0..rng.u8(1..30)).map(|_| one(rng, b"!#$%&'*+-.^_`|~09azAZ") as char).collect(),

@@ -1,21 +1,21 @@
-//! The stuff that odd requests are made of.
+//! Random parts of malformed requests.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-/// Something real to name in a request.
+/// Existing things that a request can name.
 pub(super) struct Known {
     pub(super) key: String,
     /// A delivery of the account's webhook 1.
     pub(super) delivery: String,
 }
 
-/// One of a few.
+/// A random element of a slice.
 pub(super) fn one<T: Clone>(rng: &mut Rng, of: &[T]) -> T {
     of[rng.usize(..of.len())].clone()
 }
 
-/// A webhook's id, or what looks a little like one.
+/// A webhook's id, or a text that is similar to one.
 pub(super) fn webhook_id(rng: &mut Rng) -> String {
     match rng.u8(..6) {
         0..2 => "1".to_owned(),
@@ -27,7 +27,7 @@ pub(super) fn webhook_id(rng: &mut Rng) -> String {
     }
 }
 
-/// Text of any characters but control characters, often of those that somebody might trip over.
+/// Text without control characters, with many characters that often cause errors.
 pub(super) fn odd_text(rng: &mut Rng, most: usize) -> String {
     let odd: Vec<char> = "%<>\"'{}|\\^`[]?#&=+;,:@!$*() ~/é€😀\u{200d}\u{feff}\u{fffd}\u{202e}".chars().collect();
     let length = rng.usize(..=most);
@@ -35,7 +35,7 @@ pub(super) fn odd_text(rng: &mut Rng, most: usize) -> String {
     (0..length).map(|_| char()).collect()
 }
 
-/// A body, right or wrong; `right` is one that the route takes.
+/// A valid or an invalid body; `right` is one that the route accepts.
 pub(super) fn body(rng: &mut Rng, right: &str) -> Vec<u8> {
     let whole = object(rng, right).to_string().into_bytes();
     match rng.u8(..12) {
@@ -65,7 +65,7 @@ const REPEATED: [&str; 3] = [
     r#"{"status":"active","status":"disabled","secret_key":null,"secret_key":null}"#,
 ];
 
-/// The right object, or one with fields that are missing, wrong or unknown.
+/// The valid object, or one with missing, wrong or unknown fields.
 fn object(rng: &mut Rng, right: &str) -> Value {
     let mut fields: Map<String, Value> = serde_json::from_str(right).unwrap_or_default();
     if rng.bool() {
@@ -95,7 +95,7 @@ fn value(rng: &mut Rng, depth: u8) -> Value {
     }
 }
 
-/// Cut, or with bytes that are no UTF-8 where something else was.
+/// Truncates the bytes, or inserts some that are invalid in UTF-8 or JSON.
 fn damaged(rng: &mut Rng, mut bytes: Vec<u8>) -> Vec<u8> {
     if rng.bool() {
         bytes.truncate(rng.usize(..=bytes.len()));
@@ -107,7 +107,7 @@ fn damaged(rng: &mut Rng, mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// 10,000 levels, as the whole body or as a field's value, with an end or without.
+/// 10,000 levels, as the whole body or as a field's value, closed or not.
 fn nested(rng: &mut Rng) -> Vec<u8> {
     const LEVELS: usize = 10_000;
     let (open, close) = one(rng, &[("[", "]"), (r#"{"a":"#, "}"), (r#"{"url":"#, "}")]);
@@ -115,7 +115,7 @@ fn nested(rng: &mut Rng) -> Vec<u8> {
     if rng.bool() { deep.into_bytes() } else { format!(r#"{{"events":["job.failed"],"url":{deep}}}"#).into_bytes() }
 }
 
-/// About the 64 KiB that a body may have.
+/// A body of about the 64 KiB that the API accepts.
 fn large(rng: &mut Rng) -> Vec<u8> {
     let size = one(rng, &[65_535, 65_536, 65_537, 200_000]);
     let (start, fill, end) = one(

@@ -1,4 +1,4 @@
-//! Whoever hears of a task has a webhook of the task's own account.
+//! Every webhook that receives a task's event belongs to the task's account.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use crate::{RECEIVER, STACK, key_for};
 
 const A_WHILE: Duration = Duration::from_secs(30);
 
-/// Where an account's webhooks listen.
+/// The path that an account's webhook listens on.
 fn path(account: &str, webhook: u64) -> String {
     format!("/heard_by/{account}/{webhook}")
 }
@@ -30,15 +30,15 @@ async fn register(account: &str, webhooks: u64) -> Customer {
     customer
 }
 
-/// The tasks that a path has heard of.
+/// The tasks whose events a path has received.
 fn heard(path: &str) -> BTreeSet<String> {
     let tasks = RECEIVER.received(path).into_iter();
     tasks.map(|webhook| webhook.json()["task_id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A completion that names its account in some way, and the account whose it is: none where it is no completion. Where a
-/// name is given twice the last one counts, as for every JSON parser of a customer; a webhook's body does not say the
-/// account.
+/// Completions that name an account in different ways, and the account that each belongs to; `None` if it is not a
+/// valid completion. If a name is given twice the last one counts, as in every JSON parser of a customer. A webhook's
+/// body does not contain the account.
 const NAMED: [(&str, Option<&str>); 37] = [
     (r#""account_id":"iso-a""#, Some("iso-a")),
     (r#""account_id":"iso-ab""#, Some("iso-ab")),
@@ -95,14 +95,14 @@ async fn a_completion_goes_to_the_account_that_it_spells_out_and_to_no_likeness_
             None => dead.push(task),
         }
     }
-    // EventBridge's envelope: what is inside counts, and of two the last.
+    // In EventBridge's envelope only the inner account counts, and the last of two.
     let (inner, other) = (rest("named_inside"), rest("named_elsewhere"));
     messages.push(format!(
         r#"{{"detail-type":"task","account":"iso-b","account_id":"iso-b",{other},
             "detail":{{"account_id":"iso-b",{other}}},"detail":{{"account_id":"iso-a",{inner}}}}}"#
     ));
     expected.get_mut("iso-a").unwrap().insert("named_inside".into());
-    // Last, so that what goes astray is there before these.
+    // Sent last: a webhook that goes to a wrong account arrives before these.
     for account in accounts {
         messages.push(format!(r#"{{"account_id":"{account}",{}}}"#, rest("named_last")));
         expected.get_mut(account).unwrap().insert("named_last".into());
@@ -123,7 +123,7 @@ async fn a_completion_goes_to_the_account_that_it_spells_out_and_to_no_likeness_
     }
 }
 
-/// Accounts that are nearly the same, with the same webhooks; which of them a task belongs to is drawn.
+/// Accounts with nearly the same names and the same webhooks; each task's account is chosen at random.
 #[tokio::test]
 async fn whoever_hears_of_a_task_is_of_its_account() {
     let seed = fastrand::u64(..);
@@ -159,7 +159,7 @@ async fn whoever_hears_of_a_task_is_of_its_account() {
     }
 }
 
-/// Names that differ in case, in their last character, or in being longer.
+/// Names that differ in case, in their first or last character, or in length.
 fn similar_names(rng: &mut Rng, count: usize) -> BTreeSet<String> {
     let mut names = BTreeSet::from(["drawn".to_owned()]);
     while names.len() < count {
@@ -174,9 +174,9 @@ fn similar_names(rng: &mut Rng, count: usize) -> BTreeSet<String> {
     names
 }
 
-/// Only who may send to the deliveries queue can do this: fan-out, three functions of the API, and an operator by
-/// mistake. What such a message says is sent to the webhooks of the account that it names, whose webhooks and deliveries
-/// alone are looked at: another's are neither sent to, nor shown, nor changed.
+/// Only fan-out, three functions of the API, and an operator by mistake can send to the deliveries queue. Such a
+/// message reaches only webhooks of the account that it names, and only that account's webhooks and deliveries are
+/// read: another account's are not called, shown or changed.
 #[tokio::test]
 async fn a_forged_delivery_stays_in_the_account_that_it_names() {
     let victim = Victim::new("acct_forged").await;
@@ -196,7 +196,7 @@ async fn a_forged_delivery_stays_in_the_account_that_it_names() {
             RECEIVER.wait_for(&path("ACCT_forged", 1), count, A_WHILE).await.unwrap();
         }
     }
-    // A later round sends the body that is stored.
+    // A later round sends the stored body.
     assert_eq!(heard(&path("ACCT_forged", 1)), BTreeSet::from(["forged_1_0".into()]));
     for (delivery, state) in deliveries.iter().zip(["cancelled", "delivered"]) {
         let shown = wait_for_state(&forger, delivery, state).await;

@@ -1,4 +1,5 @@
-//! `dead-letters`, on a stack of its own: its functions' calls fail on demand, and nobody else empties its queue.
+//! The commands `dead-letters`, on their own stack: its functions' calls fail on demand, and no other test empties
+//! its queue.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,11 @@ use crate::{RECEIVER, folder_of_this_run};
 
 const ACCOUNT: &str = "acct_op_letters";
 const PATH: &str = "/acct_op_letters";
-/// In fan-out's query for the account's webhooks, and in the dispatcher's read.
+/// Part of fan-out's query for the account's webhooks, and of the dispatcher's read.
 const IN_FAN_OUT: &str = r#"{"S":"acct_op_letters"}"#;
-/// The webhook's name in the deliveries table.
+/// Part of the dispatcher's call: the webhook's name in the deliveries table.
 const IN_DISPATCHER: &str = r#""S":"acct_op_letters#1#"#;
-/// More than a look hid before its first letters came back, when a look took ten at a time.
+/// More letters than one listing of ten at a time could hide before the first letters became visible again.
 const MANY: usize = 2_500;
 const IN_NO_CALL: &str = "nothing is cursed";
 
@@ -40,7 +41,7 @@ impl Scene {
     async fn start() -> Self {
         let faults = Faults::start(5).unwrap();
         let dead_letters = json!({ "Fn::GetAtt": ["DeadLetterQueue", "Arn"] });
-        // As soon as the function's time is over.
+        // The message becomes visible again as soon as the function's time is over.
         let soon = |seconds: u32| {
             json!({ "VisibilityTimeout": seconds,
                 "RedrivePolicy": { "deadLetterTargetArn": dead_letters, "maxReceiveCount": 2 } })
@@ -60,7 +61,7 @@ impl Scene {
         Self { stack, faults, producer }
     }
 
-    /// Waits for the only dead letter.
+    /// Waits until there is exactly one dead letter, and returns it.
     async fn the_letter(&self) -> Value {
         for _ in 0..600 {
             let mut list = json_of(&self.stack, &["dead-letters", "list"]);
@@ -91,7 +92,7 @@ impl Scene {
         assert_eq!((&letter["kind"], &letter["account_id"]), (&json!("completion"), &json!(ACCOUNT)), "{letter}");
         assert!(letter["why"].as_str().unwrap().contains("fan-out failed on task fan_out_failed"), "{letter}");
         assert!(letter["what_to_do"].as_str().unwrap().contains("do not get it again"), "{letter}");
-        assert_eq!(self.the_letter().await, letter, "to list it takes nothing away");
+        assert_eq!(self.the_letter().await, letter, "listing it does not remove it");
 
         self.faults.curse(IN_NO_CALL);
         let id = letter["id"].as_str().unwrap();
@@ -123,7 +124,7 @@ impl Scene {
         self.assert_none();
     }
 
-    /// One that an older version refused, and this one takes.
+    /// A completion that an older version refused and this version accepts.
     async fn what_is_malformed(&self) {
         let reason = "status is \"completed\u{9b}2J\"; expected finished";
         self.producer.forge_dead_letter(completion(ACCOUNT, "malformed"), Some(reason)).await.unwrap();
@@ -133,7 +134,7 @@ impl Scene {
         assert!(table.contains(r#"it is no completion: status is "completed\u{9b}2J"; expected finished"#), "{table}");
 
         assert_eq!(json_of(&self.stack, &["dead-letters", "redrive", "--all"])["redriven"], json!([]));
-        assert_eq!(self.the_letter().await, letter, "it stays unless it is asked for");
+        assert_eq!(self.the_letter().await, letter, "it stays unless --malformed is given");
         assert_eq!(
             json_of(&self.stack, &["dead-letters", "redrive", "--malformed"])["redriven"],
             json!([letter["id"]])
@@ -163,7 +164,7 @@ impl Scene {
         self.assert_none();
     }
 
-    /// SQS hides what it has handed out, and would let a look end early without a word.
+    /// SQS hides the messages that another consumer has received, so a listing could be incomplete without an error.
     async fn what_somebody_else_looks_at_is_missed_aloud(&self) {
         for number in 0..4 {
             self.producer.forge_dead_letter(format!("hidden {number}"), Some("it is no JSON")).await.unwrap();
@@ -199,7 +200,7 @@ impl Scene {
         self.assert_none();
     }
 
-    /// The ids of all dead letters, in order.
+    /// The ids of all dead letters, sorted.
     fn ids(&self) -> Vec<String> {
         let list = json_of(&self.stack, &["dead-letters", "list"]);
         let mut ids: Vec<_> =

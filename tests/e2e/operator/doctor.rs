@@ -1,4 +1,4 @@
-//! `doctor`, on stacks of its own: a well one, which is then broken in one way after another.
+//! The command `doctor`, on its own stacks: a healthy one, which the test then breaks in several ways.
 
 use std::time::SystemTime;
 
@@ -18,7 +18,7 @@ fn start(name: &str, parameters: Vec<(&'static str, &'static str)>) -> Stack {
     Stack::start(&options, &|_| {}).unwrap()
 }
 
-/// The checks that found something.
+/// The checks that found a problem.
 fn ills(stack: &Stack, arguments: &[&str]) -> Vec<(String, String)> {
     let said = ask(stack, &[&["doctor", "--json"], arguments].concat());
     let report = said.json();
@@ -62,7 +62,7 @@ async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
     }
     assert!(said.out.contains("its signature is right") && !said.out.contains('✗'), "{}", said.out);
     for noun in ["webhooks", "keys"] {
-        assert_eq!(json_of(&stack, &[noun, "list", "--account", "nano-webhooks-doctor"]), json!([]), "it is put away");
+        assert_eq!(json_of(&stack, &[noun, "list", "--account", "nano-webhooks-doctor"]), json!([]), "it is deleted");
     }
 
     assert_ill(&ills(&stack, &["--endpoint", &RECEIVER.url("/doctor")]), &[]);
@@ -130,7 +130,7 @@ async fn where_nobody_may_be_called_the_doctor_calls_nobody_and_says_so() {
     assert_ill(&ills(&stack, &["--stack", "no-such-stack"]), &[("stack", "there is no stack no-such-stack")]);
 }
 
-/// What SQS would say of the completions queue; the emulator says nothing of its queues.
+/// Publishes the metric that SQS would publish for the completions queue; the emulator publishes none.
 async fn report_age(stack: &Stack, seconds: f64) {
     let queue = ("QueueName", "nano-webhooks-completions");
     report_metric(stack, ("AWS/SQS", "ApproximateAgeOfOldestMessage"), queue, seconds).await;

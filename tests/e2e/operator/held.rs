@@ -1,4 +1,4 @@
-//! An endpoint that is down, as the operator sees it, and what is held of it.
+//! An endpoint that is down, and its held deliveries, as the operator sees them.
 
 use std::{
     collections::HashSet,
@@ -13,10 +13,10 @@ use crate::{RECEIVER, STACK};
 
 const ACCOUNT: &str = "acct_op_held";
 const OF: [&str; 2] = ["--account", ACCOUNT];
-/// More than release lets go in two minutes.
+/// More than release sends in two minutes.
 const HELD: usize = 100;
 
-/// What the one webhook is, once it is so.
+/// Waits until the account's webhook meets this condition, and returns it.
 async fn webhook_when(is_it: impl Fn(&Value) -> bool) -> Value {
     let start = Instant::now();
     loop {

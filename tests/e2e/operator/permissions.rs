@@ -1,4 +1,4 @@
-//! What `docs/cli.md` says that each command may do is enough for it: the emulator enforces policies as AWS does.
+//! The permissions that `docs/cli.md` lists for each command are enough: the emulator enforces policies as AWS does.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{completion, json_of, register};
 use crate::{RECEIVER, folder_of_this_run};
 
-/// Somebody who may do what a row of the document's table says, and `everything`'s row.
+/// A user with the permissions of one row of the document's table, and those of the row `everything`.
 struct User {
     key: Value,
 }
@@ -44,7 +44,7 @@ impl User {
     }
 }
 
-/// The rows of the document's last table: what for, and the actions in full.
+/// The rows of the document's last table: the command, and its actions with their service.
 fn permissions() -> Vec<(String, Vec<String>)> {
     let document = fs::read_to_string(workspace().join("docs/cli.md")).unwrap();
     let table = document.split("## What it may do").nth(1).unwrap();
@@ -87,7 +87,7 @@ async fn each_command_needs_no_more_than_the_document_says() {
     let keys = user("keys");
     let of_one = ["keys", "list", "--account", "acct_op_leaving"];
     keys.assert_may(&stack, &[&["keys", "create", "--account", "acct_op_leaving"], &of_one]);
-    assert!(keys.ask(&stack, &["keys", "list"]).err.contains("AccessDenied"), "it scans, and nothing else does");
+    assert!(keys.ask(&stack, &["keys", "list"]).err.contains("AccessDenied"), "only `keys list` may scan");
     user("keys list").assert_may(&stack, &[&["keys", "list"]]);
     let leaving = json_of(&stack, &["keys", "list", "--account", "acct_op_leaving"]);
     keys.assert_may(&stack, &[&["keys", "revoke", "--yes", leaving[0]["id"].as_str().unwrap()]]);

@@ -1,4 +1,4 @@
-//! `deliveries tail`.
+//! The command `deliveries tail`.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::register;
 use crate::{RECEIVER, STACK};
 
-/// Past the interval at which the tail looks, and a busy machine.
+/// Longer than the tail's interval, even on a busy machine.
 const SHOWN_WITHIN: Duration = Duration::from_secs(30);
 
-/// A tail that runs. It ends with the test, however that ends.
+/// A running tail. It ends with the test, however the test ends.
 struct Tail {
     child: Child,
     lines: Receiver<String>,
@@ -41,7 +41,7 @@ impl Tail {
 
 impl Drop for Tail {
     fn drop(&mut self) {
-        // Where it has ended already there is nothing to kill.
+        // If it has already ended, this fails and does no harm.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -55,7 +55,7 @@ async fn an_attempt_is_shown_while_it_happens_and_ctrl_c_ends_the_tail() {
     let mut tail = Tail::start(&["--json", "--account", account]);
     tokio::time::sleep(Duration::from_secs(2)).await;
 
-    // Another account's attempts are in the same log, and not in this tail.
+    // The other account's attempts are in the same log, and must not be in this tail.
     let other = register(&STACK, "acct_op_tail_other").await;
     for customer in [&other, &customer] {
         assert_eq!(customer.post("/api/v1/webhooks/1/test", &json!({})).await.unwrap().status, 202);

@@ -1,12 +1,12 @@
-"""What an operator sets up for producers, in the emulator.
+"""Sets up in the emulator what an operator sets up for producers.
 
     aws.py user QUEUE-ARN        a user with the policy of docs/producers/policy.json; prints its environment
     aws.py rule BUS QUEUE-ARN    an EventBridge bus, and a rule with the queue as its target
     aws.py machine QUEUE-URL     docs/producers/state-machine.asl.json with a job; prints its ARN
-    aws.py run MACHINE-ARN       runs it with the input on standard input; prints how that ended
+    aws.py run MACHINE-ARN       runs it with the input on standard input; prints its status, error and cause
     aws.py receive QUEUE-URL     tries to receive from the queue
 
-The environment says where the emulator is, and who is asking.
+The environment has the emulator's address and the caller's credentials.
 """
 
 import io

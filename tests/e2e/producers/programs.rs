@@ -1,4 +1,4 @@
-//! The programs of `docs/producers/`, each run as an operator would run it, where its language is installed.
+//! The programs of `docs/producers/`, each run as an operator would run it, if its language is installed.
 
 use std::{
     fmt::Write as _,
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::STACK;
 
-/// The queue of the stack under test.
+/// The completions queue of the stack under test.
 pub(crate) const COMPLETIONS_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:nano-webhooks-completions";
 
-/// A producer.
+/// A producer, with the command and the environment to run it.
 pub(crate) struct Program {
     executable: PathBuf,
     arguments: Vec<PathBuf>,
@@ -25,14 +25,14 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The producer in this file of `docs/producers/`; nothing where its language is not installed.
+    /// The producer in this file of `docs/producers/`. Returns `None` if its language is not installed.
     pub(crate) fn named(name: &str) -> Option<Self> {
         let file = workspace().join("docs/producers").join(name);
         let mut environment = environment_of_a_producer().to_vec();
         let (executable, arguments) = match name {
             "python.py" => (producers_python().unwrap(), vec![file]),
             "eventbridge.py" => {
-                // The policy that is shown is for the queue; this one may put events.
+                // The policy that is shown is for the queue; this producer needs to put events.
                 environment = Vec::new();
                 (producers_python().unwrap(), vec![file])
             }
@@ -56,12 +56,13 @@ impl Program {
                 environment.push(("PATH", path));
                 ("sh".into(), vec![file])
             }
-            other => panic!("nothing here says how docs/producers/{other} is run"),
+            other => panic!("this test does not know how to run docs/producers/{other}"),
         };
         Some(Self { executable, arguments, environment })
     }
 
-    /// Runs it with these completions, one a line; gives what it complained of.
+    /// Runs the producer with these completions, one per line. If it fails, returns its exit status and standard
+    /// error.
     pub(crate) fn run(&self, endpoint: &str, completions: &[Value]) -> Result<(), String> {
         let mut lines = String::new();
         for completion in completions {
@@ -69,7 +70,7 @@ impl Program {
         }
         let mut command = Command::new(&self.executable);
         command.args(&self.arguments).envs(STACK.aws_environment()).env("AWS_ENDPOINT_URL", endpoint);
-        // Some clients call the queue's own address, whatever else they are told.
+        // Some clients call the address in the queue's URL, whatever their configuration says.
         let queue_url = STACK.completions_queue_url.replace(STACK.endpoint(), endpoint);
         command.env("COMPLETIONS_QUEUE_URL", queue_url).env("EVENT_BUS_NAME", "jobs");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -85,7 +86,7 @@ pub(crate) fn names() -> Vec<String> {
     programs.map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
-/// Credentials with the policy that is shown, and no other.
+/// The credentials of a user that has the published policy and no other.
 pub(crate) fn environment_of_a_producer() -> &'static [(&'static str, String)] {
     static ENVIRONMENT: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
         let user = aws(&["user", COMPLETIONS_ARN], "").unwrap();
@@ -95,12 +96,12 @@ pub(crate) fn environment_of_a_producer() -> &'static [(&'static str, String)] {
     &ENVIRONMENT
 }
 
-/// Runs `aws.py` as the account's owner; gives the JSON that it prints.
+/// Runs `aws.py` as the account's owner and returns the JSON that it prints.
 pub(crate) fn aws(arguments: &[&str], input: &str) -> Result<Value, String> {
     aws_as(&[], arguments, input)
 }
 
-/// Runs `aws.py` with more in its environment.
+/// Runs `aws.py` with additional environment variables.
 pub(crate) fn aws_as(environment: &[(&str, String)], arguments: &[&str], input: &str) -> Result<Value, String> {
     let mut command = Command::new(producers_python().unwrap());
     command.arg(workspace().join("tests/e2e/producers/aws.py")).args(arguments).envs(STACK.aws_environment());
@@ -125,7 +126,7 @@ fn run(command: &mut Command, input: &str) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
-    // A program that ends without reading everything says why itself.
+    // A program that ends without reading its input reports the reason itself.
     let written = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().unwrap();
     written.join().unwrap();

@@ -1,4 +1,4 @@
-//! The programs of `docs/receivers/`, each running as a customer would run it, where its language is installed.
+//! The programs of `docs/receivers/`, each started as a customer would, if its language is installed.
 
 use std::{
     ffi::OsStr,
@@ -15,7 +15,7 @@ use harness::{node_modules, python_environment, workspace};
 
 use crate::folder_of_this_run;
 
-/// Runs a program until the pipe closes: because it was told to, or because the test process ended without a word.
+/// Runs a program until the pipe closes, because the test asked for it or because the test process ended.
 const UNTIL_THE_PIPE_CLOSES: &str = r#"
 exec 3<&0
 "$@" < /dev/null 3<&- &
@@ -23,20 +23,20 @@ program=$!
 { read -r _ <&3; kill "$program"; } 2> /dev/null &
 wait "$program""#;
 
-/// A receiver of a customer.
+/// A customer's receiver.
 pub(crate) struct Program {
     /// Its file in `docs/receivers/`.
     pub(crate) name: String,
-    /// Where it wants its webhooks.
+    /// The URL that it receives webhooks at.
     pub(crate) url: String,
-    /// Its process.
+    /// Its process, which ends when standard input closes.
     pub(crate) child: Child,
     log: PathBuf,
     port: u16,
 }
 
 impl Program {
-    /// Starts a program, or says why its language cannot be run here.
+    /// Starts a program. If its language cannot run here, returns the reason.
     pub(crate) fn start(name: &str, secret: &str) -> Result<Self, String> {
         let port = free_port();
         let folder = folder_of_this_run().join("receivers").join(port.to_string());
@@ -48,20 +48,20 @@ impl Program {
         command.args(["-c", UNTIL_THE_PIPE_CLOSES, "sh"]).arg(program.get_program()).args(program.get_args());
         command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("WEBHOOK_SECRET", secret).env("PORT", port.to_string());
-        // One keeps the ids that it knows as files; Python would keep what it prints to itself until it ends.
+        // One program stores the ids that it has seen as files. Python would buffer its output until it ends.
         command.env("TMPDIR", &folder).env("PYTHONUNBUFFERED", "1");
         let child = command.stdin(Stdio::piped()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
         Ok(Self { name: name.to_owned(), url: format!("http://127.0.0.1:{port}/webhook"), child, log, port })
     }
 
-    /// Waits until it takes connections; false if it has ended before.
+    /// Waits until it accepts connections; returns false if it has ended.
     pub(crate) fn is_up(&mut self) -> bool {
         let start = Instant::now();
         while self.connect().is_none() {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
-            assert!(start.elapsed() < Duration::from_secs(30), "{} does not come up: {}", self.name, self.log());
+            assert!(start.elapsed() < Duration::from_secs(30), "{} does not start: {}", self.name, self.log());
             sleep(Duration::from_millis(20));
         }
         true
@@ -71,20 +71,20 @@ impl Program {
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()
     }
 
-    /// Everything that it printed.
+    /// Everything that the program printed.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
     }
 
-    /// How often it took up the event of this task.
+    /// How often it processed the event of this task.
     pub(crate) fn count(&self, task: &str) -> usize {
-        // Not by lines: what a server logs of its own may come before the line's end.
+        // Not counted by lines: a server's own log may come before the end of the line.
         self.log().matches(&format!("job.completed {task}")).count()
     }
 }
 
-/// A port for a program that takes it some time later. Nothing else comes to use it meanwhile: it lies below those that
-/// systems hand out by themselves, and two runs at the same time hardly ever begin at the same one.
+/// A port for a program that binds it some time later. Nothing else uses it meanwhile: it is below the ports that
+/// systems assign by themselves, and two runs at the same time rarely start at the same one.
 fn free_port() -> u16 {
     static NEXT: Mutex<u16> = Mutex::new(0);
     let mut next = NEXT.lock().unwrap();
@@ -97,7 +97,7 @@ fn free_port() -> u16 {
     }
 }
 
-/// How a customer starts it, or why that cannot be done here.
+/// The command with which a customer starts a program, or the reason why that is not possible here.
 fn command(name: &str, port: u16) -> Result<Command, String> {
     let file = workspace().join("docs/receivers").join(name);
     let target = workspace().join("target/receivers");
@@ -122,13 +122,13 @@ fn command(name: &str, port: u16) -> Result<Command, String> {
             php
         }
         "ruby.rb" => having(Command::new("ruby"), ["-e", "require 'webrick'"])?,
-        other => panic!("nothing here says how docs/receivers/{other} is started"),
+        other => panic!("this test does not know how to start docs/receivers/{other}"),
     };
     command.arg(file);
     Ok(command)
 }
 
-/// A command, if it works at all with these arguments.
+/// Returns a command if its program succeeds with these arguments, and otherwise what is missing.
 fn having<const N: usize>(command: Command, arguments: [&str; N]) -> Result<Command, String> {
     let program = command.get_program().to_owned();
     let mut trial = Command::new(&program);

@@ -1,4 +1,4 @@
-//! The samples of earlier versions, in the tables and on the queues of the stack under test.
+//! Loads the samples of earlier versions into the tables and queues of the stack under test.
 
 use std::{
     collections::BTreeMap,
@@ -16,21 +16,21 @@ use tokio::sync::OnceCell;
 
 use crate::{RECEIVER, STACK};
 
-/// What one version left behind.
+/// The samples of one version.
 pub(super) struct Frozen {
     pub(super) version: String,
     pub(super) account_id: String,
-    /// Where the receiver was then. It is elsewhere now, and the items and messages with it.
+    /// The receiver's address at that time. The items and messages are changed to the present one.
     pub(super) receiver_then: String,
-    /// What the API answered then, by path.
+    /// The API's replies at that time, by path.
     pub(super) replies_then: BTreeMap<String, Value>,
-    /// What it answers of the same items now, before anything happens to them.
+    /// The API's replies about the same items now, before anything else happens to them.
     pub(super) replies_now: BTreeMap<String, Value>,
     about: Value,
     items: Value,
 }
 
-/// Every version's, put in once.
+/// The samples of all versions. The first call loads them.
 pub(super) async fn frozen() -> &'static [Frozen] {
     static FROZEN: OnceCell<Vec<Frozen>> = OnceCell::const_new();
     let put_in = async || {
@@ -76,7 +76,7 @@ impl Frozen {
         frozen
     }
 
-    /// What the API answers now where it answered something then.
+    /// The API's present replies, for all paths that have an earlier one.
     async fn ask(&self) -> BTreeMap<String, Value> {
         let customer = Customer::new(&STACK, &self.key("key"));
         let mut replies = BTreeMap::new();
@@ -85,7 +85,7 @@ impl Frozen {
             assert_eq!(reply.status, 200, "{}: {path}: {}", self.version, reply.text);
             let mut now = reply.json()["data"].take();
             if path.contains("/stats") {
-                // The hour was moved; what was counted in it was not.
+                // The hour was moved; its counts were not changed.
                 now["hours"][0]["hour"] = then["hours"][0]["hour"].clone();
             }
             replies.insert(path.clone(), now);
@@ -97,7 +97,7 @@ impl Frozen {
         ApiKey { account_id: self.account_id.clone(), key: self.about[name].as_str().unwrap().to_owned() }
     }
 
-    /// The path at the receiver of the webhook with this name.
+    /// The receiver's path for the webhook with this name.
     pub(super) fn path(&self, webhook: &str) -> String {
         format!("/{}/{webhook}", self.account_id)
     }
@@ -109,7 +109,7 @@ impl Frozen {
         item["secret"]["S"].as_str().unwrap().to_owned()
     }
 
-    /// The id of a task's delivery to a webhook, as it was shown then.
+    /// The id of a task's delivery to a webhook, from the earlier replies.
     pub(super) fn delivery(&self, webhook: u64, task: &str) -> String {
         let of_webhook = format!("/api/v1/webhooks/{webhook}/deliveries/");
         let mut deliveries = self.replies_then.iter().filter(|(path, _)| path.starts_with(&of_webhook));
@@ -117,7 +117,7 @@ impl Frozen {
         path[of_webhook.len()..].to_owned()
     }
 
-    /// Waits until the API answers so; gives the answer.
+    /// Waits until the API's answer meets this condition, and returns the answer.
     pub(super) async fn wait_for(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let (customer, start) = (Customer::new(&STACK, &self.key("key")), Instant::now());
         loop {
@@ -135,8 +135,8 @@ fn read(folder: &Path, name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap()
 }
 
-/// The items with their hours moved, so that the hour in which they were frozen is the present one: of older ones nobody can
-/// ask after a week.
+/// Moves the items' hours so that the hour in which they were saved becomes the present one: after a week the API no
+/// longer shows older hours.
 fn in_this_hour(items: &Value, hour_then: &str) -> Value {
     let then: Timestamp = hour_then.parse().unwrap();
     let now = Timestamp::from_second(Timestamp::now().as_second() / 3600 * 3600).unwrap();
@@ -150,7 +150,7 @@ fn in_this_hour(items: &Value, hour_then: &str) -> Value {
     items
 }
 
-/// Runs `samples.py` against a stack and gives the JSON that it prints.
+/// Runs `samples.py` against a stack and returns the JSON that it prints.
 pub(super) fn tool(stack: &Stack, arguments: &[&str], input: &Value) -> Value {
     let (python, _) = prepare(&|_| ()).unwrap();
     let mut tool = Command::new(python);

@@ -1,5 +1,5 @@
-//! Makes the samples of this version: runs its stack, has something of everything happen, and keeps what lies in the
-//! tables and on the queues then. `tests/samples/README.md` says when.
+//! Makes the samples of this version: runs its stack, creates something of every kind, and saves the content of the
+//! tables and the queues. `tests/samples/README.md` says when to run it.
 
 use std::{
     fs,
@@ -30,11 +30,11 @@ struct Version {
 #[ignore = "writes the samples of this version: see tests/samples/README.md"]
 async fn the_samples_of_this_version_are_made() {
     let folder = workspace().join("tests/samples").join(VERSION);
-    assert!(!folder.exists(), "{} is there already, and frozen", folder.display());
+    assert!(!folder.exists(), "{} exists already and must not change", folder.display());
     let run = folder_of_this_run().join("freezing");
     let options = Options {
         folder: run.clone(),
-        // Enough attempts for an outcome of every kind, and no long wait between them.
+        // Enough attempts for every outcome, without long waits between them.
         parameters: vec![("RetryScheduleSeconds", "1,1,1,1,1,1,1,1,1,1,1,1,1,1")],
         ..Options::default()
     };
@@ -70,8 +70,9 @@ async fn the_samples_of_this_version_are_made() {
 }
 
 impl Version {
-    /// One healthy, with a secret of the service's and an idempotency key; one that was rotated twice; one that will fail; one
-    /// that will be gone; one that its customer disabled; and a number that was used and is no more.
+    /// Creates webhooks: a healthy one with the service's secret and an idempotency key; one that is rotated twice;
+    /// one that will fail; one that will answer 410; one that its customer disables; and one that is deleted, so that
+    /// its number is used up.
     async fn webhooks(&self) {
         let create = async |path: &str, secret: Option<&str>, headers: &[(&str, &str)]| {
             let mut body = json!({ "url": self.url(path), "events": ["job.failed", "job.completed"] });
@@ -96,7 +97,7 @@ impl Version {
         }
     }
 
-    /// Deliveries in every state that is stored, with an attempt of every outcome among them.
+    /// Makes deliveries in every stored state, and attempts with every outcome.
     async fn deliveries(&self) {
         RECEIVER.answer(&self.path("disabled"), vec![Answer::status(500); 100]);
         RECEIVER.answer(&self.path("gone"), [Answer { body: "we have moved".into(), ..Answer::status(410) }]);
@@ -112,7 +113,7 @@ impl Version {
             ("connect", "http://127.0.0.1:1/".to_owned()),
             ("dns", "https://nothing-has-this-name.example.com/".to_owned()),
             ("tls", RECEIVER.url("/").replace("http:", "https:")),
-            // Over a connection that turns out to be dead the second request is sent twice.
+            // Over a connection that turns out to be dead, the second request is sent twice.
             ("", self.hostile.on("/resent", [Says(busy()), Resets(Vec::new()), Says(busy())])),
             ("interrupted", self.hostile.on("/interrupted", [Resets(Vec::new())])),
             ("too_large", self.hostile.on("/large", [Says(large())])),
@@ -140,8 +141,8 @@ impl Version {
         }
     }
 
-    /// What waits for the dispatcher: deliveries without an attempt, a test event, one that is being retried, repetitions of
-    /// delivered ones, and what was retried by hand.
+    /// Returns messages for the dispatcher: deliveries without an attempt, a test event, a retry, repetitions of
+    /// delivered deliveries, and a manual retry.
     async fn delivery_messages(&self) -> Value {
         tool(&self.stack, &["hold", "DispatcherFunction"], &Value::Null);
         self.complete("task_waiting \u{FFFE} é").await;
@@ -154,11 +155,12 @@ impl Version {
             let reply = self.customer.send(Method::POST, &path, None).await.unwrap();
             assert_eq!(reply.status, 202, "{}", reply.text);
         }
-        // Three completions for three active webhooks, those two, and the delayed one of the delivery that is being retried.
+        // Three completions for three active webhooks, the manual retry, the test event, and the delayed message of
+        // the retry.
         tool(&self.stack, &["receive", &self.stack.deliveries_queue_url, "12"], &Value::Null)
     }
 
-    /// What waits for fan-out.
+    /// Returns messages for fan-out.
     async fn completion_messages(&self) -> Value {
         tool(&self.stack, &["hold", "FanOutFunction"], &Value::Null);
         let bare = self.completion("task_bare");
@@ -167,18 +169,18 @@ impl Version {
             least.as_object_mut().unwrap().remove(field);
         }
         least["task_id"] = "task_least".into();
-        // As EventBridge writes it for a queue.
+        // In the form in which EventBridge sends it to a queue.
         let wrapped = json!({ "version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": "TaskCompleted",
             "source": "jobs", "account": "111122223333", "time": "2026-01-02T03:04:05Z", "region": "us-east-1",
             "resources": [], "detail": self.completion("task_wrapped") });
-        // This one was delivered long ago.
+        // A completion that was delivered before.
         let repeated = self.completion("task_first");
         let messages = [repeated, bare, least, wrapped].map(|message| message.to_string());
         Producer::new(&self.stack).send_all(&messages).await.unwrap();
         tool(&self.stack, &["receive", &self.stack.completions_queue_url, "4"], &Value::Null)
     }
 
-    /// What a customer sees of it.
+    /// Returns the API's replies about all of this.
     async fn replies(&self) -> Value {
         let mut paths = vec!["/api/v1/webhooks".to_owned()];
         for webhook in 1..=5 {
@@ -235,7 +237,7 @@ impl Version {
         }
     }
 
-    /// Waits until the webhook has a delivery with this in its attempts.
+    /// Waits until the webhook has a delivery whose reply contains this text.
     async fn wait_for_attempt(&self, webhook: u64, seen: &str) {
         let start = Instant::now();
         loop {
@@ -259,7 +261,7 @@ impl Version {
         RECEIVER.url(&self.path(name))
     }
 
-    /// The service's own host: it may be registered, and is never called.
+    /// The service's own host, which may be registered but is never called.
     fn blocked(&self) -> String {
         let api = self.stack.api_url.rsplit('/').next().unwrap();
         format!("https://{api}.execute-api.us-east-1.amazonaws.com/")

@@ -1,13 +1,13 @@
-"""Takes a stack's items and messages out of the emulator, and puts those of an earlier version into it.
+"""Reads a stack's items and messages from the emulator, and writes those of an earlier version into it.
 
-    samples.py hold PART             stops the queue of the function whose name has this part, and waits until it rests
+    samples.py hold PART             disables the queue of the function whose name contains PART; waits until it is idle
     samples.py lengthen              moves every expiry in the tables far into the future
-    samples.py items                 prints every item of every table: {table: [item]}
-    samples.py receive QUEUE COUNT   prints so many messages of a queue: [{"body", "group"}]
+    samples.py items                 prints every item of the tables in TABLES: {table: [item]}
+    samples.py receive QUEUE COUNT   prints this many messages of a queue: [{"body", "group"}]
     samples.py put-items             puts the items on standard input into the tables
     samples.py send QUEUE            sends the messages on standard input to a queue
 
-Items are DynamoDB JSON, as the tables have them. The environment says where the emulator is.
+Items are DynamoDB JSON, as the tables have them. The environment has the emulator's address.
 """
 
 import json
@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 import boto3
 
 TABLES = ["webhooks", "deliveries", "api-keys", "usage"]
-# Of the samples nothing may be forgotten before the code that they guard.
+# No sample may expire before the code that it tests.
 FAR = datetime(2100, 1, 1, tzinfo=timezone.utc)
 
 dynamodb = boto3.client("dynamodb")
@@ -34,7 +34,7 @@ def hold(part):
     mappings = client.list_event_source_mappings()["EventSourceMappings"]
     [mapping] = [mapping for mapping in mappings if part in mapping["FunctionArn"]]
     client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-    # What was received before that is done with by then.
+    # Messages that were received before have been processed by then.
     time.sleep(15)
 
 

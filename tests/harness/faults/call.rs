@@ -1,4 +1,4 @@
-//! A function's call to AWS, as far as the fault injector understands it: `DynamoDB` and `SQS` in their JSON protocols.
+//! A function's call to AWS, as far as the fault injector understands it: DynamoDB and SQS in their JSON protocols.
 
 use std::{io, iter};
 
@@ -11,7 +11,7 @@ use hyper::{Request, body::Incoming};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// A call that has not been passed on yet.
+/// A call that has not been forwarded yet.
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) method: Method,
@@ -20,15 +20,15 @@ pub(super) struct Call {
     pub(super) body: Bytes,
 }
 
-/// What was taken out of a batch: its caller has to be told.
+/// The part of a batch that was left out. The answer must report it to the caller.
 pub(super) enum LeftOut {
     /// The ids of entries that were not sent.
     Entries(Vec<Value>),
-    /// The keys that were not read, by table, with the table's other settings.
+    /// The keys that were not read, by table, with the table's other settings in the request.
     Keys(Map<String, Value>),
-    /// Where the statements stood that were not executed.
+    /// The places of the statements that were not executed.
     Statements(Vec<usize>),
-    /// The writes that were not done, by table.
+    /// The writes that were not executed, by table.
     Writes(Map<String, Value>),
 }
 
@@ -40,12 +40,12 @@ impl Call {
         Ok(Self { method: parts.method, path, headers: parts.headers, body })
     }
 
-    /// `PutItem`, `SendMessageBatch`.
+    /// The operation's name, such as `PutItem` or `SendMessageBatch`.
     pub(super) fn operation(&self) -> &str {
         self.target().rsplit('.').next().unwrap_or_default()
     }
 
-    /// Whether the client makes this call again because it failed before.
+    /// Whether this is a client's repetition of a call that failed.
     pub(super) fn is_repeated(&self) -> bool {
         let request = self.header("amz-sdk-request");
         request.starts_with("attempt=") && !request.starts_with("attempt=1;")
@@ -55,12 +55,12 @@ impl Call {
         matches!(self.operation(), "SendMessageBatch" | "BatchGetItem" | "BatchExecuteStatement" | "BatchWriteItem")
     }
 
-    /// Whether it reads, and need not see what was written a moment ago.
+    /// Whether the call is a batch that reads some table eventually consistently.
     pub(super) fn may_lag(&self) -> bool {
         !self.inconsistent_tables().is_empty()
     }
 
-    /// The tables that a batch reads so.
+    /// The tables that a batch reads eventually consistently.
     fn inconsistent_tables(&self) -> Vec<String> {
         if self.operation() != "BatchGetItem" {
             return Vec::new();
@@ -70,7 +70,8 @@ impl Call {
         tables.filter(|(_, table)| table["ConsistentRead"] != true).map(|(name, _)| name.clone()).collect()
     }
 
-    /// What such a read may not see yet: all that is in the tables of the name that is given, or some of each.
+    /// Returns a function that removes items from the answer to such a read: all items of the table with the given
+    /// name, or, without a name, a random part of each table's.
     pub(super) fn lag(&self) -> impl FnOnce(&[u8], Option<&str>, &mut Rng) -> Bytes + use<> {
         let tables = self.inconsistent_tables();
         move |answer, lagging, rng| {
@@ -91,7 +92,7 @@ impl Call {
         self.body.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
-    /// What its service calls it when a caller is too frequent.
+    /// The error code with which the call's service throttles a caller.
     pub(super) fn throttled(&self) -> &'static str {
         if self.target().starts_with("DynamoDB") {
             "ProvisionedThroughputExceededException"
@@ -100,7 +101,8 @@ impl Call {
         }
     }
 
-    /// Takes some of a batch out of the call, at least one. None where it is not such a batch after all.
+    /// Takes a random part of a batch, at least one entry, out of the call. Returns `None` if the call is no such
+    /// batch.
     pub(super) fn leave_out(&mut self, rng: &mut Rng) -> Option<LeftOut> {
         let mut body: Value = serde_json::from_slice(&self.body).ok()?;
         let left_out = match self.operation() {
@@ -114,7 +116,7 @@ impl Call {
         Some(left_out)
     }
 
-    /// Takes these statements out of the call.
+    /// Takes the statements at these places out of the call.
     pub(super) fn leave_out_statements(&mut self, places: Vec<usize>) -> LeftOut {
         let mut body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         if let Some(statements) = body["Statements"].as_array_mut() {
@@ -125,7 +127,7 @@ impl Call {
         LeftOut::Statements(places)
     }
 
-    /// The partition that each statement of a batch writes to, of the table whose name ends so.
+    /// For each statement of a batch: the partition that it writes to, if the name of its table ends in `table`.
     pub(super) fn partitions(&self, table: &str) -> Vec<Option<String>> {
         if self.operation() != "BatchExecuteStatement" {
             return Vec::new();
@@ -135,7 +137,7 @@ impl Call {
         statements.iter().map(|statement| partition(statement, table)).collect()
     }
 
-    /// Whether everything was taken out of a batch.
+    /// Whether a batch has no entries left.
     pub(super) fn is_empty(&self) -> bool {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body["Entries"].as_array().is_some_and(Vec::is_empty)
@@ -143,8 +145,8 @@ impl Call {
             || body["RequestItems"].as_object().is_some_and(Map::is_empty)
     }
 
-    /// Keeps the function's signature good for a body that it did not sign: the emulator takes the signed hash from this
-    /// header where there is one, and the signed length is kept with spaces, which mean nothing at the end of JSON.
+    /// Replaces the body and keeps the function's signature valid. The emulator takes the signed hash from this
+    /// header if there is one; spaces at the end, which JSON ignores, keep the signed length.
     fn replace_body(&mut self, body: &Value) {
         let signed = HeaderValue::try_from(hex::encode(Sha256::digest(&self.body))).expect("digits are a valid header");
         self.headers.insert(HeaderName::from_static("x-amz-content-sha256"), signed);
@@ -198,7 +200,7 @@ impl LeftOut {
         Self::Statements(taken)
     }
 
-    /// The answer to what was left of the batch, with what was left out told as AWS tells it.
+    /// Adds to an answer what was left out of the batch, in the form in which AWS reports it.
     pub(super) fn confess(self, answer: &[u8]) -> Bytes {
         let mut answer: Value = serde_json::from_slice(answer).unwrap_or_default();
         match self {
@@ -214,7 +216,7 @@ impl LeftOut {
             Self::Statements(places) => {
                 let mut responses = answer["Responses"].as_array().cloned().unwrap_or_default();
                 let error = json!({ "Error": { "Code": "ThrottlingError", "Message": "injected by the tests" } });
-                // In order, so that each place is the statement's own.
+                // In ascending order, so that each error lands at its own statement's place.
                 for place in places {
                     responses.insert(place, error.clone());
                 }
@@ -225,8 +227,8 @@ impl LeftOut {
     }
 }
 
-/// The partition key of a statement as the product writes it: an `INSERT` names its attributes in order, and the condition of an
-/// `UPDATE` ends in partition key, sort key and version.
+/// The partition key of a statement as the product writes it: an `INSERT` names its attributes in order, and the
+/// condition of an `UPDATE` ends with partition key, sort key and version.
 fn partition(statement: &Value, table: &str) -> Option<String> {
     let text = statement["Statement"].as_str()?;
     if !text.split('"').nth(1)?.ends_with(table) {
@@ -241,7 +243,7 @@ fn partition(statement: &Value, table: &str) -> Option<String> {
     parameters.get(at)?["S"].as_str().map(str::to_owned)
 }
 
-/// Takes a random part out of a list that is not empty, and at least one.
+/// Takes a random part, at least one element, out of a list that is not empty.
 fn take_some(list: &mut Vec<Value>, rng: &mut Rng) -> Vec<Value> {
     let certain = rng.usize(..list.len());
     let mut at = 0..;

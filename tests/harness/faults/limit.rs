@@ -1,4 +1,4 @@
-//! A table's capacity: each partition takes so many writes a second.
+//! A table's limit: each partition takes a fixed number of writes a second.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -21,7 +21,7 @@ impl Limit {
         call.partitions(self.table).iter().any(Option::is_some)
     }
 
-    /// Which statements of a call are refused. The others are paid for by their partitions.
+    /// The places of the statements that are refused. Each other statement takes one token from its partition.
     pub(super) fn refused(&mut self, call: &Call) -> Vec<usize> {
         let partitions = call.partitions(self.table);
         let refused =

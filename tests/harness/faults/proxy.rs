@@ -1,4 +1,4 @@
-//! The HTTP side of the fault injector: takes a call, does to it what was chosen, and passes on what remains of it.
+//! The HTTP side of the fault injector: reads a call, applies the chosen fault, and forwards what is left of it.
 
 use std::{
     io,
@@ -30,7 +30,7 @@ pub(super) async fn serve(listener: TcpListener, proxy: &Arc<Inner>) {
         let proxy = Arc::clone(proxy);
         tokio::spawn(async move {
             let calls = service_fn(|request| answer(&proxy, request));
-            // It ends with an error when an answer is one, which is how the connection is dropped.
+            // This fails if `answer` returned an error: that is how the connection is dropped.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), calls).await;
         });
     }
@@ -76,7 +76,8 @@ async fn answer(proxy: &Arc<Inner>, request: Request<Incoming>) -> Answer {
     }
 }
 
-/// Passes a call on after a while. It arrives even if its caller has gone meanwhile, as one does that is on the wire.
+/// Forwards a call after a delay. The call arrives even if its caller has given it up meanwhile, as if it was on the
+/// wire.
 async fn forward(proxy: &Arc<Inner>, call: Call, after: Duration) -> Answer {
     proxy.under_way.fetch_add(1, Ordering::SeqCst);
     let sending = Arc::clone(proxy);
@@ -90,7 +91,7 @@ async fn forward(proxy: &Arc<Inner>, call: Call, after: Duration) -> Answer {
     Ok(response(status, headers, body))
 }
 
-/// Passes on what is left of a batch, and tells the caller what was left out.
+/// Forwards what is left of a batch, and adds to the answer what was left out.
 async fn forward_in_part(proxy: &Arc<Inner>, call: Call, left_out: LeftOut) -> Answer {
     if call.is_empty() {
         return Ok(response(StatusCode::OK, HeaderMap::new(), left_out.confess(b"{}")));
@@ -98,7 +99,7 @@ async fn forward_in_part(proxy: &Arc<Inner>, call: Call, left_out: LeftOut) -> A
     changed(forward(proxy, call, Duration::ZERO).await?, |body| left_out.confess(body)).await
 }
 
-/// A success with another body.
+/// Replaces the body of an answer if it is a success.
 async fn changed(answer: Response<Body>, change: impl FnOnce(&[u8]) -> Bytes) -> Answer {
     let (parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
@@ -108,7 +109,7 @@ async fn changed(answer: Response<Body>, change: impl FnOnce(&[u8]) -> Bytes) ->
 
 async fn send(proxy: &Inner, call: Call) -> reqwest::Result<(StatusCode, HeaderMap, Bytes)> {
     let emulator = proxy.emulator.get().expect("no function runs before the emulator");
-    // The host stays the proxy's: it is part of what the function signed.
+    // The Host header still names the proxy: it is part of what the function signed.
     let request = proxy.client.request(call.method, format!("{emulator}{}", call.path));
     let answer = request.headers(call.headers).body(call.body).send().await?;
     Ok((answer.status(), answer.headers().clone(), answer.bytes().await?))
@@ -118,7 +119,7 @@ fn response(status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Response
     for of_the_other_connection in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
         headers.remove(of_the_other_connection);
     }
-    // A checksum of a body that may have been changed.
+    // This checksum is wrong if the body was changed.
     headers.remove("x-amz-crc32");
     let mut response = Response::new(Body::from(body));
     (*response.status_mut(), *response.headers_mut()) = (status, headers);

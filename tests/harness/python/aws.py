@@ -1,4 +1,4 @@
-"""Calls operations of AWS at the emulator, for tests that look at what a deployment made or do what its operator would.
+"""Calls AWS operations at the emulator, for tests that inspect a deployment or do what its operator would do.
 
 Each line of standard input is a call: {"service", "operation", "parameters"}, named as in AWS's references ("events",
 "PutEvents"). Each line of standard output is its result: {"answer"}, or {"failure"}, a sentence.
@@ -18,7 +18,7 @@ def main():
         call = json.loads(line)
         service = call["service"]
         if service not in clients:
-            # The address comes from the environment.
+            # boto3 reads the emulator's address from the environment.
             clients[service] = boto3.client(service)
         print(json.dumps(result(clients[service], call), default=str), flush=True)
 

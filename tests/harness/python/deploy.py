@@ -1,13 +1,13 @@
-"""Deploys template.yaml to the emulator and prints what it made, as JSON.
+"""Deploys template.yaml to the emulator and prints the API's id and the outputs as JSON.
 
-The template that runs here is the one that runs on AWS, through the same SAM transform. Five things are made local, and
-nothing else but the properties that a test asks to have changed:
+The template that runs here is the one that runs on AWS, through the same SAM transform. Apart from the properties that
+a test changes, only five things differ:
 
-- the functions' code is the binaries that cargo built, not what `sam build` makes;
-- the HTTP API's routes are spelled out as resources, because the emulator does not read them from an OpenAPI body;
-- an event source's maximum concurrency is written as a number, because the emulator compares it with one as it stands;
-- the queues' policies do not ask for TLS, because the emulator has none, and enforces them;
-- the tables' time to live and point-in-time recovery are set afterwards, because the emulator's CloudFormation does not.
+- the functions' code is the binaries that cargo built, not the output of `sam build`;
+- the HTTP API's routes are resources of their own, because the emulator does not read them from an OpenAPI body;
+- an event source's maximum concurrency is a number, because the emulator compares it with a number without converting;
+- the queues' policies do not require TLS: the emulator enforces them, and has no TLS;
+- the tables' time to live and point-in-time recovery are set afterwards: its CloudFormation does not set them.
 
 Standard input: {"endpoint", "stack", "template", "parameters": {name: value}, "properties": {resource: {name: value}},
 "binaries": {name: path}}.
@@ -32,7 +32,7 @@ CODE_BUCKET = "code"
 
 
 class DeploymentFailed(Exception):
-    """Says in one sentence what went wrong."""
+    """Its text says in one sentence what went wrong."""
 
 
 class NoManagedPolicies:
@@ -61,7 +61,7 @@ def deploy(order):
         change(template["Resources"][resource]["Properties"], properties)
     point_to_code(template, upload(order["binaries"], client("s3")))
     template = localise(transform(template, dict(parameters), NoManagedPolicies()), parameters)
-    # Not in the request itself, which takes 51,200 characters. `sam deploy` does the same.
+    # In S3, not in the request itself, whose limit is 51,200 characters. `sam deploy` does the same.
     client("s3").put_object(Bucket=CODE_BUCKET, Key="template.json", Body=json.dumps(template))
     address = f"{order['endpoint']}/{CODE_BUCKET}/template.json"
     made = create_stack(order["stack"], address, parameters, client("cloudformation"))
@@ -70,7 +70,7 @@ def deploy(order):
 
 
 def change(properties, changes):
-    """Sets properties, and leaves beside them what a property has that is a map."""
+    """Sets properties. A map is merged into the map that a property already has."""
     for name, value in changes.items():
         if isinstance(value, dict) and isinstance(properties.get(name), dict):
             change(properties[name], value)
@@ -79,7 +79,7 @@ def change(properties, changes):
 
 
 def upload(binaries, s3):
-    """Puts each binary into the emulator's S3 as a function's code; gives the addresses by name."""
+    """Puts each binary into the emulator's S3 as a function's code; returns their S3 addresses by name."""
     s3.create_bucket(Bucket=CODE_BUCKET)
     addresses = {}
     for name, path in binaries.items():
@@ -89,10 +89,10 @@ def upload(binaries, s3):
 
 
 def zipped(path):
-    """Zips a binary, once: the archive is kept beside it for the next stack, under the time at which it was built."""
+    """Zips a binary, once: the archive stays beside it for the next stack, named by the binary's modification time."""
     kept = f"{path}.{os.stat(path).st_mtime_ns}.zip"
     if not os.path.exists(kept):
-        # Not the one that another deployment has made since.
+        # Keeps the archive that another deployment may have made in the meantime.
         for outdated in set(glob.glob(f"{path}.*.zip")) - {kept}:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(outdated)
@@ -101,9 +101,9 @@ def zipped(path):
                 bootstrap = zipfile.ZipInfo("bootstrap")
                 bootstrap.compress_type = zipfile.ZIP_DEFLATED
                 bootstrap.external_attr = 0o755 << 16
-                # Said here: a ZipInfo does not take it from its file.
+                # Passed explicitly: a ZipInfo does not take the level from its ZipFile.
                 archive.writestr(bootstrap, binary.read(), compresslevel=1)
-        # At once and whole, for other stacks that are deployed at this moment.
+        # In one step, so that stacks that are deployed at this moment never read half an archive.
         os.replace(file.name, kept)
     with open(kept, "rb") as file:
         return file.read()
@@ -119,7 +119,7 @@ def point_to_code(template, addresses):
 
 
 def localise(template, parameters):
-    """Writes what the emulator does not understand in words that it does. The module's documentation lists all of it."""
+    """Rewrites what the emulator does not understand. The module's docstring lists all of it."""
     routes = {}
     for logical_id, resource in template["Resources"].items():
         properties = resource.get("Properties", {})

@@ -18,12 +18,12 @@ import time
 
 
 def main():
-    # The functions are started into this group, and `end` takes the group down whole.
+    # The functions start in this process group, so that `end` can kill the whole group.
     if os.getpgrp() != os.getpid():
         os.setpgrp()
     threading.Thread(target=end_with_owner, daemon=True).start()
-    # The function runtime's HTTP server answers in two small writes; with Nagle's algorithm each invocation of a warm
-    # function waits 40 ms for the client's delayed acknowledgement.
+    # The function runtime's HTTP server answers in two small writes. With Nagle's algorithm each invocation of a warm
+    # function would wait 40 ms for the client's delayed acknowledgement.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     listeners = []
     if os.environ.get("PUBLISH_METRICS"):
@@ -54,16 +54,16 @@ def end_with_owner():
 
 
 def end():
-    """Not a clean shutdown, because there is nothing to keep, and MiniStack's own would leave busy functions behind."""
+    """Kills everything: there is nothing to save, and MiniStack's own shutdown would leave busy functions running."""
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def keep_output(listeners):
-    """Writes each line that a function prints to functions.log, as it comes, and tells the listeners of it.
+    """Writes each line that a function prints to functions.log immediately, and passes it to the listeners.
 
-    MiniStack's own log has only what functions printed that a queue invoked, and its CloudWatch what was printed before
-    the end of an invocation.
+    MiniStack's own log has only the output of functions that a queue invoked, and its CloudWatch only what was printed
+    before the end of an invocation.
     """
     from ministack.core.lambda_runtime import ProvidedWorker
 
@@ -88,7 +88,7 @@ def keep_output(listeners):
 
 
 def keep_trace_headers():
-    """Gives a message of a batch its trace header, which MiniStack keeps of single messages alone."""
+    """Keeps the trace header of each message of a batch. MiniStack keeps it only for single messages."""
     from ministack.services import sqs
 
     send, send_batch, attributes = sqs._act_send_message, sqs._act_send_message_batch, threading.local()
@@ -110,7 +110,7 @@ def keep_trace_headers():
 
 
 def lock_queues():
-    """Makes MiniStack's queues safe between threads.
+    """Makes MiniStack's queues thread-safe.
 
     Its event source mappings replace a queue's list of messages from their own threads, under a lock that the requests
     do not take: a message that is sent at that moment is lost. Here the requests take the same lock.
@@ -126,16 +126,16 @@ def lock_queues():
         return call
 
     for name, action in sqs._HANDLERS.items():
-        # A receive waits between its looks at the queue, so it cannot hold the lock. It needs none: nobody receives by
-        # hand from a queue that a function listens to.
+        # A receive polls the queue and waits in between, so it cannot hold the lock. It needs none: no test receives
+        # messages from a queue that a function listens to.
         if name != "ReceiveMessage":
             sqs._HANDLERS[name] = locked(action)
 
 
 def authorise_batches_like_aws():
-    """IAM has no actions for SQS's batch calls and for DynamoDB's batch of statements: what counts is what each entry does.
+    """Checks the action of each entry of SQS's batch calls and DynamoDB's batch of statements, as IAM does.
 
-    MiniStack asks for an action of the batch's own.
+    IAM has no actions for these batches themselves. MiniStack requires one.
     """
     from ministack.core import iam_actions
 
@@ -143,7 +143,7 @@ def authorise_batches_like_aws():
 
     def extract_like_aws(service, *request):
         action = extract(service, *request)
-        # To read one event source mapping is an action of its own; MiniStack takes it for listing them.
+        # Reading one event source mapping is an action of its own in IAM; MiniStack mistakes it for listing them.
         if action and action.endswith("ListEventSourceMappings"):
             return action.replace("ListEventSourceMappings", "GetEventSourceMapping")
         return action.removesuffix("Batch") if service == "sqs" and action else action
@@ -169,8 +169,8 @@ def authorise_batches_like_aws():
 
 
 def accept_metric_math():
-    """Lets a stack have alarms over metric math, which MiniStack refuses. They say what they watch, and are not evaluated
-    unless metrics are published."""
+    """Accepts alarms over metric math, which MiniStack refuses. They can be described, but are evaluated only if
+    metrics are published."""
     from ministack.services.cloudformation import provisioners
 
     make = provisioners._cw_metric_alarm_record
@@ -187,7 +187,7 @@ def accept_metric_math():
 
 
 def stream_statements():
-    """Puts into a table's stream what PartiQL statements write, of which MiniStack's streams know nothing."""
+    """Puts the writes of PartiQL statements into the table's stream. MiniStack streams only other writes."""
     from ministack.services import dynamodb
 
     insert, update = dynamodb._partiql_insert, dynamodb._partiql_update
@@ -210,9 +210,9 @@ def stream_statements():
 
 
 def read_streams_aside():
-    """Reads the tables' streams twice a second, whatever a mapping's window, in a thread of their own.
+    """Reads the tables' streams twice a second in their own thread, whatever a mapping's window.
 
-    MiniStack reads them at once, between two looks at the queues, and the queues wait until the function has answered.
+    MiniStack reads them between two polls of the queues, and the queues wait until the function has answered.
     """
     from ministack.services import lambda_svc
 
@@ -231,7 +231,7 @@ def read_streams_aside():
 
 
 def hurry_schedules():
-    """Has rules that run at a rate run every so many seconds, where a test asks for that: a minute is long for a test."""
+    """Runs rate-based rules every SCHEDULES_EVERY_SECONDS if it is set, because a minute is long for a test."""
     if not (seconds := os.environ.get("SCHEDULES_EVERY_SECONDS")):
         return
     from ministack.services import eventbridge

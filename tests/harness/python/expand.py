@@ -15,7 +15,7 @@ from deploy import NoManagedPolicies
 
 def main():
     template = yaml_parse(sys.stdin.read())
-    # `sam build` and `sam deploy` put the address of the code here; the transform takes no folder.
+    # `sam build` and `sam deploy` put the code's address here; the transform accepts no folder.
     template["Globals"]["Function"]["CodeUri"] = "s3://code/folder"
     try:
         json.dump(transform(template, {}, NoManagedPolicies()), sys.stdout)

@@ -1,12 +1,12 @@
-"""What CloudWatch does by itself on AWS and MiniStack leaves out, for the stacks that ask for it:
+"""Does what CloudWatch does by itself on AWS and MiniStack does not, for the stacks that ask for it:
 
-- it finds records of metrics in what functions print, by the embedded metric format
+- reads metrics from what functions print, in the embedded metric format
   (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html);
-- it publishes each queue's metrics (AWS/SQS), each function's (AWS/Lambda; MiniStack counts only what is invoked by hand)
-  and each API's (AWS/ApiGateway);
-- its alarms look at their own dimensions, at each period by itself, and at metric math, and take silence as they say.
+- publishes each queue's metrics (AWS/SQS), each function's (AWS/Lambda; MiniStack counts only manual invocations) and
+  each API's (AWS/ApiGateway);
+- evaluates alarms by their own dimensions, each period separately, with metric math and their rule for missing data.
 
-The format is read here from its specification, apart from the code that writes it.
+This parser follows the format's specification and shares no code with the functions that write it.
 """
 
 import json
@@ -21,7 +21,7 @@ FOUND = queue.SimpleQueue()
 
 
 def start():
-    """Begins to publish; gives what is to hear of each line that a function prints."""
+    """Starts to publish; returns the listener to call with each line that a function prints."""
     count_invocations()
     count_requests()
     count_deletions()
@@ -37,12 +37,12 @@ def hear(line):
         for datum in read_record(json.loads(line)):
             FOUND.put(datum)
     except (KeyError, TypeError, ValueError) as error:
-        # CloudWatch would keep the line as a log line, and no metric would come of it.
+        # CloudWatch would keep it as a log line and create no metric.
         print(f"metrics: not a record of the embedded metric format: {error!r}: {line!r}", flush=True)
 
 
 def read_record(record):
-    """The metrics in a record: one datum for each, under each set of its dimensions."""
+    """Yields the metrics of a record: one datum for each metric under each set of dimensions."""
     about = record["_aws"]
     moment = about["Timestamp"] / 1000
     if not time.time() - 14 * 86400 < moment < time.time() + 7200:
@@ -85,7 +85,7 @@ def publish():
         time.sleep(PUBLISH_EVERY)
         while not FOUND.empty():
             unsent.append(FOUND.get())
-        # Through the front door: MiniStack's store is not safe between threads.
+        # Through the API: MiniStack's store is not thread-safe.
         try:
             found = unsent + list(queues())
             for namespace in {namespace for namespace, _ in found}:
@@ -94,7 +94,7 @@ def publish():
                     cloudwatch.put_metric_data(Namespace=namespace, MetricData=data[at : at + 500])
             unsent = []
         except BotoCoreError:
-            # It is not up yet.
+            # The emulator is not up yet.
             pass
 
 
@@ -135,7 +135,8 @@ def count_invocations():
 
     lambda_svc._execute_function_dispatch = counted
     lambda_svc._emit_lambda_metrics = throttles
-    # MiniStack's poller holds back what would be throttled. Lambda's invokes, and is throttled.
+    # MiniStack's poller does not invoke what would be throttled. Lambda's poller invokes it, and the call is
+    # throttled.
     lambda_svc._sqs_esm_concurrency = lambda mapping, function, config, queue=None: concurrency(mapping, {}, {}, queue)
 
 
@@ -153,7 +154,7 @@ def count_deletions():
 
 
 def age_of_the_last_record(*arguments):
-    """Of an event from a stream, in milliseconds; None for any other."""
+    """The age of the last record of a stream's event, in milliseconds; None for any other event."""
     events = [it for it in arguments if isinstance(it, dict) and it.get("Records")]
     records = [it for event in events for it in event["Records"] if it.get("eventSource") == "aws:dynamodb"]
     return 1000 * (time.time() - records[-1]["dynamodb"]["ApproximateCreationDateTime"]) if records else None
@@ -178,7 +179,7 @@ def evaluate_like_cloudwatch():
     from ministack.services import cloudwatch
 
     def value(metric, statistic, period, age):
-        """A metric's statistic in the period that ended `age` periods ago; None where there is nothing."""
+        """A metric's statistic in the period that ended `age` periods ago; None without data."""
         dimensions = {each["Name"]: each["Value"] for each in metric.get("Dimensions", [])}
         key = (metric["Namespace"], metric["MetricName"], cloudwatch._dims_key(dimensions))
         end = time.time() - age * period
@@ -215,7 +216,7 @@ def evaluate_like_cloudwatch():
 
 
 def calculate(expression, values):
-    """Metric math, as far as the template uses it. None where a value is missing that nothing stands in for."""
+    """Evaluates metric math, as far as the template uses it. None if a value is missing and has no FILL."""
     functions = {
         "IF": lambda condition, then, otherwise: then if condition else otherwise,
         "FILL": lambda value, instead: instead if value is None else value,

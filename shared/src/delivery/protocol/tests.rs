@@ -11,7 +11,7 @@ const NOW: Timestamp = Timestamp::constant(1_767_322_800, 0);
 const LATER: Timestamp = Timestamp::constant(1_767_326_400, 0);
 const BODY: &str = r#"{"task_id":"t"}"#;
 
-/// Fan-out's message.
+/// The message that fan-out sends.
 fn first() -> Message {
     let message = r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.completed",
         "round":0,"attempt":1,"queued_at":"2026-01-02T03:00:00Z"}"#;
@@ -45,7 +45,7 @@ fn disabled() -> Webhook {
     Webhook { status: Status::Disabled, ..webhook() }
 }
 
-/// A first look, at tables that may lag behind.
+/// A first, eventually consistent read.
 const GLANCE: Look = Look { received_before: false, consistent: false };
 const LOOK: Look = Look { consistent: true, ..GLANCE };
 const LOOK_AGAIN: Look = Look { received_before: true, ..LOOK };

@@ -20,7 +20,7 @@ fn request(body: &str) -> Request<'_> {
     Request::post("/", &[("Host", &"example.com")], body).unwrap()
 }
 
-/// Makes an exchange of which both sides speak by the rules.
+/// Makes an exchange in which both sides follow the rules.
 async fn exchange(connection: &mut Connection, theirs: &mut TcpStream) {
     let request = request("first");
     theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
@@ -62,7 +62,7 @@ async fn a_connection_whose_request_was_not_taken_is_not_kept() {
     assert_eq!(connection.take_body(&head), b"ok");
 }
 
-/// What waits in our kernel for room at the receiver would stand before the next request.
+/// Bytes that wait in our kernel for room at the receiver would be sent before the next request.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_connection_that_is_kept_has_its_whole_request_at_the_receiver() {
@@ -84,7 +84,7 @@ async fn a_connection_that_is_kept_has_its_whole_request_at_the_receiver() {
     assert!(kept > 0 && not_kept > 0, "{kept} and {not_kept}: both are tried");
 }
 
-/// It has a second for that, in which a busy machine may not get to it: one of a few tries is enough.
+/// The connection has a second for that, which a busy machine may miss: one success in a few tries is enough.
 #[tokio::test]
 async fn a_request_that_is_taken_after_the_answer_is_written_to_its_end() {
     for _ in 0..5 {

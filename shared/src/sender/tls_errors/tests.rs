@@ -1,4 +1,5 @@
-//! Every error of rustls that can be made here, by hand: its enums can grow, and no list of theirs can be asked for.
+//! Builds every rustls error that can be built here. The lists are written by hand, because rustls' enums may grow
+//! and cannot be listed.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use rustls::{
 
 use super::*;
 
-/// The names of an enum's variants without fields, as values.
+/// Lists an enum's variants without fields, as values.
 macro_rules! variants {
     ($enum:ident: $($variant:ident)+) => { [$($enum::$variant),+] };
 }
@@ -38,7 +39,7 @@ fn every_error() -> Vec<Error> {
     errors.extend(every_message_error().into_iter().map(Error::InvalidMessage));
     errors.extend(every_incompatibility().into_iter().map(Error::PeerIncompatible));
     errors.extend(every_misbehaviour().into_iter().map(Error::PeerMisbehaved));
-    // An alert is a byte, and every byte is one.
+    // An alert is one byte, and every byte is an alert.
     errors.extend((0..=u8::MAX).map(|byte| Error::AlertReceived(Alert::from(byte))));
     errors
 }
@@ -155,7 +156,7 @@ fn every_misbehaviour() -> impl IntoIterator<Item = PeerMisbehaved> {
         UnsolicitedServerHelloExtension WrongGroupForKeyShare UnsolicitedEchExtension)
 }
 
-/// A name that only a programmer knows: two words run together, or a struct's braces.
+/// Whether a word is code, which only a programmer knows: two words run together, or a struct's braces.
 fn is_code(word: &str) -> bool {
     let letters: Vec<char> = word.chars().collect();
     let run_together = letters.windows(2).any(|pair| pair[0].is_lowercase() && pair[1].is_uppercase());

@@ -1,4 +1,4 @@
-//! An attempt as it is stored, with short names, and what two attempts in a row have in common stored once.
+//! An attempt as it is stored: with short names, and with a text that two attempts in a row share stored once.
 
 use std::borrow::Cow;
 
@@ -9,13 +9,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::delivery::{Attempt, Outcome};
 
-/// A longer answer is stored apart, in bytes: the delivery is written again with each attempt, and the answer is not.
+/// The longest answer, in bytes, that is stored in the delivery's item. That item is written again with each attempt;
+/// a longer answer is stored apart, once.
 const LONGEST_INLINE: usize = 256;
 
-/// An attempt, all of whose texts are in `text`: the answer of a receiver, or the detail of another outcome.
+/// An attempt. Its `text` is the receiver's answer, or the detail of another outcome.
 #[derive(Serialize, Deserialize)]
 pub(super) struct AttemptItem<'a> {
-    /// When it began, in Unix milliseconds.
+    /// When the attempt began, in Unix milliseconds.
     at: i64,
     ms: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -23,16 +24,16 @@ pub(super) struct AttemptItem<'a> {
     how: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    /// Missing if it is the same as the attempt's before, and if the answer is stored apart.
+    /// Missing if it is the same as that of the attempt before. It counts as empty if the answer is stored apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<Cow<'a, str>>,
-    /// Which answer it was, if that is stored apart.
+    /// The [`digest`] of the answer, if that is stored apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     answer: Option<Cow<'a, str>>,
     /// See [`Outcome::Blocked`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     resolved: bool,
-    /// Where a redirect leads.
+    /// The target of a redirect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     redirect: Option<Cow<'a, str>>,
 }
@@ -40,21 +41,22 @@ pub(super) struct AttemptItem<'a> {
 /// An answer that is stored apart from its delivery.
 #[derive(Serialize, Deserialize)]
 pub(super) struct AnswerItem<'a> {
-    /// The delivery's partition and `#answers`.
+    /// The delivery's partition key and `#answers`.
     pub(super) webhook: String,
-    /// The delivery's id, `#` and [`digest`].
+    /// The delivery's id, `#` and the answer's [`digest`].
     pub(super) id: String,
     pub(super) text: Cow<'a, str>,
     pub(super) expires_at: i64,
 }
 
-/// Names an answer within its delivery: 64 bits of its SHA-256.
+/// Names an answer within its delivery: the first 64 bits of its SHA-256.
 pub(super) fn digest(answer: &str) -> String {
     let hash: [u8; 32] = Sha256::digest(answer).into();
     URL_SAFE_NO_PAD.encode(&hash[..8])
 }
 
-/// An attempt's answer, if it is stored apart: a long one. With a success nothing is written again, and its answer stays.
+/// Returns an attempt's answer if it is stored apart: if it is long and not a success's. After a success the item is
+/// seldom written again, so that answer stays in it.
 pub(super) fn apart(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Http { response, .. } if !outcome.is_success() && response.len() > LONGEST_INLINE => Some(response),
@@ -104,7 +106,7 @@ pub(super) fn attempts(items: Vec<AttemptItem<'_>>) -> Vec<Attempt> {
     attempts.collect()
 }
 
-/// What an attempt says beside its phase and its status.
+/// The text of an outcome, in addition to its phase and status.
 fn text(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Blocked { detail, .. }

@@ -1,31 +1,32 @@
-//! How many of a webhook's deliveries are held.
+//! Counts a webhook's held deliveries.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::{
-    Deliveries, StoreError,
+    Deliveries,
     item::{SHARDS, index_key, shard_name},
 };
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     delivery::State,
     webhook::{AccountId, Circuit, Webhook, WebhookId},
 };
 
-/// Held deliveries are counted no further than this.
+/// The count of held deliveries stops here.
 const MOST_COUNTED: usize = 1_000;
 
 impl Deliveries {
-    /// How many of a webhook's deliveries are held, counted to 1,000. It may be as it was a moment ago. Nothing is read if the
-    /// webhook gets its deliveries.
-    pub async fn held_of(&self, webhook: &Webhook) -> Result<usize, StoreError> {
+    /// Counts a webhook's held deliveries, up to 1,000. The count is eventually consistent. Returns 0 without a read
+    /// if the webhook is active and its circuit is closed.
+    pub async fn held_of(&self, webhook: &Webhook) -> Result<usize, AwsError> {
         if webhook.is_active() && webhook.circuit() == Circuit::Closed {
             return Ok(0);
         }
         self.count_held(&webhook.account_id, webhook.id, MOST_COUNTED).await
     }
 
-    /// How many of a webhook's deliveries are held, counted to `most`. It may be as it was a moment ago.
-    pub async fn count_held(&self, account: &AccountId, webhook: WebhookId, most: usize) -> Result<usize, StoreError> {
+    /// Counts a webhook's held deliveries, up to `most`. The count is eventually consistent.
+    pub async fn count_held(&self, account: &AccountId, webhook: WebhookId, most: usize) -> Result<usize, AwsError> {
         let most = i32::try_from(most).unwrap_or(i32::MAX);
         let mut held = 0;
         for shard in 0..SHARDS {
@@ -41,7 +42,7 @@ impl Deliveries {
                 .limit(most - held)
                 .send()
                 .await
-                .map_err(StoreError::while_trying_to("count a webhook's held deliveries"))?;
+                .while_trying_to("count a webhook's held deliveries")?;
             held += counted.count;
             if held >= most {
                 break;

@@ -1,4 +1,5 @@
-//! A webhook's deliveries, newest first, a page at a time; those of them that are held; and several by their ids.
+//! Lists a webhook's deliveries, newest first, page by page; finds those that are held; and reads several by their
+//! ids.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,7 +9,7 @@ use std::{
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::{
-    Deliveries, DeliveryItem, Item, StoreError,
+    Deliveries, DeliveryItem, Item,
     item::{ListedItem, SHARDS, partition},
     key,
     merge::End,
@@ -16,17 +17,19 @@ use super::{
     shards::{ATTRIBUTES, Asked, Next, Shards},
 };
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     delivery::{Delivery, DeliveryId, Listed, State},
     webhook::{AccountId, WebhookId},
 };
 
-/// How many of a partition are looked at in one query for those that were `delivered`.
+/// How many items of a partition one query looks at to find those that were `delivered`.
 const LOOKED_AT: usize = 50;
-/// How often each partition is asked for one page; then it ends early, and the next one goes on from there.
+/// How many times a page queries each partition. Then the page ends early, and the next one continues there.
 const ROUNDS: usize = 5;
 /// How many items DynamoDB reads in one call.
 const BATCH: usize = 100;
-/// How often it is asked again for what it has left out because it was busy, or because that was more than 16 MB.
+/// How many times a read is repeated for items that DynamoDB left out because it was busy, or because they were more
+/// than 16 MB.
 const READ_ROUNDS: u32 = 5;
 
 const READING: &str = "read a webhook's deliveries";
@@ -34,32 +37,32 @@ const READING: &str = "read a webhook's deliveries";
 /// Which deliveries to list.
 #[derive(Debug, Clone)]
 pub struct Filter {
-    /// Only those in this state.
+    /// Only deliveries in this state.
     pub state: Option<State>,
-    /// Only those older than this one: where the last page ended. An id and not a position, so that new arrivals move
-    /// nothing.
+    /// Only deliveries older than this one, with which the last page ended. It is an id and not a position, so that
+    /// new deliveries shift nothing.
     pub before: Option<DeliveryId>,
-    /// How many at most.
+    /// The most deliveries on a page.
     pub limit: usize,
 }
 
-/// Some deliveries, newest first.
+/// A page of deliveries, newest first.
 #[derive(Debug)]
 pub struct Page {
     /// At most as many as were asked for.
     pub deliveries: Vec<Listed>,
-    /// Where the next page begins, if there may be one: the next [`Filter::before`].
+    /// The [`Filter::before`] of the next page, if there may be one.
     pub next: Option<DeliveryId>,
 }
 
-/// What names a delivery.
+/// A delivery's name: account, webhook and id.
 pub type DeliveryName<'a> = (&'a AccountId, WebhookId, &'a DeliveryId);
 
 impl Deliveries {
-    /// Lists a webhook's deliveries. What it reads grows with the page and not with the history: the states other than
-    /// `delivered` have an index that holds nothing else. Those that were delivered are most of a history, and are picked
-    /// out of it.
-    pub async fn list(&self, account: &AccountId, webhook: WebhookId, filter: &Filter) -> Result<Page, StoreError> {
+    /// Lists a webhook's deliveries. The cost grows with the page and not with the history: an index has the
+    /// deliveries of each state except `delivered`. Deliveries that were delivered are most of a history; a filter
+    /// on the table finds them.
+    pub async fn list(&self, account: &AccountId, webhook: WebhookId, filter: &Filter) -> Result<Page, AwsError> {
         let indexed = filter.state.filter(|state| *state != State::Delivered);
         let picked = filter.state.filter(|_| indexed.is_none());
         let at_once = if picked.is_some() { LOOKED_AT } else { at_once(filter.limit + 1) };
@@ -69,7 +72,7 @@ impl Deliveries {
         let (mut found, mut next) = (Vec::new(), None);
         loop {
             match shards.next().await? {
-                // That there is one more says that there is a next page.
+                // One delivery more than the page takes: there is a next page.
                 Next::One(..) if found.len() == filter.limit => {
                     next = found.last().map(|(id, _): &(DeliveryId, Item)| id.clone());
                     break;
@@ -89,14 +92,15 @@ impl Deliveries {
         Ok(Page { deliveries, next })
     }
 
-    /// What a list shows of these deliveries, as far as they are in this state: the index is a moment behind.
+    /// Reads these deliveries for a list, and leaves out those that are no longer in this state: the index is
+    /// eventually consistent.
     async fn listed(
         &self,
         account: &AccountId,
         webhook: WebhookId,
         ids: impl Iterator<Item = &DeliveryId>,
         state: State,
-    ) -> Result<Vec<Listed>, StoreError> {
+    ) -> Result<Vec<Listed>, AwsError> {
         let keys: Vec<_> = ids.map(|id| key(account, webhook, id)).collect();
         let items = self.read_by_key(keys, Reading::ForAList).await?;
         let mut listed = items.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
@@ -105,8 +109,8 @@ impl Deliveries {
         Ok(listed)
     }
 
-    /// The ids of a webhook's held deliveries, at most so many, from either end, between two ids where they are given.
-    /// They may be as they were a moment ago.
+    /// Returns the ids of a webhook's held deliveries, at most `limit`, from either end, between two ids if they are
+    /// given. The read is eventually consistent.
     pub async fn held(
         &self,
         account: &AccountId,
@@ -114,7 +118,7 @@ impl Deliveries {
         from: End,
         (above, below): (Option<&DeliveryId>, Option<&DeliveryId>),
         limit: usize,
-    ) -> Result<Vec<DeliveryId>, StoreError> {
+    ) -> Result<Vec<DeliveryId>, AwsError> {
         let indexed = Some(State::Held);
         let asked = Asked { indexed, picked: None, above, below, from, at_once: at_once(limit), rounds: usize::MAX };
         let mut shards = Shards::new(self, account, webhook, asked);
@@ -127,13 +131,13 @@ impl Deliveries {
         Ok(ids)
     }
 
-    /// Reads deliveries by their names. The result is in their order: `None` for those of which nothing is stored; one that
-    /// cannot be read fails alone. What is not read consistently costs half, and may be as it was a moment ago.
+    /// Reads deliveries by their names, and returns them in the same order: `None` if nothing is stored. A delivery
+    /// that cannot be parsed fails alone. An eventually consistent read costs half, and may return an older state.
     pub async fn find_all(
         &self,
         names: &[DeliveryName<'_>],
         consistent: bool,
-    ) -> Result<Vec<Result<Option<Delivery>, StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Option<Delivery>, AwsError>>, AwsError> {
         let keys = names.iter().map(|(account, webhook, id)| key(account, *webhook, id)).collect();
         let items = self.read_by_key(keys, Reading::Whole { consistent }).await?;
         let items: HashMap<_, _> = items.into_iter().filter_map(|item| Some((name_of(&item)?, item))).collect();
@@ -146,7 +150,7 @@ impl Deliveries {
     }
 
     /// Reads items by their keys, in any order.
-    async fn read_by_key(&self, mut keys: Vec<Item>, reading: Reading) -> Result<Vec<Item>, StoreError> {
+    async fn read_by_key(&self, mut keys: Vec<Item>, reading: Reading) -> Result<Vec<Item>, AwsError> {
         // DynamoDB refuses a batch that names an item twice.
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(name_of(key)));
@@ -162,14 +166,14 @@ impl Deliveries {
             let mut unread = HashMap::from([(self.table.clone(), request.build().expect("has its keys"))]);
             for round in 0.. {
                 let answer = self.client.batch_get_item().set_request_items(Some(unread)).send().await;
-                let answer = answer.map_err(StoreError::while_trying_to(READING))?;
+                let answer = answer.while_trying_to(READING)?;
                 items.extend(answer.responses.unwrap_or_default().into_values().flatten());
                 unread = answer.unprocessed_keys.unwrap_or_default();
                 if unread.is_empty() {
                     break;
                 }
                 if round == READ_ROUNDS {
-                    return Err(StoreError::while_trying_to(READING)("the table left part of the batch unread"));
+                    return Err(AwsError::new(READING, "the table left part of the batch unread"));
                 }
                 tokio::time::sleep(Duration::from_millis(50 << round)).await;
             }
@@ -178,14 +182,14 @@ impl Deliveries {
     }
 }
 
-/// What is read of items, and how.
+/// Which attributes of items to read, and how.
 #[derive(Clone, Copy)]
 enum Reading {
     Whole { consistent: bool },
     ForAList,
 }
 
-fn listed(item: Item) -> Result<Listed, StoreError> {
+fn listed(item: Item) -> Result<Listed, AwsError> {
     parsed::<ListedItem>(item).map(Listed::from)
 }
 
@@ -194,7 +198,7 @@ fn name_of(item: &Item) -> Option<(String, String)> {
     Some((item.get("webhook")?.as_s().ok()?.clone(), item.get("id")?.as_s().ok()?.clone()))
 }
 
-/// How many of each partition are read first, so that it is seldom necessary to ask one again.
+/// How many items of each partition to read first, so that it is seldom necessary to query one again.
 fn at_once(limit: usize) -> usize {
     let shards = usize::from(SHARDS);
     limit / shards + limit / (2 * shards) + 3

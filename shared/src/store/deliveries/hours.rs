@@ -1,27 +1,28 @@
-//! A webhook's hours: one item for each hour with attempts, of counters alone.
+//! A webhook's statistics: one item of counters for each hour with attempts.
 
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use super::{Deliveries, Item, StoreError, item::webhook_name};
+use super::{Deliveries, Item, item::webhook_name};
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     stats::{Hour, Tally},
     webhook::{AccountId, WebhookId},
 };
 
-/// How long an hour is kept, in seconds: the longest time that may be asked for, and a day.
+/// How long an hour is kept, in seconds: the longest period that a customer may ask for, plus a day.
 const KEPT: i64 = 8 * 86_400;
 
-/// What the name of a bucket's counter begins with.
+/// The prefix of a bucket's counter.
 const DURATION: &str = "d";
-/// What the name of an outcome's counter begins with.
+/// The prefix of an outcome's counter.
 const FAILED: &str = "failed_";
 
 impl Deliveries {
-    /// Adds to a webhook's hour, and makes what of it is not there yet.
-    pub async fn add_to_hour(&self, hour: &Hour, tally: &Tally) -> Result<(), StoreError> {
+    /// Adds a tally to a webhook's hour. Creates the item and the counters that do not exist yet.
+    pub async fn add_to_hour(&self, hour: &Hour, tally: &Tally) -> Result<(), AwsError> {
         let added: Vec<_> = counters(tally).map(|(name, _)| format!("{name} :{name}")).collect();
         let mut values: HashMap<_, _> =
             counters(tally).map(|(name, count)| (format!(":{name}"), AttributeValue::N(count.to_string()))).collect();
@@ -35,17 +36,17 @@ impl Deliveries {
             .set_expression_attribute_values(Some(values))
             .send()
             .await
-            .map_err(StoreError::while_trying_to("add to a webhook's statistics"))?;
+            .while_trying_to("add to a webhook's statistics")?;
         Ok(())
     }
 
-    /// A webhook's hours from one hour on, those without attempts left out.
+    /// Returns a webhook's hours from `from` on. Hours without attempts are left out.
     pub async fn hours(
         &self,
         account: &AccountId,
         webhook: WebhookId,
         from: Timestamp,
-    ) -> Result<BTreeMap<Timestamp, Tally>, StoreError> {
+    ) -> Result<BTreeMap<Timestamp, Tally>, AwsError> {
         let doing = "read a webhook's statistics";
         let items = self
             .client
@@ -57,13 +58,13 @@ impl Deliveries {
             .into_paginator()
             .items()
             .send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::while_trying_to(doing))?;
+        let items = items.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
         let hours = items.iter().map(hour).collect::<Option<_>>();
-        hours.ok_or_else(|| StoreError::while_trying_to(doing)("an hour is not what add_to_hour writes"))
+        hours.ok_or_else(|| AwsError::new(doing, "an hour is not what add_to_hour writes"))
     }
 }
 
-/// A tally's counters by name. The first two are there for every hour, an outcome's and a bucket's if it has a count.
+/// A tally's counters by name. Every hour has the first two; an outcome and a bucket have one if there is a count.
 fn counters(tally: &Tally) -> impl Iterator<Item = (String, u64)> {
     let durations = tally.durations.iter().map(|(bucket, count)| (format!("{DURATION}{bucket}"), *count));
     let failed = tally.failures_by_outcome.iter().map(|(outcome, count)| (format!("{FAILED}{outcome}"), *count));
@@ -75,7 +76,7 @@ fn name(hour: &Hour) -> String {
     name_of(&hour.account_id, hour.webhook_id)
 }
 
-/// The hours' name beside the deliveries' in the table. No account id can hold the `#`.
+/// The partition key of a webhook's hours. No account id can contain `#`.
 fn name_of(account: &AccountId, webhook: WebhookId) -> String {
     format!("{}#hours", webhook_name(account, webhook))
 }

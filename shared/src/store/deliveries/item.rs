@@ -1,7 +1,7 @@
 //! A delivery as it is stored.
 //!
-//! A delivery's item should stay under 1 KB, because each record costs a write unit for each KB. So the names of an attempt's
-//! attributes are short, and an answer that is long is an item of its own: [`AnswerItem`].
+//! A delivery's item should stay under 1 KB, because each record costs a write unit for each KB. So an attempt's
+//! attributes have short names, and a long answer is an item of its own: [`AnswerItem`].
 
 use std::borrow::Cow;
 
@@ -14,30 +14,31 @@ use crate::{
     webhook::{AccountId, EventType, WebhookId},
 };
 
-/// Over how many partitions the deliveries of one webhook are spread. DynamoDB takes 1,000 write units a second for one.
+/// How many partitions the deliveries of one webhook are spread over. DynamoDB takes 1,000 write units a second for
+/// each.
 pub(super) const SHARDS: u8 = 8;
 
-/// A webhook's name in the deliveries table. No account id can hold the `#`.
+/// A webhook's name in the deliveries table. No account id can contain `#`.
 pub(super) fn webhook_name(account: &AccountId, webhook: WebhookId) -> String {
     format!("{account}#{webhook}")
 }
 
-/// The partition of a delivery: its webhook's name and one of [`SHARDS`], by its id.
+/// The partition key of a delivery: its webhook's name and one of [`SHARDS`] shards, by its id.
 pub(super) fn partition(account: &AccountId, webhook: WebhookId, id: &DeliveryId) -> String {
     shard_name(account, webhook, id.shard(SHARDS))
 }
 
-/// The partitions of a webhook's deliveries.
+/// The partition keys of a webhook's deliveries.
 pub(super) fn partitions(account: &AccountId, webhook: WebhookId) -> impl Iterator<Item = String> {
     (0..SHARDS).map(move |shard| shard_name(account, webhook, shard))
 }
 
-/// The name of one of a webhook's partitions.
+/// The partition key of one shard of a webhook.
 pub(super) fn shard_name(account: &AccountId, webhook: WebhookId, shard: u8) -> String {
     format!("{account}#{webhook}#{shard}")
 }
 
-/// The webhook whose partition has this name.
+/// Returns the webhook that a partition key belongs to, or `None` if the partition does not contain deliveries.
 pub(super) fn webhook_of(partition: &str) -> Option<(AccountId, WebhookId)> {
     let mut parts = partition.split('#');
     let (account, webhook, shard) = (parts.next()?, parts.next()?, parts.next()?);
@@ -45,17 +46,17 @@ pub(super) fn webhook_of(partition: &str) -> Option<(AccountId, WebhookId)> {
     if is_shard { Some((AccountId::parse(account).ok()?, WebhookId::parse(webhook)?)) } else { None }
 }
 
-/// The key of the index by state. `None` for the state that the index leaves out.
+/// The key of the index by state. Returns `None` for `delivered`, which the index leaves out.
 pub(super) fn index_key(partition: &str, state: State) -> Option<String> {
     (state != State::Delivered).then(|| format!("{partition}#{}", state.as_str()))
 }
 
-/// Where a partition's long answers are.
+/// The partition key of the long answers to a partition's deliveries.
 pub(super) fn answers_of(partition: &str) -> String {
     format!("{partition}#answers")
 }
 
-/// Borrowed where it is written, owned where it is read.
+/// The fields are borrowed for a write, and owned after a read.
 #[derive(Serialize, Deserialize)]
 pub(super) struct DeliveryItem<'a> {
     pub(super) webhook: String,
@@ -71,19 +72,20 @@ pub(super) struct DeliveryItem<'a> {
     version: u64,
     /// Unix seconds after which DynamoDB's time to live removes the item.
     expires_at: i64,
-    /// The key of the index by state, missing if the state is `delivered`: so the few that were not delivered are found without
-    /// reading the many that were.
+    /// The key of the index by state, missing if the state is `delivered`. So a list finds the few deliveries that
+    /// were not delivered without reading the many that were.
     #[serde(skip_serializing_if = "Option::is_none")]
     listed_as: Option<String>,
-    /// Which attempt the item was written for. Statistics and health look at no item without it.
+    /// The attempt for which the item was written. Statistics ignore an item without it, and health reads no attempt
+    /// from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempted: Option<MarkItem>,
-    /// Whether watch-webhooks has to see the item. Its event source passes over all others.
+    /// Whether watch-webhooks has to see the item. Its event source filters out all others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     watch: bool,
 }
 
-/// What a list reads of a delivery.
+/// The attributes of a delivery that a list reads.
 #[derive(Deserialize)]
 pub(super) struct ListedItem {
     id: DeliveryId,
@@ -126,9 +128,9 @@ impl From<MarkItem> for Mark {
 }
 
 impl<'a> DeliveryItem<'a> {
-    /// What is missing in some states.
+    /// The attributes that are missing in some states.
     pub(super) const OPTIONAL: [&'static str; 4] = ["next_attempt_at", "listed_as", "attempted", "watch"];
-    /// What no later write changes.
+    /// The attributes that no later write changes.
     pub(super) const UNCHANGING: [&'static str; 2] = ["event", "body"];
 
     pub(super) fn new(write: &'a Write, expires_at: i64) -> Self {
@@ -164,7 +166,8 @@ impl<'a> DeliveryItem<'a> {
         }
     }
 
-    /// The delivery, which a message or a request has named: the names are not read back from the key.
+    /// Converts the item to a delivery. The caller knows the account and the webhook, so they are not parsed from the
+    /// key.
     pub(super) fn delivery(self, account_id: &AccountId, webhook_id: WebhookId) -> Delivery {
         Delivery {
             account_id: account_id.clone(),

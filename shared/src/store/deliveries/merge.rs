@@ -1,15 +1,15 @@
-//! Puts what several partitions hold into one order: pure, so that every arrangement is a case in a test.
+//! Merges several partitions into one order. It is pure, so that a test can try many arrangements.
 
 use std::{cmp::Ordering, collections::VecDeque};
 
 use crate::delivery::DeliveryId;
 
-/// From which end a webhook's deliveries are read.
+/// The end from which a webhook's deliveries are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Those whose tasks ended first.
+    /// The tasks that ended first come first.
     Oldest,
-    /// Those whose tasks ended last.
+    /// The tasks that ended last come first.
     Newest,
 }
 
@@ -22,49 +22,50 @@ impl End {
     }
 }
 
-/// Partitions while they are read in the order of their ids: the next few of each.
+/// Partitions that are being read in the order of ids, with the next few items of each.
 pub(super) struct Merge<T> {
     from: End,
     partitions: Vec<Partition<T>>,
 }
 
 struct Partition<T> {
-    /// What was read and not yet handed out.
+    /// The items that were read and not yet returned.
     read: VecDeque<(DeliveryId, T)>,
-    /// Up to where it was read.
+    /// The id up to which it was read.
     position: Option<DeliveryId>,
-    /// Whether there may be more behind that.
+    /// Whether there may be more after that id.
     more: bool,
-    /// How often it may still be asked.
+    /// How many times it may still be asked.
     rounds: usize,
 }
 
-/// What comes next.
+/// The next step of a merge.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step<T> {
-    /// This one is the next.
+    /// This item is the next.
     Give(DeliveryId, T),
-    /// These partitions have to be asked for more first.
+    /// First ask these partitions for more.
     Ask(Vec<usize>),
-    /// There is nothing left.
+    /// Nothing is left.
     End,
-    /// They have been asked often enough. What is left comes behind this id.
+    /// The partitions may not be asked again. The rest comes after this id.
     Later(DeliveryId),
 }
 
 impl<T> Merge<T> {
-    /// So many partitions, none of them asked yet; each may be asked `rounds` times, and at least once.
+    /// Makes a merge of so many partitions, none of them asked yet. Each may be asked `rounds` times, which must be
+    /// at least 1.
     pub(super) fn new(partitions: usize, from: End, rounds: usize) -> Self {
         let partition = || Partition { read: VecDeque::new(), position: None, more: true, rounds };
         Self { from, partitions: std::iter::repeat_with(partition).take(partitions).collect() }
     }
 
-    /// Up to where a partition was read.
+    /// The id up to which a partition was read.
     pub(super) fn position(&self, partition: usize) -> Option<&DeliveryId> {
         self.partitions[partition].position.as_ref()
     }
 
-    /// Takes what a partition has answered, and the id up to which it has looked if there may be more.
+    /// Adds a partition's answer. `last` is the id up to which the partition has looked, if there may be more.
     pub(super) fn answer(&mut self, partition: usize, found: Vec<(DeliveryId, T)>, last: Option<DeliveryId>) {
         let partition = &mut self.partitions[partition];
         partition.read.extend(found);
@@ -73,13 +74,13 @@ impl<T> Merge<T> {
         partition.position = last;
     }
 
-    /// What comes next. After [`Step::Ask`] each of these partitions has to be answered for.
+    /// Returns the next step. After [`Step::Ask`], call [`Self::answer`] for each of its partitions first.
     pub(super) fn step(&mut self) -> Step<T> {
         let order = |one: &DeliveryId, other: &DeliveryId| self.from.order(one, other);
         let heads =
             self.partitions.iter().enumerate().filter_map(|(at, partition)| Some((partition.read.front()?, at)));
         let head = heads.min_by(|((one, _), _), ((other, _), _)| order(one, other));
-        // A partition of which nothing is at hand may hold what comes first, unless it was read past that.
+        // A partition with no item at hand may contain the next id, unless it was already read past the head's id.
         let is_past = |partition: &Partition<T>, id: &DeliveryId| {
             partition.position.as_ref().is_some_and(|position| order(position, id).is_ge())
         };
@@ -108,8 +109,8 @@ mod tests {
         DeliveryId::parse(&format!("01KDYAK348{number:016}")).unwrap()
     }
 
-    /// Partitions that hold these numbers, of which those that are `shown` are found, `at_once` being looked at in one go.
-    /// Returns what was handed out, and where it stopped.
+    /// Reads partitions that contain these numbers. A query looks at `at_once` numbers, and finds those that are
+    /// `shown`. Returns the numbers in the order in which they came, and the id at which the merge stopped.
     fn read(
         held: &[Vec<u64>],
         from: End,
@@ -137,7 +138,8 @@ mod tests {
                         };
                         let left: Vec<_> = numbers.into_iter().filter(is_behind).collect();
                         let looked_at = &left[..at_once.min(left.len())];
-                        // DynamoDB says so too where the last one that it looked at was the last that there is.
+                        // Like DynamoDB, this says that there may be more even if the last number looked at was the
+                        // last of all.
                         let last = looked_at.last().filter(|_| looked_at.len() == at_once).map(|last| id(*last));
                         let found =
                             looked_at.iter().filter(|number| shown(**number)).map(|number| (id(*number), *number));
@@ -148,7 +150,7 @@ mod tests {
         }
     }
 
-    /// Numbers, thrown into partitions in many ways.
+    /// Numbers, distributed over partitions in many ways.
     fn arrangements() -> impl Iterator<Item = Vec<Vec<u64>>> {
         let mut random = 1_u64;
         (0..300).map(move |round| {
@@ -183,7 +185,7 @@ mod tests {
         }
     }
 
-    /// A reader that goes on after the id at which it stopped misses nothing and sees nothing twice.
+    /// A reader that continues after the id at which it stopped misses nothing and sees nothing twice.
     #[test]
     fn what_is_left_comes_behind_the_place_where_it_stops() {
         let mut stopped = 0;

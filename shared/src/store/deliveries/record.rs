@@ -1,8 +1,8 @@
-//! Records what became of a batch's deliveries, in one call.
+//! Records the changes of a batch's deliveries in one call.
 //!
-//! DynamoDB's batch of writes takes no conditions, and its transaction costs twice as much and fails as a whole. A batch of
-//! `PartiQL` statements is neither: each statement is a write of its own, under its own condition, for the price of that write.
-//! See `docs/decisions/0009-a-batch-is-recorded-by-statements.md`.
+//! DynamoDB's batch write takes no conditions, and its transaction costs twice as much and fails as a whole. A batch
+//! of `PartiQL` statements avoids both: each statement is a write of its own, with its own condition, for the price
+//! of that write. See `docs/decisions/0009-a-batch-is-recorded-by-statements.md`.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -16,38 +16,40 @@ use aws_sdk_dynamodb::types::{
 use jiff::Timestamp;
 
 use super::{
-    Deliveries, DeliveryItem, Item, StoreError,
+    Deliveries, DeliveryItem, Item,
     attempt_item::{AnswerItem, apart, digest},
     item::{answers_of, partition},
 };
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     delivery::{Delivery, Write},
     telemetry,
 };
 
-/// How many statements DynamoDB takes at once.
+/// How many statements DynamoDB takes in one call.
 const STATEMENTS: usize = 25;
-/// How many bytes of bodies are written at once: a batch of the largest ones goes in several calls.
+/// How many bytes of bodies are written in one call. A batch of the largest bodies takes several calls.
 const BYTES: usize = 1024 * 1024;
 
 const RECORDING: &str = "record a delivery";
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Debug)]
 pub enum Recorded {
     Done,
-    /// Another dispatcher has stored the delivery since this one read it. It is as follows now; `None` if it is gone.
+    /// Another dispatcher has stored the delivery since this one read it. Contains the stored delivery; `None` if it
+    /// is gone.
     Superseded(Option<Delivery>),
-    /// The table is busy or has failed for a moment: try again.
-    Busy(StoreError),
-    /// The table will never take it.
-    Failed(StoreError),
+    /// The table is busy or failed temporarily: try again.
+    Busy(AwsError),
+    /// The table will never take this write.
+    Failed(AwsError),
 }
 
-/// What became of one statement.
+/// The result of one statement.
 enum Written {
     Done,
-    /// Its condition does not hold.
+    /// Its condition did not hold.
     Refused,
     Busy(String),
     Failed(String),
@@ -59,8 +61,9 @@ pub fn expires_at(retention_days: u32) -> i64 {
 }
 
 impl Deliveries {
-    /// Stores deliveries, each unless it was stored since it was read. The results are in the order of the writes. DynamoDB removes
-    /// what is stored some time after `expires_at`, in Unix seconds. This makes one try: the caller knows how long it may go on.
+    /// Stores each delivery, unless another dispatcher has stored it since it was read, and returns the results in
+    /// the order of the writes. DynamoDB removes the items some time after `expires_at`, in Unix seconds. Each write
+    /// is tried once: the caller knows how long it may retry.
     ///
     /// Two writes of one delivery never go together: the second one is [`Recorded::Busy`].
     pub async fn record(&self, writes: &[&Write], expires_at: i64) -> Vec<Recorded> {
@@ -72,7 +75,7 @@ impl Deliveries {
             let answers = match self.execute(statements.concat()).await {
                 Ok(answers) => answers,
                 Err(err) => {
-                    // One failure, reported for each delivery that it was about.
+                    // The whole call failed, so each of its deliveries did.
                     let why = telemetry::chain(&err);
                     for at in part {
                         results[at] = Recorded::Busy(failed(why.clone()));
@@ -93,14 +96,14 @@ impl Deliveries {
         results
     }
 
-    async fn execute(&self, statements: Vec<BatchStatementRequest>) -> Result<Vec<BatchStatementResponse>, StoreError> {
+    async fn execute(&self, statements: Vec<BatchStatementRequest>) -> Result<Vec<BatchStatementResponse>, AwsError> {
         let sent = self.client.batch_execute_statement().set_statements(Some(statements)).send().await;
-        let answers = sent.map_err(StoreError::while_trying_to(RECORDING))?.responses.unwrap_or_default();
+        let answers = sent.while_trying_to(RECORDING)?.responses.unwrap_or_default();
         Ok(answers)
     }
 
-    /// The delivery's statement, and one for the last attempt's answer if that is to be stored apart. The first record of a
-    /// delivery makes its item. A later one changes what attempts change; the body stays as it is.
+    /// Returns the delivery's statement, and one for the last attempt's answer if that is stored apart. The first
+    /// record of a delivery inserts its item. A later one updates what attempts change; the body stays as it is.
     fn statements(&self, write: &Write, expires_at: i64) -> Vec<BatchStatementRequest> {
         let item = attributes(serde_dynamo::to_item(DeliveryItem::new(write, expires_at)));
         let delivery = match write.delivery.version {
@@ -113,7 +116,7 @@ impl Deliveries {
         statements.map(|(text, parameters)| statement(text, parameters)).collect()
     }
 
-    /// `INSERT` refuses if the item is there already.
+    /// `INSERT` fails if the item exists already.
     fn insert(&self, item: BTreeMap<String, AttributeValue>) -> (String, Vec<AttributeValue>) {
         let names: Vec<_> = item.keys().map(|name| format!("'{name}': ?")).collect();
         let statement = format!(r#"INSERT INTO "{}" VALUE {{{}}}"#, self.table, names.join(", "));
@@ -137,8 +140,9 @@ impl Deliveries {
         (statement, parameters)
     }
 
-    /// Whether a write that was refused is there after all. The client repeats a call whose answer was lost, and so does our
-    /// caller if an answer could not be stored; then it is our own first write that stands in the way.
+    /// Finds out whether a refused write is stored after all. The SDK repeats a call whose answer was lost, and our
+    /// caller repeats a write whose receiver's answer could not be stored. Then our own first write makes the
+    /// condition fail.
     async fn what_is_recorded(&self, write: &Write) -> Recorded {
         let ours = &write.delivery;
         match self.find(&ours.account_id, ours.webhook_id, &ours.id).await {
@@ -154,18 +158,19 @@ fn statement(text: String, parameters: Vec<AttributeValue>) -> BatchStatementReq
     statement.build().expect("has its statement")
 }
 
-/// In order, so that deliveries in the same state make the same statement.
+/// Sorts the attributes by name, so that deliveries in the same state make the same statement.
 fn attributes(item: Result<Item, serde_dynamo::Error>) -> BTreeMap<String, AttributeValue> {
     item.expect("its fields are valid attributes").into_iter().collect()
 }
 
-/// How long an answer is kept: twice as long, because later attempts of the delivery may name it.
+/// When an answer may be removed: after twice the delivery's time, because later attempts of the delivery may name
+/// it.
 fn kept_longer(expires_at: i64) -> i64 {
     let now = Timestamp::now().as_second();
     now + 2 * (expires_at - now)
 }
 
-/// The last attempt's answer, if it is long and was not stored with an earlier attempt.
+/// The last attempt's answer, if it is long and no earlier attempt stored it.
 fn new_answer(delivery: &Delivery, expires_at: i64) -> Option<AnswerItem<'_>> {
     let (last, earlier) = delivery.attempts.split_last()?;
     let response = apart(&last.outcome).filter(|_| last.answer.is_none())?;
@@ -182,8 +187,8 @@ fn new_answer(delivery: &Delivery, expires_at: i64) -> Option<AnswerItem<'_>> {
     })
 }
 
-fn failed(why: String) -> StoreError {
-    StoreError::while_trying_to(RECORDING)(why)
+fn failed(why: String) -> AwsError {
+    AwsError::new(RECORDING, why)
 }
 
 impl Written {
@@ -208,7 +213,8 @@ fn written(answer: &BatchStatementResponse) -> Written {
     }
 }
 
-/// What became of a delivery's statement and, if there is one, of its answer's. An answer that is there already is stored.
+/// Combines the results of a delivery's statement and, if there is one, of its answer's. An answer that exists
+/// already counts as stored.
 fn worst(mut answers: impl Iterator<Item = Written>) -> Written {
     let delivery = answers.next().unwrap_or_else(Written::unanswered);
     match answers.next() {
@@ -217,7 +223,8 @@ fn worst(mut answers: impl Iterator<Item = Written>) -> Written {
     }
 }
 
-/// DynamoDB takes no batch that writes an item twice: of the writes of one delivery, the first alone goes.
+/// Marks the first write of each delivery to go, and all others as busy: DynamoDB refuses a batch that writes an item
+/// twice.
 fn first_of_each(writes: &[&Write]) -> impl Iterator<Item = Recorded> {
     let mut seen = HashSet::new();
     writes.iter().map(move |Write { delivery, .. }| {
@@ -229,7 +236,7 @@ fn first_of_each(writes: &[&Write]) -> impl Iterator<Item = Recorded> {
     })
 }
 
-/// Cuts a batch into parts that DynamoDB takes at once, if each delivery takes two statements.
+/// Cuts a batch into parts that DynamoDB takes in one call, if each delivery takes two statements.
 fn pack(batch: &[usize], size: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
     let mut bytes = 0;
@@ -273,7 +280,7 @@ mod tests {
         let webhook = answers_of(&partition(&account, WebhookId(u64::MAX), &id));
         let id = format!("{id}#{}", digest(&text));
         let names = "webhook".len() + "id".len() + "text".len() + "expires_at".len();
-        // A number of ten digits has seven bytes.
+        // A number of ten digits takes seven bytes.
         assert!(names + webhook.len() + id.len() + text.len() + 7 <= 1024);
     }
 }

@@ -1,42 +1,43 @@
 //! Reads a webhook's deliveries in the order of their ids, although they are spread over partitions.
 //!
-//! This asks the partitions; [`super::merge`] decides which, and what comes next.
+//! This module queries the partitions; [`super::merge`] decides which to query, and which delivery comes next.
 
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
 use futures_util::future::try_join_all;
 
 use super::{
-    Deliveries, Item, StoreError,
+    Deliveries, Item,
     item::{index_key, partitions},
     merge::{End, Merge, Step},
 };
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     delivery::{DeliveryId, State},
     webhook::{AccountId, WebhookId},
 };
 
-/// The index that holds the deliveries that are not `delivered`, by state: their keys alone.
+/// The index of the deliveries that are not `delivered`, by state. It contains only their keys.
 const BY_STATE: &str = "by-state";
-/// What a list shows of a delivery.
+/// The attributes of a delivery that a list shows.
 pub(super) const ATTRIBUTES: &str = "id, event, #state, attempts, next_attempt_at";
 
 const READING: &str = "read a webhook's history";
 
-/// What is read of a webhook's deliveries.
+/// Which of a webhook's deliveries to read, and how.
 #[derive(Debug, Clone)]
 pub(super) struct Asked<'a> {
-    /// Those in this state alone, and of them no more than their ids. The index does not have [`State::Delivered`].
+    /// Only deliveries in this state, and only their ids. The index does not have [`State::Delivered`].
     pub(super) indexed: Option<State>,
-    /// Those in this state alone, picked out of all.
+    /// Only deliveries in this state, found by a filter on the table.
     pub(super) picked: Option<State>,
-    /// Those with a greater id.
+    /// Only deliveries with a greater id.
     pub(super) above: Option<&'a DeliveryId>,
-    /// Those with a smaller id.
+    /// Only deliveries with a smaller id.
     pub(super) below: Option<&'a DeliveryId>,
     pub(super) from: End,
-    /// How many of a partition one query looks at.
+    /// How many items of a partition one query looks at.
     pub(super) at_once: usize,
-    /// How often each partition may be asked.
+    /// How many times each partition may be queried.
     pub(super) rounds: usize,
 }
 
@@ -49,13 +50,12 @@ pub(super) struct Shards<'a> {
     merge: Merge<Item>,
 }
 
-/// What comes next.
+/// The next delivery, or why there is none.
 pub(super) enum Next {
-    /// This delivery.
     One(DeliveryId, Item),
-    /// Nothing.
+    /// No delivery is left.
     End,
-    /// Nothing was found in as many queries as were allowed. What is left is behind this id.
+    /// The allowed number of queries found nothing more. The rest comes after this id.
     Later(DeliveryId),
 }
 
@@ -70,8 +70,8 @@ impl<'a> Shards<'a> {
         Self { deliveries, asked, keys, merge }
     }
 
-    /// The next delivery in the order of ids.
-    pub(super) async fn next(&mut self) -> Result<Next, StoreError> {
+    /// Returns the next delivery in the order of ids.
+    pub(super) async fn next(&mut self) -> Result<Next, AwsError> {
         loop {
             match self.merge.step() {
                 Step::Give(id, item) => return Ok(Next::One(id, item)),
@@ -87,8 +87,8 @@ impl<'a> Shards<'a> {
         }
     }
 
-    /// One query, and the id at which it stopped if there may be more.
-    async fn read(&self, partition: usize) -> Result<(Vec<(DeliveryId, Item)>, Option<DeliveryId>), StoreError> {
+    /// Makes one query. Returns what it found, and the id at which it stopped if there may be more.
+    async fn read(&self, partition: usize) -> Result<(Vec<(DeliveryId, Item)>, Option<DeliveryId>), AwsError> {
         let Asked { from, above, below, .. } = self.asked;
         let position = self.merge.position(partition);
         let (above, below) = match from {
@@ -96,11 +96,11 @@ impl<'a> Shards<'a> {
             End::Newest => (above, position.or(below)),
         };
         let answer = self.query(partition, above, below).send().await;
-        let answer = answer.map_err(StoreError::while_trying_to(READING))?;
+        let answer = answer.while_trying_to(READING)?;
         let mut found = Vec::new();
         for item in answer.items.unwrap_or_default() {
             let id = id_of(&item)?;
-            // A range in a key's condition includes both of its ends.
+            // `BETWEEN` includes both of its ends, which are not asked for.
             if Some(&id) != above && Some(&id) != below {
                 found.push((id, item));
             }
@@ -144,7 +144,7 @@ impl<'a> Shards<'a> {
     }
 }
 
-fn id_of(item: &Item) -> Result<DeliveryId, StoreError> {
-    let id = item.get("id").ok_or_else(|| StoreError::while_trying_to(READING)("an item has no id"))?;
-    serde_dynamo::from_attribute_value(id.clone()).map_err(StoreError::while_trying_to(READING))
+fn id_of(item: &Item) -> Result<DeliveryId, AwsError> {
+    let id = item.get("id").ok_or_else(|| AwsError::new(READING, "an item has no id"))?;
+    serde_dynamo::from_attribute_value(id.clone()).while_trying_to(READING)
 }

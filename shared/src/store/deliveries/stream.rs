@@ -1,8 +1,8 @@
-//! The table's stream, as Lambda hands it to a function: items as a change has left them.
+//! The table's stream records, as Lambda passes them to a function: each contains the changed item.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
 //!
-//! An item says what it was written for. The mark `attempted` stands on it if that was an attempt, the last of its attempts;
-//! every other write takes the mark away. Statistics and health look at nothing else, and health also at what is held.
+//! An item with the mark `attempted` was written for the last attempt in its list; every other write removes the
+//! mark. Statistics look only at marked items. Health also looks at whether the delivery is held.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,11 +10,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_dynamo::AttributeValue;
 
 use super::{
-    StoreError,
     attempt_item::{AttemptItem, attempts},
     item::{MarkItem, webhook_of},
 };
 use crate::{
+    aws::{AwsError, WhileTryingTo as _},
     delivery::{Attempt, DeliveryId, Mark, State},
     stats::{Hour, Tallies, hour_of},
     telemetry,
@@ -23,7 +23,7 @@ use crate::{
 
 const READING: &str = "read what was recorded of a delivery";
 
-/// A batch of changes.
+/// A batch of stream records.
 #[derive(Debug, Deserialize)]
 pub struct Changes {
     #[serde(rename = "Records")]
@@ -37,12 +37,13 @@ struct Record {
 
 #[derive(Debug, Deserialize)]
 struct Change {
-    /// `None` if an item was removed.
+    /// `None` if the item was removed.
     #[serde(rename = "NewImage")]
     item: Option<Written>,
 }
 
-/// What is read of an item. All but the first is missing in a webhook's hours.
+/// The attributes that are read of an item. Items that are not deliveries, such as a webhook's hours, have only the
+/// first two.
 #[derive(Debug, Deserialize)]
 struct Written {
     webhook: AttributeValue,
@@ -52,11 +53,12 @@ struct Written {
     attempted: Option<AttributeValue>,
 }
 
-/// Whose item it is.
+/// The webhook that an item belongs to.
 type Owner = (AccountId, WebhookId);
 
 impl Changes {
-    /// The attempts for which these changes were made, by webhook and hour. One that cannot be read is left out, and logged.
+    /// Adds up the attempts of these records, by webhook and hour. A record that cannot be read is left out, and
+    /// logged.
     pub fn tallies(self) -> Tallies {
         let mut tallies = Tallies::new();
         for ((account_id, webhook_id), recorded) in self.recorded() {
@@ -68,7 +70,7 @@ impl Changes {
         tallies
     }
 
-    /// What these changes say about each webhook. One that cannot be read is left out, and logged.
+    /// Returns what these records say about each webhook. A record that cannot be read is left out, and logged.
     pub fn recorded(self) -> HashMap<Owner, Recorded> {
         let mut webhooks: HashMap<Owner, Recorded> = HashMap::new();
         for item in self.records.into_iter().filter_map(|record| record.dynamodb.item) {
@@ -90,12 +92,13 @@ impl Changes {
 }
 
 impl Written {
-    /// The attempt that the item was written for, and whether it is held.
-    fn read(self) -> Result<Option<(Owner, Option<RecordedAttempt>, bool)>, StoreError> {
+    /// Returns the item's webhook, the attempt that the item was written for, and whether the delivery is held.
+    /// Returns `None` if the item is not a delivery.
+    fn read(self) -> Result<Option<(Owner, Option<RecordedAttempt>, bool)>, AwsError> {
         let Some(state) = self.state else { return Ok(None) };
         let (state, name): (State, String) = (read(state)?, read(self.webhook)?);
         let owner = webhook_of(&name)
-            .ok_or_else(|| StoreError::while_trying_to(READING)(format!("\"{name}\" is no partition of deliveries")))?;
+            .ok_or_else(|| AwsError::new(READING, format!("\"{name}\" is no partition of deliveries")))?;
         let attempt = match (self.attempted, self.attempts) {
             (Some(mark), Some(attempts)) => last_attempt(attempts)?.map(|attempt| (mark, attempt)),
             _ => None,
@@ -118,12 +121,12 @@ impl Written {
     }
 }
 
-fn last_attempt(list: AttributeValue) -> Result<Option<Attempt>, StoreError> {
+fn last_attempt(list: AttributeValue) -> Result<Option<Attempt>, AwsError> {
     Ok(attempts(read::<Vec<AttemptItem>>(list)?).pop())
 }
 
-fn read<T: DeserializeOwned>(value: AttributeValue) -> Result<T, StoreError> {
-    serde_dynamo::from_attribute_value(value).map_err(StoreError::while_trying_to(READING))
+fn read<T: DeserializeOwned>(value: AttributeValue) -> Result<T, AwsError> {
+    serde_dynamo::from_attribute_value(value).while_trying_to(READING)
 }
 
 #[cfg(test)]

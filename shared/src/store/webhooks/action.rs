@@ -1,8 +1,8 @@
-//! Whose turn it is: the sparse index `by-action` has the webhooks that release has to look at, by the time of that.
+//! The sparse index `by-action`: the webhooks that `release` has to look at, sorted by the time when it has to.
 //!
-//! It is a bell. Who changes a webhook so that release has to act sets the time in the same write: the owner's change of the
-//! URL or the status and the request for a probe, and watch-webhooks when the circuit changes. release sets the next time, or
-//! removes it, on condition that nobody has rung since it read the webhook.
+//! The index is a bell. A write that makes work for `release` sets the webhook's time in the index, too: the API's
+//! change of the URL or the status, a request for a probe, and watch-webhooks' change of the circuit. `release` sets
+//! the next time or removes it, on condition that nobody has rung the bell since it read the webhook.
 
 use std::collections::HashMap;
 
@@ -12,25 +12,28 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    StoreError, Webhooks,
+    Webhooks,
     change::{EXISTS, Update, Updated},
     webhook,
 };
-use crate::webhook::{AccountId, Health, Pace, Settings, Webhook, WebhookId};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    webhook::{AccountId, Health, Pace, Settings, Webhook, WebhookId},
+};
 
-/// The index's name.
 const INDEX: &str = "by-action";
 
-/// Over how many keys the index is spread: [`Webhooks::due`] reads one of them.
+/// How many partition keys the index is spread over. [`Webhooks::due`] reads one of them.
 pub const ACTION_SHARDS: u8 = 8;
 
 pub(super) const SET_ACTION: &str = "action_shard = :shard, action_at = :action";
 pub(super) const REMOVE_ACTION: &str = "REMOVE action_shard, action_at";
 
 impl Webhooks {
-    /// The webhooks of a shard, below [`ACTION_SHARDS`], that release has to look at by now: first those that have waited
-    /// longest, and no more than `most`. The index lags behind, so read each of them before anything follows from it.
-    pub async fn due(&self, shard: u8, now: Timestamp, most: usize) -> Result<Vec<(AccountId, WebhookId)>, StoreError> {
+    /// Returns the webhooks of a shard, below [`ACTION_SHARDS`], that `release` has to look at by `now`: those that
+    /// have waited longest first, and at most `most`. The index is eventually consistent, so read each webhook before
+    /// you act on it.
+    pub async fn due(&self, shard: u8, now: Timestamp, most: usize) -> Result<Vec<(AccountId, WebhookId)>, AwsError> {
         #[derive(serde::Deserialize)]
         struct Key {
             account_id: AccountId,
@@ -53,22 +56,23 @@ impl Webhooks {
         while due.len() < most
             && let Some(item) = items.next().await
         {
-            let item = item.map_err(StoreError::while_trying_to(doing))?;
-            let Key { account_id, id } = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(doing))?;
+            let item = item.while_trying_to(doing)?;
+            let Key { account_id, id } = serde_dynamo::from_item(item).while_trying_to(doing)?;
             due.push((account_id, id));
         }
         Ok(due)
     }
 
-    /// Stores a webhook's new health, if its health and epoch are still those that were `read`. Returns whether it was
-    /// stored. If its generation has changed, release will look at the webhook when it has to act.
+    /// Stores a webhook's new health, if its health and epoch are still those that were `read`. Returns whether it
+    /// was stored. If the generation has changed, the same write sets or removes the time at which `release` has
+    /// to look at the webhook.
     pub async fn set_health(
         &self,
         read: &Webhook,
         health: Health,
         settings: &Settings,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, AwsError> {
         let is_news = health.generation != read.health().generation;
         let after = Webhook { stored_health: health, ..read.clone() };
         let mut update = Update {
@@ -81,18 +85,19 @@ impl Webhooks {
             update.act_at(&after, after.next_action(settings, now));
         }
         let updated = self.update(&read.account_id, read.id, update).await;
-        Ok(updated.map_err(StoreError::while_trying_to("store a webhook's health"))?.done().is_some())
+        Ok(updated.while_trying_to("store a webhook's health")?.done().is_some())
     }
 
-    /// Stores release's new pace of a webhook, and when it has to look at it again. Returns whether it was stored: not if
-    /// another run was first, or if the circuit, the status, the URL or the wish for a probe is not what was `read`.
+    /// Stores `release`'s new pace of a webhook, and when `release` has to look at it again. Returns `false`,
+    /// changing nothing, if another run was first, or if the circuit, the status, the URL or the request for a probe
+    /// is no longer the one that was `read`.
     pub async fn set_pace(
         &self,
         read: &Webhook,
         pace: Pace,
         settings: &Settings,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, AwsError> {
         let doing = "store how far release has come with a webhook";
         let after = Webhook { stored_pace: pace, ..read.clone() };
         let mut update = Update {
@@ -103,24 +108,23 @@ impl Webhooks {
         update.values.extend(version(read.stored_pace.version));
         update.unless_rung(read);
         update.act_at(&after, after.next_action(settings, now));
-        let updated =
-            self.update(&read.account_id, read.id, update).await.map_err(StoreError::while_trying_to(doing))?;
+        let updated = self.update(&read.account_id, read.id, update).await.while_trying_to(doing)?;
         match updated {
             Updated::Done(_) => Ok(true),
-            // The client repeats a write whose answer was lost, and then it is our own that stands in the way.
+            // The SDK repeats a write whose answer was lost. Then our own first write makes the condition fail.
             Updated::Refused(Some(found)) => Ok(webhook(found, doing)?.stored_pace == after.stored_pace),
             Updated::Refused(None) => Ok(false),
         }
     }
 
-    /// Asks for a probe of a webhook now. Returns false if the webhook does not exist.
-    pub async fn ask_for_probe(&self, account: &AccountId, id: WebhookId, now: Timestamp) -> Result<bool, StoreError> {
+    /// Requests a probe of a webhook now. Returns `false` if the webhook does not exist.
+    pub async fn ask_for_probe(&self, account: &AccountId, id: WebhookId, now: Timestamp) -> Result<bool, AwsError> {
         let mut values = action_values(account, id, now);
         values.push((":now", time(now)));
         let expression = format!("SET probe_asked_at = :now, {SET_ACTION}");
         let update = Update { expression, condition: EXISTS.into(), values };
         let updated = self.update(account, id, update).await;
-        Ok(updated.map_err(StoreError::while_trying_to("ask for a probe"))?.done().is_some())
+        Ok(updated.while_trying_to("ask for a probe")?.done().is_some())
     }
 }
 
@@ -134,7 +138,7 @@ impl Update {
         }
     }
 
-    /// On condition that the circuit and the wish for a probe are those that were read.
+    /// Adds the condition that the circuit and the request for a probe are those that were read.
     fn unless_rung(&mut self, read: &Webhook) {
         let Health { version, epoch, generation, .. } = &read.stored_health;
         if *version == 0 {
@@ -152,7 +156,7 @@ impl Update {
     }
 }
 
-/// The condition that a map has the version that was read.
+/// The condition that a map still has the version that was read.
 fn unchanged(name: &str, version: u64) -> String {
     if version == 0 { format!("attribute_not_exists({name})") } else { format!("{name}.version = :version") }
 }
@@ -167,7 +171,7 @@ pub(super) fn action_values(account: &AccountId, id: WebhookId, at: Timestamp) -
     vec![(":shard", number((hash[0] % ACTION_SHARDS).into())), (":action", time(at))]
 }
 
-/// A time as a text of constant length, so that texts sort as times do.
+/// Formats a time as text of constant length, so that the texts sort like the times.
 fn time(at: Timestamp) -> AttributeValue {
     AttributeValue::S(format!("{at:.3}"))
 }

@@ -1,4 +1,4 @@
-//! What a webhook's owner changes about it.
+//! The changes that a webhook's owner makes.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,17 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 
 use super::{
-    Item, StoreError, Webhooks,
+    Item, Webhooks,
     action::{REMOVE_ACTION, SET_ACTION, action_values},
     item::PreviousSecretItem,
     key, webhook,
 };
-use crate::webhook::{AccountId, Status, Webhook, WebhookChange, WebhookId};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    webhook::{AccountId, Status, Webhook, WebhookChange, WebhookId},
+};
 
-/// An update of one item, under a condition.
+/// A conditional update of one item.
 pub(super) struct Update {
     pub(super) expression: String,
     pub(super) condition: String,
@@ -25,17 +28,17 @@ pub(super) struct Update {
 
 pub(super) const EXISTS: &str = "attribute_exists(id)";
 
-/// The status `active` changes something about a webhook that the service has disabled, too.
+/// Holds for a webhook that the service has disabled: to set its status to `active` is a change, too.
 const DISABLED_BY_SERVICE: &str = "(attribute_exists(health.disabled) AND health.epoch = epoch)";
 
-/// How often a change is tried if others change the same webhook at the same time.
+/// How many times a change is tried if others change the same webhook at the same time.
 const ROUNDS: u32 = 5;
 
-/// What became of an update.
+/// The result of a conditional update.
 pub(super) enum Updated {
-    /// The item as it is now.
+    /// The updated item.
     Done(Item),
-    /// The condition does not hold; the item as it was found, if there is one.
+    /// The condition did not hold. Contains the stored item, if there is one.
     Refused(Option<Item>),
 }
 
@@ -48,16 +51,16 @@ impl Updated {
 impl Webhooks {
     /// Changes a webhook and returns the updated one, or `None` if it does not exist.
     ///
-    /// Another URL, another status, and the status `active` for a webhook that the service has disabled raise its epoch, and
-    /// have release look at it now. The same again does not: a client that sends all that it knows must not void the
-    /// webhook's health.
+    /// A new URL, a new status, and the status `active` for a webhook that the service has disabled raise its epoch.
+    /// `release` then looks at it now, or no longer if its status is `disabled`. The same values again do not raise
+    /// it: a client that always sends every field must not void the webhook's health.
     pub async fn change(
         &self,
         account: &AccountId,
         id: WebhookId,
         change: &WebhookChange,
         now: Timestamp,
-    ) -> Result<Option<Webhook>, StoreError> {
+    ) -> Result<Option<Webhook>, AwsError> {
         let doing = "change a webhook";
         let WebhookChange { url, events, status } = change;
         let (mut set, mut values, mut news) = (Vec::new(), Vec::new(), Vec::new());
@@ -93,17 +96,17 @@ impl Webhooks {
         };
         for (expression, condition, values) in (0..ROUNDS).flat_map(|_| tries.clone()) {
             let update = Update { expression, condition, values };
-            match self.update(account, id, update).await.map_err(StoreError::while_trying_to(doing))? {
+            match self.update(account, id, update).await.while_trying_to(doing)? {
                 Updated::Done(item) => return webhook(item, doing).map(Some),
                 Updated::Refused(None) => return Ok(None),
                 Updated::Refused(Some(_)) => {}
             }
         }
-        Err(StoreError::while_trying_to(doing)("other requests changed it at the same time"))
+        Err(AwsError::new(doing, "other requests changed it at the same time"))
     }
 
     /// Stores a webhook's changed secrets, if its secrets are still those of `before`. Returns whether they are stored now.
-    pub async fn replace_secrets(&self, before: &Webhook, changed: &Webhook) -> Result<bool, StoreError> {
+    pub async fn replace_secrets(&self, before: &Webhook, changed: &Webhook) -> Result<bool, AwsError> {
         let previous: Vec<_> = changed.previous_secrets.iter().map(PreviousSecretItem::from).collect();
         let mut values = vec![
             (":new", text(changed.secret.reveal())),
@@ -127,10 +130,10 @@ impl Webhooks {
         let condition = format!("secret = :old AND {not_switched}");
         let update = Update { expression, condition, values };
         let replaced = self.update(&before.account_id, before.id, update).await;
-        if replaced.map_err(StoreError::while_trying_to("rotate a webhook's secret"))?.done().is_some() {
+        if replaced.while_trying_to("rotate a webhook's secret")?.done().is_some() {
             return Ok(true);
         }
-        // The SDK repeats a write whose answer was lost. If the first one was made, it is what refuses the second.
+        // The SDK repeats a write whose answer was lost. Then our own first write makes the condition fail.
         let stored = self.find(&before.account_id, before.id).await?;
         Ok(stored.is_some_and(|stored| {
             stored.secret == changed.secret && stored.secret_switches_at == changed.secret_switches_at
@@ -143,7 +146,7 @@ impl Webhooks {
         id: WebhookId,
         Update { expression, condition, values }: Update,
     ) -> Result<Updated, aws_sdk_dynamodb::Error> {
-        // Two of the names are words of DynamoDB's own; a name that neither expression uses is refused.
+        // `status` and `url` are reserved words in DynamoDB, and it refuses a name that neither expression uses.
         let names = [("#status", "status"), ("#url", "url")].into_iter();
         let names = names.filter(|(name, _)| expression.contains(name) || condition.contains(name));
         let names: HashMap<_, _> = names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned())).collect();

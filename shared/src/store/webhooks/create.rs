@@ -1,4 +1,5 @@
-//! How a webhook gets its number, and how a repeated request does not get a second one.
+//! Creates webhooks: each gets the account's next number, and a repeated request gets the webhook that it created
+//! before.
 
 use std::time::Duration;
 
@@ -11,35 +12,37 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Item, StoreError, Webhooks, item::WebhookItem, key};
-use crate::webhook::{AccountId, NewWebhook, Secret, Webhook, WebhookId};
+use super::{Item, Webhooks, item::WebhookItem, key};
+use crate::{
+    aws::{AwsError, WhileTryingTo as _},
+    webhook::{AccountId, NewWebhook, Secret, Webhook, WebhookId},
+};
 
 /// Why a webhook was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    /// The account has as many as it may.
+    /// The account has reached its limit, which is this number of webhooks.
     #[error("the account has {0} webhooks, which is the most it can have; delete one first")]
     LimitReached(usize),
-    /// Others were creating webhooks for the account all the while.
+    /// Other requests created webhooks for the account during every try.
     #[error("other webhooks of this account are being created at this moment; try again")]
     Contended,
-    /// The same idempotency key came with another body before.
+    /// The idempotency key was used before with another body.
     #[error("this Idempotency-Key was used with another body; use a new key for a new webhook")]
     AnotherBody,
-    /// What the idempotency key made is there no more.
+    /// The webhook that the idempotency key created was deleted since.
     #[error("this Idempotency-Key made webhook {0}, which was deleted; use a new key for a new webhook")]
     Deleted(WebhookId),
-    /// The table failed.
+    /// The table could not be read or written.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] AwsError),
 }
 
-/// What makes a repeated request known. It has no `Debug`: the body may hold a secret.
+/// Identifies a repeated request. It has no `Debug` because the body may contain a secret.
 #[derive(Clone, Copy)]
 pub struct Idempotency<'a> {
-    /// The client's name for the request.
+    /// The `Idempotency-Key` that the client sent.
     pub key: &'a str,
-    /// The request's body.
     pub body: &'a [u8],
 }
 
@@ -48,43 +51,43 @@ pub struct Idempotency<'a> {
 pub struct Created {
     /// The webhook as it is now.
     pub webhook: Webhook,
-    /// Whether its present secret is the one that the service made for it.
+    /// Whether the service generated its present secret.
     pub generated: bool,
-    /// Whether it was there already.
+    /// Whether the same request created it before.
     pub replayed: bool,
 }
 
-/// What is kept of a request with an idempotency key. The reply is not kept, since it may show a secret: it is made again
-/// from the webhook.
+/// The stored item of a request with an idempotency key. The reply is not stored, since it may show a secret: it is
+/// made again from the webhook.
 #[derive(Serialize, Deserialize)]
 struct Request {
-    /// The account and the key's hash. No account id can hold the `#`, so this is no account's.
+    /// The account and the key's hash. No account id can contain `#`, so this is no account's id.
     account_id: String,
     id: u64,
     body_hash: String,
     webhook_id: WebhookId,
-    /// Of a secret that the service made.
+    /// The hash of the secret, if the service generated it.
     secret_hash: Option<String>,
-    /// Unix seconds: when the key may be used again, and DynamoDB forgets the item.
+    /// Unix seconds after which the key may be used again, and DynamoDB removes the item.
     expires_at: i64,
 }
 
-/// How long a request is known by its idempotency key, in seconds.
+/// How long an idempotency key is remembered, in seconds.
 const KNOWN_FOR: i64 = 86_400;
 
-/// How often [`Webhooks::create`] tries to get a number. Every round in which it loses, another create has won, and the
-/// waits spread the losers out; all of them together take about five of the function's 28 seconds.
+/// How many times [`Webhooks::create`] tries to get a number. In every round that it loses, another create has won.
+/// Random waits spread the losers out; all of them together take about five of the function's 28 seconds.
 const ROUNDS: u32 = 30;
 
 const CREATING: &str = "create a webhook";
 
 impl Webhooks {
-    /// Registers a webhook under the account's next number, or finds the one that the same request made before.
+    /// Creates a webhook under the account's next number, or returns the one that the same request created before.
     ///
-    /// The counter and the webhook are written in one transaction that fails if the counter has moved since it was
-    /// read. So no number is used twice, none is left out, and `limit` holds: whoever wins the last place moves the
-    /// counter, and everybody else looks again and finds the account full. The request is written with them, so that of
-    /// two with the same idempotency key one finds what the other made.
+    /// One transaction writes the counter and the webhook, and fails if the counter has moved since it was read. So
+    /// no number is used twice or skipped, and `limit` holds: the request that takes the last place moves the
+    /// counter, and all others read again and find the account full. The transaction also writes the idempotency
+    /// item, so of two requests with the same idempotency key one finds the webhook that the other created.
     pub async fn create(
         &self,
         account: &AccountId,
@@ -112,13 +115,13 @@ impl Webhooks {
             match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
                 Ok(_) => return Ok(Created { webhook, generated, replayed: false }),
                 Err(err) if lost_a_race(&err) => tokio::time::sleep(random_wait(round)).await,
-                Err(err) => return Err(StoreError::while_trying_to(CREATING)(err).into()),
+                Err(err) => return Err(AwsError::new(CREATING, err).into()),
             }
         }
         Err(CreateError::Contended)
     }
 
-    /// What the same request made before.
+    /// Returns the webhook that the same request created before.
     async fn earlier(
         &self,
         account: &AccountId,
@@ -129,8 +132,8 @@ impl Webhooks {
         let name = AttributeValue::S(request_name(account, idempotency.key));
         let get = self.client.get_item().table_name(&self.table).key("account_id", name);
         let get = get.key("id", AttributeValue::N("0".into())).consistent_read(true);
-        let Some(item) = get.send().await.map_err(StoreError::while_trying_to(fault))?.item else { return Ok(None) };
-        let request: Request = serde_dynamo::from_item(item).map_err(StoreError::while_trying_to(fault))?;
+        let Some(item) = get.send().await.while_trying_to(fault)?.item else { return Ok(None) };
+        let request: Request = serde_dynamo::from_item(item).while_trying_to(fault)?;
         if request.expires_at <= now.as_second() {
             return Ok(None);
         }
@@ -206,7 +209,7 @@ fn lost_a_race(err: &SdkError<TransactWriteItemsError>) -> bool {
     cancelled.cancellation_reasons().iter().any(|reason| lost(reason.code()))
 }
 
-/// Up to 25 ms after the first round, doubling to 400 ms.
+/// A random wait: up to 25 ms after the first round, doubling to 400 ms.
 fn random_wait(round: u32) -> Duration {
     let share = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     Duration::from_millis(25 << round.min(4)).mul_f64(share)

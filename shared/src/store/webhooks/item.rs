@@ -1,4 +1,4 @@
-//! A webhook as it is stored, the text of its secrets included. Nothing here has `Debug`.
+//! A webhook as it is stored, with the text of its secrets. So nothing here has `Debug`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,13 +22,13 @@ pub(in crate::store) struct WebhookItem {
     epoch: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probe_asked_at: Option<Timestamp>,
-    /// The sort key of the index `by-action`; its partition key, `action_shard`, is written beside it and never read.
+    /// The sort key of the index `by-action`. Its partition key, `action_shard`, is written with it and never read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     action_at: Option<Timestamp>,
-    /// watch-webhooks alone writes it.
+    /// Only watch-webhooks writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     health: Option<Health>,
-    /// release alone writes it.
+    /// Only `release` writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pace: Option<Pace>,
 }
@@ -40,7 +40,7 @@ pub(super) struct PreviousSecretItem {
 }
 
 impl From<&Webhook> for WebhookItem {
-    /// The item of a webhook that has just been registered. Nothing is known of its health, and nothing is to be done.
+    /// The item of a webhook that was just created: it has no health, and `release` need not look at it.
     fn from(webhook: &Webhook) -> Self {
         let Webhook {
             account_id, id, url, events, status, secret, previous_secrets, secret_switches_at, epoch, ..

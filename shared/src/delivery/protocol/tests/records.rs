@@ -1,4 +1,4 @@
-//! What is recorded, also on top of what another dispatcher has recorded meanwhile.
+//! Tests of [`record`], also after another dispatcher has recorded something.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a message means.
+//! Tests of [`step`].
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn assert_looks_again(step: &Step) {
     assert!(matches!(step, Step::LookAgain), "{step:?}");
 }
 
-/// The change that a step records without an attempt.
+/// The delivery's state and the change of a step that records without an attempt.
 #[track_caller]
 fn recorded(step: Step) -> (State, Change) {
     match step {

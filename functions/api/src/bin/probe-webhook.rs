@@ -1,0 +1,38 @@
+//! `POST /api/v1/webhooks/{id}/probe`: has release probe an open circuit now.
+
+use jiff::Timestamp;
+use nano_webhooks::{
+    api::{self, ApiError, Gate, Reply, Request},
+    config,
+    store::Webhooks,
+    telemetry,
+    webhook::Circuit,
+};
+use serde_json::json;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init();
+    let aws = config::aws()?;
+    let gate = Gate::from_env(&aws)?;
+    let webhooks = Webhooks::from_env(&aws)?;
+    api::serve(&gate, &[], |request| handle(&webhooks, request)).await
+}
+
+async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {
+    let id = request.webhook_id()?;
+    let webhook = webhooks.find(&request.account, id).await?.ok_or_else(|| ApiError::no_webhook(id))?;
+    if !webhook.is_active() {
+        return Err(ApiError::disabled(&webhook));
+    }
+    let reason = match webhook.circuit() {
+        Circuit::Open => None,
+        Circuit::Closed => Some("its endpoint is not taken for down, and gets its deliveries"),
+        Circuit::Recovering => Some("its endpoint is back, and gets what was held"),
+    };
+    if let Some(reason) = reason {
+        return Err(ApiError::Conflict(format!("there is nothing to probe at webhook {id}: {reason}")));
+    }
+    let asked = webhooks.ask_for_probe(&request.account, id, Timestamp::now()).await?;
+    if asked { Ok(Reply::accepted(&json!({ "id": id }))) } else { Err(ApiError::no_webhook(id)) }
+}

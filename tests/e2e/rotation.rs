@@ -172,6 +172,28 @@ async fn an_owner_who_lets_the_overlap_end_and_then_changes_the_receiver_loses_n
     owner.has_lost_nothing(3).await;
 }
 
+/// So many deliveries are refused in between that the endpoint is taken for down, and the rest is held.
+#[tokio::test]
+async fn an_owner_whose_circuit_opens_between_the_receivers_change_and_the_switch_loses_nothing() {
+    let owner = Owner::register("acct_circuit_rotated").await;
+    owner.rotate(json!({ "secret_key": NEW })).await;
+    owner.is_taken_at_once("task_before").await;
+    owner.give_the_receiver(NEW);
+    for task in 0..10 {
+        owner.complete(&format!("task_{task}")).await;
+    }
+    let start = Instant::now();
+    while owner.customer.get(WEBHOOK).await.unwrap().json()["data"]["circuit"] != "open" {
+        assert!(start.elapsed() < SOON, "the circuit does not open");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    owner.rotate(json!({ "switch": "now" })).await;
+    owner.complete("task_after").await;
+    let probe = owner.customer.send(Method::POST, &format!("{WEBHOOK}/probe"), None).await.unwrap();
+    assert_eq!(probe.status, 202, "{}", probe.text);
+    owner.has_lost_nothing(12).await;
+}
+
 /// What the headers of an attempt prove, as `[X-Nano-Signature, -Next, -Previous, webhook-signature]`, each the secrets
 /// that signed it.
 fn signers(webhook: &Received, secrets: &[&str]) -> [Vec<String>; 4] {

@@ -1,4 +1,4 @@
-//! The least that a function in Rust can be: the runtime, and an answer that needs nothing.
+//! The smallest possible function in Rust: the Lambda runtime and a constant answer.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;

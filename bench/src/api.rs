@@ -1,4 +1,4 @@
-//! `api`: what a request costs each function of the API once it is warm, and how long it takes.
+//! `api`: what a request costs each warm function of the API, and how long it takes.
 
 use std::{collections::BTreeMap, fs};
 
@@ -21,18 +21,18 @@ use crate::{
 const API_KEYS_TABLE: &str = "nano-webhooks-api-keys";
 /// The key in the sample events.
 const SAMPLE_KEY: &str = "sk-0123456789abcdef0123456789abcdef01234567";
-/// How many deliveries each account's webhook has had: more than a page.
+/// How many deliveries the history of each account's first webhook has: more than a page.
 pub(crate) const HISTORY: u64 = 50;
-/// The last of each account's webhooks, of which the circuit is open.
+/// The id of each account's last webhook, whose circuit is open.
 const OPEN: usize = 3;
 
-/// The requests of `events/`, each from another account, so that every one finds what it asks for.
+/// The sample requests of `events/`, each from its own account, so that every request finds what it needs.
 pub(crate) struct Requests {
     samples: BTreeMap<String, String>,
 }
 
 impl Requests {
-    /// Makes so many accounts, each with a key, three webhooks and a history.
+    /// Makes `accounts` accounts, each with a key, three webhooks and a history.
     pub(crate) fn new(world: &World, functions: &Functions, accounts: usize) -> Result<Self> {
         let original = Original::new(world, functions, 300)?;
         for number in 0..accounts {
@@ -59,18 +59,18 @@ impl Requests {
         Ok(Self { samples: samples.collect::<Result<_>>()? })
     }
 
-    /// The sample of a function, as one account's request.
+    /// A function's sample, as a request of this account.
     pub(crate) fn event(&self, function: &str, account: usize) -> Result<Bytes> {
         let sample = self.samples.get(function);
         let sample = sample.ok_or_else(|| Failure::new(format!("events/ has nothing for {function}")))?;
         let sample = if function == "probe-webhook" { of_webhook(sample, OPEN) } else { sample.clone() };
-        // The newest deliveries, as a customer's page asks for them.
+        // A customer's page asks for the newest 20 deliveries.
         let sample = sample.replace("status=failed&limit=50", "limit=20").replace(r#""status": "failed","#, "");
         Ok(with_id(&sample.replace(r#""limit": "50""#, r#""limit": "20""#).replace(SAMPLE_KEY, &key(account)), 0))
     }
 }
 
-/// A webhook as it is while its endpoint is down.
+/// The item of a webhook with an open circuit.
 fn open(mut webhook: Value) -> Value {
     webhook["health"] = json!({"M": {
         "version": {"N": "1"},
@@ -81,7 +81,7 @@ fn open(mut webhook: Value) -> Value {
     webhook
 }
 
-/// A request for webhook 1 as one for another.
+/// A request for webhook 1, changed to another webhook.
 fn of_webhook(sample: &str, id: usize) -> String {
     sample.replace("/webhooks/1", &format!("/webhooks/{id}")).replace(r#""id": "1""#, &format!(r#""id": "{id}""#))
 }
@@ -94,7 +94,7 @@ fn is_public(function: &str) -> bool {
     matches!(function, "openapi" | "console")
 }
 
-/// Fails unless the function did what it was asked.
+/// Fails unless the function answered with success; `not-found` has to answer 404.
 pub(crate) fn check_answer(function: &str, done: &Done) -> Result<()> {
     let answer: Value = serde_json::from_slice(&done.body).unwrap_or_default();
     let expected = if function == "not-found" { 404..=404 } else { 200..=299 };
@@ -102,14 +102,14 @@ pub(crate) fn check_answer(function: &str, done: &Done) -> Result<()> {
     check(expected.contains(&status), || format!("{function} answered {answer}"))
 }
 
-/// Runs it: so many requests to each function.
+/// Sends this number of requests to each function, after a tenth of it as a warm-up.
 pub(crate) fn run(functions: &Functions, requests: usize) -> Result<Report> {
     let warm_up = (requests / 10).max(1);
     let mut rows = vec![row!["", "CPU ms", "p50 ms", "p99 ms", "peak RSS MiB"]];
     let mut figures = serde_json::Map::new();
     for function in functions.built().filter(|function| function.is_api) {
         let name = function.name.as_str();
-        // A world for each: what one function has changed is not what the next one finds.
+        // A world for each function, so that none finds what another has changed.
         let world = World::new(functions)?;
         let events = Requests::new(&world, functions, requests + warm_up)?;
         let sandbox = world.start(functions, name, false)?;

@@ -1,4 +1,4 @@
-//! The programs that are measured, as cargo builds them.
+//! Has cargo build the measured programs.
 
 use std::{
     collections::BTreeMap,
@@ -16,12 +16,12 @@ pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the workspace")
 }
 
-/// How the programs are built.
+/// The cargo profile of the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// As they are deployed.
     Release,
-    /// As the tests have them.
+    /// As the tests build them.
     #[cfg_attr(
         not(all(test, target_os = "linux")),
         expect(dead_code, reason = "what was built so is not worth a figure")
@@ -29,15 +29,15 @@ pub(crate) enum Profile {
     Debug,
 }
 
-/// The function that does nothing, which is a part of this package.
+/// The function that does nothing, a binary of this package.
 pub(crate) const HELLO: &str = "hello";
 
-/// Has cargo build these functions; gives their paths by name.
+/// Has cargo build these functions; returns their paths by name.
 pub(crate) fn build(names: &[&str], profile: Profile) -> Result<BTreeMap<String, PathBuf>> {
     match profile {
         // As the end-to-end tests build them, so that all tests share one build.
         Profile::Debug => cargo(&["--workspace", "--bins"]),
-        // The functions apart from other packages, together with which they could be built with more features.
+        // Only these packages: together with others, cargo could build them with more features.
         Profile::Release => {
             let functions = names.iter().filter(|name| **name != HELLO).flat_map(|name| ["--package", name]);
             let mut built = cargo(&["--release", "--bins"].into_iter().chain(functions).collect::<Vec<_>>())?;
@@ -59,8 +59,8 @@ fn cargo(arguments: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
     Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(binary).collect())
 }
 
-/// Takes out what an outer `cargo run` or `cargo test` set for this process. Build scripts of dependencies watch some of
-/// these variables: with them, everything above those dependencies would be built a second time.
+/// Removes the variables that an outer `cargo run` or `cargo test` has set. Build scripts of dependencies watch some
+/// of them: with them, cargo would build everything that needs those dependencies a second time.
 fn forget_outer_cargo(command: &mut Command) {
     let of_a_package =
         ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_", "CARGO_TARGET_TMPDIR"];
@@ -71,7 +71,8 @@ fn forget_outer_cargo(command: &mut Command) {
     }
 }
 
-/// Reads one line of cargo's messages: <https://doc.rust-lang.org/cargo/reference/external-tools.html>
+/// The name and path of a binary, from one line of cargo's messages:
+/// <https://doc.rust-lang.org/cargo/reference/external-tools.html>
 fn binary(message: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(message).ok()?;
     let path = message["executable"].as_str()?;

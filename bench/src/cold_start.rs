@@ -1,5 +1,5 @@
-//! `cold-start`: how long a process needs from being started to asking for its first event, and to answering it, for
-//! every function; beside one that does nothing.
+//! `cold-start`: how long a process takes from its start to its first request for an event, and to its answer, for
+//! every function and for one that does nothing.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ struct Starts {
     rss_mib: Vec<f64>,
 }
 
-/// Starts every function so often, in turn; and zips it, where that is asked for.
+/// Starts every function `runs` times, in turn. `with_sizes` also zips the binaries, to report their sizes.
 pub(crate) fn run(functions: &Functions, runs: usize, with_sizes: bool) -> Result<Report> {
     let world = World::new(functions)?;
     let names: Vec<&str> = functions.built().map(|function| function.name.as_str()).chain([HELLO]).collect();
@@ -40,7 +40,7 @@ pub(crate) fn run(functions: &Functions, runs: usize, with_sizes: bool) -> Resul
     let requests = api::Requests::new(&world, functions, (runs + 1) * names.len())?;
 
     let mut starts: BTreeMap<&str, Starts> = BTreeMap::new();
-    // The first round is not counted: it brings the binaries into memory.
+    // The first round is not counted: it loads the binaries into memory.
     for round in 0..=runs {
         for (at, name) in names.iter().enumerate() {
             let event = match *name {
@@ -50,7 +50,7 @@ pub(crate) fn run(functions: &Functions, runs: usize, with_sizes: bool) -> Resul
                 "count-attempts" => Bytes::from_static(include_bytes!("../../events/count-attempts.json")),
                 "watch-webhooks" => Bytes::from_static(include_bytes!("../../events/watch-webhooks.json")),
                 "release" => Bytes::from_static(include_bytes!("../../events/release.json")),
-                // From an account of its own: another function may have changed the last one's.
+                // Each request is of its own account: another function may have changed a shared one.
                 name => requests.event(name, round * names.len() + at)?,
             };
             let start = start(&world, functions, name, event)?;
@@ -123,7 +123,7 @@ fn report(
     Ok(Report { json: Value::Object(figures), text })
 }
 
-/// How large the zip file is that is uploaded: deflated, as `sam build` has it made.
+/// The size in bytes of the zip file that is uploaded, deflated as by `sam build`.
 fn zip_bytes(binary: &Path) -> Result<u64> {
     const ZIP: &str = "import io, sys, zipfile
 buffer = io.BytesIO()

@@ -1,5 +1,5 @@
-//! Who runs where: what is measured has a processor for itself, and the endpoints and this program's own work have
-//! another, so that neither takes the other's time.
+//! Gives the measured functions one processor, and the endpoints and this program another, so that neither takes the
+//! other's time.
 
 use std::{fs, io, path::Path, sync::LazyLock, thread};
 
@@ -8,19 +8,20 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::failure::{Failure, Result};
 
-/// The first and the last processor of this process, where it has more than one and can be bound to it.
+/// The first and the last processor of this process; `None` if it has only one, or if the system cannot bind it to
+/// one.
 static ENDS: LazyLock<Option<(usize, usize)>> = LazyLock::new(ends);
 
-/// Binds this thread to the first processor, and so all threads that it starts later.
+/// Binds this thread to the first processor, and with it all threads that it starts later.
 pub(crate) fn leave_the_functions_alone() -> Result<()> {
     ENDS.map_or(Ok(()), |(first, _)| bind(first)).map_err(Failure::to("bind this program to a processor"))
 }
 
-/// Runs something on the functions' processor, the last one. What it starts stays there.
+/// Calls `run` on the functions' processor, the last one. Processes and threads that it starts stay there.
 pub(crate) fn on_the_functions<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let run = scope.spawn(move || {
-            // Where this fails the figures are noisier, and no less true.
+            // If this fails, the figures are noisier, but still true.
             let _ = ENDS.map(|(_, last)| bind(last));
             run()
         });
@@ -28,7 +29,7 @@ pub(crate) fn on_the_functions<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// The processor time in a thread's `schedstat`, in nanoseconds.
+/// The processor time in a thread's `schedstat`, in nanoseconds. Fails if the kernel does not keep it.
 pub(crate) fn time_used(schedstat: &Path) -> io::Result<u64> {
     let text = fs::read_to_string(schedstat)?;
     let first = text.split_whitespace().next().and_then(|first| first.parse().ok());
@@ -49,7 +50,7 @@ fn bind(processor: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// Other systems have no such thing, nor the files that the figures come from: here the package builds, and no more.
+/// Other systems have neither this nor the files that the figures come from: there the package only builds.
 #[cfg(not(target_os = "linux"))]
 fn ends() -> Option<(usize, usize)> {
     None

@@ -1,9 +1,8 @@
-//! `cost`: what a million deliveries come to on the bill. Completions go through the real fan-out and the real dispatcher,
-//! and every unit is counted that the bill would count, from what the endpoints saw.
+//! `cost`: the bill of a million deliveries. Completions go through the real fan-out and the real dispatcher, and the
+//! endpoints count every unit that the bill would count.
 //!
-//! What the functions do not do themselves is reckoned: that the job pipeline sends its completions in batches of the same
-//! size, that Lambda receives each batch in one request and deletes it in another, and that it hands all of these attempts
-//! to count-attempts as those of one minute.
+//! The rest is calculated: the job pipeline sends its completions in batches of the same size, Lambda receives each
+//! batch in one request and deletes it in another, and hands all attempts to count-attempts as those of one minute.
 
 mod failing;
 
@@ -34,11 +33,11 @@ use crate::{
 const DAYS_KEPT: f64 = 30.0;
 const DAYS_A_MONTH: f64 = 30.0;
 
-/// How much memory a function has on Lambda that has a whole processor; with less it has that much less of one, and waits for
-/// it. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
+/// The memory size, in MB, at which a function on Lambda has a whole processor; with less it has a proportional
+/// share, and waits for it. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
 const MB_OF_A_PROCESSOR: f64 = 1769.0;
 
-/// One way in which a million deliveries come about.
+/// One column of the table: a way in which a million deliveries are made.
 struct Scenario {
     name: &'static str,
     /// The name of its sum in the JSON.
@@ -55,10 +54,10 @@ enum Way {
 struct Delivered {
     /// How many messages are in a batch.
     batch: usize,
-    /// How many accounts the completions are of, in turn.
+    /// How many accounts the completions come from, in turn.
     accounts: usize,
-    /// How many processes share the work. A receiver that takes 100 ms keeps each waiting; but more than these would wait
-    /// for each other too, and their durations would be this machine's and not Lambda's.
+    /// How many processes share the work, because each waits 100 ms for the receiver. More of them would also wait
+    /// for each other, which they do not on Lambda, and the durations would be too long.
     sandboxes: usize,
     body_bytes: usize,
     manner: Manner,
@@ -105,12 +104,12 @@ const SCENARIOS: [Scenario; 8] = [
     },
 ];
 
-/// Where attempts fail, a delivery has eight: fewer deliveries are enough.
+/// The most deliveries in a scenario that fails: each has eight attempts, so fewer are enough.
 const FAILING: usize = 1_000;
-/// Ten seconds each.
+/// The most deliveries in the scenario that hangs: each attempt takes ten seconds.
 const HANGING: usize = 100;
 
-/// What was used, in the units of the bill.
+/// The units of the bill that were used.
 #[derive(Default)]
 struct Used {
     deliveries: u64,
@@ -122,11 +121,12 @@ struct Used {
     log_lines: u64,
     dynamodb: Usage,
     stored_bytes: u64,
-    /// How long invocations took, in milliseconds, by function.
+    /// The median duration of an invocation in milliseconds, by function.
     durations: BTreeMap<&'static str, f64>,
 }
 
-/// Runs it, with so many completions. What hangs takes a minute and a half, and may be left out.
+/// Runs all scenarios, with this number of completions. Without `with_hanging` it leaves out the last one, which
+/// takes a minute and a half.
 pub(crate) fn run(functions: &Functions, completions: usize, with_hanging: bool) -> Result<Report> {
     let scenarios = if with_hanging { &SCENARIOS[..] } else { &SCENARIOS[..SCENARIOS.len() - 1] };
     let used =
@@ -169,7 +169,7 @@ pub(crate) fn run(functions: &Functions, completions: usize, with_hanging: bool)
     Ok(Report { json, text })
 }
 
-/// The lines of the bill: what it is for, how many units were used, and what one costs.
+/// The lines of the bill: a name, how many units were used, and the dollars for one.
 fn lines(used: &Used) -> Vec<(&'static str, f64, f64)> {
     let gb = |bytes: f64| bytes / 1e9;
     let logged = gb((used.log_bytes + used.log_lines * prices::LOG_LINE_BYTES) as f64);
@@ -224,7 +224,7 @@ fn measure_delivered(functions: &Functions, completions: usize, delivered: &Deli
 }
 
 impl Used {
-    /// Sends completions, in batches of so many, and has fan-out work on them. Returns its messages.
+    /// Sends completions through fan-out in batches of `batch`, and returns its messages.
     fn fan_out(
         &mut self,
         world: &World,
@@ -244,7 +244,7 @@ impl Used {
         Ok(messages)
     }
 
-    /// Takes what the queues and tables have counted.
+    /// Adds what the queues and tables have counted.
     fn take(&mut self, world: &World) {
         let sqs = world.sqs();
         self.sqs += sqs.billed;
@@ -255,7 +255,7 @@ impl Used {
         self.stored_bytes = dynamodb.tables.get(DELIVERIES_TABLE).map_or(0, |table| table.stored().1);
     }
 
-    /// What Lambda's poller does for batches of these messages: it receives each with one request, and deletes it with one.
+    /// Counts the requests of Lambda's poller, which receives each batch with one request and deletes it with one.
     fn poll(&mut self, messages: &[Sent], batch: usize, fair: bool) {
         for batch in messages.chunks(batch) {
             let requests = billed(bytes(batch)) + 1;
@@ -299,7 +299,7 @@ fn bytes(messages: &[Sent]) -> usize {
     messages.iter().map(|message| message.body.len()).sum()
 }
 
-/// What a test looks at: the sum of the lines, by the name of the sum.
+/// For a test: the sum of the lines and the reported sum, for each scenario that was run.
 #[cfg(test)]
 pub(crate) fn sums(report: &serde_json::Value) -> Vec<(f64, f64)> {
     let lines = report["lines"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `dispatch`: what a delivery costs the dispatcher, beside what it would cost a loop that does nothing else.
+//! `dispatch`: what a delivery costs the dispatcher, compared with a loop that only signs and posts.
 
 use std::time::{Duration, Instant};
 
@@ -15,23 +15,23 @@ use crate::{
     world::{Functions, World},
 };
 
-/// What is sent, and how often.
+/// What to send, and how often.
 pub(crate) struct Options {
     pub(crate) deliveries: usize,
     pub(crate) runs: usize,
-    /// How many processes share the functions' processor: with one it would be idle while a batch waits for answers.
+    /// How many processes share the functions' processor; one would leave it idle while a batch waits for answers.
     pub(crate) sandboxes: usize,
     pub(crate) body_bytes: usize,
-    /// Whether to leave out every variant but the first, for a quick look.
+    /// Whether to measure only the first variant.
     pub(crate) headline: bool,
 }
 
-/// How deliveries are made.
+/// One way in which deliveries are made.
 struct Variant {
     name: &'static str,
     manner: Manner,
     tls: bool,
-    /// How many accounts, with a webhook each, the deliveries of a batch are spread over.
+    /// How many accounts, with a webhook each, the deliveries of a batch are for.
     accounts: usize,
 }
 
@@ -52,11 +52,11 @@ struct Run {
     limit_per_second: f64,
 }
 
-/// Runs it.
+/// Measures every variant in every run.
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     let variants = if options.headline { &VARIANTS[..1] } else { &VARIANTS };
     let mut runs: Vec<Vec<Run>> = variants.iter().map(|_| Vec::new()).collect();
-    // In turn, because a machine's speed drifts.
+    // In turn, because the machine's speed changes over time.
     for _ in 0..options.runs {
         for (variant, runs) in variants.iter().zip(&mut runs) {
             runs.push(measure(functions, options, variant)?);
@@ -106,7 +106,7 @@ fn measure(functions: &Functions, options: &Options, variant: &Variant) -> Resul
     for number in 0..variant.accounts {
         register(&world, &account(number), 1, &url)?;
     }
-    // The first of them only warm the processes up, and there are enough for each process to have some.
+    // The first ones only warm the processes up; there are enough for each process to get some.
     let warm_up = (options.deliveries / 10).next_multiple_of(BATCH);
     let completions: Vec<_> = (0..options.deliveries + warm_up)
         .map(|number| completion(number, &account(number % variant.accounts), options.body_bytes))

@@ -1,7 +1,7 @@
-//! A DynamoDB that knows the calls which the functions make, in memory, and counts what each would cost.
+//! Plays DynamoDB: answers the calls that the functions make, from memory, and counts what each would cost.
 //!
-//! It is not the emulator of the end-to-end tests, since it has another end: it must never be what is measured. A call
-//! takes it some 20 µs, and what it does not know it refuses.
+//! It is not the emulator of the end-to-end tests, which is too slow: an instrument would measure the emulator. A
+//! call takes about 20 µs here, and unknown calls are refused.
 
 mod evaluate;
 mod expression;
@@ -27,16 +27,16 @@ use self::{
 /// An item's attributes: `{"name": {"S": "text"}}`.
 pub(crate) type Item = Map<String, Value>;
 
-/// What was used, in the units of the bill.
+/// What calls have used, in the units of the bill.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Usage {
-    /// Half read request units: one for each 4 KiB that were read eventually consistently, two where consistently.
+    /// Half read request units: one for each 4 KiB that was read eventually consistent, two if strongly consistent.
     pub(crate) half_read_units: u64,
-    /// Write request units, those of indexes included.
+    /// Write request units, indexes included.
     pub(crate) write_units: u64,
-    /// Those of indexes alone.
+    /// Write request units of indexes alone.
     pub(crate) index_write_units: u64,
-    /// Bytes of the items that were read.
+    /// How many bytes the items had that were read.
     pub(crate) bytes_read: u64,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Refusal {
     kind: &'static str,
     message: String,
     item: Option<Item>,
-    /// Of a transaction: why, for each of its items.
+    /// For a transaction: the reason for each of its items.
     reasons: Vec<&'static str>,
 }
 
@@ -74,7 +74,7 @@ impl Refusal {
         Self::new("DuplicateItemException", "Duplicate primary key exists in table")
     }
 
-    /// The name under which one of several writes was refused.
+    /// The error code of one of several writes, which differs from that of a single one.
     fn code(&self) -> &'static str {
         match self.kind {
             "ConditionalCheckFailedException" => "ConditionalCheckFailed",
@@ -90,18 +90,18 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// The tables, and what was asked of them.
+/// The tables and the calls that were made.
 #[derive(Default)]
 pub(crate) struct DynamoDb {
     pub(crate) tables: HashMap<String, Table>,
     /// How often each operation was called.
     pub(crate) calls: BTreeMap<String, u64>,
-    /// What was refused for another reason than a condition: an instrument has no business with such a call.
+    /// Calls that were refused as invalid or unknown; an instrument that has any fails.
     pub(crate) refused: Vec<String>,
 }
 
 impl DynamoDb {
-    /// Answers a call: status and body.
+    /// Answers a call; returns the HTTP status and the body.
     pub(crate) fn call(&mut self, operation: &str, body: &[u8]) -> (u16, String) {
         *self.calls.entry(operation.to_owned()).or_default() += 1;
         let request: Result<Item, _> = serde_json::from_slice(body);
@@ -126,7 +126,7 @@ impl DynamoDb {
         }
     }
 
-    /// What all tables together have used.
+    /// What the calls have used, all tables together.
     pub(crate) fn usage(&self) -> Usage {
         self.tables.values().fold(Usage::default(), |sum, Table { usage, .. }| Usage {
             half_read_units: sum.half_read_units + usage.half_read_units,
@@ -136,7 +136,7 @@ impl DynamoDb {
         })
     }
 
-    /// Forgets what was used so far, and what was called.
+    /// Resets the usage and the counts of calls.
     pub(crate) fn forget_usage(&mut self) {
         self.calls.clear();
         for table in self.tables.values_mut() {
@@ -249,7 +249,7 @@ impl DynamoDb {
         Ok(r#"{"UnprocessedItems":{}}"#.into())
     }
 
-    /// All of them or none, at twice the price.
+    /// Makes all writes or none, at twice the price.
     fn transact_write(&mut self, request: &Item) -> Result<String, Refusal> {
         let items = request.get("TransactItems").and_then(Value::as_array).cloned().unwrap_or_default();
         let mut writes = Vec::new();
@@ -302,7 +302,7 @@ impl DynamoDb {
         })
     }
 
-    /// The write that a request, or a part of a transaction, asks for.
+    /// The table's name and the write that a request, or one item of a transaction, asks for.
     fn write_of(&mut self, operation: &str, request: &mut Item) -> Result<(String, Write), Refusal> {
         let name = text(request, "TableName")?;
         let item = request.remove(if operation == "PutItem" { "Item" } else { "Key" });

@@ -1,8 +1,8 @@
-//! Why an instrument gives no figure.
+//! The error of an instrument that cannot print a figure.
 
 use std::fmt;
 
-/// One sentence, for the person who runs it.
+/// One sentence, for the person who runs the instrument.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
 
@@ -13,7 +13,7 @@ impl Failure {
         Self(sentence.into())
     }
 
-    /// For `map_err`: what could not be done, before what went wrong.
+    /// For `map_err`: returns "could not `doing`: error".
     pub(crate) fn to<E: fmt::Display>(doing: &str) -> impl Fn(E) -> Self {
         move |err| Self(format!("could not {doing}: {err}"))
     }
@@ -27,7 +27,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Refuses to go on where something is not as it must be: no figure is printed of work that was not done.
+/// Fails with `otherwise` unless `holds`: no figure is printed of work that was not done.
 pub(crate) fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(Failure(otherwise())) }
 }

@@ -1,4 +1,4 @@
-//! `fan-out`: what a completion costs, by how many webhooks hear of it.
+//! `fan-out`: what a completion costs, by the number of webhooks that it goes to.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::{
     world::{Functions, World},
 };
 
-/// The largest body that there is, in bytes.
+/// The largest body that the service accepts, in bytes.
 pub(crate) const LARGEST: usize = 256 * 1024;
 
 #[derive(Clone, Copy)]
@@ -29,19 +29,19 @@ impl Case {
         Self { webhooks, body_bytes }
     }
 
-    /// How many completions make so many deliveries: of the large ones a batch is enough.
+    /// How many completions make this number of deliveries; for large bodies one batch is enough.
     fn completions(self, deliveries: usize) -> usize {
         if self.body_bytes > 1024 { BATCH } else { (deliveries / self.webhooks).next_multiple_of(BATCH) }
     }
 }
 
-/// What is sent, and how often.
+/// What to send, and how often.
 pub(crate) struct Options {
-    /// How many deliveries each run makes, however many completions that are.
+    /// How many deliveries each run makes; the number of completions follows from it.
     pub(crate) deliveries: usize,
     pub(crate) runs: usize,
     pub(crate) sandboxes: usize,
-    /// How many bytes a body has where the batch is to be as large as it can be.
+    /// The size of a body in the case of the largest batch, in bytes.
     pub(crate) largest: usize,
 }
 
@@ -52,7 +52,7 @@ struct Run {
     peak_rss_mib: f64,
 }
 
-/// Runs it.
+/// Measures every case in every run.
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     let memory_mb = functions.function("fan-out")?.memory_mb;
     let cases = [Case::new(1, 300), Case::new(5, 300), Case::new(50, 300), Case::new(50, options.largest)];

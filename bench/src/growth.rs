@@ -1,4 +1,4 @@
-//! `growth`: what must not grow with a service, and what may only grow in proportion.
+//! `growth`: checks what must stay the same as the service grows, and what may grow only in proportion.
 
 use serde_json::{Value, json};
 
@@ -13,22 +13,22 @@ use crate::{
     world::{Functions, World},
 };
 
-/// How far it grows.
+/// The sizes to measure.
 pub(crate) struct Options {
-    /// How many deliveries a webhook has had.
+    /// How many deliveries the webhook's history has.
     pub(crate) histories: Vec<u64>,
     /// How many accounts there are.
     pub(crate) accounts: Vec<usize>,
-    /// How many requests, and completions, each figure is of.
+    /// How many requests, and completions, each figure is measured with.
     pub(crate) requests: usize,
-    /// How many batches of bodies the memory is measured over.
+    /// How many batches of bodies the memory is measured with.
     pub(crate) batches: usize,
 }
 
-/// Sizes of bodies, in KiB. The last one is the largest that there is.
+/// Sizes of bodies, in KiB. The last one is the largest that the service accepts.
 const BODIES_KIB: [usize; 3] = [1, 64, 256];
 
-/// Runs it.
+/// Measures listing, fan-out and memory.
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     let (lists, list_text) = listing(functions, options)?;
     let (accounts, accounts_text) = accounts(functions, options)?;
@@ -37,7 +37,7 @@ pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     Ok(Report { json, text: [list_text, accounts_text, memory_text].join("\n") })
 }
 
-/// Listing the newest 20 of a history.
+/// Measures listing the newest 20 deliveries of growing histories.
 fn listing(functions: &Functions, options: &Options) -> Result<(Vec<Value>, String)> {
     let world = World::new(functions)?;
     let original = Original::new(&world, functions, 300)?;
@@ -82,14 +82,14 @@ fn listing(functions: &Functions, options: &Options) -> Result<(Vec<Value>, Stri
     Ok((figures, format!("Listing the newest 20, with the key and its count\n\n{}", table(&rows))))
 }
 
-/// Fan-out, where the completions come from more and more accounts.
+/// Measures fan-out with completions from more and more accounts.
 fn accounts(functions: &Functions, options: &Options) -> Result<(Vec<Value>, String)> {
     let world = World::new(functions)?;
     let sandbox = world.start(functions, "fan-out", false)?;
     let mut rows = vec![row!["accounts", "CPU ms per completion", "read units per completion"]];
     let (mut figures, mut registered, mut number) = (Vec::new(), 0, 0);
     let mut send = |accounts: usize, count: usize| {
-        // A step that is prime to all these numbers, so that the accounts of a batch are far from each other.
+        // The step has no common factor with these numbers, so the accounts of a batch are far from each other.
         let of = |number: usize| account(number * 7919 % accounts);
         let completions: Vec<_> = (number..number + count).map(|number| completion(number, &of(number), 300)).collect();
         number += count;
@@ -123,7 +123,7 @@ fn accounts(functions: &Functions, options: &Options) -> Result<(Vec<Value>, Str
     Ok((figures, format!("Fan-out as accounts grow, a webhook each\n\n{}", table(&rows))))
 }
 
-/// The memory that batches of ten bodies take.
+/// Measures the peak memory with batches of ten bodies.
 fn memory(functions: &Functions, batches: usize) -> Result<(Vec<Value>, String)> {
     let mut rows = vec![row!["body KiB", "dispatcher peak RSS MiB", "fan-out peak RSS MiB"]];
     let mut figures = Vec::new();

@@ -1,5 +1,5 @@
-//! Deliveries of the past. One is made, by the real functions; the others are copies of it, under other ids and of other
-//! webhooks, so that they are stored as the functions store them today.
+//! Fills the history with past deliveries. The real functions make one; the others are copies of it with other ids
+//! and webhooks, so they are stored as the functions store them today.
 
 use hyper::body::Bytes;
 
@@ -13,18 +13,18 @@ use crate::{
     world::{Functions, World},
 };
 
-/// What a delivery leaves in the history.
+/// The items that one delivery leaves in the deliveries table.
 pub(crate) struct Original {
     webhook: String,
     id: String,
     /// The delivery's item.
     delivery: String,
-    /// What else was written for it: the hour's statistics.
+    /// The other items that were written for it: the hour's statistics.
     others: Vec<String>,
 }
 
 impl Original {
-    /// Has one delivery made, and takes what that leaves out of the tables again.
+    /// Makes one delivery with the real functions, takes its items and empties the table again.
     pub(crate) fn new(world: &World, functions: &Functions, body_bytes: usize) -> Result<Self> {
         let account = account(999_999);
         register(world, &account, 1, &Manner::Keep.url(&world.receiver(false)))?;
@@ -47,7 +47,7 @@ impl Original {
         Ok(Self { webhook: format!("{account}#1"), id, delivery, others })
     }
 
-    /// Copies it into a webhook's history, under the ids of these numbers, and the statistics with it.
+    /// Copies the delivery into a webhook's history, once for each number, and its statistics with it.
     pub(crate) fn copy(&self, world: &World, webhook: &str, numbers: impl Iterator<Item = u64>) -> Result<()> {
         for other in &self.others {
             load(world, DELIVERIES_TABLE, other.replace(&self.webhook, webhook))?;
@@ -61,20 +61,20 @@ impl Original {
     }
 }
 
-/// The id of a copy; a greater number sorts as newer.
+/// The id of a copy; a greater number sorts as a newer delivery.
 pub(crate) fn id(number: u64) -> String {
-    // Digits are digits in Crockford's base32, too.
+    // Decimal digits are valid in Crockford's base32.
     format!("01KDYAK348{number:016}")
 }
 
-/// In which of the eight partitions of its webhook a delivery is: the last three bits of its id.
+/// The partition, of eight, in which a webhook's delivery is stored: the last three bits of its id.
 fn shard(id: &str) -> usize {
     let digit =
         id.bytes().last().and_then(|last| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".iter().position(|digit| *digit == last));
     digit.unwrap_or_default() % 8
 }
 
-/// An event with another id in place of the one that its sample has.
+/// The event with the id of a copy in place of the sample's id.
 pub(crate) fn with_id(event: &str, number: u64) -> Bytes {
     event.replace("01KDYAK3482WAV4DVEFM6KBDXQ", &id(number)).into()
 }

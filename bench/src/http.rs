@@ -1,4 +1,4 @@
-//! The servers' common part: HTTP/1.1 with keep-alive, a body read whole, an answer given whole.
+//! The common part of the servers: HTTP/1.1 with keep-alive; requests and answers are read and sent whole.
 
 use std::{convert::Infallible, net::Ipv4Addr};
 
@@ -19,7 +19,7 @@ use crate::failure::{Failure, Result};
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// A listener on a free port of 127.0.0.1, to be taken over by a runtime.
+/// A listener on a free port of 127.0.0.1, for [`accept`], and its port.
 pub(crate) fn listen() -> Result<(std::net::TcpListener, u16)> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Failure::to("listen"))?;
     listener.set_nonblocking(true).map_err(Failure::to("listen"))?;
@@ -27,7 +27,7 @@ pub(crate) fn listen() -> Result<(std::net::TcpListener, u16)> {
     Ok((listener, port))
 }
 
-/// Accepts connections for as long as the runtime lives; `serve` gets each.
+/// Accepts connections for as long as the runtime lives, and passes each to `serve`.
 pub(crate) async fn accept<F>(listener: std::net::TcpListener, serve: impl Fn(TcpStream) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -41,7 +41,7 @@ where
     }
 }
 
-/// Speaks HTTP over a connection until the client ends it.
+/// Answers requests on a connection until the client closes it.
 pub(crate) async fn speak<F>(stream: impl AsyncRead + AsyncWrite + Unpin, answer: impl Fn(Request<Bytes>) -> F)
 where
     F: Future<Output = Answer>,
@@ -51,7 +51,8 @@ where
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         Ok::<_, Infallible>(answer(Request::from_parts(head, body)).await)
     });
-    // A client that goes away ends its connection; whether its work was done is asked elsewhere.
+    // An error means that the client has closed the connection; the instruments check elsewhere that the work was
+    // done.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 

@@ -1,5 +1,6 @@
-//! A Lambda of our own: the Runtime API that a function's process asks for events and gives its answers to, and the
-//! clock beside it. Events are handed out as fast as they are asked for; any number of processes may ask.
+//! Plays Lambda: serves the Runtime API, from which a function's process gets events and to which it posts answers,
+//! and measures the time between the two. Any number of processes may ask; each gets the next queued event
+//! immediately.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
@@ -18,21 +19,21 @@ use crate::{
     http::{Answer, json},
 };
 
-/// The share of a processor that a function has by its memory: a whole one at so many MiB:
+/// The memory size, in MiB, at which a function has a whole processor; with less it has a proportional share:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
 pub(crate) const PROCESSOR_MIB: f64 = 1769.0;
 
-/// An answer of a function.
+/// A function's answer to an event.
 #[derive(Debug)]
 pub(crate) struct Done {
-    /// From handing the event out to having the answer.
+    /// From handing out the event to receiving the answer.
     pub(crate) duration: Duration,
-    /// When the answer was there.
+    /// When the answer arrived.
     pub(crate) at: Instant,
     pub(crate) body: Bytes,
 }
 
-/// A process that waits for an event, for as long as its connection lives.
+/// Counts a process that waits for an event, until it gets one or its connection ends.
 struct Asking<'a>(&'a Lambda);
 
 impl<'a> Asking<'a> {
@@ -73,13 +74,13 @@ pub(crate) struct Lambda {
     changed: Condvar,
 }
 
-/// How long a function may be silent before an instrument gives up.
+/// How long an instrument waits for the next answer before it fails.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// What a function is told that it has left.
+/// The time until the deadline that each event carries.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Lambda {
-    /// Queues events.
+    /// Queues events for the functions.
     pub(crate) fn queue(&self, events: impl IntoIterator<Item = Bytes>) {
         let mut state = self.lock();
         for event in events {
@@ -91,7 +92,8 @@ impl Lambda {
         self.queued.notify_waiters();
     }
 
-    /// Waits until so many events have been answered since the answers were last taken; gives them.
+    /// Waits until `count` events have been answered since the last call, and returns the answers. Fails if a
+    /// function reports an error, or if no answer comes for [`PATIENCE`].
     pub(crate) fn answers(&self, count: usize) -> Result<Vec<Done>> {
         let mut state = self.lock();
         while state.done.len() < count {
@@ -108,13 +110,13 @@ impl Lambda {
         Ok(std::mem::take(&mut state.done))
     }
 
-    /// When an event was first asked for, since nobody asked.
+    /// When a process first asked for an event, since [`Self::wait_until_nobody_asks`].
     pub(crate) fn first_asked(&self) -> Option<Instant> {
         self.lock().first_asked
     }
 
-    /// Waits until nobody asks for an event any more, once the processes are ended. A connection outlives its process for
-    /// a moment, and would be handed the next process's event.
+    /// Waits until no process asks for an event; call it when the processes have ended. A connection lives a moment
+    /// longer than its process, and would otherwise get the next process's event.
     pub(crate) fn wait_until_nobody_asks(&self) -> Result<()> {
         let mut state = self.lock();
         while state.asking > 0 {
@@ -126,7 +128,7 @@ impl Lambda {
         Ok(())
     }
 
-    /// Answers a request of a function's runtime.
+    /// Answers a request of a function's runtime to the Runtime API.
     pub(crate) async fn answer(&self, request: Request<Bytes>) -> Answer {
         let path = request.uri().path().to_owned();
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').skip(2).collect();

@@ -1,5 +1,5 @@
-//! The limit: how little a delivery can cost. One thread, hyper and nothing else, signs the bytes that the dispatcher
-//! sent and posts them to the same receiver, 64 at a time.
+//! The limit: the least that a delivery can cost. One thread with hyper signs the bytes that the dispatcher sent and
+//! posts them to the same receiver, 64 at a time, and does nothing else.
 
 use std::{
     cell::Cell,
@@ -36,27 +36,27 @@ use crate::{
     traffic::SECRET,
 };
 
-/// How many requests are out at the same time.
+/// How many requests are open at the same time.
 const AT_ONCE: usize = 64;
 
-/// What to post, and where to.
+/// The request to post, and the receiver.
 pub(crate) struct Target {
     pub(crate) port: u16,
-    /// The authority that the receiver's certificate is of, for TLS.
+    /// The authority of the receiver's certificate; `None` for HTTP.
     pub(crate) authority: Option<CertificateDer<'static>>,
     /// Whether each request has a connection of its own.
     pub(crate) new_connections: bool,
-    /// A request of the dispatcher's.
+    /// A request that the dispatcher made: path, headers and body.
     pub(crate) sample: (String, HeaderMap, Bytes),
 }
 
-/// What the requests took together.
+/// The time that all requests took together.
 pub(crate) struct Took {
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,
 }
 
-/// Makes so many requests.
+/// Makes `count` requests, after up to 1,000 that warm it up. Fails if one is not answered with success.
 pub(crate) fn run(target: Target, count: usize) -> Result<Took> {
     cores::on_the_functions(move || {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Failure::to("start a runtime"))?;
@@ -132,7 +132,8 @@ impl Client {
         speak(TokioIo::new(tls.connect(name, stream).await.map_err(&failed)?)).await
     }
 
-    /// The request, signed with this moment: both of the page's signature and Standard Webhooks', as the dispatcher does.
+    /// The request, signed with the current time as by the dispatcher: with the page's and Standard Webhooks'
+    /// signature.
     fn signed(&self) -> Result<Request<Full<Bytes>>> {
         let (path, headers, body) = &self.target.sample;
         let timestamp = Timestamp::now().as_second().to_string();
@@ -145,7 +146,7 @@ impl Client {
                 "x-nano-timestamp" | "webhook-timestamp" => request.header(name, &timestamp),
                 "x-nano-signature" => request.header(name, format!("v1={}", hex::encode(page))),
                 "webhook-signature" => request.header(name, format!("v1,{}", STANDARD.encode(standard))),
-                // hyper writes it by itself.
+                // hyper writes this header itself.
                 "content-length" => request,
                 _ => request.header(name, value),
             };

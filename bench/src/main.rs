@@ -1,10 +1,12 @@
-//! Instruments: what a delivery costs, how soon a cold function answers, what a million of them come to on the bill.
+//! Instruments: they measure what a delivery costs, how soon a cold function answers, and the bill of a million
+//! deliveries.
 //!
-//! Each runs the real functions, built as they are deployed, against endpoints of its own: a [Lambda](lambda::Lambda) that
-//! hands them events, a [DynamoDB](dynamodb::DynamoDb) and an [SQS](sqs::Sqs) that count what is asked of them, and a
-//! [receiver]. `docs/performance.md` says what each measures, and holds the figures.
+//! Each runs the real functions, built as they are deployed, against its own endpoints: a [Lambda](lambda::Lambda)
+//! that hands them events, a [DynamoDB](dynamodb::DynamoDb) and an [SQS](sqs::Sqs) that count the calls, and a
+//! [receiver]. `docs/performance.md` says what each measures, and has the figures.
 //!
-//! An instrument that cannot show that the work was done fails: it gives no figure of deliveries that did not arrive.
+//! An instrument fails if it cannot show that the work was done: it prints no figure of deliveries that did not
+//! arrive.
 
 #![expect(clippy::cast_precision_loss, reason = "a figure is printed with a few of its digits")]
 
@@ -58,82 +60,82 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Instrument {
-    /// What a delivery costs the dispatcher, beside a loop that only signs and posts.
+    /// What a delivery costs the dispatcher, compared with a loop that only signs and posts.
     Dispatch {
         /// How many deliveries each run makes.
         #[arg(long, default_value_t = 20_000)]
         deliveries: usize,
-        /// How many runs the medians are of.
+        /// How many runs to take the medians of.
         #[arg(long, default_value_t = 5)]
         runs: usize,
         /// How many dispatchers share the processor.
         #[arg(long, default_value_t = 2)]
         sandboxes: usize,
-        /// The size of a body.
+        /// The size of a body, in bytes.
         #[arg(long, default_value_t = 300)]
         body_bytes: usize,
-        /// Only HTTP with keep-alive.
+        /// Measure only HTTP with keep-alive.
         #[arg(long)]
         headline: bool,
     },
-    /// What a completion costs, by how many webhooks hear of it.
+    /// What a completion costs fan-out, by the number of webhooks that it goes to.
     FanOut {
         /// How many deliveries each run makes.
         #[arg(long, default_value_t = 20_000)]
         deliveries: usize,
-        /// How many runs the medians are of.
+        /// How many runs to take the medians of.
         #[arg(long, default_value_t = 5)]
         runs: usize,
         /// How many processes share the processor.
         #[arg(long, default_value_t = 2)]
         sandboxes: usize,
     },
-    /// From a process's start to its first request for an event, and to its first answer, for every function.
+    /// How long each function takes from process start to its first request for an event, and to its first answer.
     ColdStart {
-        /// Only these of the API's functions, for a shorter build.
+        /// Build and measure only these functions of the API.
         functions: Vec<String>,
-        /// How many starts of each function the medians are of.
+        /// How many starts of each function to take the medians of.
         #[arg(long, default_value_t = 30)]
         runs: usize,
     },
-    /// What a request costs each warm function of the API.
+    /// What a request costs each function of the API when it is warm.
     Api {
-        /// Only these functions, for a shorter build.
+        /// Build and measure only these functions.
         functions: Vec<String>,
         /// How many requests each function gets.
         #[arg(long, default_value_t = 2000)]
         requests: usize,
     },
-    /// What a million deliveries come to on the bill, line by line.
+    /// The bill of a million deliveries, line by line.
     Cost {
         /// How many completions are sent.
         #[arg(long, default_value_t = 10_000)]
         completions: usize,
     },
-    /// What one run of release can do, and what one costs that finds nothing.
+    /// How much one run of release sends, and what a run costs that finds nothing due.
     Release {
         /// How many attempts are due.
         #[arg(long, default_value_t = 100_000)]
         due: usize,
-        /// How many runs the medians are of.
+        /// How many runs to take the medians of.
         #[arg(long, default_value_t = 3)]
         runs: usize,
     },
-    /// What an endpoint that is down does to everybody else: a simulation of days, with the library's decisions.
+    /// How an endpoint that is down affects the other accounts: a simulation of days, with the library's decisions.
     Outage {
         /// How long the endpoints are down, in minutes.
         #[arg(long, default_value_t = 1_440)]
         minutes: u64,
-        /// What share of the events to send of the account whose endpoint is down.
+        /// Scales the events of the account whose endpoint is down, and the million accounts of the last scenarios.
         #[arg(long, default_value_t = 1.0)]
         scale: f64,
-        /// Only scenarios with this in their names.
+        /// Run only scenarios whose names contain this.
         #[arg(long, default_value = "")]
         only: String,
     },
-    /// Listing a history, fan-out and memory, as history, accounts and payloads grow.
+    /// What listing deliveries, fan-out and memory cost as history, accounts and payloads grow.
     Growth {
-        /// How many requests, and completions, each figure is of.
+        /// How many requests, and completions, each figure is measured with.
         #[arg(long, default_value_t = 2000)]
         requests: usize,
     },
@@ -175,7 +177,7 @@ fn run(command: &Command) -> Result<Report> {
         }
         Instrument::ColdStart { functions, .. } | Instrument::Api { functions, .. } if !functions.is_empty() => {
             let named: Vec<&str> = functions.iter().map(String::as_str).collect();
-            // The first three make the history that the others find.
+            // The first three make the history that the others read.
             Functions::build(
                 &[&["fan-out", "dispatcher", "count-attempts", HELLO], named.as_slice()].concat(),
                 Profile::Release,
@@ -183,7 +185,7 @@ fn run(command: &Command) -> Result<Report> {
         }
         Instrument::ColdStart { .. } | Instrument::Api { .. } => Functions::build(&[], Profile::Release)?,
     };
-    // Not before: cargo may have all processors.
+    // After the build: cargo may use all processors.
     cores::leave_the_functions_alone()?;
     match command.instrument {
         Instrument::Dispatch { deliveries, runs, sandboxes, body_bytes, headline } => {

@@ -1,14 +1,15 @@
-//! `outage`: what an endpoint that is down does to everybody else, in a simulation of days.
+//! `outage`: how an endpoint that is down affects the other accounts, in a simulation of days.
 //!
-//! What a message means, what is recorded, when an attempt is due, when a circuit opens, what is probed and what drains is decided by
-//! the library's own functions, with a virtual clock. What they run on is modelled: SQS, Lambda, DynamoDB and its stream.
-//! `docs/performance.md` says how. Every figure is counted in the run.
+//! The library's own functions decide, with a virtual clock, what a message means, what is recorded, when an attempt
+//! is due, when a circuit opens, what is probed and what drains. SQS, Lambda, DynamoDB and its stream are models;
+//! `docs/performance.md` describes them. Every figure is counted in the run.
 
 mod decide;
 mod dispatcher;
 mod figures;
 mod hook;
 mod measure;
+mod parts;
 mod release;
 mod scenario;
 mod simulation;
@@ -30,10 +31,10 @@ use crate::{
     report::{Report, table},
 };
 
-/// Milliseconds since a simulation began.
+/// A time or a duration in milliseconds; times are since the simulation began.
 type Ms = u64;
 
-/// When every simulation begins, in milliseconds of Unix time.
+/// The beginning of every simulation, in milliseconds of Unix time.
 const BEGIN: i64 = 1_767_312_000_000;
 
 fn at(time: Ms) -> Timestamp {
@@ -45,18 +46,18 @@ fn ms(time: Timestamp) -> Ms {
     Ms::try_from(time.as_millisecond() - BEGIN).unwrap_or_default()
 }
 
-/// How much is simulated.
+/// What to simulate.
 pub(crate) struct Options {
-    /// How long endpoints are down, in minutes.
+    /// How many minutes the endpoints are down.
     pub(crate) minutes: u64,
-    /// How many events a second the account has whose endpoint is down, and how many accounts there are in the last scenario,
-    /// beside what the issue asks for: 1 is all of it.
+    /// Scales the events per second of the account whose endpoint is down, and the number of accounts in the last
+    /// scenarios; 1 is the full size.
     pub(crate) scale: f64,
-    /// Only scenarios whose name contains this.
+    /// Run only scenarios whose names contain this.
     pub(crate) only: String,
 }
 
-/// Runs all scenarios.
+/// Runs the scenarios. Fails if a delivery is lost.
 pub(crate) fn run(options: &Options) -> Result<Report> {
     let is_wanted = |name: &str| name.contains(&options.only);
     let outages: Vec<_> = outages(options).into_iter().filter(|(name, _)| is_wanted(name)).collect();
@@ -84,12 +85,13 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     Ok(Report { json, text })
 }
 
-/// The scenarios with endpoints that are down, beside 100 accounts with an event a second each, whose endpoints are well.
+/// The scenarios with endpoints that are down. The first four also have 100 accounts with an event a second each and
+/// healthy endpoints; the others have a million accounts, of which 1 % are down.
 fn outages(options: &Options) -> Vec<(&'static str, Scenario)> {
     let (before, down) = (HOUR.min(options.minutes * MINUTE), options.minutes * MINUTE);
     let up = before + down;
-    // The endpoint may be back for an hour before that is noticed, and what was held takes as long again at the webhook's own
-    // rate.
+    // It may take an hour until a probe finds the endpoint back, and the held deliveries drain at the webhook's own
+    // rate, so as long again as the outage.
     let until = up + HOUR + down + down / 10 + HOUR / 2;
     let scale = |count: f64| (count * options.scale).ceil();
     let quiet = || Flow { webhooks: 100, per_second: 1.0, sends: 0..until, endpoint: Endpoint::well() };
@@ -125,7 +127,7 @@ fn scenario(flows: Vec<Flow>, spans: Vec<Ms>) -> Scenario {
     Scenario { flows, spans, until: 30 * 24 * HOUR, dispatchers: 50, repeats_batches: false, late_shard: 0 }
 }
 
-/// The scenarios of an endpoint that is well as a whole.
+/// The scenarios of an endpoint that is healthy as a whole.
 fn healthy(options: &Options) -> Vec<(&'static str, Scenario)> {
     let of = |per_second: f64, hours, endpoint| {
         let flow = Flow { webhooks: 1, per_second, sends: 0..hours * HOUR, endpoint };
@@ -135,12 +137,12 @@ fn healthy(options: &Options) -> Vec<(&'static str, Scenario)> {
     let fails = |share, status, retry_after| Endpoint::usually(Manner::Fails { share, status, retry_after });
     let down = || Endpoint::down(Manner::Refuses, 10 * MINUTE..20 * MINUTE);
     let poison = |count, endpoint| {
-        // These come shortly before the endpoint is down, and so their next attempts are the oldest held.
+        // They come shortly before the endpoint goes down, so their next attempts are the oldest held.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of a delivery")]
         let first = (rate(2.0) * 575.0) as u32;
         Endpoint { poison: first..first + count, ..endpoint }
     };
-    // Longer than the schedule.
+    // More than the schedule takes.
     let hours = 34;
     let late = |repeats_batches, endpoint| Scenario {
         repeats_batches,

@@ -1,5 +1,5 @@
-//! The endpoint that deliveries arrive at: as fast as a server can be, over HTTP and TLS. It remembers which deliveries
-//! came, so that no figure counts one that did not.
+//! The endpoint that receives the deliveries, as fast as a server can be, over HTTP and TLS. It remembers which
+//! deliveries arrived, so that no figure counts one that did not.
 
 use std::{
     collections::HashMap,
@@ -25,25 +25,25 @@ use crate::{
     http::Answer,
 };
 
-/// What came.
+/// The requests that arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    /// How often each delivery came, by its `webhook-id`.
+    /// How often each delivery arrived, by its `webhook-id`.
     pub(crate) deliveries: HashMap<String, u32>,
     /// The last request: its path, headers and body.
     pub(crate) last: Option<(String, HeaderMap, Bytes)>,
 }
 
-/// How the receiver behaves towards a URL; it is the first part of the URL's path.
+/// How the receiver answers requests; the path of a webhook's URL selects it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// Answers at once and keeps the connection.
+    /// Answers immediately and keeps the connection.
     Keep,
-    /// Answers at once and ends the connection.
+    /// Answers immediately and closes the connection.
     Close,
     /// Answers after 100 ms.
     Slow,
-    /// The same, with 400 bytes.
+    /// Answers with 400 bytes after 100 ms.
     Talks,
     /// Answers with 500 and 1 KiB that begin differently each time, after 100 ms.
     Fails,
@@ -51,7 +51,7 @@ pub(crate) enum Manner {
     FailsAlike,
     /// Does not answer within the time that an attempt has.
     Hangs,
-    /// Takes no connection.
+    /// Refuses connections.
     Refuses,
 }
 
@@ -69,18 +69,18 @@ impl Manner {
         }
     }
 
-    /// The URL of a webhook that is treated so.
+    /// The URL of a webhook that gets these answers.
     pub(crate) fn url(self, address: &str) -> String {
-        // Nobody listens on the first port.
+        // No server listens on port 1.
         let address = if self == Self::Refuses { "http://127.0.0.1:1" } else { address };
         format!("{address}{}", self.path())
     }
 }
 
-/// Makes each answer that has a text another one.
+/// Makes the text of each answer different.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// Takes a request.
+/// Remembers a request and answers it.
 pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) -> Answer {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
@@ -106,7 +106,7 @@ pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) ->
         tokio::time::sleep(Duration::from_millis(waits)).await;
     }
     let number = if path == Manner::FailsAlike.path() { 0 } else { NUMBER.fetch_add(1, Relaxed) };
-    // The number at the front: no more than the beginning of an answer is kept.
+    // The number is at the front, because only the beginning of an answer is stored.
     let text = if bytes > 0 { format!("{number:x<bytes$}") } else { String::new() };
     let mut answer = Response::new(Full::from(text));
     *answer.status_mut() = StatusCode::from_u16(status).expect("is a status");
@@ -116,12 +116,12 @@ pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) ->
     answer
 }
 
-/// A certificate for 127.0.0.1 of an authority of our own: the server's side of TLS, and the authority for the client's.
+/// A certificate for 127.0.0.1 and its new authority: the acceptor for the server, the authority for its clients.
 pub(crate) struct Certificate {
     pub(crate) acceptor: TlsAcceptor,
-    /// The authority's certificate, for `SSL_CERT_FILE`.
+    /// The authority's certificate in PEM, for `SSL_CERT_FILE`.
     pub(crate) authority: String,
-    /// The same in binary.
+    /// The authority's certificate in DER.
     pub(crate) authority_der: CertificateDer<'static>,
 }
 

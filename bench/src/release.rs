@@ -1,5 +1,5 @@
-//! `release`: what one run can do. So many attempts are due, and one run puts them all on the queue; then one that finds
-//! nothing, since that is most of them.
+//! `release`: how much one run sends. One run puts all due attempts on the queue; then another finds nothing due, as
+//! most runs do.
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use crate::{
 
 const WAITING_TABLE: &str = "nano-webhooks-waiting";
 const SHARDS: usize = 16;
-/// How many accounts the attempts are of.
+/// How many accounts the attempts are for.
 const ACCOUNTS: usize = 100;
-/// What is due, and how often.
+/// How many attempts are due, and how often to measure.
 pub(crate) struct Options {
     pub(crate) due: usize,
     pub(crate) runs: usize,
@@ -37,7 +37,7 @@ struct Run {
     calls: u64,
 }
 
-/// Runs it.
+/// Measures a run with due attempts and one without, `runs` times.
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     let memory_mb = functions.function("release")?.memory_mb;
     let (mut busy, mut idle) = (Vec::new(), Vec::new());
@@ -115,7 +115,7 @@ fn measure(functions: &Functions, due: usize) -> Result<(Run, Run)> {
     Ok((busy, idle))
 }
 
-/// As the dispatcher adds them, due in the last minute.
+/// Adds entries to the waiting table as the dispatcher does, due within the last minute.
 fn fill(world: &World, due: usize) -> Result<()> {
     let from = Timestamp::now() - Duration::from_mins(1);
     for number in 0..due {

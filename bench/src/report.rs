@@ -1,4 +1,4 @@
-//! What an instrument says: a table for a person, or one JSON object for a program.
+//! An instrument's output: a table for a person, or one JSON object for a program.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 /// The figures of an instrument.
 pub(crate) struct Report {
-    /// What a program reads.
+    /// The figures for a program.
     pub(crate) json: Value,
-    /// What a person reads: lines of a table, and remarks.
+    /// The figures for a person: tables and remarks.
     pub(crate) text: String,
 }
 
-/// Rows in columns: the first to the left, the others to the right.
+/// Formats rows as text; the first column is aligned left, the others right.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -27,18 +27,18 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// A row of a table.
+/// Makes a row of a table from cells that implement `Display`.
 #[macro_export]
 macro_rules! row {
     ($($cell:expr),* $(,)?) => { vec![$($cell.to_string()),*] };
 }
 
-/// The middle one, or the mean of the middle two.
+/// The middle value, or the mean of the middle two; NaN if there is none.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     percentile(values, 0.5)
 }
 
-/// The value that such a share of the others does not exceed.
+/// The value at this share of the sorted values: 0.5 is the median. NaN if there is none.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index into the values")]
 pub(crate) fn percentile(values: impl IntoIterator<Item = f64>, share: f64) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
@@ -48,12 +48,12 @@ pub(crate) fn percentile(values: impl IntoIterator<Item = f64>, share: f64) -> f
     values.get(low).zip(values.get(high)).map_or(f64::NAN, |(low, high)| f64::midpoint(*low, *high))
 }
 
-/// Milliseconds, with their fractions.
+/// A duration in milliseconds, with fractions.
 pub(crate) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// A figure with so many digits behind the point, as it is printed and given to programs.
+/// A figure rounded to `digits` decimal places, as reports show it.
 pub(crate) fn rounded(value: f64, digits: i32) -> f64 {
     let factor = 10_f64.powi(digits);
     (value * factor).round() / factor

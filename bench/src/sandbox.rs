@@ -1,4 +1,4 @@
-//! A function's process: started as Lambda starts it, and read from outside while it runs.
+//! A function's process: started as Lambda starts it, and measured from outside while it runs.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
     failure::{Failure, Result},
 };
 
-/// What a function writes to standard output and standard error: on Lambda, its log.
+/// A function's standard output and standard error, which are its log on Lambda.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     pub(crate) bytes: AtomicU64,
@@ -26,16 +26,16 @@ pub(crate) struct Log {
     last: Mutex<Vec<String>>,
 }
 
-/// A process. It is killed when this is dropped.
+/// A function's process. It is killed when this is dropped.
 pub(crate) struct Sandbox {
     child: Child,
     readers: Vec<JoinHandle<()>>,
-    /// Just before it was started.
+    /// The time just before the process was started.
     pub(crate) started: Instant,
     pub(crate) log: Arc<Log>,
 }
 
-/// How many of the last lines of a log are kept for whoever asks why it failed.
+/// How many of the last lines of a log are kept, to explain a failure.
 const LINES_KEPT: usize = 5;
 
 impl Sandbox {
@@ -62,7 +62,7 @@ impl Sandbox {
         Ok(Self { readers: readers.collect(), child, started, log })
     }
 
-    /// The processor time that it has used so far, of all its threads that still run, in milliseconds.
+    /// The processor time so far of all its threads that still run, in milliseconds.
     pub(crate) fn cpu_ms(&self) -> Result<f64> {
         let read = Failure::to("read a function's processor time");
         let mut nanoseconds = 0;
@@ -73,7 +73,7 @@ impl Sandbox {
         Ok(nanoseconds as f64 / 1e6)
     }
 
-    /// The most memory that it had so far, in MiB.
+    /// Its peak memory so far, in MiB.
     pub(crate) fn peak_rss_mib(&self) -> Result<f64> {
         let doing = "read a function's memory";
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(Failure::to(doing))?;
@@ -82,7 +82,7 @@ impl Sandbox {
         Ok(kib / 1024.0)
     }
 
-    /// Ends it; gives its log, complete.
+    /// Kills the process and returns its complete log.
     pub(crate) fn end(mut self) -> Arc<Log> {
         self.kill();
         Arc::clone(&self.log)
@@ -118,7 +118,7 @@ impl Log {
         }
     }
 
-    /// Its last lines.
+    /// The last lines of the log.
     pub(crate) fn last_words(&self) -> String {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }

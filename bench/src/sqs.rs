@@ -1,5 +1,5 @@
-//! An SQS that takes messages, counts what its bill would count, and hands nothing out: that is the poller's part, and
-//! the [Lambda](crate::lambda) of this package plays it.
+//! Plays SQS: takes messages and counts what the bill would count. It hands no messages out: the
+//! [Lambda](crate::lambda) of this package plays the poller.
 
 use std::collections::BTreeMap;
 
@@ -22,24 +22,24 @@ pub(crate) struct Sent {
 pub(crate) struct Sqs {
     /// How often each operation was called.
     pub(crate) calls: BTreeMap<String, u64>,
-    /// What SQS would bill, in requests.
+    /// How many requests SQS would bill.
     pub(crate) billed: u64,
-    /// How many of these were sends with a group of messages, for which fair queues cost more.
+    /// How many of them sent messages with a group, which cost more with fair queues.
     pub(crate) billed_fair: u64,
-    /// What was sent since it was last taken.
+    /// The messages that were sent since an instrument last took them.
     pub(crate) sent: Vec<Sent>,
     /// Operations that are not known here.
     pub(crate) refused: Vec<String>,
     number: u64,
 }
 
-/// How many requests SQS bills for one with so many bytes of payload.
+/// How many requests SQS bills for one with this payload.
 pub(crate) fn billed(bytes: usize) -> u64 {
     bytes.div_ceil(CHUNK).max(1) as u64
 }
 
 impl Sqs {
-    /// Answers a call: status and body.
+    /// Answers a call; returns the HTTP status and the body.
     pub(crate) fn call(&mut self, operation: &str, body: &[u8]) -> (u16, String) {
         *self.calls.entry(operation.to_owned()).or_default() += 1;
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -72,7 +72,7 @@ impl Sqs {
         (200, answer.to_string())
     }
 
-    /// Forgets what was counted so far.
+    /// Resets the counts of calls and billed requests.
     pub(crate) fn forget_usage(&mut self) {
         self.calls.clear();
         (self.billed, self.billed_fair) = (0, 0);
@@ -110,7 +110,7 @@ impl Sqs {
     }
 }
 
-/// The name of the message with this number.
+/// The id of the message with this number.
 pub(crate) fn message_id(number: u64) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
 }

@@ -1,5 +1,5 @@
-//! What `template.yaml` says of the functions and tables, with the defaults of its parameters: an instrument runs what is
-//! deployed, with the memory, the environment and the keys that it is deployed with.
+//! Reads the functions and tables from `template.yaml`, with the defaults of its parameters: an instrument runs what
+//! is deployed, with the deployed memory, environment and keys.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,22 +14,23 @@ use crate::{
     failure::{Failure, Result},
 };
 
-/// What differs from the defaults, because the receiver is on this machine and one key makes every request.
+/// The variables that differ from the defaults, because the receiver is on this machine and one key makes every
+/// request.
 const OVERRIDES: [(&str, &str); 3] =
     [("EGRESS_POLICY", "local"), ("RATE_LIMIT_PER_MINUTE", "1000000000"), ("RATE_LIMIT_PER_DAY", "1000000000")];
 
-/// The template.
+/// The parsed `template.yaml`.
 pub(crate) struct Template(Value);
 
-/// A function as it is deployed.
+/// A function with its settings in the template.
 pub(crate) struct Function {
     /// The name of its binary.
     pub(crate) name: String,
     pub(crate) memory_mb: u64,
     pub(crate) environment: BTreeMap<String, String>,
-    /// Whether the HTTP API calls it; the others have queues and a stream.
+    /// Whether the HTTP API calls it.
     pub(crate) is_api: bool,
-    /// The most messages or changes that it is handed at once.
+    /// The most messages or stream records in one event.
     pub(crate) batch: usize,
 }
 
@@ -56,7 +57,7 @@ impl Template {
         functions.collect()
     }
 
-    /// The empty tables by their names.
+    /// The tables by name, all empty.
     pub(crate) fn tables(&self) -> Result<HashMap<String, Table>> {
         let tables = self.resources("AWS::DynamoDB::Table").map(|(_, resource)| {
             let properties = &resource["Properties"];
@@ -73,7 +74,7 @@ impl Template {
         tables.collect()
     }
 
-    /// The least severe lines that Lambda lets through.
+    /// The least severe log level that Lambda lets through.
     pub(crate) fn log_level(&self) -> Result<String> {
         self.text(&self.0["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"])
     }
@@ -101,7 +102,7 @@ impl Template {
         entries(&self.0["Resources"]).filter(move |(_, resource)| resource["Type"] == kind)
     }
 
-    /// What an expression of the template comes to.
+    /// The value of an expression in the template. Fails if its function is not known here.
     fn text(&self, value: &Value) -> Result<String> {
         let unknown = || Failure::new(format!("{value:?} in template.yaml is not known to the instruments"));
         match value {

@@ -1,5 +1,5 @@
-//! Each instrument in miniature, through the functions as the tests build them: that it runs at all, and that what it
-//! counts adds up. The figures themselves mean nothing here.
+//! Runs each instrument with small numbers and the functions' debug builds: it has to run, and its counts have to add
+//! up. The figures themselves mean nothing here.
 
 use std::sync::LazyLock;
 
@@ -22,7 +22,7 @@ fn dispatch_makes_every_delivery_in_every_manner() {
 
 #[test]
 fn cold_start_starts_every_function_and_has_its_answer() {
-    // Without sizes: a debug build has a hundred megabytes to zip.
+    // Without sizes: zipping a debug build of a hundred megabytes takes too long.
     let report = cold_start::run(&FUNCTIONS, 1, false).unwrap();
     assert_eq!(report.json.as_object().unwrap().len(), FUNCTIONS.built().count() + 1, "{}", report.text);
     for (function, figures) in report.json.as_object().unwrap() {
@@ -39,7 +39,7 @@ fn api_has_every_function_do_what_its_sample_asks() {
 
 #[test]
 fn fan_out_queues_a_delivery_for_every_webhook() {
-    // A debug build would not get to the end of ten of the largest in its time.
+    // A debug build could not finish ten of the largest bodies before its deadline.
     let options = fan_out::Options { deliveries: 100, runs: 1, sandboxes: 2, largest: 16 * 1024 };
     let report = fan_out::run(&FUNCTIONS, &options).unwrap();
     assert_eq!(report.json["webhooks"].as_array().unwrap().len(), 4, "{}", report.text);
@@ -74,7 +74,7 @@ fn cost_is_the_sum_of_its_lines_and_less_in_full_batches() {
     assert!(sums[0].1 < sums[2].1 && sums[0].1 < sums[4].1, "{}", report.text);
 }
 
-/// Few events and minutes: that an outage is over at all, and that the endpoints' webhooks are the only ones that notice.
+/// With few events and minutes: the outage ends, and only the webhooks of the endpoints that are down are affected.
 #[test]
 fn outage_loses_nothing_and_delays_nobody_else() {
     let report = outage::run(&outage::Options { minutes: 3, scale: 0.01, only: String::new() }).unwrap();

@@ -1,7 +1,7 @@
-//! What the instruments send through the functions: accounts with webhooks, completions, and the events that SQS and
-//! Lambda make of messages.
+//! The input of the functions: accounts with webhooks, completions, and the events that SQS and Lambda make of
+//! messages.
 //!
-//! Delivery messages are not written here. The real fan-out makes them, and so they are what it makes today.
+//! Delivery messages are not made here: the real fan-out makes them, so they have today's form.
 
 use std::{
     collections::HashSet,
@@ -24,15 +24,15 @@ pub(crate) const BATCH: usize = 10;
 pub(crate) const WEBHOOKS_TABLE: &str = "nano-webhooks-webhooks";
 pub(crate) const DELIVERIES_TABLE: &str = "nano-webhooks-deliveries";
 pub(crate) const WAITING_TABLE: &str = "nano-webhooks-waiting";
-/// Every webhook's secret; a receiver's signature check would need it, and so does the bare loop.
+/// Every webhook's secret; the bare loop signs with it.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// The name of an account.
+/// The id of the account with this number.
 pub(crate) fn account(number: usize) -> String {
     format!("acct_{number:06}")
 }
 
-/// Registers webhooks of an account, numbered from 1, each with the same URL.
+/// Registers webhooks of an account, numbered from 1, all with the same URL.
 pub(crate) fn register(world: &World, account: &str, webhooks: usize, url: &str) -> Result<()> {
     for id in 1..=webhooks {
         load(world, WEBHOOKS_TABLE, webhook(account, id, url).to_string())?;
@@ -41,7 +41,7 @@ pub(crate) fn register(world: &World, account: &str, webhooks: usize, url: &str)
     load(world, WEBHOOKS_TABLE, counter.to_string())
 }
 
-/// The item of a webhook.
+/// A webhook's item in the table.
 pub(crate) fn webhook(account: &str, id: usize, url: &str) -> Value {
     json!({
         "account_id": {"S": account},
@@ -54,14 +54,15 @@ pub(crate) fn webhook(account: &str, id: usize, url: &str) -> Value {
     })
 }
 
-/// Puts an item into a table, uncounted.
+/// Puts an item into a table without counting it.
 pub(crate) fn load(world: &World, table: &str, item: String) -> Result<()> {
     let mut dynamodb = world.dynamodb();
     let table = dynamodb.tables.get_mut(table).ok_or_else(|| Failure::new(format!("there is no table {table}")))?;
     table.load(item).map_err(Failure::to("fill a table"))
 }
 
-/// A message for the completions queue, of which a webhook body of so many bytes is made, if that many are needed.
+/// A message for the completions queue, from which fan-out makes a body of `body_bytes`, or of the least possible
+/// size.
 pub(crate) fn completion(number: usize, account: &str, body_bytes: usize) -> Sent {
     let make = |padding: usize| {
         json!({
@@ -73,7 +74,7 @@ pub(crate) fn completion(number: usize, account: &str, body_bytes: usize) -> Sen
             "timestamp": "2026-01-02T03:04:05Z",
         })
     };
-    // The body has the event's name in place of the account.
+    // The body has the event's name in place of the account's id.
     let (gone, new) = (format!(r#""account_id":"{account}""#).len(), r#""event":"job.completed""#.len());
     let padding = (body_bytes + gone).saturating_sub(make(0).to_string().len() + new);
     Sent { body: make(padding).to_string(), group: None, attributes: Value::Null, system_attributes: Value::Null }
@@ -113,22 +114,22 @@ pub(crate) fn sqs_event(messages: &[Sent]) -> Bytes {
     json!({"Records": records.collect::<Vec<_>>()}).to_string().into()
 }
 
-/// Messages as events, in batches of so many.
+/// Lambda's events for messages, in batches of `batch`.
 pub(crate) fn events(messages: &[Sent], batch: usize) -> Vec<Bytes> {
     messages.chunks(batch).map(sqs_event).collect()
 }
 
-/// What Lambda hands over at once, of whatever kind.
+/// The largest event that Lambda hands over, in bytes.
 const LARGEST_EVENT: usize = 6_000_000;
 
-/// The items of a table, and the bytes of each as it is written down.
+/// The items of a table, each with the length of its JSON text in bytes.
 pub(crate) fn items(world: &World, table: &str) -> Vec<(Value, usize)> {
     let dynamodb = world.dynamodb();
     let texts = dynamodb.tables.get(table).into_iter().flat_map(Table::texts);
     texts.map(|text| (serde_json::from_str(text).unwrap_or_default(), text.len())).collect()
 }
 
-/// The events that Lambda makes of the changes that recorded each delivery's last attempt, at most so many in each.
+/// Lambda's events for the stream records of each delivery's last attempt, at most `batch` in each event.
 pub(crate) fn attempts(world: &World, batch: usize) -> Vec<Bytes> {
     let dynamodb = world.dynamodb();
     let items = dynamodb.tables.get(DELIVERIES_TABLE).into_iter().flat_map(Table::texts);
@@ -155,7 +156,7 @@ pub(crate) fn attempts(world: &World, batch: usize) -> Vec<Bytes> {
     events.into_iter().map(|records| format!(r#"{{"Records":[{}]}}"#, records.join(",")).into()).collect()
 }
 
-/// What the real fan-out makes of completions, and the most memory that it had, in MiB.
+/// Runs completions through the real fan-out; returns its messages and its peak memory in MiB.
 pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]) -> Result<(Vec<Sent>, f64)> {
     let peak_rss_mib = work_off(world, functions, "fan-out", events(completions, BATCH))?;
     let mut sqs = world.sqs();
@@ -163,7 +164,7 @@ pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]
     Ok((std::mem::take(&mut sqs.sent), peak_rss_mib))
 }
 
-/// Has one process of a function work off events; gives the most memory that it had, in MiB.
+/// Runs events through one process of a function; returns its peak memory in MiB. Fails if it gives a message back.
 pub(crate) fn work_off(world: &World, functions: &Functions, name: &str, events: Vec<Bytes>) -> Result<f64> {
     let sandbox = world.start(functions, name, false)?;
     let count = events.len();
@@ -176,12 +177,12 @@ pub(crate) fn work_off(world: &World, functions: &Functions, name: &str, events:
     Ok(peak_rss_mib)
 }
 
-/// A failure, with what the function said last.
+/// A failure, with the last lines of the function's log.
 pub(crate) fn said(err: &Failure, last_words: &str) -> Failure {
     Failure::new(format!("{err}\nIts last lines:\n{last_words}"))
 }
 
-/// Fails where a function gave messages back: all of the work was to be done. For Lambda no answer means that, too.
+/// Fails if a function gave messages back. An empty answer means that none was, as for Lambda.
 pub(crate) fn check_done(answers: &[Done]) -> Result<()> {
     for done in answers {
         let answer: Value = serde_json::from_slice(&done.body).map_err(Failure::to("read an answer"))?;
@@ -191,7 +192,7 @@ pub(crate) fn check_done(answers: &[Done]) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless so many attempts are in the statistics.
+/// Fails unless the statistics have exactly this number of attempts.
 pub(crate) fn check_counted(world: &World, attempts: usize) -> Result<()> {
     let dynamodb = world.dynamodb();
     let items = dynamodb.tables.get(DELIVERIES_TABLE).into_iter().flat_map(Table::texts);
@@ -214,7 +215,7 @@ pub(crate) fn delivery_ids(messages: &[Sent]) -> Result<HashSet<String>> {
     ids.collect()
 }
 
-/// Fails unless each of these deliveries arrived exactly once and stands in the history.
+/// Fails unless each of these deliveries arrived exactly once and is in the history.
 pub(crate) fn check_delivered(world: &World, messages: &[Sent]) -> Result<()> {
     world.check_calls()?;
     let ids = delivery_ids(messages)?;

@@ -1,5 +1,5 @@
-//! Everything that a function talks to, on one thread: the Runtime API, the endpoint of DynamoDB and SQS, the receiver
-//! over HTTP and TLS.
+//! All servers that a function talks to, on one thread: the Runtime API, the endpoint of DynamoDB and SQS, the
+//! receiver over HTTP and TLS.
 
 use std::{
     collections::BTreeMap,
@@ -29,14 +29,14 @@ use crate::{
     template::{Function, Template},
 };
 
-/// The functions as they were built, and as they are deployed.
+/// The built functions, with their settings in the template.
 pub(crate) struct Functions {
     binaries: BTreeMap<String, PathBuf>,
     deployed: Vec<Function>,
     template: Template,
 }
 
-/// What one measurement talks to. It ends when this is dropped.
+/// The servers of one measurement. They end when this is dropped.
 pub(crate) struct World {
     pub(crate) lambda: Arc<Lambda>,
     pub(crate) dynamodb: Arc<Mutex<DynamoDb>>,
@@ -46,14 +46,14 @@ pub(crate) struct World {
     aws: u16,
     receiver: u16,
     receiver_tls: u16,
-    /// The certificate of the receiver's authority, as a file and in binary.
+    /// The certificate of the receiver's authority, as a file and in DER.
     authority: PathBuf,
     pub(crate) authority_der: CertificateDer<'static>,
     _end: oneshot::Sender<()>,
 }
 
 impl Functions {
-    /// Builds these functions, and `hello` where it is among them; all of them, where none are named.
+    /// Builds these functions, which may include `hello`. Without names, builds all of them.
     pub(crate) fn build(names: &[&str], profile: Profile) -> Result<Self> {
         let template = Template::read(workspace())?;
         let deployed = template.functions()?;
@@ -79,7 +79,7 @@ impl Functions {
 }
 
 impl World {
-    /// A world with the template's tables, all empty.
+    /// Starts the servers, with the template's tables, all empty.
     pub(crate) fn new(functions: &Functions) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = workspace().join("target/bench");
@@ -138,7 +138,8 @@ impl World {
         Ok(world)
     }
 
-    /// Starts a function in this world. `trusts` the receiver's certificate or has the system's, as on Lambda.
+    /// Starts a function that talks to these servers. If `trusts`, it trusts the receiver's certificate in place of
+    /// the system's.
     pub(crate) fn start(&self, functions: &Functions, name: &str, trusts: bool) -> Result<Sandbox> {
         let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let mut environment: Vec<_> = [
@@ -192,7 +193,7 @@ impl World {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fails where a function made a call that the endpoints do not know.
+    /// Fails if a function made a call that the endpoints do not know.
     pub(crate) fn check_calls(&self) -> Result<()> {
         let refused = [self.dynamodb().refused.clone(), self.sqs().refused.clone()].concat();
         check(refused.is_empty(), || format!("calls that the endpoints here do not know: {}", refused.join("; ")))
@@ -205,7 +206,7 @@ impl Drop for World {
     }
 }
 
-/// One endpoint for all of AWS, as `AWS_ENDPOINT_URL` has it.
+/// Answers all AWS calls: `AWS_ENDPOINT_URL` names one endpoint for all services.
 fn answer_aws((dynamodb, sqs): &(Arc<Mutex<DynamoDb>>, Arc<Mutex<Sqs>>), request: &Request<Bytes>) -> Answer {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let (status, body) = match target.split_once('.') {

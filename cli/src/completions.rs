@@ -1,4 +1,4 @@
-//! `nano-webhooks completions`: what the job pipeline does, by hand.
+//! `nano-webhooks completions`: sends completions by hand, as the job pipeline does.
 
 use std::{fs, io};
 
@@ -11,15 +11,16 @@ use crate::{failure::Failure, stack::Stack, terminal};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Completions {
-    /// Puts one message on the completions queue, as the job pipeline does for a finished task
+    /// Sends one message to the completions queue, as the job pipeline does for a finished task
     ///
-    /// It prints the message's id. What is no completion is refused, with the reason that fan-out would give. Send integers
-    /// beyond 2^53, such as a model's seed, as strings: as numbers they are rounded, of which this command warns.
+    /// It prints the message's id. It refuses text that is not a completion, with the reason that fan-out would give.
+    /// Send integers beyond 2^53, such as a model's seed, as strings: numbers are rounded, and this command warns of
+    /// that.
     #[command(after_help = SEND_HELP)]
     Send {
         /// The completion as JSON, bare or in an EventBridge event; `-` reads it from standard input, `@FILE` from a file
         completion: String,
-        /// Send it whatever it is. What is no completion becomes a dead letter, with the reason
+        /// Send the text even if it is not a completion. It then becomes a dead letter, with the reason
         #[arg(long)]
         unchecked: bool,
     },
@@ -31,7 +32,7 @@ const SEND_HELP: &str = r#"Examples:
   nano-webhooks completions send '{"account_id": "acct_1", "task_id": "task_1", "task_type": "image",
     "status": "completed", "data": {"url": "https://cdn.example.com/image.png"}}'
 
-  # A dead letter, to see the alarm ring
+  # Make a dead letter, to test the alarm
   nano-webhooks completions send --unchecked '{"account_id": "acct_1"}'"#;
 
 impl Completions {
@@ -45,7 +46,7 @@ impl Completions {
             )));
         }
         let completion = parsed.ok();
-        // SQS refuses some characters that JSON allows. What is no JSON has no escapes.
+        // SQS refuses some characters that JSON allows, so they are escaped. Text that is not JSON is sent unchanged.
         let text = if canonical_json::parse(&text).is_ok() { canonical_json::to_ascii(&text) } else { text };
         let account = completion.as_ref().map(|completion| &completion.account_id);
         let id = stack.completions_queue()?.send_text(&text, account).await?;

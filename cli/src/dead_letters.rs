@@ -1,4 +1,5 @@
-//! `nano-webhooks dead-letters`: what could not be processed, why in plain words, and the way out of the queue.
+//! `nano-webhooks dead-letters`: lists the messages that could not be processed, says why, and redrives or purges
+//! them.
 
 mod chosen;
 mod words;
@@ -24,41 +25,41 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLetters {
-    /// Lists dead letters, with the reason for each; they stay where they are
+    /// Lists dead letters, with the reason for each; they stay on the queue
     #[command(after_help = LIST_HELP)]
     List {
-        /// How many at most
+        /// List at most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
     /// Shows one dead letter: why it is there, what to do, and the message itself
     Show {
-        /// Its id, as `dead-letters list` shows it
+        /// The dead letter's id, as `dead-letters list` shows it
         id: String,
     },
-    /// Sends dead letters back to the queue that they belong to, and then deletes them here
+    /// Sends dead letters back to the queue they came from, and then deletes them here
     ///
     /// A delivery goes to the deliveries queue: attempts that were made are not made again. A completion goes to the
-    /// completions queue; if it has no timestamp, it gets the time at which it was first sent, so that it stays one event.
-    /// What arrives while the command runs is left for the next time, also what comes back at once.
+    /// completions queue; if it has no timestamp, it gets the time at which it was first sent, so that it stays one
+    /// event. Dead letters that arrive while the command runs are left there, also those that come back immediately.
     #[command(after_help = REDRIVE_HELP)]
     Redrive(Chosen),
-    /// Deletes dead letters for good
+    /// Deletes dead letters permanently
     #[command(after_help = PURGE_HELP)]
     Purge {
         #[command(flatten)]
         chosen: Chosen,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
 }
 
 const LIST_HELP: &str = "\
-SQS shows nobody a message without handing it out, so what is listed is hidden from others meanwhile: for the moment that
-it takes, or, if it is cut short, for a minute and one second more for each 50 letters.
+To list a message, the command must receive it, which hides it from other readers until the command has ended. If the command
+is interrupted, the messages stay hidden for a minute and one second more for each 50 dead letters.
 
-Exit code 1 if not all were reached: SQS hides at most 120,000 at the same time, and what somebody else looks at.";
+Exit code 1 if not all were reached: SQS hides at most 120,000 at the same time, and other readers hide some, too.";
 
 const REDRIVE_HELP: &str = "\
 Examples:
@@ -71,7 +72,7 @@ Examples:
   nano-webhooks dead-letters purge --malformed       after the producer was corrected
   nano-webhooks dead-letters purge --all --yes
 
-What arrives while you are asked is not deleted.";
+Dead letters that arrive after the question are not deleted.";
 
 impl DeadLetters {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
@@ -162,7 +163,7 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
     let (completions, deliveries) = (stack.completions_queue()?, stack.deliveries_queue()?);
     let send = async |letter: &DeadLetter| {
         match &letter.cause {
-            // The time to its first attempt is not measured any more: it would include the time that it lay here.
+            // Without `queued_at` its time to first byte is not measured: that would include the time on this queue.
             Cause::Delivery(message) => {
                 deliveries.send_one(&Message { queued_at: None, ..message.clone() }).await?;
             }
@@ -176,7 +177,8 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
         }
         Ok(())
     };
-    // Deleted only when it is on its queue: cut short in between, it is there twice, and delivered once.
+    // Delete a dead letter only after it was sent. If the command is interrupted between the two, the message is
+    // there twice, and its attempt is made once.
     let (done, ended) = do_each("redriven", &letters, &found, send).await;
     if json {
         terminal::json(&json!({ "redriven": done }))?;
@@ -208,18 +210,18 @@ async fn purge(stack: &Stack, chosen: &Chosen, yes: bool, json: bool) -> Result<
     check_reached(found.unreached)
 }
 
-/// What a look through the queue found.
+/// The result of a search through the queue.
 struct Found {
-    /// The letters that were chosen.
+    /// The ids of the chosen dead letters.
     ids: HashSet<String>,
-    /// How many were not.
+    /// How many others were read.
     others: usize,
-    /// About how many were not reached.
+    /// About how many could not be read.
     unreached: usize,
 }
 
-/// Finds what is chosen, before anything is done with it: what is sent back can be a dead letter again within a second,
-/// under another id, and must not be sent back a second time.
+/// Finds the chosen dead letters before any is handled. A message that is sent back can be a dead letter again within
+/// a second, under another id, and must not be sent back a second time.
 async fn find(
     letters: &DeadLetterQueue,
     chosen: &Chosen,
@@ -236,8 +238,8 @@ async fn find(
     Ok(Found { ids, others, unreached })
 }
 
-/// Does something with each letter that was found, and deletes it when that is done. Returns the ids of those with which
-/// it was done, and what went wrong with the others.
+/// Calls `act` for each dead letter that was found, and deletes it if `act` succeeds. Returns the ids of the deleted
+/// ones, and the failure of the others.
 async fn do_each(
     what: &'static str,
     letters: &DeadLetterQueue,
@@ -269,7 +271,7 @@ async fn do_each(
     (done, ended)
 }
 
-const HIDDEN: &str = "somebody else looks at them, or SQS hides as many as it can; try again in a minute";
+const HIDDEN: &str = "another reader hides them, or SQS hides as many as it can; try again in a minute";
 
 fn check_reached(unreached: usize) -> Result<(), Failure> {
     match unreached {

@@ -1,4 +1,4 @@
-//! `nano-webhooks deliveries`: what became of deliveries, and another try for those that failed.
+//! `nano-webhooks deliveries`: lists and shows deliveries, and retries those that failed.
 
 mod flush;
 mod retry;
@@ -7,9 +7,10 @@ mod show;
 use clap::{Args, Subcommand};
 use futures_util::future::try_join_all;
 use nano_webhooks::{
-    delivery::{Attempt, Delivery, DeliveryId, Listed, State, Summary},
+    attempt::Attempt,
+    delivery::{Delivery, Listed, State, Summary},
+    names::{AccountId, DeliveryId, WebhookId},
     store::{Filter, Page},
-    webhook::{AccountId, WebhookId},
 };
 use serde_json::{Value, json};
 
@@ -24,33 +25,33 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Deliveries {
-    /// Lists deliveries, newest first by the time their task ended
+    /// Lists deliveries, newest first by the time at which their task ended
     #[command(after_help = LIST_HELP)]
     List {
         #[command(flatten)]
         of: Of,
-        /// Only those in this state: pending, retrying, held, delivered, failed or cancelled
+        /// Only deliveries in this state: pending, retrying, held, delivered, failed or cancelled
         #[arg(long, value_parser = state)]
         status: Option<State>,
-        /// How many at most
+        /// List at most this many
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// Only those older than this one: goes on where the last list ended
+        /// Only deliveries older than this one: continues where the last list ended
         #[arg(long, value_parser = delivery_id)]
         before: Option<DeliveryId>,
     },
     /// Shows one delivery: its payload and every attempt
     #[command(after_help = "Example:\n  nano-webhooks deliveries show 01KDYAK3482WAV4DVEFM6KBDXQ --account acct_1")]
     Show {
-        /// Its id: the header `webhook-id`
+        /// The delivery's id: the header `webhook-id`
         #[arg(value_parser = delivery_id)]
         id: DeliveryId,
         #[command(flatten)]
         of: Of,
     },
-    /// Starts finished deliveries afresh, under their ids
+    /// Retries deliveries: a finished one starts its schedule again, under the same id
     Retry(retry::Retry),
-    /// Sends what is held of a webhook now, instead of at the growing pace at which it is sent by itself
+    /// Sends a webhook's held deliveries now, instead of at the growing pace at which release sends them
     Flush(flush::Flush),
     /// Shows every attempt as it happens, until Ctrl-C
     Tail(Tail),
@@ -64,13 +65,13 @@ Examples:
 
 A delivery appears with its first attempt, or when it is held.";
 
-/// Whose deliveries.
+/// The account and the webhook of deliveries.
 #[derive(Debug, Args)]
 pub(crate) struct Of {
-    /// Whose
+    /// The account of the deliveries
     #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
     account: AccountId,
-    /// To this webhook only, which may have been deleted meanwhile; without it, to all that the account has
+    /// Only deliveries to this webhook, which may be deleted; without it, to all webhooks of the account
     #[arg(long, value_parser = webhook_id)]
     webhook: Option<WebhookId>,
 }
@@ -123,7 +124,7 @@ impl Of {
         )))
     }
 
-    /// One page of all the webhooks' deliveries together.
+    /// One page of the deliveries of all these webhooks together.
     async fn list(&self, stack: &Stack, filter: &Filter) -> Result<List, Failure> {
         let deliveries = stack.deliveries()?;
         let pages =
@@ -135,15 +136,15 @@ impl Of {
     }
 }
 
-/// Some deliveries, and where the next page begins.
+/// One page of deliveries, and where the next page begins.
 struct List {
     rows: Vec<(WebhookId, Listed)>,
     next: Option<DeliveryId>,
 }
 
 impl List {
-    /// Several webhooks' pages as one. A page may end early. What is older than that end waits for the next list, so that
-    /// no list has a gap.
+    /// Merges several webhooks' pages into one. If a page ends early, the merged page ends there, and older
+    /// deliveries come with the next one, so that no delivery is skipped.
     fn of(pages: Vec<(WebhookId, Page)>, limit: usize) -> Self {
         let mut next = pages.iter().filter_map(|(_, page)| page.next.clone()).max();
         let rows = pages
@@ -196,7 +197,7 @@ impl List {
 
 #[cfg(test)]
 mod tests {
-    use nano_webhooks::webhook::EventType;
+    use nano_webhooks::names::EventType;
 
     use super::*;
 

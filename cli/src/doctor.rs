@@ -1,4 +1,4 @@
-//! `nano-webhooks doctor`: is a deployed stack well? One line for each thing that it looks at, and what to do where it is not.
+//! `nano-webhooks doctor`: checks a deployed stack. Prints one line for each check, and what to do if it fails.
 
 mod api;
 mod concurrency;
@@ -13,8 +13,8 @@ mod tables;
 use clap::Args;
 use nano_webhooks::{
     egress::{Policy, TargetUrl},
+    names::AccountId,
     store::KeyRecord,
-    webhook::AccountId,
 };
 
 use self::report::Report;
@@ -23,13 +23,13 @@ use crate::{failure::Failure, stack::Stack};
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Doctor {
-    /// An endpoint of yours that answers 2xx, for the test delivery; the local stack has one already
+    /// Your own endpoint that answers 2xx, for the test delivery; the local stack needs none
     #[arg(long)]
     endpoint: Option<String>,
-    /// Make no test delivery, and write nothing
+    /// Make no test delivery, and write nothing to the stack
     #[arg(long, conflicts_with = "endpoint")]
     read_only: bool,
-    /// Where the API is, if it is not at the address in the stack's outputs
+    /// The API's address, if it is not the one in the stack's outputs
     #[arg(long, env = "NANO_API_URL", hide_env_values = true)]
     api_url: Option<String>,
 }
@@ -39,13 +39,13 @@ Examples:
   nano-webhooks doctor --endpoint https://httpbin.example.com/status/200
   nano-webhooks doctor --read-only --json
 
-The test delivery is a completion of the account nano-webhooks-doctor, with a webhook and a key of its own, which are
-deleted afterwards. Without --endpoint its webhook has a URL that may not be called: that shows that a completion comes
-as far as the history, and calls nobody. One doctor at a time.
+The test delivery is a completion of the account nano-webhooks-doctor, with its own webhook and key, which are deleted
+afterwards. Without --endpoint its webhook has a URL that may not be called: this shows that a completion gets as far as
+the history, and sends no request. Run only one doctor at a time.
 
-Exit code 4 if anything is not well.";
+Exit code 4 if a check fails.";
 
-/// Whose things the doctor makes.
+/// The account of the doctor's test delivery, webhook and key.
 const ACCOUNT: &str = "nano-webhooks-doctor";
 
 impl Doctor {
@@ -122,7 +122,7 @@ fn account() -> AccountId {
     AccountId::parse(ACCOUNT).expect("is one")
 }
 
-/// The keys that an earlier doctor left, or this one.
+/// The keys of this doctor, and those that an earlier one left.
 async fn keys(stack: &Stack) -> Result<Vec<KeyRecord>, Failure> {
     Ok(stack.api_keys()?.list_of(&account()).await?)
 }

@@ -1,46 +1,40 @@
-//! Why a command did not do what it was asked, and the exit code that says so.
+//! Why a command failed, and its exit code.
 
 use std::{error::Error, process::ExitCode};
 
 use nano_webhooks::telemetry;
 
-use crate::terminal;
-
-/// What a command ends with, if not with success. The numbers are part of the interface: `--help` lists them.
+/// Why a command ended without success. The exit codes are part of the interface, and `--help` lists them.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// 1: it was tried, and did not work.
+    /// Exit code 1: the command was tried and failed.
     Failed(String),
-    /// 2: it was not tried, since what was asked for is wrong or needs a yes.
+    /// Exit code 2: the command was not tried, because its arguments are wrong or it needs a confirmation.
     Wrong(String),
-    /// 3: what was named is not there.
+    /// Exit code 3: a named object does not exist.
     NotFound(String),
-    /// 4: `doctor` found something, and has said what.
+    /// Exit code 4: a check of `doctor` failed. The report has the details.
     Unhealthy,
-    /// 130: Ctrl-C.
+    /// Exit code 130: interrupted by Ctrl-C.
     Interrupted,
-    /// 0: nobody reads on, as in `… | head`.
+    /// Exit code 0: the reader of standard output has closed it, as in `… | head`.
     Unread,
 }
 
 impl Failure {
-    /// Says it on standard error; gives the exit code.
-    pub(crate) fn tell(&self) -> ExitCode {
-        let code = match self {
+    /// Returns the exit code.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
             Self::Failed(_) => 1,
             Self::Wrong(_) => 2,
             Self::NotFound(_) => 3,
             Self::Unhealthy => 4,
             Self::Interrupted => 130,
             Self::Unread => 0,
-        };
-        if let Some(text) = self.text() {
-            terminal::note(&format!("error: {text}"));
-        }
-        ExitCode::from(code)
+        })
     }
 
-    /// What went wrong, where that is not said already.
+    /// The error message; `None` if the failure needs none.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Failed(text) | Self::Wrong(text) | Self::NotFound(text) => Some(text),

@@ -1,8 +1,8 @@
-//! `nano-webhooks keys`: API keys, made, listed and revoked in the stack's own table.
+//! `nano-webhooks keys`: creates, lists and revokes API keys in the stack's table.
 
 use clap::Subcommand;
 use jiff::Timestamp;
-use nano_webhooks::{api::ApiKey, store::KeyRecord, webhook::AccountId};
+use nano_webhooks::{api_key::ApiKey, names::AccountId, store::KeyRecord};
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,25 +14,25 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
-    /// Makes a key for an account and shows it: the only time that anybody can see it
+    /// Creates a key for an account and shows it; it cannot be shown again
     #[command(after_help = "Example:\n  nano-webhooks keys create --account acct_1 > key.txt")]
     Create {
-        /// The account that the key speaks for: the `account_id` of its completions
+        /// The key's account: the `account_id` of its completions
         #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
         account: AccountId,
     },
-    /// Lists keys, oldest first, by their ids; the keys themselves are not stored
+    /// Lists the ids of keys, oldest first; the keys themselves are not stored
     List {
-        /// Only this account's
+        /// Only keys of this account
         #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
         account: Option<AccountId>,
     },
-    /// Revokes a key: it opens nothing from the next request on, and never again
+    /// Revokes a key permanently: the API refuses it from the next request on
     #[command(after_help = "Example:\n  nano-webhooks keys revoke key_3f9c2a71b0d4e586")]
     Revoke {
         /// The key's id, as `keys list` shows it: key_…
         id: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -115,7 +115,7 @@ async fn revoke(stack: &Stack, id: &str, yes: bool, json: bool) -> Result<(), Fa
     Ok(())
 }
 
-/// What may be shown of a key. Its hash is left out: nobody needs it, and it is what the table is looked up by.
+/// The fields of a key that may be shown. The hash is left out: no reader needs it, and it is the table's key.
 fn shown(record: &KeyRecord) -> Value {
     let KeyRecord { id, account_id, created_at, revoked_at, .. } = record;
     json!({ "id": id, "account_id": account_id, "created_at": created_at, "revoked_at": revoked_at })

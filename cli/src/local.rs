@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 
 const STACK_ENV: &str = "target/local/stack.env";
 
-/// Why there is no local stack to talk to.
+/// Why the local stack cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LocalError {
     #[error("could not read {STACK_ENV}; start the stack with `cargo local`, and run this in the project's folder")]
@@ -16,7 +16,7 @@ pub(crate) enum LocalError {
     Missing(&'static str),
 }
 
-/// What the file says.
+/// The values in `stack.env`.
 pub(crate) struct Local(HashMap<String, String>);
 
 impl Local {
@@ -26,7 +26,7 @@ impl Local {
         Ok(Self(values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
     }
 
-    /// Points the AWS clients to it.
+    /// Points the AWS clients to the local stack.
     pub(crate) fn configure(&self, loader: ConfigLoader) -> Result<ConfigLoader, LocalError> {
         let (id, secret) = (self.value("AWS_ACCESS_KEY_ID")?, self.value("AWS_SECRET_ACCESS_KEY")?);
         Ok(loader
@@ -35,7 +35,7 @@ impl Local {
             .credentials_provider(Credentials::from_keys(id, secret, None)))
     }
 
-    /// Where its API is: the output of the template has the address that it would have on AWS.
+    /// The address of the local API. The template's output has the address that it would have on AWS.
     pub(crate) fn api_url(&self) -> Result<String, LocalError> {
         self.value("NANO_API_URL")
     }

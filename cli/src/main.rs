@@ -1,4 +1,4 @@
-//! `nano-webhooks`, the operator's command: one module for each noun, and what they all talk through.
+//! `nano-webhooks`, the operator's command: one module for each subcommand, and the modules that they share.
 
 mod completions;
 mod dead_letters;
@@ -21,19 +21,19 @@ use stack::Stack;
 
 /// Operates a nano-webhooks stack.
 ///
-/// It uses your AWS credentials and region as the AWS CLI does (`AWS_PROFILE`, `AWS_REGION`, IAM Identity Center, …), and
-/// finds what belongs to the stack by the stack's name, in CloudFormation. With `--local` it works on the stack that
-/// `cargo local` has started.
+/// It uses your AWS credentials and region as the AWS CLI does (`AWS_PROFILE`, `AWS_REGION`, IAM Identity Center, …),
+/// and finds the stack's queues and tables by the stack's name, in CloudFormation. With `--local` it works on the
+/// stack that `cargo local` has started.
 #[derive(Debug, Parser)]
 #[command(name = "nano-webhooks", version, after_help = AFTER_HELP)]
 struct Cli {
-    /// The CloudFormation stack
+    /// The name of the CloudFormation stack
     #[arg(long, global = true, env = "NANO_WEBHOOKS_STACK", default_value = "nano-webhooks")]
     stack: String,
     /// Use the local stack of `cargo local`, found by target/local/stack.env
     #[arg(long, global = true)]
     local: bool,
-    /// Print JSON, for a program: one document, or one object a line from `deliveries tail`
+    /// Print JSON, for programs: one document, or one object per line from `deliveries tail`
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -58,35 +58,39 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes, lists and revokes the API keys of accounts
+    /// Creates, lists and revokes API keys
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Sends completions, as the job pipeline does
     #[command(subcommand)]
     Completions(completions::Completions),
-    /// Shows webhooks and how they fare, disables and enables them
+    /// Shows webhooks and their health, disables, enables and probes them
     #[command(subcommand)]
     Webhooks(webhooks::Webhooks),
-    /// Shows what became of deliveries, retries them, and watches attempts as they happen
+    /// Shows deliveries and their attempts, retries them, and watches attempts as they happen
     #[command(subcommand)]
     Deliveries(deliveries::Deliveries),
-    /// Shows what could not be processed and why, and sends it again or deletes it
+    /// Shows messages that could not be processed and why, and sends them again or deletes them
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
-    /// Checks a deployed stack from end to end, and says what to do about what is not well
+    /// Checks a deployed stack from end to end, and says what to do if a check fails
     Doctor(doctor::Doctor),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The doctor puts away what it has made before it ends.
+    // The doctor handles Ctrl-C itself, to delete its webhook and key before it ends.
     let cleans_up = matches!(cli.command, Command::Doctor(_));
     let done = tokio::select! {
         done = run(cli) => done,
         _ = tokio::signal::ctrl_c(), if !cleans_up => Err(Failure::Interrupted),
     };
-    done.map_or_else(|failure| failure.tell(), |()| ExitCode::SUCCESS)
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    if let Some(text) = failure.text() {
+        terminal::note(&format!("error: {text}"));
+    }
+    failure.exit_code()
 }
 
 async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {

@@ -1,11 +1,12 @@
-//! The deployed stack that a command works on, found by its name: CloudFormation knows what belongs to it.
+//! The deployed stack that a command works on. It is found by its name, and its queues and tables by its
+//! CloudFormation outputs.
 
 use std::{collections::HashMap, time::Duration};
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _};
 use nano_webhooks::{
-    config,
+    aws,
     queue::{DeadLetters, Queue},
     store::{ApiKeys, Deliveries, Usage, Webhooks},
     telemetry,
@@ -13,28 +14,28 @@ use nano_webhooks::{
 
 use crate::{failure::Failure, local::Local};
 
-/// A stack, with what its template says of it.
+/// A stack, with its outputs and parameters.
 pub(crate) struct Stack {
     pub(crate) name: String,
     pub(crate) aws: SdkConfig,
-    /// CloudFormation's word for its condition.
+    /// The stack status in CloudFormation, such as `UPDATE_COMPLETE`.
     pub(crate) status: String,
     outputs: HashMap<String, String>,
     parameters: HashMap<String, String>,
-    /// Where its API is, where that is not the template's output.
+    /// The API's address if it is not the template's output: on the local stack.
     api_url: Option<String>,
 }
 
 impl Stack {
-    /// Finds a stack in the account and region that the environment names, or the local one.
+    /// Finds a stack in the account and region of the environment, or the local stack. Fails if it does not exist.
     pub(crate) async fn find(name: &str, local: bool) -> Result<Self, Failure> {
         let local = local.then(Local::read).transpose()?;
-        // A person's network is slower than a function's.
+        // An operator's network is slower than a function's.
         let limits = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_secs(20))
             .operation_timeout(Duration::from_mins(1));
-        let loader = config::aws_loader().timeout_config(limits.build());
+        let loader = aws::loader().timeout_config(limits.build());
         let aws = match &local {
             Some(local) => local.configure(loader)?.load().await,
             None => loader.load().await,
@@ -69,18 +70,18 @@ impl Stack {
         })
     }
 
-    /// An output of the template.
+    /// An output of the template. Fails if the stack does not have it.
     pub(crate) fn output(&self, name: &str) -> Result<&str, Failure> {
         let missing = || {
             Failure::Failed(format!(
-                "the stack {} has no output {name}; is it one of nano-webhooks, and deployed from a template as new as this command?",
+                "the stack {} has no output {name}; is it a nano-webhooks stack, deployed from a template as new as this command?",
                 self.name
             ))
         };
         self.outputs.get(name).map(String::as_str).ok_or_else(missing)
     }
 
-    /// A parameter's value, where the stack has it.
+    /// A parameter's value; `None` if the stack does not have it.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str)
     }
@@ -90,14 +91,14 @@ impl Stack {
         self.api_url.as_deref().map_or_else(|| self.output("ApiUrl"), Ok)
     }
 
-    /// Whether its functions run on this machine and may call it.
+    /// Whether the stack's functions run on this machine and may send requests to it.
     pub(crate) fn calls_this_machine(&self) -> bool {
         let endpoint = self.aws.endpoint_url().unwrap_or_default();
         let here = ["http://127.0.0.1:", "http://localhost:"].iter().any(|address| endpoint.starts_with(address));
         here && self.parameter("EgressPolicy") == Some("local")
     }
 
-    /// Where a function's logs are.
+    /// The name of a function's log group.
     pub(crate) fn log_group(&self, function: &str) -> String {
         format!("/aws/lambda/{}-{function}", self.name)
     }

@@ -1,4 +1,4 @@
-//! Columns as wide as what stands in them. Nothing is cut: half an id or URL is good for nothing.
+//! Prints tables whose columns are as wide as their contents. Nothing is cut, because half an id or URL is useless.
 
 use jiff::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::{
     terminal::{self, visible},
 };
 
-/// A table for a person. What may be long belongs in the last column.
+/// A table for a person. Put long values into the last column.
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -41,7 +41,7 @@ impl Table {
     }
 }
 
-/// A time as it stands in a cell.
+/// A time for a cell, to the second; `-` for `None`.
 pub(crate) fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"))
 }

@@ -1,4 +1,4 @@
-//! `nano-webhooks deliveries tail`: the dispatcher's line for each attempt, as CloudWatch gets it.
+//! `nano-webhooks deliveries tail`: shows the dispatcher's log line for each attempt, as CloudWatch gets it.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -6,29 +6,29 @@ use aws_sdk_cloudwatchlogs::{Client, error::SdkError, operation::filter_log_even
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
+    names::{AccountId, WebhookId},
     telemetry,
-    webhook::{AccountId, WebhookId},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{failure::Failure, stack::Stack, terminal, webhooks::webhook_id};
 
-/// CloudWatch answers each account a handful of these calls a second.
+/// CloudWatch allows each account only a few of these calls a second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A line can reach CloudWatch this much later than a younger one of another function instance.
+/// How much later a line can reach CloudWatch than a newer line of another function instance.
 const LATENESS: SignedDuration = SignedDuration::from_secs(30);
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Tail {
-    /// Only this account's
+    /// Only attempts of this account
     #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
     account: Option<AccountId>,
-    /// Only this webhook's
+    /// Only attempts of this webhook
     #[arg(long, value_parser = webhook_id, requires = "account")]
     webhook: Option<WebhookId>,
-    /// Begin with the attempts since then, such as 10m or 2026-01-02T03:04:05Z
+    /// Start with the attempts since then, such as 10m or 2026-01-02T03:04:05Z
     #[arg(long, value_parser = since)]
     since: Option<Timestamp>,
 }
@@ -39,16 +39,16 @@ Examples:
   nano-webhooks deliveries tail --account acct_1 --since 10m
   nano-webhooks deliveries tail --json | jq 'select(.state == \"failed\")'
 
-With LogLevel WARN or ERROR the dispatcher writes no such lines.";
+If the stack's LogLevel is WARN or ERROR, the dispatcher logs no attempts.";
 
-/// A time, or how long it is ago. For clap.
+/// Parses a time, or how long ago it was, for clap.
 pub(crate) fn since(text: &str) -> Result<Timestamp, String> {
     let ago = || text.parse::<SignedDuration>().ok().and_then(|ago| Timestamp::now().checked_sub(ago.abs()).ok());
     let wrong = || "expected how long ago, such as 10m or 2h, or a time such as 2026-01-02T03:04:05Z".to_owned();
     text.parse().ok().or_else(ago).ok_or_else(wrong)
 }
 
-/// The dispatcher's line; see docs/logs.md.
+/// The dispatcher's log line for an attempt; see docs/logs.md.
 #[derive(Debug, Deserialize, Serialize)]
 struct Line {
     timestamp: Timestamp,
@@ -67,7 +67,7 @@ struct Line {
 }
 
 impl Line {
-    /// Nothing, where the line tells of something else.
+    /// Parses a line. Returns `None` if it is not about an attempt.
     fn read(line: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct About {
@@ -105,7 +105,7 @@ impl Tail {
                     let attempts = lines.iter().filter_map(|line| Line::read(line));
                     attempts.into_iter().try_for_each(|attempt| self.show(&attempt, json))?;
                 }
-                // It may have worked for hours.
+                // The command may have run for hours, so one failure does not end it.
                 Err(err) if round > 0 => terminal::note(&format!("looking again: {}", telemetry::chain(&err))),
                 Err(err) => return Err(log.failure(&err)),
             }
@@ -124,17 +124,17 @@ impl Tail {
     }
 }
 
-/// A log group, read forwards.
+/// A log group that is read forwards.
 struct Log {
     client: Client,
     group: String,
     from: Timestamp,
-    /// What has been shown of the time that is looked at again.
+    /// The lines that were shown, for the time that is read again: by event id, with their time in milliseconds.
     seen: HashMap<String, i64>,
 }
 
 impl Log {
-    /// The lines that are new, by their time.
+    /// Returns the new lines, oldest first.
     async fn look(&mut self) -> Result<Vec<String>, SdkError<FilterLogEventsError>> {
         let mut pages = self
             .client

@@ -1,7 +1,7 @@
-//! What a person or a program reads of this command.
+//! Everything that this command prints.
 //!
-//! Results go to standard output, remarks and progress to standard error. Much of what is shown came from customers and their
-//! endpoints, and none of it may move a terminal's cursor: a person's lines go through [`visible`], a program's are ASCII.
+//! Results go to standard output, remarks and progress to standard error. Texts from customers and their endpoints
+//! must not move a terminal's cursor: lines for a person go through [`visible`], JSON is ASCII.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -10,23 +10,23 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// One line of the result.
+/// Prints one line of the result.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
     write_line(&visible(text))
 }
 
-/// The result as JSON, on one line.
+/// Prints the result as JSON, on one line.
 pub(crate) fn json(value: &Value) -> Result<(), Failure> {
     write_line(&canonical_json::to_ascii(&value.to_string()))
 }
 
-/// A remark beside the result.
+/// Prints a remark.
 pub(crate) fn note(text: &str) {
-    // Where even that cannot be written there is nobody to tell.
+    // If standard error cannot be written, the failure cannot be reported either.
     let _ = writeln!(io::stderr(), "{}", visible(text));
 }
 
-/// Asks before something that cannot be undone, unless `--yes` has answered already.
+/// Asks for confirmation unless `yes` is set. Fails if the answer is no, or if there is no terminal to ask on.
 pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
@@ -46,7 +46,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     }
 }
 
-/// How far a long work is, on one line of a terminal, and nowhere else.
+/// The progress of long work, on one line. Shown only if standard error is a terminal.
 pub(crate) struct Progress {
     what: &'static str,
     total: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// `total` is an estimate, as queues give it.
+    /// `total` may be an estimate, such as a queue's message count.
     pub(crate) fn new(what: &'static str, total: usize) -> Self {
         Self { what, total, done: 0, shown: io::stderr().is_terminal() }
     }
@@ -77,8 +77,8 @@ impl Drop for Progress {
     }
 }
 
-/// A text in which every character that a terminal obeys instead of showing it is spelled out: control characters, and
-/// those that turn the direction of writing.
+/// Escapes every character that a terminal would obey instead of showing it: control characters, and those that
+/// change the direction of writing.
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for char in text.chars() {

@@ -1,8 +1,11 @@
-//! `nano-webhooks webhooks`: what is registered and how it fares, without the secrets.
+//! `nano-webhooks webhooks`: shows webhooks and their health, without secrets, and changes their status.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use nano_webhooks::webhook::{AccountId, Circuit, Status, Webhook, WebhookChange, WebhookId};
+use nano_webhooks::{
+    names::{AccountId, WebhookId},
+    webhook::{Circuit, Status, Webhook, WebhookChange},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,40 +15,40 @@ use crate::{
     terminal,
 };
 
-/// Held deliveries are counted no further than this.
+/// Held deliveries are counted up to this number.
 pub(crate) const MOST_COUNTED: usize = 1000;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Webhooks {
-    /// Lists an account's webhooks, or everybody's, and how they fare
+    /// Lists the webhooks of an account, or of all accounts, and their health
     #[command(after_help = LIST_HELP)]
     List {
-        /// Only this account's; without it the whole table is read
+        /// Only webhooks of this account; without it the whole table is read
         #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
         account: Option<AccountId>,
-        /// Only those whose last attempt failed
+        /// Only webhooks whose last attempt failed
         #[arg(long)]
         failing: bool,
-        /// Only those whose circuit is open: their endpoint is taken for down, and their deliveries are held
+        /// Only webhooks whose circuit is open: the endpoint counts as down, and its deliveries are held
         #[arg(long)]
         open: bool,
-        /// Only those that are disabled
+        /// Only disabled webhooks
         #[arg(long)]
         disabled: bool,
     },
-    /// Shows one webhook: where it points, how it fares, why it was disabled
+    /// Shows one webhook: its URL, its health, and why it was disabled
     Show(Named),
-    /// Disables a webhook: it hears of nothing more, and what waits for it is held until it is enabled
+    /// Disables a webhook: it gets no new events, and waiting deliveries are held until it is enabled
     Disable {
         #[command(flatten)]
         named: Named,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Enables a webhook that its owner or the service disabled; what was held is sent, at a pace that grows
+    /// Enables a webhook that the customer or the service disabled; its held deliveries are sent, at a growing pace
     Enable(Named),
-    /// Tries an endpoint that is taken for down now, instead of at its next probe
+    /// Probes an endpoint that counts as down now, instead of at its next probe
     #[command(after_help = PROBE_HELP)]
     Probe(Named),
 }
@@ -53,30 +56,30 @@ pub(crate) enum Webhooks {
 const LIST_HELP: &str = "\
 Examples:
   nano-webhooks webhooks list --account acct_1
-  nano-webhooks webhooks list --failing          whose owners may want a word
-  nano-webhooks webhooks list --open             whose deliveries are held";
+  nano-webhooks webhooks list --failing          webhooks whose last attempt failed
+  nano-webhooks webhooks list --open             webhooks whose deliveries are held";
 
 const PROBE_HELP: &str = "\
-release, which runs each minute, then sends up to three of the held deliveries. If one of them is delivered, the others follow by
-themselves: 30 in the first minute, and twice as many in each minute without failures.";
+release runs every minute, and then sends up to three of the held deliveries. If one of them is delivered, release sends the
+others: 30 in the first minute, and twice as many in each minute without failures.";
 
 /// One webhook of an account.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    /// Its number within the account, as `webhooks list` shows it
+    /// The webhook's number within the account, as `webhooks list` shows it
     #[arg(value_parser = webhook_id)]
     id: WebhookId,
-    /// Whose it is
+    /// The account of the webhook
     #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
     account: AccountId,
 }
 
-/// For clap.
+/// Parses a webhook's number, for clap.
 pub(crate) fn webhook_id(text: &str) -> Result<WebhookId, &'static str> {
     WebhookId::parse(text).ok_or("expected a webhook's number, from 1 on")
 }
 
-/// The failure to find one.
+/// The failure for a webhook that does not exist.
 pub(crate) fn no_webhook(account: &AccountId, id: WebhookId) -> Failure {
     Failure::NotFound(format!("{account} has no webhook {id}; `webhooks list --account {account}` shows those it has"))
 }
@@ -127,24 +130,24 @@ pub(crate) async fn find(stack: &Stack, account: &AccountId, id: WebhookId) -> R
     stack.webhooks()?.find(account, id).await?.ok_or_else(|| no_webhook(account, id))
 }
 
-/// Whether its endpoint is taken for down, so that it is probed.
+/// Whether its circuit is open, so that its endpoint is probed.
 fn is_open(webhook: &Webhook) -> bool {
     webhook.is_active() && webhook.circuit() == Circuit::Open
 }
 
-/// When its endpoint is probed next.
+/// When its endpoint is probed next; `None` unless its circuit is open.
 fn next_probe(webhook: &Webhook) -> Option<Timestamp> {
     webhook.action_at.filter(|_| is_open(webhook))
 }
 
-/// The failure to do something with a webhook that is disabled.
+/// The failure for a command that needs an enabled webhook.
 pub(crate) fn disabled(account: &AccountId, id: WebhookId) -> Failure {
     Failure::Failed(format!(
         "webhook {id} of {account} is disabled; `webhooks enable` it, and what is held is sent by itself"
     ))
 }
 
-/// The same request that `POST …/probe` makes.
+/// Asks for a probe, as `POST …/probe` does.
 async fn probe(stack: &Stack, account: &AccountId, id: WebhookId, json: bool) -> Result<(), Failure> {
     let webhook = find(stack, account, id).await?;
     if !webhook.is_active() {
@@ -169,7 +172,7 @@ async fn probe(stack: &Stack, account: &AccountId, id: WebhookId, json: bool) ->
     Ok(())
 }
 
-/// The same change that `PATCH` makes.
+/// Changes the status, as `PATCH` does.
 async fn change(stack: &Stack, account: &AccountId, id: WebhookId, status: Status, json: bool) -> Result<(), Failure> {
     let change = WebhookChange { url: None, events: None, status: Some(status) };
     let changed = stack.webhooks()?.change(account, id, &change, Timestamp::now()).await?;
@@ -183,7 +186,7 @@ async fn change(stack: &Stack, account: &AccountId, id: WebhookId, status: Statu
     Ok(())
 }
 
-/// What its owner sees of it, and who that is.
+/// The webhook as its customer sees it, with the account.
 fn shown(webhook: &Webhook, held: usize) -> Value {
     let mut shown = json!(webhook.details(held, Timestamp::now()));
     shown["account_id"] = json!(webhook.account_id);
@@ -248,7 +251,7 @@ fn print(webhook: &Webhook, held: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Its circuit, and what that means.
+/// The state of its circuit, and what it means.
 fn circuit(webhook: &Webhook) -> String {
     match (webhook.circuit(), next_probe(webhook)) {
         (Circuit::Open, Some(next)) => format!("open: the endpoint is taken for down; next probe {next:.0}"),
@@ -265,7 +268,7 @@ fn what_of_held(webhook: &Webhook) -> &'static str {
     }
 }
 
-/// How many are held, as far as they are counted.
+/// The number of held deliveries, as a text: exact below [`MOST_COUNTED`].
 pub(crate) fn counted(held: usize) -> String {
     if held < MOST_COUNTED { held.to_string() } else { format!("{MOST_COUNTED} or more") }
 }

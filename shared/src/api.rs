@@ -5,7 +5,6 @@
 //! forget the check. Routes that anyone may read use [`serve_public`].
 
 mod gate;
-mod key;
 mod origin;
 mod query;
 
@@ -13,7 +12,6 @@ use std::{error::Error as StdError, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt as _;
 pub use gate::Gate;
-pub use key::ApiKey;
 use lambda_http::{
     Adapter, Body, LambdaEvent, RequestExt as _, Response,
     http::{HeaderValue, Method, StatusCode, header::HOST},
@@ -28,11 +26,11 @@ use url::Url;
 use self::origin::Origin;
 use crate::{
     aws::AwsError,
-    delivery::DeliveryId,
     egress::Policy,
+    names::{AccountId, DeliveryId, WebhookId},
     store::Allowance,
     telemetry,
-    webhook::{AccountId, Invalid, Webhook, WebhookId},
+    webhook::{Invalid, Webhook},
 };
 
 /// The largest request body, in bytes.

@@ -1,85 +1,25 @@
 //! A delivery: one event on its way to one webhook, from the message that fan-out sends to the record of its
 //! attempts.
 //!
-//! A [`Message`] on the queue asks for one attempt. The *receiver's* answer or failure is an [`Outcome`]: data,
+//! A [`Message`] on the queue asks for one attempt. The *receiver's* answer or failure is an [`Outcome`](crate::attempt::Outcome): data,
 //! recorded as an attempt of the [`Delivery`]. *Our* failure (a throttled table, a crash) is an `Err`: SQS counts it
 //! as a receive of the message, it costs the customer no attempt, and too many receives make the message a dead
 //! letter. The rules that keep messages and records in step are in [`protocol`](step).
 
-mod outcome;
 mod protocol;
 mod view;
 
-use std::fmt;
-
 use jiff::Timestamp;
-pub use outcome::{Attempt, Outcome};
 pub use protocol::{Change, Look, Made, Mark, Step, Write, record, step};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use ulid::Ulid;
 pub use view::{Listed, Summary, View};
 
 use crate::{
+    attempt::Attempt,
     event::Completion,
-    webhook::{AccountId, Circuit, EventType, Webhook, WebhookId},
+    names::{AccountId, DeliveryId, EventType, WebhookId},
+    webhook::{Circuit, Webhook},
 };
-
-/// A delivery's id, which is also its `webhook-id` header: a ULID, so ids sort by the time at which the task ended.
-///
-/// The id is computed, not random: a repeated completion has the same id for each webhook, so the dispatcher finds
-/// the finished delivery and stops. If the computation changed, a completion sent both before and after an upgrade
-/// would be delivered twice.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DeliveryId(String);
-
-impl DeliveryId {
-    /// Computes the id of a completion's delivery to one webhook.
-    pub fn of(completion: &Completion, webhook: WebhookId) -> Self {
-        let Completion { account_id, task_id, event, ended_at, .. } = completion;
-        // The task id comes last because it alone can contain the separator.
-        let name = format!("{account_id}#{webhook}#{}#{}#{task_id}", event.as_str(), ended_at.as_nanosecond());
-        let hash: [u8; 32] = Sha256::digest(name).into();
-        let [random, _] = *hash.as_chunks().0 else { unreachable!("32 bytes are two times 16") };
-        let milliseconds = u64::try_from(ended_at.as_millisecond()).expect("a completion ended in 1970 or later");
-        Self(Ulid::from_parts(milliseconds, u128::from_be_bytes(random)).to_string())
-    }
-
-    /// Parses a path segment. Returns `None` unless it is the one canonical spelling of an id.
-    pub fn parse(text: &str) -> Option<Self> {
-        let id: Ulid = text.parse().ok()?;
-        (id.to_string() == text).then(|| Self(text.to_owned()))
-    }
-
-    /// The smallest id of a delivery whose task ended at this time: where a search begins.
-    pub fn first_at(time: Timestamp) -> Self {
-        let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or_default();
-        Self(Ulid::from_parts(milliseconds, 0).to_string())
-    }
-
-    /// When the task ended, to the millisecond.
-    pub fn ended_at(&self) -> Timestamp {
-        let milliseconds = self.0.parse().map_or(0, |id: Ulid| id.timestamp_ms());
-        Timestamp::from_millisecond(i64::try_from(milliseconds).unwrap_or_default()).unwrap_or_default()
-    }
-
-    /// The delivery's shard, less than `count`: taken from the hash in its id.
-    pub fn shard(&self, count: u8) -> u8 {
-        self.0.parse().map_or(0, |id: Ulid| id.0.to_le_bytes()[0]) % count
-    }
-
-    /// The id as written: 26 characters of Crockford's base32.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DeliveryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Asks the dispatcher for one attempt. It names its webhook and contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +52,7 @@ impl Message {
         Self {
             account_id: webhook.account_id.clone(),
             webhook_id: webhook.id,
-            delivery_id: DeliveryId::of(completion, webhook.id),
+            delivery_id: completion.delivery_id(webhook.id),
             event: completion.event,
             body: Some(completion.body.clone()),
             round: 0,
@@ -253,6 +193,7 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attempt::Outcome;
     use crate::webhook::Secret;
 
     fn completion(task: &str, status: &str, timestamp: &str) -> Completion {
@@ -271,20 +212,20 @@ mod tests {
 
     #[test]
     fn a_repeated_completion_has_the_same_id_however_its_time_is_written() {
-        let id = |timestamp| DeliveryId::of(&completion("t", "completed", timestamp), WebhookId(1));
+        let id = |timestamp| completion("t", "completed", timestamp).delivery_id(WebhookId(1));
         assert_eq!(id("2026-01-02T03:04:05Z"), id("2026-01-02T04:04:05.000+01:00"));
     }
 
     /// The expected id was recorded when the format was fixed. [`DeliveryId`] says what a change would break.
     #[test]
     fn an_id_stays_what_it_is_across_versions() {
-        let id = DeliveryId::of(&completion("t", "completed", "2026-01-02T03:04:05Z"), WebhookId(1));
+        let id = completion("t", "completed", "2026-01-02T03:04:05Z").delivery_id(WebhookId(1));
         assert_eq!(id.as_str(), "01KDYAK3482WAV4DVEFM6KBDXQ");
     }
 
     #[test]
     fn account_webhook_task_event_and_time_each_make_another_id() {
-        let of = |task, status, time, webhook| DeliveryId::of(&completion(task, status, time), WebhookId(webhook));
+        let of = |task, status, time, webhook| completion(task, status, time).delivery_id(WebhookId(webhook));
         let base = of("t", "completed", "2026-01-02T03:04:05Z", 1);
         assert_ne!(base, of("u", "completed", "2026-01-02T03:04:05Z", 1));
         assert_ne!(base, of("t", "failed", "2026-01-02T03:04:05Z", 1));
@@ -292,12 +233,12 @@ mod tests {
         assert_ne!(base, of("t", "completed", "2026-01-02T03:04:05Z", 2));
         let mut other = completion("t", "completed", "2026-01-02T03:04:05Z");
         other.account_id = AccountId::parse("acct_2").unwrap();
-        assert_ne!(base, DeliveryId::of(&other, WebhookId(1)));
+        assert_ne!(base, other.delivery_id(WebhookId(1)));
     }
 
     #[test]
     fn ids_sort_by_the_time_the_task_ended() {
-        let id = |timestamp| DeliveryId::of(&completion("t", "completed", timestamp), WebhookId(1));
+        let id = |timestamp| completion("t", "completed", timestamp).delivery_id(WebhookId(1));
         assert!(id("2026-01-02T03:04:05.001Z") < id("2026-01-02T03:04:05.002Z"));
     }
 

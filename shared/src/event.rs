@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use self::wrapping::{Found, find_completion, rounded_integers};
 use crate::{
     canonical_json::{self, Object, Value},
-    webhook::{AccountId, EventType},
+    names::{AccountId, DeliveryId, EventType, WebhookId},
 };
 
 /// The largest webhook body that is sent, in bytes. Within it, a delivery message stays below SQS's 1 MiB even if all
@@ -71,6 +71,16 @@ pub enum Rejection {
 }
 
 impl Completion {
+    /// Computes the id of the delivery to one webhook. It is not random: a repeated completion has the same id for each webhook, so
+    /// the dispatcher finds the finished delivery and stops. If the computation changed, a completion sent both before and
+    /// after an upgrade would be delivered twice.
+    pub fn delivery_id(&self, webhook: WebhookId) -> DeliveryId {
+        let Self { account_id, task_id, event, ended_at, .. } = self;
+        // The task id comes last because it alone can contain the separator.
+        let name = format!("{account_id}#{webhook}#{}#{}#{task_id}", event.as_str(), ended_at.as_nanosecond());
+        DeliveryId::computed(*ended_at, &name)
+    }
+
     /// Parses a message from the completions queue, bare or as the `detail` of an EventBridge event. If the timestamp
     /// is missing or `null`, the EventBridge event's `time` replaces it, or `sent_at` if there is none.
     pub fn parse(message: &str, sent_at: Timestamp) -> Result<Self, Rejection> {

@@ -15,6 +15,10 @@
 //!   other module calls these services.
 //! - [`api`]: what the API functions share: the reply envelope, errors and authentication.
 
+pub mod names;
+
+pub mod attempt;
+
 pub mod webhook;
 
 pub mod event;
@@ -42,6 +46,8 @@ pub mod queue;
 pub mod bus;
 
 pub mod api;
+
+pub mod api_key;
 
 pub mod aws;
 

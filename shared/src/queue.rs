@@ -26,8 +26,8 @@ use crate::{
     canonical_json,
     config::{self, ConfigError},
     delivery::Message,
+    names::AccountId,
     telemetry::{self, trace::Trace},
-    webhook::AccountId,
 };
 
 /// The most messages in one `SendMessageBatch`.

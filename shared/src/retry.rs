@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{Timestamp, Unit};
 
-use crate::delivery::Outcome;
+use crate::attempt::Outcome;
 
 /// The waits between attempts. The first follows the first failure; after the last one is used, the delivery has
 /// failed.

@@ -10,7 +10,7 @@
 //! - [`connection`] sends a [`request`] over one and reads the [`head`] and the [`body`] of its answer,
 //! - [`socket`] is the socket below a connection; it also asks the kernel for its state,
 //! - [`idle`] keeps connections for the next attempt, and [`gone`] detects a connection whose other end is gone,
-//! - [`response`] and [`tls_errors`] write the texts that a customer reads.
+//! - [`response`] and [`crate::tls`] write the texts that a customer reads.
 
 mod body;
 mod connection;
@@ -21,7 +21,6 @@ mod idle;
 mod request;
 mod response;
 mod socket;
-mod tls_errors;
 
 use std::{
     fmt::Display,
@@ -40,7 +39,8 @@ use self::{
     request::Request,
 };
 use crate::{
-    delivery::{Attempt, Delivery, Outcome},
+    attempt::{Attempt, Outcome},
+    delivery::Delivery,
     egress::{Policy, TargetUrl},
     signature::{self, Signatures},
     webhook::Webhook,

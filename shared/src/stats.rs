@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    delivery::{Attempt, Outcome},
+    attempt::{Attempt, Outcome},
+    names::{AccountId, WebhookId},
     reply_time::ReplyTime,
-    webhook::{AccountId, WebhookId},
 };
 
 /// The key of a tally: one webhook in one hour.
@@ -36,7 +36,7 @@ pub struct Tally {
     pub deliveries: u64,
     /// Attempts that failed.
     pub failures: u64,
-    /// Failed attempts by their [`Outcome::phase`](crate::delivery::Outcome::phase).
+    /// Failed attempts by their [`Outcome::phase`](crate::attempt::Outcome::phase).
     pub failures_by_outcome: BTreeMap<String, u64>,
     /// How many answers fell into each [`bucket`] of durations. Attempts without an answer are not counted: a refused
     /// connection takes a millisecond and a timeout ten seconds, and neither says how fast the endpoint answers.

@@ -1,6 +1,8 @@
 //! The TLS configuration of every connection that the library makes: rustls with ring, and the root certificates that
 //! it trusts. See `docs/decisions/0005-one-tls-provider.md`.
 
+mod errors;
+
 use std::{env, path::Path, sync::Arc};
 
 use rustls::{
@@ -9,6 +11,8 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 use rustls_native_certs::CertificateResult;
+
+pub(crate) use self::errors::explain;
 
 /// The files in which Amazon Linux (Lambda's own system) and Debian keep all root certificates.
 const BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];

@@ -15,8 +15,6 @@ mod rotation;
 mod sample;
 mod secret;
 
-use std::fmt;
-
 pub use change::WebhookChange;
 pub use circuit::{Circuit, InvalidProbeWaits, ProbeWaits, Settings};
 pub use fields::Invalid;
@@ -31,98 +29,10 @@ pub use sample::SampleRequest;
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
 
-use crate::reply_time::ReplyTime;
-
-/// The account that owns a webhook: 1 to 64 of `A-Z a-z 0-9 _ - . :`, chosen by the platform.
-///
-/// SQS accepts all of these characters in a message group id. `#` is not among them: it separates the account from
-/// the webhook's id in a key, so no account can spell another account's key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct AccountId(String);
-
-/// Why a text is not an [`AccountId`].
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("account_id must be 1 to 64 of the characters A-Z a-z 0-9 _ - . :")]
-pub struct InvalidAccountId;
-
-impl AccountId {
-    /// Parses an account id from a completion or from the operator's input. Fails if a character or the length is
-    /// wrong.
-    pub fn parse(text: &str) -> Result<Self, InvalidAccountId> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
-        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidAccountId)
-        }
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for AccountId {
-    type Error = InvalidAccountId;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text)
-    }
-}
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A webhook's number within its account, counted up from 1 and never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct WebhookId(pub u64);
-
-impl WebhookId {
-    /// Parses a path segment. Only the canonical spelling is accepted: `01` and `+1` return `None`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let id: u64 = text.parse().ok()?;
-        (id > 0 && id.to_string() == text).then_some(Self(id))
-    }
-}
-
-impl fmt::Display for WebhookId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The event types that a customer can subscribe to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum EventType {
-    /// A task completed successfully.
-    #[serde(rename = "job.completed")]
-    JobCompleted,
-    /// A task failed.
-    #[serde(rename = "job.failed")]
-    JobFailed,
-}
-
-impl EventType {
-    /// Every event type, in the order in which messages list them.
-    pub const ALL: [Self; 2] = [Self::JobCompleted, Self::JobFailed];
-
-    /// The event type's name in requests, replies and webhook bodies.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::JobCompleted => "job.completed",
-            Self::JobFailed => "job.failed",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|event| event.as_str() == text)
-    }
-}
+use crate::{
+    names::{AccountId, EventType, WebhookId},
+    reply_time::ReplyTime,
+};
 
 /// Whether a webhook receives deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,13 +7,14 @@ use std::{fmt::Debug, time::Duration};
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    api::ApiKey,
+    api_key::ApiKey,
     delivery::{self, Look, Message},
     egress::Policy,
     event::Completion,
+    names::{AccountId, EventType, WebhookId},
     signature,
     store::{Created, Stored},
-    webhook::{AccountId, EventType, NewWebhook, Rotation, Secret, Webhook, WebhookId},
+    webhook::{NewWebhook, Rotation, Secret, Webhook},
 };
 
 const SECRET: &str = "a-secret-of-the-customers-own";

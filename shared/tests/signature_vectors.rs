@@ -6,8 +6,9 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use nano_webhooks::{
     canonical_json,
+    names::{AccountId, EventType, WebhookId},
     signature::{self, Signatures},
-    webhook::{AccountId, EventType, PreviousSecret, Secret, Webhook, WebhookId},
+    webhook::{PreviousSecret, Secret, Webhook},
 };
 use serde::Deserialize;
 

@@ -6,11 +6,14 @@
 mod accessibility;
 mod assets;
 mod browser;
+mod cancelled;
+mod charts;
 mod checker;
 mod docs;
 mod health;
 mod hints;
 mod keyboard;
+mod offers;
 mod receive;
 mod rotation;
 mod watching;

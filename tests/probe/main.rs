@@ -14,8 +14,9 @@ use std::{
 use nano_webhooks::{
     config,
     delivery::{Delivery, Message},
+    names::{AccountId, EventType, WebhookId},
     sender::{Exchange, Sender},
-    webhook::{AccountId, EventType, Secret, Webhook, WebhookId},
+    webhook::{Secret, Webhook},
 };
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::json;

@@ -1,8 +1,9 @@
 //! Deliveries that use up the schedule: each has eight attempts, and each attempt fails.
 //!
-//! The dispatcher, count-attempts and watch-webhooks are the real ones. Between the attempts nobody waits: what `release` would put
-//! on the queue hours later is sent at once, and reckoned as it would be sent. Before each attempt the webhooks' health is as it was
-//! at first: an endpoint that always fails opens its circuit, and then its deliveries are held and not attempted.
+//! The dispatcher, count-attempts and watch-webhooks are the real ones. There is no wait between the attempts: a
+//! message that `release` would send hours later is sent immediately, and billed as release's. Before each attempt
+//! the webhooks get their first health again: otherwise the failing endpoint's circuit would open, and its deliveries
+//! would be held.
 
 use serde_json::{Value, json};
 
@@ -17,9 +18,9 @@ use crate::{
     world::{Functions, World},
 };
 
-/// The template's schedule, and the first attempt.
+/// The first attempt, and one for each wait of the template's schedule.
 const ATTEMPTS: usize = 8;
-/// A batch is of ten webhooks, and each webhook has many attempts in a minute.
+/// Ten webhooks for a batch, so each webhook has many attempts in a minute.
 const ACCOUNTS: usize = 10;
 
 /// One way in which attempts fail.
@@ -28,7 +29,7 @@ pub(super) struct Failing {
     pub(super) sandboxes: usize,
 }
 
-/// What so many deliveries use.
+/// Measures the units that this number of deliveries use. Fails unless each uses up its schedule.
 pub(super) fn measure(functions: &Functions, completions: usize, failing: &Failing) -> Result<Used> {
     let world = World::new(functions)?;
     let url = failing.manner.url(&world.receiver(false));
@@ -51,7 +52,7 @@ pub(super) fn measure(functions: &Functions, completions: usize, failing: &Faili
         well(&world, &url)?;
         messages = std::mem::take(&mut world.sqs().sent);
         let waiting = waiting(&world);
-        // Each entry is read twice, when it is due and an hour later.
+        // Each entry is read twice: when it is due, and an hour later.
         used.dynamodb.half_read_units += 2 * (waiting.bytes.div_ceil(4_096) as u64);
         check(waiting.count == items_before + if attempt < ATTEMPTS { completions.len() } else { 0 }, || {
             format!("after attempt {attempt} {} wait", waiting.count)
@@ -70,17 +71,17 @@ pub(super) fn measure(functions: &Functions, completions: usize, failing: &Faili
     Ok(used)
 }
 
-/// Has all webhooks as they are registered.
+/// Stores all webhooks in their first state.
 fn well(world: &World, url: &str) -> Result<()> {
     (0..ACCOUNTS).try_for_each(|number| register(world, &account(number), 1, url))
 }
 
-/// What is in the waiting table.
+/// The content of the waiting table.
 #[derive(Default)]
 struct WaitingNow {
     count: usize,
     bytes: usize,
-    /// What no delayed message carries: which attempt is asked for, and the message that does.
+    /// The entries that no delayed message carries: the number of the attempt, and the message that asks for it.
     released: Vec<(usize, Sent)>,
 }
 
@@ -108,7 +109,7 @@ fn waiting(world: &World) -> WaitingNow {
     now
 }
 
-/// Fails unless so many deliveries have used up their schedule.
+/// Fails unless this number of deliveries have used up their schedule.
 fn check_used_up(world: &World, deliveries: usize) -> Result<()> {
     world.check_calls()?;
     let has_failed =

@@ -1,4 +1,4 @@
-//! What conditions and changes come to on an item.
+//! Evaluates conditions on an item, and applies changes to it.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use super::{
     expression::{Action, Condition, Operand},
 };
 
-/// Whether a condition holds for an item; where there is none, for an empty one.
+/// Whether a condition holds for an item. For a missing item, pass an empty one.
 pub(super) fn holds(condition: &Condition, item: &Item) -> Result<bool, Refusal> {
     Ok(match condition {
         Condition::All(all) => {
@@ -49,7 +49,7 @@ pub(super) fn holds(condition: &Condition, item: &Item) -> Result<bool, Refusal>
     })
 }
 
-/// Makes the changes. Every operand is read from the item as it was before, as in DynamoDB.
+/// Applies the changes to an item. As in DynamoDB, every operand is read from the item before all changes.
 pub(super) fn change(item: &mut Item, actions: &[Action]) -> Result<(), Refusal> {
     let before = item.clone();
     for action in actions {
@@ -92,7 +92,7 @@ fn operand(operand_of: &Operand, item: &Item) -> Result<Option<Value>, Refusal> 
     })
 }
 
-/// An attribute, or what a map has under a path: `map.name`.
+/// An attribute, or the value in a map at a path: `map.name`.
 fn attribute<'a>(item: &'a Item, path: &str) -> Option<&'a Value> {
     match path.split_once('.') {
         Some((name, rest)) => attribute(item.get(name)?["M"].as_object()?, rest),
@@ -112,7 +112,7 @@ fn compares(left: &Value, sign: &str, right: &Value) -> bool {
     }
 }
 
-/// The order of two texts or two numbers; there is none between anything else.
+/// The order of two texts or two numbers; `None` for anything else.
 fn order(left: &Value, right: &Value) -> Option<Ordering> {
     match (left["S"].as_str(), right["S"].as_str()) {
         (Some(left), Some(right)) => Some(left.cmp(right)),
@@ -134,7 +134,7 @@ fn length(value: &Value) -> Option<usize> {
     }
 }
 
-/// Whole numbers alone: the functions count in nothing else.
+/// `left + sign * right`, for whole numbers only: the functions count with no others.
 fn sum(left: &Value, right: &Value, sign: i64) -> Result<Value, Refusal> {
     let whole = |value: &Value| value["N"].as_str().and_then(|number| number.parse::<i64>().ok());
     let (left, right) = whole(left).zip(whole(right)).ok_or_else(|| Refusal::invalid("only whole numbers add up"))?;

@@ -1,14 +1,14 @@
-//! DynamoDB's expressions, and the part of PartiQL that writes: one grammar of conditions and changes for both. Names and
-//! values are put in while it is read, so that what comes out needs no more of the request.
+//! Parses DynamoDB's expressions and PartiQL's writing statements: one grammar of conditions and changes for both.
+//! The parser replaces placeholders by names and values, so its results no longer need the request.
 //!
-//! What is not known here is refused, as DynamoDB refuses what it does not know: no instrument measures a request that was
+//! It refuses everything that it does not know, as DynamoDB does: no instrument may measure a request that was only
 //! half understood.
 
 use serde_json::Value;
 
 use super::{Item, Refusal};
 
-/// What a condition asks.
+/// A condition on an item.
 #[derive(Debug, PartialEq)]
 pub(super) enum Condition {
     All(Vec<Condition>),
@@ -20,7 +20,7 @@ pub(super) enum Condition {
     BeginsWith(Operand, Operand),
 }
 
-/// What stands on a side of a comparison, or behind a SET.
+/// One side of a comparison, or the value of a SET.
 #[derive(Debug, PartialEq)]
 pub(super) enum Operand {
     Attribute(String),
@@ -40,7 +40,7 @@ pub(super) enum Action {
     Add(String, Value),
 }
 
-/// Reads a text from its beginning.
+/// Parses an expression or a statement, from its beginning.
 pub(super) struct Reader<'a> {
     tokens: Vec<Token>,
     at: usize,
@@ -53,7 +53,7 @@ pub(super) struct Reader<'a> {
 enum Token {
     /// A name or a keyword, with the `#` or `:` before it.
     Word(String),
-    /// A name in double quotes, which is no keyword.
+    /// A name in double quotes, never a keyword.
     Quoted(String),
     /// A text in single quotes.
     Text(String),
@@ -65,14 +65,14 @@ const SIGNS: [&str; 18] =
 const COMPARISONS: [&str; 7] = ["=", "<>", "!=", "<=", ">=", "<", ">"];
 
 impl<'a> Reader<'a> {
-    /// Reads an expression of a request, with the request's names and values.
+    /// A parser of an expression, with the names and values of its request.
     pub(super) fn of_expression(text: &str, request: &'a Item) -> Result<Self, Refusal> {
         let of = |name| request.get(name).and_then(Value::as_object);
         let (names, values) = (of("ExpressionAttributeNames"), of("ExpressionAttributeValues"));
         Ok(Self { tokens: tokens(text)?, at: 0, names, values, parameters: [].iter() })
     }
 
-    /// Reads a PartiQL statement with its parameters.
+    /// A parser of a PartiQL statement with its parameters.
     pub(super) fn of_statement(text: &str, parameters: &'a [Value]) -> Result<Self, Refusal> {
         Ok(Self { tokens: tokens(text)?, at: 0, names: None, values: None, parameters: parameters.iter() })
     }
@@ -216,7 +216,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of names to its end.
+    /// A list of names, up to the end of the text.
     pub(super) fn names(&mut self) -> Result<Vec<String>, Refusal> {
         let mut names = vec![self.name()?];
         while self.sign(",") {
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
         Ok(names)
     }
 
-    /// A value that the request gives, or that a statement spells out; none where something else stands.
+    /// A value from the request or a literal of the statement; `None` if the next token is not a value.
     pub(super) fn value(&mut self) -> Result<Option<Value>, Refusal> {
         let Some(token) = self.tokens.get(self.at).cloned() else { return Err(self.unknown()) };
         let value = match token {
@@ -278,7 +278,7 @@ impl<'a> Reader<'a> {
         Ok(map)
     }
 
-    /// An attribute's name, or a table's.
+    /// The name of an attribute or a table.
     pub(super) fn name(&mut self) -> Result<String, Refusal> {
         let name = match self.tokens.get(self.at) {
             Some(Token::Quoted(name)) => name.clone(),
@@ -303,7 +303,7 @@ impl<'a> Reader<'a> {
         if self.keyword(keyword) { Ok(()) } else { Err(self.unknown()) }
     }
 
-    /// Nothing may follow.
+    /// Fails unless the text ends here.
     pub(super) fn end(&self) -> Result<(), Refusal> {
         if self.at == self.tokens.len() { Ok(()) } else { Err(self.unknown()) }
     }
@@ -333,7 +333,7 @@ impl<'a> Reader<'a> {
 fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
     let (mut tokens, mut rest) = (Vec::new(), text.trim_start());
     while let Some(first) = rest.chars().next() {
-        // A path into a map is a name with points.
+        // A path into a map is a name with dots.
         let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
         let (token, length) = if first == '\'' || first == '"' {
             let end = rest[1..].find(first).ok_or_else(|| Refusal::invalid(format!("no end of {rest}")))?;

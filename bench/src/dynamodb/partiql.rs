@@ -1,4 +1,4 @@
-//! PartiQL, as far as it writes: `INSERT INTO … VALUE {…}`, `UPDATE … SET … WHERE …`, `DELETE FROM … WHERE …`.
+//! The writing statements of PartiQL: `INSERT INTO … VALUE {…}`, `UPDATE … SET … WHERE …`, `DELETE FROM … WHERE …`.
 
 use serde_json::Value;
 
@@ -8,7 +8,8 @@ use super::{
     table::{Change, Keys, Write, key_in},
 };
 
-/// A statement that writes one item: the table's name, and the write. `keys_of` knows the tables' keys.
+/// Reads a statement that writes one item; returns the table's name and the write. `keys_of` returns a table's keys.
+/// Fails if the statement is not known here.
 pub(super) fn statement(
     text: &str,
     parameters: &[Value],
@@ -36,7 +37,7 @@ pub(super) fn statement(
 
     let keys = keys_of(&name)?;
     let conditions = if let Condition::All(all) = condition { all } else { vec![condition] };
-    // An UPDATE changes what is there, and makes nothing.
+    // An UPDATE or DELETE changes only an existing item.
     let (mut named, mut all) = (Item::new(), vec![Condition::Exists(keys.hash.clone())]);
     for condition in conditions {
         match condition {

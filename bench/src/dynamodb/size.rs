@@ -1,25 +1,26 @@
-//! How large an item is, and so what it costs: DynamoDB bills by size, names of attributes included.
+//! The size of an item, which decides its price: DynamoDB bills by size, names of attributes included.
 //!
-//! The rules are those of <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
+//! The rules are those of
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
 
 use serde_json::Value;
 
 use super::Item;
 
-/// What DynamoDB adds to each stored item, and to each entry of an index, when it bills storage.
+/// How many bytes DynamoDB adds to each stored item, and to each entry of an index, when it bills storage.
 pub(crate) const STORAGE_OVERHEAD: usize = 100;
 
-/// Bytes of an item.
+/// The size of an item in bytes.
 pub(super) fn of_item(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + of_value(value)).sum()
 }
 
-/// Bytes of those attributes of an item that an index holds.
+/// The size in bytes of those attributes of an item that an index holds.
 pub(super) fn of_projection(item: &Item, holds: impl Fn(&str) -> bool) -> usize {
     item.iter().filter(|(name, _)| holds(name)).map(|(name, value)| name.len() + of_value(value)).sum()
 }
 
-/// Units for so many bytes: one for each begun `unit`, and never none.
+/// How many units `bytes` cost: one for each begun `unit`, and at least one.
 pub(super) fn units(bytes: usize, unit: usize) -> u64 {
     bytes.div_ceil(unit).max(1) as u64
 }
@@ -42,7 +43,7 @@ fn of_value(value: &Value) -> usize {
     }
 }
 
-/// About a byte for two significant digits, and one more.
+/// About a byte for two significant digits, and one more; another for a minus sign.
 fn of_number(number: &str) -> usize {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     digits.trim_matches('0').len().div_ceil(2) + 1 + usize::from(number.starts_with('-'))

@@ -1,5 +1,5 @@
-//! A table and its indexes. Items are kept as the text that is sent, so that a million of them fit into memory and a read
-//! costs the endpoint next to nothing.
+//! A table and its indexes. Items are stored as the JSON text that is sent, so that a million of them fit into memory
+//! and a read takes almost no time.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -16,17 +16,17 @@ use super::{
 };
 
 const KIB: usize = 1024;
-/// What a query reads at most before it answers in part.
+/// How many bytes a query reads at most before it returns a page.
 const LARGEST_PAGE: usize = KIB * KIB;
 
-/// The names of a table's keys, or of an index's.
+/// The names of the key attributes of a table or an index.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     pub(crate) hash: String,
     pub(crate) range: Option<String>,
 }
 
-/// A secondary index: what it is sorted by, and which other attributes it holds; all of them, where none are named.
+/// A secondary index: its keys, and which other attributes it holds; `None` means all of them.
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) keys: Keys,
@@ -40,7 +40,7 @@ impl Index {
     }
 }
 
-/// A sort key; where a table has none, all items of a partition are the same.
+/// The value of a sort key. `None` if the table has no sort key: then a partition has one item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Sort {
     None,
@@ -60,13 +60,13 @@ pub(super) struct Write {
     pub(super) key: Key,
     pub(super) change: Change,
     pub(super) condition: Option<Condition>,
-    /// Whether a refusal says that the item is there already.
+    /// Whether a refusal says that the item exists already.
     pub(super) is_insert: bool,
 }
 
 pub(super) enum Change {
     Put(Item),
-    /// The changes, and the item's key in case that it is made by them.
+    /// The changes, and the key attributes for the case that they create the item.
     Update(Vec<Action>, Item),
     Delete,
 }
@@ -76,7 +76,7 @@ struct Stored {
     size: usize,
 }
 
-/// What a query asks for, beyond its key condition.
+/// A query.
 pub(super) struct Asked<'a> {
     pub(super) index: Option<&'a str>,
     pub(super) condition: Condition,
@@ -95,7 +95,7 @@ pub(crate) struct Table {
     pub(super) usage: Usage,
 }
 
-/// The key of an item, by the names of a table's keys or an index's.
+/// The key of an item, by the key attributes of a table or an index. Fails if one is missing.
 pub(super) fn key_in(keys: &Keys, item: &Item) -> Result<Key, Refusal> {
     let missing = |name: &str| Refusal::invalid(format!("the key attribute {name} is missing"));
     let hash = text_of(item, &keys.hash).ok_or_else(|| missing(&keys.hash))?.to_owned();
@@ -127,7 +127,7 @@ impl Table {
         Self { keys, indexes, partitions: HashMap::new(), usage: Usage::default() }
     }
 
-    /// Puts an item where it belongs, uncounted: what is there before a measurement begins.
+    /// Stores an item without counting it: for the items that exist before a measurement begins.
     pub(crate) fn load(&mut self, text: String) -> Result<(), Refusal> {
         let item: Item = serde_json::from_str(&text).map_err(|err| Refusal::invalid(err.to_string()))?;
         let key = key_in(&self.keys, &item)?;
@@ -137,7 +137,7 @@ impl Table {
         Ok(())
     }
 
-    /// How many items there are, and how many bytes DynamoDB bills their storage by, indexes included.
+    /// How many items there are, and how many bytes of storage DynamoDB bills for them, indexes included.
     pub(crate) fn stored(&self) -> (u64, u64) {
         let items = || self.partitions.values().flat_map(BTreeMap::values);
         let bytes: usize = items().map(|stored| stored.size + size::STORAGE_OVERHEAD).sum();
@@ -150,7 +150,7 @@ impl Table {
         (items().count() as u64, (bytes + indexed.sum::<usize>()) as u64)
     }
 
-    /// Takes everything out again.
+    /// Removes all items.
     pub(crate) fn clear(&mut self) {
         self.partitions.clear();
         for index in self.indexes.values_mut() {
@@ -158,7 +158,7 @@ impl Table {
         }
     }
 
-    /// Every item's text, in no order.
+    /// The text of every item, in no particular order.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.partitions.values().flat_map(BTreeMap::values).map(|stored| &*stored.text)
     }
@@ -167,14 +167,14 @@ impl Table {
         self.partitions.get(&key.hash)?.get(&key.range)
     }
 
-    /// The text of an item, at the price of reading it.
+    /// The text of an item. Counts the read, also if there is no item.
     pub(super) fn read(&mut self, key: &Key, consistent: bool) -> Option<&str> {
         let size = self.find(key).map_or(0, |stored| stored.size);
         self.usage.read(size, consistent);
         self.find(key).map(|stored| &*stored.text)
     }
 
-    /// Refuses a write whose condition does not hold; that costs what the write would have.
+    /// Refuses a write whose condition does not hold, and counts the write units of the stored item for it.
     pub(super) fn check(&mut self, write: &Write) -> Result<(), Refusal> {
         let Some(condition) = &write.condition else { return Ok(()) };
         let stored = self.find(&write.key);
@@ -187,7 +187,8 @@ impl Table {
         Err(if write.is_insert { Refusal::duplicate() } else { Refusal::condition(item) })
     }
 
-    /// Writes one item, at `factor` times the price; gives it as it was and as it is.
+    /// Writes one item, at `factor` times the price, and returns the old and the new item. Refuses as [`Self::check`]
+    /// does.
     pub(super) fn write(&mut self, write: Write, factor: u64) -> Result<(Option<Item>, Option<Item>), Refusal> {
         self.check(&write)?;
         let Write { key, change: wanted, .. } = write;
@@ -217,7 +218,7 @@ impl Table {
         Ok((old, new))
     }
 
-    /// Brings the indexes up to date; gives the write units that this costs.
+    /// Updates the indexes; returns the write units that this costs.
     fn index(&mut self, key: &Key, old: Option<&Item>, new: Option<&Item>) -> u64 {
         let mut units = 0;
         let table_keys = self.keys.clone();
@@ -254,7 +255,7 @@ impl Table {
         size::of_projection(item, |name| is_held(&self.keys, index, name))
     }
 
-    /// A page of items, each as its text, and where the next page begins.
+    /// A page of items as texts, and the key after which the next page begins, if there is one.
     pub(super) fn query(&mut self, asked: &Asked<'_>) -> Result<(Vec<String>, Option<Item>), Refusal> {
         let index = asked
             .index
@@ -313,7 +314,7 @@ fn is_held(table: &Keys, index: &Index, name: &str) -> bool {
 
 type Range = (Bound<Sort>, Bound<Sort>);
 
-/// The partition that a key condition names, and the part of it.
+/// The partition that a key condition names, and the range of sort keys in it.
 fn bounds(condition: &Condition, keys: &Keys) -> Result<(String, Bound<Sort>, Bound<Sort>), Refusal> {
     use super::expression::Operand::{Attribute, Value as Literal};
     let conditions = if let Condition::All(all) = condition { all.iter().collect() } else { vec![condition] };
@@ -349,7 +350,7 @@ fn bounds(condition: &Condition, keys: &Keys) -> Result<(String, Bound<Sort>, Bo
     Ok((hash.ok_or_else(|| Refusal::invalid("no partition is named"))?, from, to))
 }
 
-/// The part that is left after the last page.
+/// The range that is left after the last page.
 fn after(start: Option<Sort>, forward: bool, from: Bound<Sort>, to: Bound<Sort>) -> Range {
     match start {
         None => (from, to),

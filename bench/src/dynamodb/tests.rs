@@ -1,4 +1,4 @@
-//! The endpoint answers as DynamoDB's documentation says, and counts what its pricing page says.
+//! Checks that the endpoint answers as DynamoDB's documentation says, and counts as its pricing page says.
 
 use serde_json::{Value, json};
 

@@ -1,36 +1,20 @@
-//! What a message means and what is recorded: the library's decisions, each asked for once for all that are alike.
+//! The library's decisions, what a message means and what is recorded, asked for once for all deliveries that are
+//! alike.
 
-use nano_webhooks::delivery::{self, Change, Look, Mark, Step, Write};
+use nano_webhooks::delivery::{self, Change, Look, Step, Write};
 
 use super::{
-    hook::{self, Asked, Stored, delivery_id, message},
-    simulation::{Sent, Simulation},
+    hook::{self, delivery_id, message},
+    parts::{Asked, Decided, Sent, Stored, Written},
+    simulation::Simulation,
 };
 
-/// What the library has decided about a message.
-#[derive(Clone)]
-pub(super) enum Decided {
-    Nothing,
-    LookAgain,
-    FollowUp,
-    Record(Change),
-    Attempt { claim: bool, earlier_tries: u32, epoch: u64, is_spotless: bool },
-}
-
-/// What the library has decided to store.
-#[derive(Clone, Copy)]
-pub(super) struct Written {
-    pub(super) new: Stored,
-    pub(super) mark: Option<Mark>,
-    pub(super) watch: bool,
-}
-
 impl Simulation<'_> {
-    /// What the library decides about a message. It is asked once for messages of the same webhook, as this is stored at present,
-    /// that ask for the same and whose deliveries are stored alike: names decide nothing.
+    /// What the library decides about a message. Messages that ask for the same of one webhook, and whose deliveries
+    /// are stored alike, share one decision until the webhook is stored again: names decide nothing.
     pub(super) fn decided(&mut self, sent: Sent, stored: Option<Stored>, consistent: bool) -> Decided {
         let Sent { hook, asked, number, .. } = sent;
-        // What depends on the time, or on how often a message was received, is decided each time.
+        // A decision that depends on the time, or on how often a message was received, is made each time.
         let is_usual = !asked.again && stored.is_none_or(|stored| stored.next_attempt_at.is_none());
         let known = self.hooks[hook as usize].as_ref().filter(|_| is_usual);
         if let Some(decided) = known.and_then(|hook| hook.decided.get(&(asked, stored, consistent))) {
@@ -59,8 +43,8 @@ impl Simulation<'_> {
         decided
     }
 
-    /// What the library says is to be written. It is asked once for successes, and for what is held, of deliveries that are stored
-    /// alike.
+    /// What the library decides to write; `None` if nothing. Successes, and holds, of deliveries that are stored
+    /// alike share one decision.
     pub(super) fn written(
         &mut self,
         hook: u32,

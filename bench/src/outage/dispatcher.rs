@@ -1,83 +1,63 @@
-//! The dispatchers: a batch of up to ten at a time for each, which lasts as long as its slowest attempt.
+//! The dispatchers. Each works on a batch of up to ten messages, which lasts as long as its slowest attempt.
 //!
-//! What a message means, what is recorded and when the next attempt is due are the library's decisions. Messages of a batch that
-//! differ in nothing but the delivery's name are decided together.
+//! The library decides what a message means, what is recorded and when the next attempt is due. It is asked once for
+//! the messages of a batch that differ only in the delivery's name.
 
-use std::{collections::HashMap, mem, time::Duration};
+use std::{mem, time::Duration};
 
 use nano_webhooks::{
-    delivery::{Attempt, Change, Made, State},
+    attempt::Attempt,
+    delivery::{Change, Made, State},
     retry::Circumstances,
     webhook::{Circuit, RecordedAttempt},
 };
 
 use super::{
     Ms, at,
-    decide::{Decided, Written},
-    hook::{self, Asked, Stored, delivery_id},
+    hook::{self, delivery_id},
     ms,
+    parts::{Asked, Decided, Entry, Event, STREAM_SHARDS, Sent, Slot, Stored, Work, Written},
     scenario::{Answer, SECOND},
-    simulation::{Event, Sent, Simulation},
-    stream::{self, Entry, shard_of},
+    simulation::Simulation,
+    stream::shard_of,
     table::item_units,
 };
 
 const BATCH: usize = 10;
 const MEMORY_MB: f64 = 128.0;
-/// How long Lambda and the first reads take, at least and at most.
+/// How long Lambda and the first reads take.
 const TO_READ: std::ops::Range<Ms> = 15..25;
 const TO_RECORD: std::ops::Range<Ms> = 8..15;
-/// From a batch's end to the next one's beginning.
+/// The time from a batch's end to the next one's beginning.
 const TO_DELETE: Ms = 8;
-/// As the dispatcher has them.
+/// The dispatcher's own limits.
 const TIME_TO_GATHER: Ms = 250;
 const TIME_FOR_RECORDS: Ms = 29 * SECOND;
 const VISIBILITY_TIMEOUT: Ms = 180 * SECOND;
 const LONGEST_DELAY: Ms = 900 * SECOND;
 const SUCCESSES_REMEMBERED: usize = 1_000;
 
-/// One dispatcher and its batch.
-#[derive(Default)]
-pub(super) struct Slot {
-    works: Vec<Work>,
-    began: Ms,
-    received: usize,
-    /// When the last success ended of each webhook.
-    successes: HashMap<u32, Ms>,
-}
-
-/// Messages that are alike: the first, the deliveries' numbers and when each was sent, and what is stored of them.
+/// Messages that are alike: the first of them, each delivery's number and when it was sent, and their stored
+/// delivery.
 type Group = (Sent, Vec<(u32, Ms)>, Option<Stored>);
 
-/// What is left to do for messages that are alike.
-struct Work {
-    hook: u32,
-    asked: Asked,
-    /// The deliveries' numbers, and when the messages were sent.
-    members: Vec<(u32, Ms)>,
-    /// `None` if it is recorded, and the next attempt still to be arranged.
-    change: Option<Change>,
-    ends: Ms,
-    /// When it is recorded.
-    at: Ms,
-    round: u32,
-}
-
-/// An attempt that was made, before it is known what follows.
+/// Attempts with the same answer, before the library has decided what follows.
 struct Attempted {
     members: Vec<(u32, Ms)>,
     answer: Answer,
 }
 
 impl Simulation<'_> {
-    /// Receives a batch and decides what to do with it.
+    /// Receives a batch and decides what to do with each message.
     pub(super) fn receive(&mut self, slot: usize) {
         let batch: Vec<Sent> = self.queue.drain(..self.queue.len().min(BATCH)).collect();
         self.in_flight += batch.len();
         self.measured.most_in_flight = self.measured.most_in_flight.max(self.in_flight);
         self.measured.bill.request(2.0);
         let starts = self.now + self.random.u64(TO_READ);
-        let consistent = !batch.iter().all(|sent| sent.asked.has_body && !sent.asked.again);
+        let may_read_late =
+            |Asked { attempt, probe, has_body, again }: Asked| !again && (has_body || attempt > 1 && probe.is_none());
+        let consistent = !batch.iter().all(|sent| may_read_late(sent.asked));
         self.read(&batch, consistent);
 
         let mut works = Vec::new();
@@ -99,7 +79,7 @@ impl Simulation<'_> {
         self.wake(slot, starts);
     }
 
-    /// Messages that ask for the same, of webhooks and deliveries that are stored alike.
+    /// Groups messages that ask for the same of one webhook, and whose deliveries are stored alike.
     fn groups(&self, batch: &[Sent]) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::with_capacity(batch.len());
         for sent in batch {
@@ -115,7 +95,8 @@ impl Simulation<'_> {
         groups
     }
 
-    /// As fan-out does: holds what is for an endpoint that is down. Returns `false` if it is to be sent.
+    /// Holds a delivery if its webhook's circuit is open, as fan-out does. Returns `false` if its message has to be
+    /// sent.
     pub(super) fn hold(&mut self, Sent { hook, number, asked, .. }: Sent) -> bool {
         if self.hooks[hook as usize].as_ref().is_none_or(|hook| hook.circuit != Circuit::Open) {
             return false;
@@ -128,7 +109,7 @@ impl Simulation<'_> {
         is_stored
     }
 
-    /// Counts a read of what is stored.
+    /// Counts the reads of a batch's deliveries and webhooks.
     fn read(&mut self, batch: &[Sent], consistent: bool) {
         let mut hooks: Vec<_> = batch.iter().map(|sent| sent.hook).collect();
         hooks.sort_unstable();
@@ -172,7 +153,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// Makes the attempts, and counts them. Those that succeed after the same time are alike.
+    /// Makes the attempts and counts them. Groups those that succeed after the same time.
     fn attempt(&mut self, hook: u32, members: &[(u32, Ms)], asked: Asked, starts: Ms) -> Vec<Attempted> {
         let flow_number = self.flow_of(hook);
         let flow = &self.scenario.flows[flow_number];
@@ -199,7 +180,7 @@ impl Simulation<'_> {
         attempted
     }
 
-    /// What the dispatcher says of an attempt.
+    /// The result of an attempt, as the dispatcher would describe it to the library.
     fn made(&mut self, slot: usize, hook: u32, earlier_tries: u32, (starts, ends): (Ms, Ms), answer: Answer) -> Made {
         let Answer { outcome, duration, retry_after } = answer;
         let is_success = outcome.is_success();
@@ -224,7 +205,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// Records what is to be recorded by now, and arranges what follows.
+    /// Records the changes that are due, and arranges their next attempts.
     pub(super) fn record(&mut self, slot: usize) {
         let works = mem::take(&mut self.slots[slot].works);
         let (due, mut left): (Vec<_>, Vec<_>) = works.into_iter().partition(|work| work.at <= self.now);
@@ -242,7 +223,7 @@ impl Simulation<'_> {
         self.wake(slot, self.now);
     }
 
-    /// Schedules the next thing that a dispatcher does.
+    /// Schedules the dispatcher's next event.
     fn wake(&mut self, slot: usize, now: Ms) {
         match self.slots[slot].works.iter().map(|work| work.at).min() {
             Some(next) => self.schedule_event(next.max(now), Event::Record(slot)),
@@ -266,7 +247,7 @@ impl Simulation<'_> {
         self.measured.given_back += work.members.len() as u64;
     }
 
-    /// Writes. Returns what the table was too busy for.
+    /// Records the change and arranges the next attempts. Returns the work that the table throttled.
     fn settle(&mut self, work: Work, followed_up: &mut u32) -> Option<Work> {
         let Work { hook, asked, members, change, ends, at, round } = work;
         let flow = self.flow_of(hook);
@@ -297,13 +278,13 @@ impl Simulation<'_> {
         (!busy.is_empty()).then(|| Work { hook, asked, members: busy, change, ends, at, round: round + 1 })
     }
 
-    /// As the dispatcher has it: up to 50 ms, then up to twice as long each time, to 2 s.
+    /// The dispatcher's pause before it repeats a write: up to 50 ms, then up to twice as long each time, to 2 s.
     fn pause(&mut self, round: u32) -> Ms {
         let longest = (50 << round.min(5)).min(2_000);
         self.random.u64(longest / 2..=longest)
     }
 
-    /// Stores a delivery, if the table takes it.
+    /// Stores a delivery. Returns `false` if the table throttles the write.
     fn apply(&mut self, hook: u32, number: u32, old: Option<Stored>, written: &Written) -> bool {
         let new = written.new;
         let units = item_units(new.attempts);
@@ -311,7 +292,7 @@ impl Simulation<'_> {
         let (was, is) = (old.map(|old| old.state), Some(new.state).filter(|state| *state != State::Delivered));
         let moves = if was == is { 0 } else { u32::from(was.is_some()) + u32::from(is.is_some()) };
         let (now, flow) = (self.now, self.flow_of(hook));
-        // Nothing but a success leaves nothing to remember of a webhook that has nothing stored.
+        // A webhook without a `Hook` needs none for a delivery that succeeds: nothing is kept of it.
         if self.hooks[hook as usize].is_some() || is.is_some() {
             let stored = self.hook(hook);
             let shard = number as usize % hook::SHARDS;
@@ -341,7 +322,7 @@ impl Simulation<'_> {
         true
     }
 
-    /// Puts a record into the stream. Of successes that are alike one goes into each shard.
+    /// Puts a record into the stream. Of one work's records that are no failures, only the first in each shard.
     fn tell(&mut self, hook: u32, number: u32, written: &Written, change: &Change, watched: &mut Watched) {
         let shard = shard_of(hook, number);
         let is_failure = matches!(change, Change::Attempted(made) if !made.attempt.outcome.is_success());
@@ -374,7 +355,7 @@ impl Simulation<'_> {
         self.measured.throttled += u64::from(!shard.has(self.now, 1));
         shard.take(self.now, 1);
         if due <= self.now + LONGEST_DELAY {
-            // The sweep reads the entry and the delivery an hour later.
+            // An hour later the sweep reads the entry and the delivery.
             self.measured.bill.half_reads += 2;
             self.delayed.entry(due.next_multiple_of(SECOND)).or_default().push(message);
         } else {
@@ -383,8 +364,8 @@ impl Simulation<'_> {
     }
 }
 
-/// In which of the stream's shards a success was seen of those that are alike.
+/// Which of the stream's shards have a record of the work that is no failure.
 #[derive(Default)]
 struct Watched {
-    shards: [bool; stream::SHARDS],
+    shards: [bool; STREAM_SHARDS],
 }

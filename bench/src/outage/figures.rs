@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{report::rounded, row};
 
-/// What a drain may send in a minute, unless the webhook had more traffic.
+/// How much a drain may send in a minute, unless the webhook had more traffic.
 const BOUND_PER_MINUTE: f64 = 6_000.0;
 
-/// Of endpoints that are down for a time.
+/// The figures of a scenario with endpoints that are down.
 pub(super) struct Outage<'a> {
     name: &'a str,
     scenario: &'a Scenario,
@@ -34,7 +34,7 @@ impl<'a> Outage<'a> {
         self.scenario.spans[0]..self.scenario.spans[2]
     }
 
-    /// The bill of the outage, and that of as long a time at the rate before.
+    /// Write units and dollars, each during the outage, and for the same length at the rate before.
     fn bills(&self) -> [(f64, f64); 2] {
         let down = self.down();
         let of = |at: usize| self.measured.bills.get(at).copied().unwrap_or(self.measured.bill);
@@ -44,7 +44,7 @@ impl<'a> Outage<'a> {
         [(units(during), units(of(0)) * scale), (during.dollars(), of(0).dollars() * scale)]
     }
 
-    /// Dollars for a million events, from the outage's beginning to the end of all, and before.
+    /// Dollars per million events: from the outage's beginning to the simulation's end, and before the outage.
     fn per_million(&self) -> (f64, f64) {
         let Measured { bill, bills, fates, arrived_before, .. } = self.measured;
         let arrived: u64 = fates.iter().map(|fates| fates.arrived).sum();
@@ -126,7 +126,7 @@ impl<'a> Outage<'a> {
     }
 }
 
-/// One column for each scenario.
+/// A table with one column for each scenario.
 pub(super) fn outages(outages: &[Outage<'_>]) -> Vec<Vec<String>> {
     let mut rows = vec![row![""]];
     rows[0].extend(outages.iter().map(|outage| outage.name.to_owned()));
@@ -139,7 +139,7 @@ pub(super) fn outages(outages: &[Outage<'_>]) -> Vec<Vec<String>> {
     rows
 }
 
-/// Of an endpoint that is well as a whole.
+/// The figures of a scenario with an endpoint that is healthy as a whole.
 pub(super) struct Healthy<'a> {
     name: &'a str,
     measured: &'a Measured,
@@ -154,7 +154,7 @@ impl<'a> Healthy<'a> {
         (self.name, self.measured.lost())
     }
 
-    /// How long the circuit was open at the longest, in seconds.
+    /// The longest time that the circuit was open while the endpoint was healthy, in seconds.
     fn longest_open(&self) -> f64 {
         rounded(self.measured.longest_open as f64 / 1_000.0, 1)
     }
@@ -172,7 +172,7 @@ impl<'a> Healthy<'a> {
     }
 }
 
-/// One row for each scenario.
+/// A table with one row for each scenario.
 pub(super) fn healthy(scenarios: &[Healthy<'_>]) -> Vec<Vec<String>> {
     let head = row!["", "opened while well", "open for, s", "left held", "left waiting", "left not closed", "used up"];
     let rows = scenarios.iter().map(|scenario| {

@@ -1,58 +1,46 @@
 //! A webhook of the simulation, and its deliveries in a few bytes each.
 //!
-//! The library's functions take whole deliveries. Of a million that wait all the same way, one bit each is kept; what is
-//! unusual about one is kept apart, and its whole is made when a function asks for it.
+//! The library's functions take whole deliveries. A million held deliveries that are alike are kept as one bit each;
+//! [`Hook`] keeps the unusual ones as a [`Stored`], from which [`delivery`] makes a whole one.
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{Delivery, DeliveryId, Message, State},
-    webhook::{Circuit, EventType, Webhook},
+    delivery::{Delivery, Message, State},
+    names::{DeliveryId, EventType},
+    webhook::{Circuit, Webhook},
 };
 use ulid::Ulid;
 
-use super::{Ms, at, decide::Decided, ms, table::Bucket};
+use super::{
+    Ms, at, ms,
+    parts::{Asked, Decided, Stored},
+    table::Bucket,
+};
 
-/// How many partitions a webhook's deliveries have.
+/// How many partitions a webhook's deliveries are spread over.
 pub(super) const SHARDS: usize = 8;
 
-/// A webhook, what is stored of it and of its deliveries.
+/// A webhook with its stored deliveries.
 pub(super) struct Hook {
     pub(super) webhook: Webhook,
-    /// A delivery that was held on arrival and nothing else since is in `held` alone; one that is not finished and was more
-    /// than that is here too.
+    /// All unfinished deliveries, except those that were held on arrival and have not changed since: they are in
+    /// `held` alone.
     unusual: HashMap<u32, Stored>,
     held: Bits,
-    /// What each partition can take, of the table and of its index.
+    /// The write capacity of each partition, of the table and of its index.
     pub(super) table: [Bucket; SHARDS],
     pub(super) index: [Bucket; SHARDS],
     /// How many attempts were recorded in each hour.
     pub(super) hours: Vec<u32>,
-    /// The minute of the last attempt: count-attempts writes once for each.
+    /// The minute of the last attempt: count-attempts writes once for each minute.
     minute: Option<Ms>,
-    /// What the library has decided since the webhook was last stored.
+    /// The library's decisions since the webhook was last stored.
     pub(super) decided: HashMap<(Asked, Option<Stored>, bool), Decided>,
-    /// As the library last said.
+    /// The circuit that the library last returned.
     pub(super) circuit: Circuit,
-    /// When it was opened although its endpoint was well.
+    /// When the circuit was opened although the endpoint was healthy.
     pub(super) opened_well: Option<Ms>,
-}
-
-/// What the table knows of a delivery that is not finished.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Stored {
-    pub(super) state: State,
-    pub(super) tries: u32,
-    pub(super) version: u64,
-    /// How many attempts the item lists, probes included.
-    pub(super) attempts: u32,
-    pub(super) next_attempt_at: Option<Timestamp>,
-}
-
-impl Stored {
-    /// A delivery that was held on arrival.
-    const HELD: Self = Self { state: State::Held, tries: 0, version: 1, attempts: 0, next_attempt_at: None };
 }
 
 impl Hook {
@@ -71,8 +59,8 @@ impl Hook {
         }
     }
 
-    /// `None` before something is stored, and again when the delivery is finished: then nothing asks for it but repetitions,
-    /// whose messages have no body, and which find nothing to do either way.
+    /// What is stored of a delivery. `None` before it is stored, and again when it is finished: then only repeated
+    /// messages ask for it. They have no body and change nothing either way.
     pub(super) fn stored(&self, number: u32) -> Option<Stored> {
         let unusual = self.unusual.get(&number).copied();
         unusual.or_else(|| self.held.contains(number).then_some(Stored::HELD))
@@ -97,7 +85,7 @@ impl Hook {
         (self.held.count, (self.unusual.len() - held_too) as u64)
     }
 
-    /// Held deliveries after one and before another, from the oldest or from the newest.
+    /// Up to `most` held deliveries between two numbers, both excluded: the oldest ones or the newest ones.
     pub(super) fn held(&self, after: Option<u32>, before: Option<u32>, most: usize, oldest: bool) -> Vec<u32> {
         let from = after.map_or(0, |after| after + 1);
         let to = before.unwrap_or(u32::MAX);
@@ -108,7 +96,7 @@ impl Hook {
         }
     }
 
-    /// The busiest hour's attempts, by the minute.
+    /// The attempts per minute in the busiest hour.
     pub(super) fn own_per_minute(&self) -> u32 {
         self.hours.iter().max().copied().unwrap_or_default() / 60
     }
@@ -122,7 +110,7 @@ impl Hook {
     }
 }
 
-/// The delivery with this number, of a webhook that has one every `period` milliseconds.
+/// The id of the delivery with this number, of a webhook that has one every `period` milliseconds.
 pub(super) fn delivery_id(number: u32, period: f64) -> DeliveryId {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time")]
     let ended_at = ms_of_epoch((f64::from(number) * period) as Ms);
@@ -130,13 +118,13 @@ pub(super) fn delivery_id(number: u32, period: f64) -> DeliveryId {
     serde_json::from_value(id.into()).expect("is a ULID")
 }
 
-/// Its number again.
+/// The number of a delivery, from its id.
 pub(super) fn number(id: &DeliveryId) -> u32 {
     let ulid: Ulid = id.as_str().parse().expect("is a ULID");
     u32::try_from(ulid.random()).expect("was made of a number")
 }
 
-/// The first number at or after this time.
+/// The first number at or after the time of this id.
 pub(super) fn number_at(id: &DeliveryId, period: f64) -> u32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number")]
     let number = (ms(id.ended_at()) as f64 / period).ceil() as u32;
@@ -147,7 +135,7 @@ fn ms_of_epoch(time: Ms) -> u64 {
     u64::try_from(at(time).as_millisecond()).expect("after 1970")
 }
 
-/// A message as the library's functions take it.
+/// A message in the form that the library's functions take.
 pub(super) fn message(webhook: &Webhook, id: DeliveryId, asked: Asked) -> Message {
     Message {
         account_id: webhook.account_id.clone(),
@@ -162,7 +150,8 @@ pub(super) fn message(webhook: &Webhook, id: DeliveryId, asked: Asked) -> Messag
     }
 }
 
-/// A stored delivery as the library's functions take it. Of the attempts they look only at the number, which `tries` has.
+/// A stored delivery in the form that the library's functions take. Of the attempts they use only the number,
+/// `tries`.
 pub(super) fn delivery(webhook: &Webhook, id: DeliveryId, stored: Stored) -> Delivery {
     let Stored { state, tries, version, next_attempt_at, .. } = stored;
     Delivery {
@@ -180,22 +169,11 @@ pub(super) fn delivery(webhook: &Webhook, id: DeliveryId, stored: Stored) -> Del
     }
 }
 
-/// What a message asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Asked {
-    pub(super) attempt: u32,
-    pub(super) probe: Option<u64>,
-    /// Whether it is fan-out's.
-    pub(super) has_body: bool,
-    /// Whether it was received before.
-    pub(super) again: bool,
-}
-
 fn number_in(word: usize, bit: u32) -> u32 {
     u32::try_from(word).expect("is made of a number") * 64 + bit
 }
 
-/// A set of numbers, of which most are in it for a time.
+/// A set of numbers; most of them are in it for some time.
 #[derive(Default)]
 struct Bits {
     words: Vec<u64>,

@@ -1,11 +1,11 @@
-//! What a simulation counts.
+//! The counters of a simulation.
 
 use std::ops::Sub;
 
 use super::Ms;
 use crate::prices;
 
-/// Durations, each to the millisecond.
+/// A histogram of durations, by the millisecond.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Durations(Vec<u64>);
 
@@ -22,7 +22,7 @@ impl Durations {
         self.0.iter().sum()
     }
 
-    /// The least duration that such a share of all does not exceed.
+    /// The least duration that this share of all durations does not exceed; `None` if there is none.
     pub(super) fn percentile(&self, share: f64) -> Option<Ms> {
         let mut left = (self.count() as f64 * share).ceil().max(1.0);
         self.0
@@ -35,15 +35,15 @@ impl Durations {
     }
 }
 
-/// fan-out's memory, and how long it works on a batch, as `cost` finds it.
+/// fan-out's memory, and how long it works on a batch, as `cost` measures it.
 const FAN_OUT_MB: f64 = 256.0;
 const FAN_OUT_MS: f64 = 15.0;
 
-/// What the bill counts.
+/// The units of the bill.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bill {
     pub(super) sqs: f64,
-    /// Of these, those of messages with a group.
+    /// Those of them with messages that have a group.
     pub(super) sqs_fair: f64,
     pub(super) invocations: f64,
     pub(super) gb_ms: f64,
@@ -52,8 +52,9 @@ pub(super) struct Bill {
 }
 
 impl Bill {
-    /// What came before the deliveries queue, for one event: a tenth of a batch of ten, as `cost` counts it. The completion is sent,
-    /// received and deleted; fan-out runs, reads, and sends a message unless it holds the delivery, which takes as long.
+    /// Counts what happens before the deliveries queue for one event: a tenth of a batch of ten, as `cost` counts it.
+    /// The completion is sent, received and deleted; fan-out runs, reads, and sends a message unless it holds the
+    /// delivery, which takes the same time.
     pub(super) fn fan_out(&mut self, sends: bool) {
         const SHARE: f64 = 0.1;
         self.sqs += 3.0 * SHARE;
@@ -65,13 +66,13 @@ impl Bill {
         self.half_reads += 1;
     }
 
-    /// A function ran for so many milliseconds.
+    /// Counts an invocation; `duration` is in milliseconds.
     pub(super) fn invoke(&mut self, memory_mb: f64, duration: f64) {
         self.invocations += 1.0;
         self.gb_ms += memory_mb / 1024.0 * duration;
     }
 
-    /// Requests to the deliveries queue, whose messages have groups.
+    /// Counts requests to the deliveries queue, whose messages have groups.
     pub(super) fn request(&mut self, requests: f64) {
         self.sqs += requests;
         self.sqs_fair += requests;
@@ -102,18 +103,19 @@ impl Sub for Bill {
     }
 }
 
-/// What became of the events of one flow.
+/// How the events of one flow ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fates {
     pub(super) arrived: u64,
     pub(super) delivered: u64,
-    /// Their schedule is used up.
+    /// How many have used up their schedule.
     pub(super) failed: u64,
     pub(super) attempts: u64,
     pub(super) in_vain: u64,
-    /// Successful attempts of deliveries that were delivered already.
+    /// Failed attempts that were not recorded, because another dispatcher had recorded the attempt or the delivery
+    /// had ended.
     pub(super) repeated: u64,
-    /// From the sending of the message to the answer, of deliveries that succeeded at their first attempt, by the spans of the
-    /// scenario.
+    /// The times from the sending of the message to the answer, of deliveries that succeeded at their first attempt,
+    /// for each span of the scenario.
     pub(super) latencies: Vec<Durations>,
 }

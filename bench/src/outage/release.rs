@@ -1,24 +1,25 @@
-//! release: each minute, what is due, probes and drains.
+//! release: each minute it sends the attempts that are due, probes and drains.
 
 use std::time::Duration;
 
 use nano_webhooks::{
-    delivery::DeliveryId,
+    names::DeliveryId,
     webhook::{Action, Drained, Search, Webhook, between},
 };
 
 use super::{
     Ms, at,
-    hook::{Asked, delivery_id, number, number_at},
+    hook::{delivery_id, number, number_at},
+    parts::{Asked, Sent},
     scenario::MINUTE,
-    simulation::{Sent, Simulation},
+    simulation::Simulation,
 };
 
 const MEMORY_MB: f64 = 256.0;
-/// How many messages a run sends in a second, and in all its time.
+/// How many messages a run sends in a second, and in total.
 const PER_SECOND: u64 = 2_000;
 const MOST: u64 = 100_000;
-/// How many entries of an index go into the half of a read unit that is not consistent.
+/// How many entries of an index one half read unit reads: 4 KiB, eventually consistent.
 const KEYS_IN_A_READ: usize = 4_096 / 120;
 
 /// One run.
@@ -41,7 +42,7 @@ impl Simulation<'_> {
                 self.put(&mut run, message, Duration::ZERO);
             }
         }
-        // Each of the 16 shards has two passes.
+        // A run queries each of the 16 shards twice: for due entries, and for the sweep.
         self.measured.bill.half_reads += 32 + entries.div_ceil(10) as u64 * 2;
         let rung: Vec<_> = self.bells.iter().take_while(|(time, _)| *time <= self.now).map(|(_, hook)| *hook).collect();
         for hook in rung {
@@ -76,7 +77,7 @@ impl Simulation<'_> {
             }
             Action::Drain(search) => {
                 let Drained { pace, send: drained } = self.drain(hook, &webhook, search);
-                // Each is read before it is sent.
+                // release reads each delivery before it sends it.
                 self.measured.bill.half_reads += drained.len() as u64;
                 let minute = self.now / MINUTE;
                 *self.measured.drained.entry(minute).or_default() += drained.len() as u64;
@@ -96,7 +97,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// The oldest, the newest, and one between.
+    /// Picks held deliveries to probe with: the oldest, the newest, and one between.
     fn pick_probes(&mut self, hook: u32) -> Vec<u32> {
         let period = self.scenario.flows[self.flow_of(hook)].period();
         let share = self.random.f64();
@@ -112,7 +113,7 @@ impl Simulation<'_> {
             picked.extend(held.held(Some(from - 1), Some(newest), 1, true));
         }
         picked.sort_unstable();
-        // Each of eight partitions is asked for each.
+        // Three queries to each of eight partitions.
         self.measured.bill.half_reads += 24;
         picked
     }

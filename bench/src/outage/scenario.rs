@@ -1,8 +1,8 @@
-//! What happens in a simulation: who sends events to which endpoints, and how these behave when.
+//! The input of a simulation: who sends events to which endpoints, and how and when these fail.
 
 use std::ops::Range;
 
-use nano_webhooks::delivery::Outcome;
+use nano_webhooks::attempt::Outcome;
 
 use super::Ms;
 
@@ -10,35 +10,35 @@ pub(super) const SECOND: Ms = 1_000;
 pub(super) const MINUTE: Ms = 60 * SECOND;
 pub(super) const HOUR: Ms = 60 * MINUTE;
 
-/// How long an endpoint takes that is well, in milliseconds, and the longest that any may take.
+/// How long a healthy endpoint takes to answer, and after how long an attempt times out.
 pub(super) const WELL: Ms = 100;
 const TIMEOUT: Ms = 10 * SECOND;
 
 pub(super) struct Scenario {
-    /// The first is the one whose endpoints fail.
+    /// The endpoints of the first flow are those that fail.
     pub(super) flows: Vec<Flow>,
-    /// Where one span of time ends and the next begins.
+    /// The times at which one span ends and the next begins.
     pub(super) spans: Vec<Ms>,
-    /// When the simulation ends although something still waits.
+    /// When the simulation ends even if work is left.
     pub(super) until: Ms,
     pub(super) dispatchers: usize,
-    /// Whether the stream gives each batch twice.
+    /// Whether the stream delivers each batch twice.
     pub(super) repeats_batches: bool,
-    /// By how much one of the stream's shards is later than the others.
+    /// How much later one of the stream's shards is than the others.
     pub(super) late_shard: Ms,
 }
 
-/// Webhooks that are alike.
+/// Webhooks that are alike, and their events.
 pub(super) struct Flow {
     pub(super) webhooks: u32,
-    /// How many events each has in a second.
+    /// How many events each webhook has in a second.
     pub(super) per_second: f64,
     pub(super) sends: Range<Ms>,
     pub(super) endpoint: Endpoint,
 }
 
 impl Flow {
-    /// Milliseconds from one event of a webhook to its next.
+    /// Milliseconds from one event of a webhook to the next, on average.
     pub(super) fn period(&self) -> f64 {
         1_000.0 / self.per_second
     }
@@ -47,9 +47,9 @@ impl Flow {
 /// How the endpoints of a flow behave.
 pub(super) struct Endpoint {
     pub(super) usually: Manner,
-    /// When they behave otherwise,
+    /// When they behave as in `meanwhile`.
     pub(super) down: Range<Ms>,
-    /// and how.
+    /// How they behave while they are down.
     pub(super) meanwhile: Manner,
     /// The numbers of the deliveries that they always answer with 500.
     pub(super) poison: Range<u32>,
@@ -57,15 +57,15 @@ pub(super) struct Endpoint {
 
 #[derive(Clone, Copy)]
 pub(super) enum Manner {
-    /// 200.
+    /// Answers 200.
     Takes,
-    /// No connection, at once.
+    /// Refuses the connection immediately.
     Refuses,
-    /// No answer.
+    /// Does not answer.
     Hangs,
-    /// 503 with `Retry-After`.
+    /// Answers 503 with `Retry-After`.
     AsksToWait { seconds: u64 },
-    /// Such a share of requests is answered with this status, at once, and the others with 200.
+    /// Answers this share of requests with this status, immediately, and the others with 200.
     Fails { share: f64, status: u16, retry_after: u64 },
 }
 

@@ -1,4 +1,4 @@
-//! A virtual clock, the queue, and what happens next.
+//! The simulation: a virtual clock, the queue, and the events in the order of their times.
 
 use std::{
     cmp::Reverse,
@@ -6,58 +6,37 @@ use std::{
 };
 
 use nano_webhooks::{
+    names::{AccountId, EventType, WebhookId},
     retry::Schedule,
-    webhook::{AccountId, Circuit, EventType, Secret, Settings, Webhook, WebhookId},
+    webhook::{Circuit, Secret, Settings, Webhook},
 };
 
 use super::{
     Ms, at,
-    decide::Written,
-    dispatcher::Slot,
-    hook::{Asked, Hook, Stored},
+    hook::Hook,
     measure::{Bill, Durations, Fates},
     ms,
+    parts::{Asked, Event, STREAM_SHARDS, Sent, Shard, Slot, Stored, Written},
     scenario::{MINUTE, Scenario},
-    stream::{SHARDS, Shard},
     table::Bucket,
 };
 
-/// More than this is in flight never: SQS then hands out nothing.
+/// The most messages in flight: at this number SQS hands out none.
 const MOST_IN_FLIGHT: usize = 120_000;
 
-/// Over how many partitions the waiting table is spread.
+/// How many partitions the waiting table has.
 const WAITING_SHARDS: usize = 16;
 
 /// The template's schedule.
 const SCHEDULE: &str = "5,300,1800,7200,18000,36000,36000";
 
-/// What was asked for, how the delivery was stored, and, if an attempt has succeeded, whether watch-webhooks is to see that, and the
-/// epoch.
+/// What decides a write: what was asked for, the stored delivery and, for a success, whether watch-webhooks has to
+/// see it, and the epoch.
 type Writing = (Asked, Option<Stored>, Option<(bool, u64)>);
 
-/// Of the webhooks of a larger flow only those are kept of which something is stored.
+/// Up to this many webhooks of a flow are kept from the beginning; of a larger flow, a webhook from its first write
+/// on.
 const FEW: u32 = 1_000;
-
-/// A message on the queue.
-#[derive(Clone, Copy)]
-pub(super) struct Sent {
-    pub(super) hook: u32,
-    pub(super) number: u32,
-    pub(super) time: Ms,
-    pub(super) asked: Asked,
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Event {
-    /// A dispatcher records.
-    Record(usize),
-    /// A dispatcher is done with its batch.
-    Free(usize),
-    /// watch-webhooks gets a batch of this shard.
-    Watch(usize),
-    /// A minute has begun.
-    Release,
-}
 
 pub(super) struct Simulation<'a> {
     pub(super) scenario: &'a Scenario,
@@ -67,10 +46,10 @@ pub(super) struct Simulation<'a> {
     pub(super) now: Ms,
     events: BinaryHeap<Reverse<(Ms, u64, Event)>>,
     event: u64,
-    /// When each flow has its next event, and its number.
+    /// The time and the number of each flow's next event.
     arrivals: Vec<(Ms, u64)>,
     first_hooks: Vec<u32>,
-    /// A webhook of which nothing was stored yet is like all others.
+    /// The webhook that stands for all of which nothing was stored yet.
     new_hook: Webhook,
     pub(super) hooks: Vec<Option<Box<Hook>>>,
     pub(super) queue: VecDeque<Sent>,
@@ -81,13 +60,13 @@ pub(super) struct Simulation<'a> {
     pub(super) in_flight: usize,
     pub(super) slots: Vec<Slot>,
     pub(super) idle: Vec<usize>,
-    pub(super) shards: [Shard; SHARDS],
-    /// What the library has decided to store.
+    pub(super) shards: [Shard; STREAM_SHARDS],
+    /// What the library has decided to write.
     pub(super) written: HashMap<Writing, Option<Written>>,
     pub(super) measured: Measured,
 }
 
-/// What was measured.
+/// The figures of a simulation.
 #[derive(Default)]
 pub(super) struct Measured {
     pub(super) bill: Bill,
@@ -97,39 +76,40 @@ pub(super) struct Measured {
     pub(super) most_in_flight: usize,
     pub(super) longest_queue: usize,
     pub(super) throttled: u64,
-    /// Messages that went back to the queue.
+    /// How many messages went back to the queue.
     pub(super) given_back: u64,
     pub(super) probes: u64,
-    /// Deliveries that drains have sent, by minute.
+    /// How many deliveries drains have sent, by minute.
     pub(super) drained: BTreeMap<Ms, u64>,
-    /// How many were held when the last circuit began to recover, and when that was.
+    /// When the last circuit with held deliveries began to recover, and how many deliveries were held then.
     pub(super) recovered: Option<(Ms, u64)>,
-    /// When the last held delivery was recorded otherwise.
+    /// When a held delivery last got another state.
     pub(super) drained_at: Ms,
     pub(super) most_held: u64,
-    /// Held at present.
+    /// How many deliveries are held now.
     pub(super) held: u64,
-    /// How many circuits were opened although their endpoint was well, and for how long one of these was open at most.
+    /// How many circuits were opened although their endpoint was healthy, and the longest time that one of them was
+    /// open.
     pub(super) openings: u64,
     pub(super) longest_open: Ms,
     pub(super) ended_at: Ms,
-    /// How many events there were in the first span.
+    /// How many events came in the first span.
     pub(super) arrived_before: u64,
     pub(super) left: Left,
 }
 
-/// What is not finished when a simulation ends.
+/// What is unfinished when a simulation ends.
 #[derive(Default)]
 pub(super) struct Left {
     pub(super) held: u64,
-    /// For their next attempt.
+    /// Deliveries that wait for their next attempt.
     pub(super) waiting: u64,
     /// Circuits that are not closed.
     pub(super) open: u64,
 }
 
 impl Measured {
-    /// How many events have neither ended nor are held or waiting.
+    /// How many events are neither finished nor held nor waiting.
     pub(super) fn lost(&self) -> i64 {
         let sum = |of: fn(&Fates) -> u64| self.fates.iter().map(of).sum::<u64>().cast_signed();
         sum(|fates| fates.arrived)
@@ -186,7 +166,7 @@ impl<'a> Simulation<'a> {
         simulation
     }
 
-    /// Runs until nothing is left to do.
+    /// Runs until nothing is left to do, or until the scenario's end.
     pub(super) fn run(mut self) -> Measured {
         while let Some(next) = self.next().filter(|next| *next < self.scenario.until) {
             self.now = next;
@@ -238,7 +218,7 @@ impl<'a> Simulation<'a> {
         [arrival, delayed, event].into_iter().flatten().min()
     }
 
-    /// Whether nothing will happen unless release has something to do.
+    /// Whether nothing will happen any more: no event, message or entry is left, and no bell is set.
     fn is_done(&self) -> bool {
         let flows = self.arrivals.iter().zip(&self.scenario.flows);
         let is_over = flows.into_iter().all(|((time, _), flow)| !flow.sends.contains(time));
@@ -250,7 +230,7 @@ impl<'a> Simulation<'a> {
         self.events.push(Reverse((time, self.event, event)));
     }
 
-    /// The flows' events come at random, as often as they should on average.
+    /// Makes the flows' events that are due. They come at random, at the flow's rate on average.
     fn arrive(&mut self) {
         for (at, flow) in self.scenario.flows.iter().enumerate() {
             let (mut time, mut number) = self.arrivals[at];
@@ -294,7 +274,7 @@ impl<'a> Simulation<'a> {
         self.hooks[hook as usize].get_or_insert_with(|| Box::new(Hook::new(new.clone())))
     }
 
-    /// Stores a webhook, and notes what became of its circuit.
+    /// Stores a webhook, and notes whether its circuit opened or closed.
     pub(super) fn store_webhook(&mut self, number: u32, webhook: Webhook) {
         let now = self.now;
         let hook = self.hook(number);
@@ -324,12 +304,12 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// When the webhook's next action is, after a change.
+    /// Sets the time of the webhook's next action, after a change.
     pub(super) fn ring(&self, webhook: &mut Webhook) {
         webhook.action_at = webhook.next_action(&self.settings, at(self.now));
     }
 
-    /// Which span of the scenario a time is in; the last one is that of a drain.
+    /// The index of the scenario's span that a time is in. Attempts of a drain count in one more span, the last.
     pub(super) fn span(&self, time: Ms) -> usize {
         self.scenario.spans.partition_point(|end| *end <= time)
     }

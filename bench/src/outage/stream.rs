@@ -1,44 +1,29 @@
 //! The stream of the deliveries table, and watch-webhooks, which folds it into the webhooks' health.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use nano_webhooks::webhook::{Recorded, RecordedAttempt};
+use nano_webhooks::webhook::Recorded;
 
 use super::{
     Ms, at, hook,
-    simulation::{Event, Simulation},
+    parts::{Entry, Event, STREAM_SHARDS},
+    simulation::Simulation,
     table::webhook_units,
 };
 
-/// How many shards the stream has.
-pub(super) const SHARDS: usize = 4;
 const BATCH: usize = 1_000;
 const MEMORY_MB: f64 = 256.0;
-/// The window in which Lambda gathers a batch, and how late the stream is.
+/// How long Lambda gathers a batch, and how late the stream is.
 const WINDOW: Ms = 1_000;
 const LATE: std::ops::Range<Ms> = 50..250;
 /// How long watch-webhooks takes for each webhook of a batch: a read and a write.
 const FOR_EACH_WEBHOOK: Ms = 12;
-/// As the template has it.
+/// How long a webhook has to fail before a notification. The template's default is an hour.
 const NOTIFY_AFTER: std::time::Duration = std::time::Duration::from_hours(24);
 
-/// A record that watch-webhooks gets.
-#[derive(Clone)]
-pub(super) struct Entry {
-    pub(super) hook: u32,
-    pub(super) held: bool,
-    pub(super) attempt: Option<RecordedAttempt>,
-}
-
-#[derive(Default)]
-pub(super) struct Shard {
-    entries: VecDeque<Entry>,
-    is_awaited: bool,
-}
-
-/// Each of a webhook's partitions is in one of the stream's shards.
+/// The stream's shard of a delivery: all records of a partition are in one shard.
 pub(super) fn shard_of(hook: u32, number: u32) -> usize {
-    (hook as usize * 5 + number as usize % hook::SHARDS) % SHARDS
+    (hook as usize * 5 + number as usize % hook::SHARDS) % STREAM_SHARDS
 }
 
 impl Simulation<'_> {
@@ -52,7 +37,7 @@ impl Simulation<'_> {
         }
     }
 
-    /// Folds a batch.
+    /// Folds a batch of one shard into the webhooks' health.
     pub(super) fn watch(&mut self, shard: usize) {
         let count = self.shards[shard].entries.len().min(BATCH);
         let batch: Vec<_> = self.shards[shard].entries.drain(..count).collect();

@@ -1,11 +1,11 @@
-//! What DynamoDB takes and costs: 1,000 write units a second for a partition key, and a unit for each KB.
+//! DynamoDB's limit and price: 1,000 write units a second for a partition key, and a unit for each KB.
 
 use super::Ms;
 
 /// How many write units a partition key takes in a second.
 const PER_SECOND: u32 = 1_000;
 
-/// A partition key. Unused capacity is not carried over from second to second; DynamoDB is kinder.
+/// The capacity of a partition key. Unlike DynamoDB, it carries no unused capacity over to the next second.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Bucket {
     second: Ms,
@@ -25,18 +25,19 @@ impl Bucket {
     }
 }
 
-/// The size of a delivery's item without its attempts and body, and of each attempt, as `cost` finds them.
+/// The size of a delivery's item without its attempts and body, of its body, and of each attempt, as `cost` measures
+/// them.
 const ITEM_BYTES: usize = 360;
 const BODY_BYTES: usize = 300;
 const ATTEMPT_BYTES: usize = 90;
 
-/// The write units of a delivery's item with so many attempts.
+/// The write units of a delivery's item with this number of attempts.
 pub(super) fn item_units(attempts: u32) -> u32 {
     let bytes = ITEM_BYTES + BODY_BYTES + ATTEMPT_BYTES * attempts as usize;
     u32::try_from(bytes.div_ceil(1_024)).expect("an item is small")
 }
 
-/// The write units of a webhook's item with so many failures in its health, index included.
+/// The write units of a webhook's item with this number of failures in its health, index included.
 pub(super) fn webhook_units(failures: usize, moves_bell: bool) -> u64 {
     let bytes = 900 + 110 * failures;
     bytes.div_ceil(1_024) as u64 + if moves_bell { 2 } else { 0 }

@@ -1,4 +1,4 @@
-//! Which dead letters a command is about.
+//! Which dead letters a command handles.
 
 use std::collections::HashSet;
 
@@ -10,25 +10,25 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Chosen {
-    /// These, by their ids
+    /// The ids of dead letters
     ids: Vec<String>,
-    /// All; of these, `redrive` leaves malformed ones and notifications where they are
+    /// All dead letters; `redrive` leaves malformed ones and notifications on the queue
     #[arg(long)]
     pub(super) all: bool,
-    /// Those that are malformed, and no others
+    /// Only the malformed ones
     #[arg(long)]
     malformed: bool,
 }
 
-/// The failure to find these.
+/// The failure for ids that were not found.
 pub(super) fn no_letters(ids: &[String]) -> Failure {
     Failure::NotFound(format!(
-        "there is no dead letter {}; it may be looked at by somebody else: try again in a minute",
+        "there is no dead letter {}; another reader may hide it: try again in a minute",
         ids.join(", ")
     ))
 }
 
-/// The failure to send this one back.
+/// The failure to send a notification back.
 pub(super) fn no_way_back(letter: &DeadLetter) -> Failure {
     Failure::Failed(format!("{} is a notification, which has no queue to go back to: purge it", letter.id))
 }
@@ -44,19 +44,19 @@ impl Chosen {
         self.ids.contains(&letter.id) || self.all || (self.malformed && is_malformed(letter))
     }
 
-    /// Whether nothing else can be chosen.
+    /// Whether all named dead letters were found, so that the search can stop. Never if they are chosen otherwise.
     pub(super) fn is_complete(&self, done: &HashSet<String>) -> bool {
         !self.ids.is_empty() && self.ids.iter().all(|id| done.contains(id))
     }
 
-    /// Fails for those that were named and not found.
+    /// Fails if a named dead letter was not found.
     pub(super) fn check_found(&self, done: &HashSet<String>) -> Result<(), Failure> {
         let missing: Vec<String> = self.ids.iter().filter(|id| !done.contains(*id)).cloned().collect();
         if missing.is_empty() { Ok(()) } else { Err(no_letters(&missing)) }
     }
 }
 
-/// Sent again, it would be back at once.
+/// Whether the message would become a dead letter again immediately if it were sent back.
 fn is_malformed(letter: &DeadLetter) -> bool {
     matches!(letter.cause, Cause::NoCompletion(_) | Cause::NoDelivery)
 }

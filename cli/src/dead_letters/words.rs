@@ -1,8 +1,8 @@
-//! Why a dead letter is there, and what to do about it: docs/delivery.md, for one letter at a time.
+//! Says why a dead letter is on the queue, and what to do about it, as docs/delivery.md does in general.
 
 use nano_webhooks::{
+    names::AccountId,
     queue::{Cause, DeadLetter},
-    webhook::AccountId,
 };
 
 use crate::stack::Stack;

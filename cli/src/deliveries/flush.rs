@@ -1,14 +1,15 @@
-//! Everything that is held of one webhook, sent sooner than release sends it.
+//! Sends all held deliveries of one webhook, sooner than release would.
 
 use std::time::Duration;
 
 use clap::Args;
 use futures_util::future::try_join_all;
 use nano_webhooks::{
-    delivery::{Delivery, DeliveryId, State},
+    delivery::{Delivery, State},
+    names::{AccountId, DeliveryId, WebhookId},
     queue::Outgoing,
     store::Filter,
-    webhook::{AccountId, Circuit, Webhook, WebhookId},
+    webhook::{Circuit, Webhook},
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
@@ -20,24 +21,24 @@ use crate::{
     webhooks::{self, MOST_COUNTED, counted, webhook_id},
 };
 
-/// How many are sent together, at most.
+/// The most deliveries that are sent in one go.
 const MOST_AT_ONCE: u32 = 100;
-/// How long the queue may take for them.
+/// How long the queue may take to accept them.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Flush {
-    /// Whose
+    /// The account of the webhook
     #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
     account: AccountId,
-    /// Of which webhook
+    /// The webhook's number
     #[arg(long, value_parser = webhook_id)]
     webhook: WebhookId,
-    /// How many to send in a minute
+    /// How many deliveries to send in a minute
     #[arg(long, default_value_t = 6000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     per_minute: u32,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -46,13 +47,13 @@ const HELP: &str = "\
 Example:
   nano-webhooks deliveries flush --account acct_1 --webhook 2 --per-minute 600
 
-What is held is sent by itself when the endpoint answers again: 30 in the first minute, and twice as many in each minute without
-failures. This is for an owner who says that the endpoint can take more. It sends the newest first, and stops when the endpoint
-fails so often that its circuit opens; what was not sent then stays held, and so does what is left after Ctrl-C. One that is sent by
-itself at the same moment may reach the endpoint twice.
+release sends held deliveries when the endpoint answers again: 30 in the first minute, and twice as many in each minute without
+failures. Use this command if the customer says that the endpoint can take more. It sends the newest first, and stops when the
+endpoint fails so often that its circuit opens. Deliveries that are not sent, also after Ctrl-C, stay held. If release sends a
+delivery at the same moment, it may reach the endpoint twice.
 
-It refuses while the circuit is open, since requests to an endpoint that is down occupy what others need: `webhooks probe` tries
-it. It refuses for a disabled webhook, too: `webhooks enable` it, and what is held is sent by itself.";
+It refuses while the circuit is open, because requests to an endpoint that is down use capacity that others need: `webhooks probe`
+tries the endpoint. It also refuses for a disabled webhook: `webhooks enable` it, and release sends the held deliveries.";
 
 impl Flush {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
@@ -79,7 +80,8 @@ impl Flush {
     }
 }
 
-/// The endpoint is taken to answer, so that a request for each held delivery harms nobody.
+/// Fails unless the endpoint counts as working: otherwise a request for each held delivery would only use up
+/// capacity.
 fn may_be_flushed(webhook: &Webhook) -> Result<(), Failure> {
     let Webhook { account_id, id, .. } = webhook;
     if !webhook.is_active() {
@@ -94,7 +96,7 @@ fn may_be_flushed(webhook: &Webhook) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One pass through what is held, newest first.
+/// One pass through a webhook's held deliveries, newest first.
 struct Pass<'a> {
     stack: &'a Stack,
     account: &'a AccountId,
@@ -110,7 +112,7 @@ impl Pass<'_> {
         loop {
             let next = Instant::now() + wait;
             let page = self.stack.deliveries()?.list(self.account, self.webhook, &filter).await?;
-            // The endpoint may have failed again in the meantime.
+            // The circuit may have opened again meanwhile.
             may_be_flushed(&webhooks::find(self.stack, self.account, self.webhook).await?)?;
             self.send(page.deliveries.iter().map(|listed| &listed.id)).await?;
             let Some(before) = page.next else { return Ok(()) };
@@ -119,7 +121,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Sends those that are still held.
+    /// Sends those of these deliveries that are still held.
     async fn send(&mut self, ids: impl Iterator<Item = &DeliveryId>) -> Result<(), Failure> {
         let deliveries = self.stack.deliveries()?;
         let found = try_join_all(ids.map(|id| deliveries.find(self.account, self.webhook, id))).await?;
@@ -139,7 +141,7 @@ impl Pass<'_> {
     }
 }
 
-/// How many to send together, and how long to wait from one time to the next.
+/// How many deliveries to send in one go, and the time from one go to the next.
 fn pace(per_minute: u32) -> (usize, Duration) {
     let at_once = per_minute.div_ceil(60).min(MOST_AT_ONCE);
     (at_once as usize, Duration::from_mins(1) * at_once / per_minute)
@@ -148,7 +150,10 @@ fn pace(per_minute: u32) -> (usize, Duration) {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use nano_webhooks::webhook::{Disabled, EventType, Health, Secret, Status};
+    use nano_webhooks::{
+        names::EventType,
+        webhook::{Disabled, Health, Secret, Status},
+    };
 
     use super::*;
 

@@ -1,11 +1,11 @@
-//! Another try, as the API's retry makes it: a message, and nothing else.
+//! Retries deliveries as the API does: sends a message for each, and writes nothing else.
 
 use clap::Args;
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{DeliveryId, State},
+    delivery::State,
+    names::{DeliveryId, WebhookId},
     store::Filter,
-    webhook::WebhookId,
 };
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use crate::{
     webhooks,
 };
 
-/// How many are looked up at a time.
+/// How many failed deliveries are read in one page.
 const PAGE: usize = 100;
 
 #[derive(Debug, Args)]
@@ -29,13 +29,13 @@ pub(crate) struct Retry {
     ids: Vec<DeliveryId>,
     #[command(flatten)]
     of: Of,
-    /// All that have failed
+    /// Retry all failed deliveries
     #[arg(long)]
     failed: bool,
-    /// With --failed: only those whose task ended since then, such as 2h or 2026-01-02T03:04:05Z
+    /// With --failed: only deliveries whose task ended since then, such as 2h or 2026-01-02T03:04:05Z
     #[arg(long, value_parser = tail::since, requires = "failed")]
     since: Option<Timestamp>,
-    /// With --failed: do not ask
+    /// With --failed: do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -45,7 +45,7 @@ Examples:
   nano-webhooks deliveries retry 01KDYAK3482WAV4DVEFM6KBDXQ --account acct_1
   nano-webhooks deliveries retry --failed --since 36h --account acct_1 --webhook 2
 
-What waits for its next attempt, or is held, gets an attempt now; a disabled webhook has to be enabled first.";
+A delivery that is retrying or held gets an attempt now. A disabled webhook has to be enabled first.";
 
 impl Retry {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
@@ -63,7 +63,7 @@ impl Retry {
             let of = Of { account: of.account.clone(), webhook: *webhook };
             match of.retry(stack, id).await {
                 Ok(()) => retried.push(id),
-                // A single one says it with its own exit code.
+                // The failure of a single delivery decides the exit code.
                 Err(failure) if chosen.len() == 1 => return Err(failure),
                 Err(failure) => refused.push((id, failure.text().unwrap_or_default().to_owned())),
             }
@@ -84,7 +84,7 @@ impl Retry {
 }
 
 impl Of {
-    /// Sends the message of a manual retry, under the API's conditions.
+    /// Sends the message of a retry by hand, under the same conditions as the API.
     async fn retry(&self, stack: &Stack, id: &DeliveryId) -> Result<(), Failure> {
         let delivery = self.find(stack, id).await?;
         let (account, webhook) = (&self.account, delivery.webhook_id);
@@ -97,7 +97,7 @@ impl Of {
         Ok(stack.deliveries_queue()?.send_one(&delivery.retried(found.circuit())).await?)
     }
 
-    /// What failed, newest first, of tasks that ended since then.
+    /// The failed deliveries whose task ended since then, newest first.
     async fn failed(&self, stack: &Stack, since: Timestamp) -> Result<Vec<(Option<WebhookId>, DeliveryId)>, Failure> {
         let mut filter = Filter { state: Some(State::Failed), before: None, limit: PAGE };
         let mut failed = Vec::new();

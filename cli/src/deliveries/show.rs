@@ -1,6 +1,9 @@
-//! One delivery, whole.
+//! Shows one delivery with its payload and all its attempts.
 
-use nano_webhooks::delivery::{Delivery, Outcome, View};
+use nano_webhooks::{
+    attempt::Outcome,
+    delivery::{Delivery, View},
+};
 use serde_json::{Value, json};
 
 use crate::{

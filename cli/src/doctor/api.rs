@@ -1,4 +1,4 @@
-//! The API: it answers, it lets nobody in without a key, and its clock is this machine's.
+//! Checks the API: it answers, it refuses a request without a key, and its clock agrees with this machine's.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,8 @@ use reqwest::{
 use super::report::Report;
 use crate::failure::Failure;
 
-/// AWS refuses requests that are five minutes off, and receivers refuse webhooks.
+/// The largest clock difference that is well. AWS, and receivers of webhooks, refuse requests that are five minutes
+/// off.
 const MUCH: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -21,7 +22,7 @@ pub(super) struct Api {
     webhooks: String,
 }
 
-/// Nothing, where it does not answer.
+/// Checks the API and this machine's clock. Returns `None` if the API does not answer.
 pub(super) async fn check(report: &mut Report, url: &str) -> Result<Option<Api>, Failure> {
     let api = Api { client: client()?, webhooks: format!("{}/api/v1/webhooks", url.trim_end_matches('/')) };
     let before = SystemTime::now();
@@ -56,7 +57,7 @@ pub(super) async fn check(report: &mut Report, url: &str) -> Result<Option<Api>,
 }
 
 impl Api {
-    /// What it answers to a list of webhooks with this key.
+    /// Lists webhooks with this key. Returns the status and the body.
     pub(super) async fn list(&self, key: &str) -> Result<(StatusCode, String), reqwest::Error> {
         let reply = self.client.get(&self.webhooks).header(AUTHORIZATION, format!("Bearer {key}")).send().await?;
         Ok((reply.status(), reply.text().await?))
@@ -64,7 +65,7 @@ impl Api {
 }
 
 fn client() -> Result<Client, Failure> {
-    // reqwest asks for a TLS provider of the process; a second installation is no harm.
+    // reqwest needs the process's TLS provider. A second installation fails, and does no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();
     #[expect(clippy::disallowed_methods, reason = "it calls this service's own API, through a proxy if there is one")]
     let builder = Client::builder();
@@ -75,7 +76,8 @@ fn date(reply: &Response) -> Option<SystemTime> {
     httpdate::parse_http_date(reply.headers().get(DATE)?.to_str().ok()?).ok()
 }
 
-/// How far a time that was said between two others is from both of them, less the second that it is cut to.
+/// How far a time that was reported between two others is outside them. The reported time is cut to a second, which
+/// is allowed for.
 fn skew(said: SystemTime, before: SystemTime, after: SystemTime) -> Duration {
     let early = before.duration_since(said + Duration::from_secs(1)).unwrap_or_default();
     early.max(said.duration_since(after).unwrap_or_default())

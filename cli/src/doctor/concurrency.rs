@@ -1,4 +1,4 @@
-//! Lambda's concurrency: a new account has ten, which fan-out and the dispatcher use up between them.
+//! Checks Lambda's concurrency: a new account has ten, which fan-out and the dispatcher alone can use up.
 
 use aws_sdk_lambda::Client;
 use nano_webhooks::telemetry;
@@ -6,11 +6,11 @@ use nano_webhooks::telemetry;
 use super::{report::Report, tables::permission};
 use crate::{failure::Failure, stack::Stack};
 
-/// The functions that work on a queue, by the beginnings of their parameters' names.
+/// The functions that read a queue, as the prefixes of their parameters' names.
 const FUNCTIONS: [&str; 2] = ["FanOut", "Dispatcher"];
-/// What a function may use at most unless its parameter says otherwise: the template's default.
+/// A function's maximum concurrency if its parameter is missing: the template's default.
 const DEFAULT: i32 = 50;
-/// What the API's functions need besides, at the least.
+/// The least concurrency that the API's functions need in addition.
 const FOR_THE_API: i32 = 10;
 
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     report.ill("concurrency", &found, advice)
 }
 
-/// How much unreserved concurrency the stack's functions may use at the same time.
+/// The most unreserved concurrency that the stack's functions may use at the same time.
 fn needed<'a>(parameter: impl Fn(&str) -> Option<&'a str>) -> i32 {
     let shared = FUNCTIONS
         .into_iter()

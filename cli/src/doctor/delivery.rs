@@ -1,15 +1,18 @@
-//! The test delivery: the whole way of an event, once, with things of its own that are put away afterwards.
+//! Makes the test delivery: one event from the completions queue to an endpoint, with its own webhook and key, which
+//! are deleted afterwards.
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    api::ApiKey,
-    delivery::{Delivery, DeliveryId, Outcome},
+    api_key::ApiKey,
+    attempt::Outcome,
+    delivery::Delivery,
     egress::{Policy, TargetUrl},
     event::Completion,
+    names::{DeliveryId, EventType},
     store::Deliveries,
-    webhook::{EventType, NewWebhook, Webhook},
+    webhook::{NewWebhook, Webhook},
 };
 use serde_json::{Value, json};
 
@@ -18,14 +21,14 @@ use crate::{failure::Failure, stack::Stack};
 
 const WITHIN: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// No function that faces the world may call it, so the dispatcher refuses it and nobody is called.
+/// A loopback host name, which the dispatcher refuses unless `EgressPolicy` is `local`, so that no request is sent.
 const NOBODY: &str = "https://nano-webhooks-doctor.localhost/";
-/// More than the doctor ever has.
+/// The limit of webhooks for the account: more than the doctor ever has.
 const WEBHOOKS: usize = 10;
 
 const DELIVERY: &str = "test delivery";
 
-/// Where the test delivery goes.
+/// The endpoint of the test delivery.
 enum Target {
     Theirs(TargetUrl),
     Ours(Receiver),
@@ -60,7 +63,7 @@ pub(super) async fn check(
 }
 
 async fn attempt(report: &mut Report, stack: &Stack, api: Option<&Api>, target: Target) -> Result<(), Failure> {
-    // What a doctor left that was killed would hear of this completion, too.
+    // A webhook that a killed doctor left would get this completion, too.
     put_away(stack).await?;
     let url = match &target {
         Target::Theirs(url) => url.clone(),
@@ -82,7 +85,7 @@ async fn attempt(report: &mut Report, stack: &Stack, api: Option<&Api>, target: 
         "timestamp": now,
     })
     .to_string();
-    let id = DeliveryId::of(&Completion::parse(&completion, now)?, webhook.id);
+    let id = Completion::parse(&completion, now)?.delivery_id(webhook.id);
     let start = Instant::now();
     stack.completions_queue()?.send_text(&completion, Some(&account())).await?;
     if let Some(delivery) = wait(&stack.deliveries()?, &webhook, &id).await? {
@@ -94,7 +97,7 @@ async fn attempt(report: &mut Report, stack: &Stack, api: Option<&Api>, target: 
     report.ill(DELIVERY, &found, &advice)
 }
 
-/// A new key opens the API, and shows its own account.
+/// Checks that a new key is accepted by the API, and lists its own account's webhook.
 async fn check_key(report: &mut Report, stack: &Stack, api: &Api, webhook: &Webhook) -> Result<(), Failure> {
     let key = ApiKey::generate();
     stack.api_keys()?.add(&key, account(), Timestamp::now()).await?;
@@ -165,7 +168,7 @@ fn judge(
     }
 }
 
-/// Deletes the doctor's webhooks and keys. Its deliveries expire like everybody's.
+/// Deletes the doctor's webhooks and keys. Its deliveries expire like all others.
 async fn put_away(stack: &Stack) -> Result<(), Failure> {
     let webhooks = stack.webhooks()?;
     for webhook in webhooks.list(&account()).await? {

@@ -1,4 +1,5 @@
-//! The logs: there, and may be read. `deliveries tail` needs them, and whoever looks for a cause.
+//! Checks the logs: they exist and can be read. `deliveries tail` needs them, and so does an operator who looks for a
+//! cause.
 
 use aws_sdk_cloudwatchlogs::Client;
 use nano_webhooks::telemetry;

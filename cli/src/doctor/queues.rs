@@ -1,4 +1,4 @@
-//! The queues: there, with a way out for what cannot be processed, and being worked off.
+//! Checks the queues: they exist, have a dead-letter queue, and are being worked on.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,16 +14,16 @@ use serde_json::Value;
 use super::{report::Report, tables::permission};
 use crate::{failure::Failure, stack::Stack};
 
-/// In seconds; where the template's alarm rings.
+/// Age of the oldest completion, in seconds, at which the template's alarm goes off.
 const TOO_OLD: f64 = 900.0;
-/// Of a completion; what the template has.
+/// The `maxReceiveCount` of the completions queue in the template.
 const COMPLETION_RECEIVES: u64 = 20;
-/// Of a delivery; the least that the template takes.
+/// The smallest `maxReceiveCount` of the deliveries queue that the template accepts.
 const LEAST_DELIVERY_RECEIVES: u64 = 20;
-/// How far back the metric is looked at: SQS reports it some minutes late.
+/// How far back the metric is read: SQS reports it some minutes late.
 const LOOK_BACK: Duration = Duration::from_mins(15);
 
-/// What SQS says of a queue.
+/// A queue's attributes in SQS.
 struct Queue {
     name: String,
     arn: String,
@@ -37,7 +37,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     let client = Client::new(&stack.aws);
     let mut queues = Vec::new();
     for output in ["CompletionsQueueUrl", "DeliveriesQueueUrl", "DeadLetterQueueUrl"] {
-        // A missing output was reported already.
+        // `doctor::check_stack` has reported a missing output.
         let Ok(url) = stack.output(output) else { return Ok(()) };
         match read(&client, url).await {
             Ok(queue) => queues.push(queue),
@@ -67,7 +67,7 @@ fn check_redrive(report: &mut Report, queue: &Queue, dead_letters: &Queue, least
             format!("{} has no redrive policy: what cannot be processed is tried until it is too old", queue.name);
         return report.ill("queue", &found, advice);
     };
-    // SQS gives the number as it was set: as a number, or as a text.
+    // SQS returns the number as it was set: as a number or as a string.
     let receives = policy["maxReceiveCount"].as_u64().or_else(|| policy["maxReceiveCount"].as_str()?.parse().ok());
     if policy["deadLetterTargetArn"] != dead_letters.arn.as_str() {
         let found = format!("{}'s dead letters do not go to {}", queue.name, dead_letters.name);
@@ -92,7 +92,7 @@ async fn check_dead_letters(report: &mut Report, stack: &Stack, client: &Client,
     } else {
         report.well("dead letters", &format!("none on {}", queue.name))?;
     }
-    // Shown again at once: it only asks whether it may.
+    // Only checks the permission: with a visibility timeout of 0 the message stays visible.
     let url = stack.output("DeadLetterQueueUrl")?;
     match client.receive_message().queue_url(url).visibility_timeout(0).send().await {
         Ok(_) => Ok(()),
@@ -120,7 +120,7 @@ async fn check_age(report: &mut Report, stack: &Stack, queue: &Queue) -> Result<
     };
     let latest = points.iter().max_by_key(|point| point.timestamp().map(DateTime::secs));
     let Some(age) = latest.and_then(Datapoint::maximum) else {
-        // SQS reports nothing of a queue that was idle for hours, and the emulator nothing at all.
+        // SQS reports no metric for a queue that was idle for hours, and the emulator reports none at all.
         return report.unknown("age", &format!("{}: CloudWatch has no figure", queue.name), None);
     };
     let found = format!("{}: the oldest has waited {age:.0} s", queue.name);

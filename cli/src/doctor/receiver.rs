@@ -1,4 +1,4 @@
-//! An endpoint on this machine, for the test delivery on the local stack.
+//! A receiver on this machine, for the test delivery on the local stack.
 
 use std::{convert::Infallible, net::Ipv4Addr};
 
@@ -12,13 +12,13 @@ use tokio::{
     task,
 };
 
-/// A server on a free port of 127.0.0.1, until the process ends.
+/// An HTTP server on a free port of 127.0.0.1. It runs until the process ends.
 pub(super) struct Receiver {
     pub(super) url: String,
     arrived: UnboundedReceiver<Arrived>,
 }
 
-/// One request that it got.
+/// One request that the server received.
 pub(super) struct Arrived {
     timestamp: String,
     signature: String,
@@ -38,7 +38,7 @@ impl Receiver {
                     let sender = sender.clone();
                     async move {
                         let arrived = Arrived::read(request).await;
-                        // The doctor is done with it.
+                        // Fails only if the doctor has ended.
                         let _ = sender.send(arrived);
                         Ok::<_, Infallible>(Response::new(String::new()))
                     }
@@ -49,7 +49,7 @@ impl Receiver {
         Ok(Self { url, arrived })
     }
 
-    /// The next request that came.
+    /// The next request that was received; `None` if there is none yet.
     pub(super) fn next(&mut self) -> Option<Arrived> {
         self.arrived.try_recv().ok()
     }
@@ -64,7 +64,7 @@ impl Arrived {
         Self { timestamp, signature, id, body: String::from_utf8_lossy(&body).into_owned() }
     }
 
-    /// Whether it was signed with this secret.
+    /// Whether the request was signed with this secret.
     pub(super) fn is_signed_with(&self, secret: &Secret) -> bool {
         let timestamp = self.timestamp.parse().ok();
         timestamp.is_some_and(|timestamp| signature::page(secret, timestamp, &self.body) == self.signature)

@@ -1,4 +1,4 @@
-//! What the doctor says, line by line as it finds it, or all at once for a program.
+//! The doctor's report: line by line as it checks, or one JSON document at the end.
 
 use serde_json::{Value, json};
 
@@ -16,23 +16,23 @@ impl Report {
         Self { stack: stack.to_owned(), json, healthy: true, checks: Vec::new() }
     }
 
-    /// It is as it should be.
+    /// Reports that a check found nothing wrong.
     pub(super) fn well(&mut self, check: &str, found: &str) -> Result<(), Failure> {
         self.add("✓", "well", check, found, None)
     }
 
-    /// It is not, and this is what to do.
+    /// Reports that a check failed, and what to do about it.
     pub(super) fn ill(&mut self, check: &str, found: &str, advice: &str) -> Result<(), Failure> {
         self.healthy = false;
         self.add("✗", "ill", check, found, Some(advice))
     }
 
-    /// It could not be found out here, which is no illness.
+    /// Reports that a check could not be made here. That does not make the stack unhealthy.
     pub(super) fn unknown(&mut self, check: &str, found: &str, advice: Option<&str>) -> Result<(), Failure> {
         self.add("–", "unknown", check, found, advice)
     }
 
-    /// Ends with the verdict.
+    /// Prints the verdict. Fails if any check failed.
     pub(super) fn end(self) -> Result<(), Failure> {
         let Self { stack, json, healthy, checks } = self;
         if json {

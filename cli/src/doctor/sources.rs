@@ -1,6 +1,7 @@
-//! What calls the functions: the queues and the stream on, the schedule on, and the function that it calls not failing.
+//! Checks what triggers the functions: the event source mappings and the schedule are on, and scheduled runs do not
+//! fail.
 //!
-//! Something that was switched off fails nothing: what it should have done just waits.
+//! A trigger that is off causes no errors: the work just waits, so no other check would show it.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +17,7 @@ use nano_webhooks::telemetry;
 use super::{report::Report, tables::permission};
 use crate::{failure::Failure, stack::Stack};
 
-/// As SAM names what it makes of the template: a function and its event.
+/// The logical ids that SAM gives the event source mappings (function and event), and their functions.
 const SOURCES: [(&str, &str); 4] = [
     ("FanOutFunctionCompletions", "fan-out"),
     ("DispatcherFunctionDeliveries", "dispatcher"),
@@ -24,9 +25,9 @@ const SOURCES: [(&str, &str); 4] = [
     ("CountAttemptsFunctionAttempts", "count-attempts"),
 ];
 const SCHEDULE: &str = "ReleaseFunctionEveryMinute";
-/// What the schedule calls.
+/// The logical id of the function that the schedule calls.
 const SCHEDULED: &str = "ReleaseFunction";
-/// How far back its runs are counted: it runs every minute, and CloudWatch knows of a run some minutes later.
+/// How far back release's runs are counted. It runs every minute, and CloudWatch reports a run some minutes later.
 const LOOK_BACK: Duration = Duration::from_mins(10);
 
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
@@ -45,7 +46,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     check_runs(report, stack, physical(&resources, SCHEDULED)).await
 }
 
-/// The name that something of the template has in the account.
+/// The physical id of a resource of the template; empty if it is missing.
 fn physical<'a>(resources: &'a [StackResource], logical: &str) -> &'a str {
     let resource = resources.iter().find(|resource| resource.logical_resource_id() == Some(logical));
     resource.and_then(StackResource::physical_resource_id).unwrap_or_default()
@@ -65,7 +66,7 @@ async fn check_source(report: &mut Report, stack: &Stack, uuid: &str, function: 
         return report.well("event source", &format!("{name}'s is Enabled"));
     }
     let advice =
-        format!("until it is on, all of it waits: aws lambda update-event-source-mapping --uuid {uuid} --enabled");
+        format!("until it is on, its input waits: aws lambda update-event-source-mapping --uuid {uuid} --enabled");
     report.ill("event source", &format!("{name}'s is {state}"), &advice)
 }
 
@@ -93,7 +94,7 @@ async fn check_runs(report: &mut Report, stack: &Stack, function: &str) -> Resul
     let minutes = LOOK_BACK.as_secs() / 60;
     let advice = format!("look in {}", stack.log_group("release"));
     match runs {
-        // An emulator has none.
+        // The emulator has no metrics.
         None if stack.aws.endpoint_url().is_some() => {
             report.unknown("release", &format!("{name}: CloudWatch has no figure"), None)
         }
@@ -105,7 +106,7 @@ async fn check_runs(report: &mut Report, stack: &Stack, function: &str) -> Resul
     }
 }
 
-/// The sum of a function's metric over the time looked back; `None` if CloudWatch has no figure.
+/// The sum of a function's metric over [`LOOK_BACK`]. `None` if CloudWatch has no data.
 async fn sum(stack: &Stack, function: &str, metric: &str) -> Result<Option<f64>, String> {
     let now = SystemTime::now();
     let asked = CloudWatch::new(&stack.aws)

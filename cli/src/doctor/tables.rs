@@ -1,4 +1,4 @@
-//! The tables: there, whole, recoverable, and forgetting what they are to forget.
+//! Checks the tables: they exist, have their indexes, can be restored, and let items expire.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -11,14 +11,14 @@ use nano_webhooks::telemetry;
 use super::report::Report;
 use crate::{failure::Failure, stack::Stack};
 
-/// What the template says of a table.
+/// A table as in the template.
 struct Table {
-    /// The output that names it.
+    /// The stack output with its name.
     output: &'static str,
     indexes: &'static [&'static str],
     /// Whether its items expire.
     expires: bool,
-    /// Whether it can be restored to a time that is past.
+    /// Whether it has point-in-time recovery.
     restores: bool,
 }
 
@@ -30,7 +30,7 @@ const TABLES: [Table; 5] = [
     Table { output: "UsageTableName", indexes: &[], expires: false, restores: true },
 ];
 
-/// What DynamoDB says of a table.
+/// A table as DynamoDB describes it.
 struct Found {
     table: Option<TableDescription>,
     ttl: Option<TimeToLiveDescription>,
@@ -40,7 +40,7 @@ struct Found {
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
     let client = Client::new(&stack.aws);
     for Table { output, indexes, expires, restores } in TABLES {
-        // A missing output was reported already.
+        // `doctor::check_stack` has reported a missing output.
         let Ok(name) = stack.output(output) else { continue };
         let found = match find(&client, name).await {
             Ok(found) => found,
@@ -60,7 +60,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     Ok(())
 }
 
-/// What to do where a call failed.
+/// The advice for a failed call.
 pub(super) fn permission(call: &str) -> String {
     format!("your credentials need {call}; if they have it, AWS did not answer: try again")
 }
@@ -80,7 +80,7 @@ async fn find(client: &Client, table: &str) -> Result<Found, (&'static str, Stri
 }
 
 impl Found {
-    /// Why requests fail, if they do.
+    /// The problems that make requests fail: the table or an index is missing or not active.
     fn unready(&self, indexes: &[&str]) -> Vec<String> {
         let Some(table) = &self.table else { return vec!["is not there".into()] };
         let mut problems = Vec::new();
@@ -90,7 +90,7 @@ impl Found {
         }
         for &name in indexes {
             match table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(name)) {
-                // The emulator says no status of it.
+                // The emulator reports no status of an index.
                 Some(index) => match index.index_status().map_or("ACTIVE", IndexStatus::as_str) {
                     "ACTIVE" => {}
                     status => problems.push(format!("its index {name} is {status}")),
@@ -101,7 +101,7 @@ impl Found {
         problems
     }
 
-    /// Why items stay too long, or could not be brought back.
+    /// The problems of expiry and recovery.
     fn unkept(&self, expires: bool, restores: bool) -> Vec<String> {
         let mut problems = Vec::new();
         if expires && !self.ttl.as_ref().is_some_and(is_on) {

@@ -1,4 +1,4 @@
-// What happened to a webhook in the last hours, as charts.
+// The charts of a webhook's statistics.
 
 import { parameters, setParameters } from './address.js';
 import { poll, request } from './api.js';
@@ -6,13 +6,13 @@ import { drawCharts } from './charts.js';
 import { fill, h } from './dom.js';
 
 const REFRESH = 60_000;
-/** The first one is shown unless the address has another. */
+/** The periods in hours. The first is shown unless the address has another. */
 const PERIODS = [
   ['24', 'Last 24 hours'],
   ['168', 'Last 7 days'],
 ];
 
-/** The charts as a section that keeps itself fresh; `refresh` loads them at once. */
+/** The charts as a section that refreshes itself. `refresh` loads them immediately. */
 export function activitySection(path, signal, failed) {
   const shown = parameters().get('hours');
   const hours = h(
@@ -36,7 +36,7 @@ export function activitySection(path, signal, failed) {
   poll(signal, async () => {
     await refresh().catch((error) => {
       if (signal.aborted || error.goOnAt) throw error;
-      // Without the charts, the rest of the page is as useful as ever.
+      // The rest of the page works without the charts.
       fill(body, h('p', { class: 'none' }, `The charts cannot be shown. ${error.message}`));
     });
     return REFRESH;

@@ -1,11 +1,11 @@
-// What a page remembers in the address, behind the ? in the part behind the #: so that it can be loaded again, sent to a
-// colleague, and gone back from.
+// The parameters that a page keeps in its address, after the ? in the part after the #. So the page can be reloaded,
+// shared by its address, and left with the back button.
 
 export function parameters() {
   return new URLSearchParams(location.hash.split('?')[1]);
 }
 
-/** Sets parameters, or removes those without a value. The page goes on as it is; what was before is one step back. */
+/** Sets parameters, or removes those without a value. Does not reload the page; adds a step to the browser's history. */
 export function setParameters(changes) {
   const all = parameters();
   for (const [name, value] of Object.entries(changes)) {

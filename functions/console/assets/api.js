@@ -1,10 +1,10 @@
-// The public API, and nothing beside it: what the console can do, a program with the same key can do.
+// Calls the public API, and nothing else: a program with the same key can do everything that the console can do.
 
 import { session } from './session.js';
 
 const BASE = new URL('api/v1/', document.baseURI);
 
-/** Why a request got no data. `status` is 0 where no answer came. */
+/** Why a request returned no data. `status` is 0 if no response came. */
 export class ApiError extends Error {
   constructor(status, message, { goOnAt = null, requestId = null } = {}) {
     super(message);
@@ -12,12 +12,12 @@ export class ApiError extends Error {
   }
 }
 
-/** What the last reply said of the key's limit: how many requests it is, how many are left, when there are more. */
+/** The key's rate limit, from the last response: the limit, the requests left, and when the limit resets. */
 const limit = { total: 0, remaining: Infinity, resetAt: 0 };
 
 const QUIET_AFTER = 600_000;
 const QUIET_WAIT = 300_000;
-/** When something last changed, or the page's user did something; and what waits for the user's next deed. */
+/** When data last changed or the user last acted, and a promise that resolves when the user acts next. */
 let [livelyAt, woken] = [Date.now(), Promise.withResolvers()];
 for (const [target, deed] of [
   [window, 'focus'],
@@ -32,14 +32,14 @@ for (const [target, deed] of [
   });
 }
 
-/** Says that what a poll looks at has changed, so that the next looks are worth their requests. */
+/** Reports that polled data has changed, so that `poll` keeps its normal pace. */
 export function keepLively() {
   livelyAt = Date.now();
 }
 
 /**
- * Makes one request and gives its `data`. Throws an ApiError, or an AbortError when `signal` says so.
- * `key` is for signing in; every other request carries the session's.
+ * Makes one request and returns its `data`. Throws an ApiError, or an AbortError if `signal` is aborted. Only the
+ * sign-in passes `key`; every other request uses the session's key.
  */
 export async function request(method, path, { body, signal, key = session.key, headers = {} } = {}) {
   const init = { method, signal, cache: 'no-store', headers: { ...headers, authorization: `Bearer ${key}` } };
@@ -77,9 +77,10 @@ export async function request(method, path, { body, signal, key = session.key, h
 }
 
 /**
- * Calls `look` now and then again for as long as it gives the milliseconds until the next time. It waits while nobody
- * sees the page, longer and longer while requests fail, and for five minutes where in ten nothing changed: then until
- * its user does something. The last `reserve` of the key's limit is left to its owner's programs.
+ * Calls `look` immediately, and repeatedly for as long as `look` returns the milliseconds until the next call. It
+ * pauses while the page is hidden, and waits longer after each failed request. If nothing has changed for ten
+ * minutes, it waits for five minutes or until the user acts. It leaves the last `reserve` (a fraction) of the key's
+ * limit to the customer's own programs.
  */
 export async function poll(signal, look, reserve = 0.1) {
   for (let failures = 0; !signal.aborted;) {
@@ -100,7 +101,7 @@ export async function poll(signal, look, reserve = 0.1) {
   }
 }
 
-/** Ends after this time, or when `signal` says so. */
+/** Resolves after this time, or when `signal` is aborted. */
 export function sleep(milliseconds, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);

@@ -1,4 +1,4 @@
-// The console's frame: who is signed in, which page the address names, and what happens when a page cannot be shown.
+// The console's frame: signs the user in and out, shows the page that the address names, and reports when that fails.
 
 import { ApiError, request, sleep } from './api.js';
 import { clock, fill, h, say } from './dom.js';
@@ -9,7 +9,7 @@ import { session } from './session.js';
 import { webhookPage } from './webhook.js';
 import { webhooksPage } from './webhooks.js';
 
-/** What stands behind the # and the page that it names. The first group of a match is the webhook's id. */
+/** The pages, by the part of the address after #. The first group of a pattern is the webhook's id. */
 const PAGES = [
   [/^#?\/?$/, webhooksPage],
   [/^#\/webhooks\/(\d+)$/, webhookPage],
@@ -29,14 +29,14 @@ window.addEventListener('signed-out', ({ detail }) => {
   signIn(detail ?? 'You have signed out in another tab.');
 });
 document.querySelector('.skip').addEventListener('click', (event) => {
-  // The part behind # is taken: it names the page.
+  // The link's own target, #content, would replace the page's name after the #.
   event.preventDefault();
   content.focus();
 });
 await session.join();
 show(true);
 
-/** Shows the page that the address names. Whatever the page before it still did ends. */
+/** Shows the page that the address names. Stops everything that the previous page was doing. */
 async function show(first = false) {
   shown.abort();
   shown = new AbortController();
@@ -59,7 +59,7 @@ async function show(first = false) {
   }
 }
 
-/** Says why a page cannot be shown, or go on, and what to do about it. */
+/** Shows why a page cannot be loaded or updated, and what to do about it. */
 async function failed(error, signal) {
   if (signal.aborted) return;
   shown.abort();
@@ -93,7 +93,7 @@ async function failed(error, signal) {
   }
 }
 
-/** A dialog belongs to the page that it was opened on. */
+/** Closes all dialogs, because a dialog belongs to the page that opened it. */
 function closeDialogs() {
   for (const dialog of document.querySelectorAll('dialog')) dialog.remove();
 }
@@ -208,7 +208,7 @@ function signIn(reason) {
 
   async function submit(event) {
     event.preventDefault();
-    // As it stands in a header, with what a copy brought along.
+    // Accept a key copied from a header or a config file, with `Bearer` or quotes.
     const text = key.value
       .trim()
       .replace(/^(authorization:\s*)?bearer\s+/i, '')

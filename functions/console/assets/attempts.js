@@ -1,4 +1,4 @@
-// The attempts of a delivery: what was sent with each, and what was answered.
+// The attempts of a delivery: what was sent with each, and what the endpoint answered.
 
 import { checkThis } from './checker.js';
 import { openDialog } from './dialogs.js';
@@ -8,13 +8,13 @@ import { PAGE, STANDARD } from './schemes.js';
 import { sign } from './signature.js';
 import { VERSION } from './version.js';
 
-/** Outcomes of attempts that did not come as far as the request. */
+/** Outcomes of attempts that ended before the request was sent. */
 const NOT_SENT = ['blocked', 'dns', 'connect', 'tls'];
 
-/** The attempts as an element; `show` puts those of a delivery there, `check` takes one of them to the checker. */
+/** The attempts as a section. `show` fills it from a delivery, `check` opens one attempt in the signature checker. */
 export function attemptsSection(id, body) {
   const card = h('div', { class: 'card attempts' });
-  // The secret is for this page's headers, and is forgotten with the page.
+  // The secret is used to compute this page's signatures, and is forgotten when the page is left.
   const page = { id, body, secret: '', opened: new Map(), event: '', ask: () => askSecret(page, redraw) };
   let delivery;
   return { section: h('section', {}, h('h2', {}, 'Attempts'), card), show, check: (attempt) => check(page, attempt) };
@@ -68,7 +68,7 @@ function attemptRow(page, attempt, at, isLast) {
       h('div', {}, h('h3', {}, notSent ? 'Headers, had they been sent' : 'Headers'), headers(page, attempt)),
     ),
   );
-  // The click comes before the change. A toggle event would come for what the page itself opens, too.
+  // The click event comes before `open` changes. A toggle event would also come when the page itself opens the row.
   row.firstChild.addEventListener('click', () => page.opened.set(attempt.started_at, !row.open));
   return row;
 }
@@ -115,7 +115,7 @@ function headers(page, attempt) {
   ];
 }
 
-/** The header's value, or how it begins and a button that computes it. */
+/** The header's value, or, without the secret, its beginning and a button that computes it. */
 function signatureOf({ id, body, secret, ask }, scheme, form, timestamp) {
   const name = `${scheme} ${timestamp}`;
   if (!secret) {

@@ -1,16 +1,16 @@
-// Two charts of what happened hour by hour. Below each stand the numbers of the hour under the pointer, or of all.
+// Two charts of the hourly statistics. Below each are the numbers of the hour under the pointer, or of all hours.
 
 import uPlot from './uplot-1.6.32.js';
 import { duration, fill, h, say } from './dom.js';
 import { OUTCOMES } from './explain.js';
 
 const HEIGHT = 180;
-/** More points than this in a line would run into each other. */
+/** With more points than this, the points of a line would overlap. */
 const MOST_POINTS = 48;
-/** Neither deliveries nor milliseconds have fractions. */
+/** Steps of an axis. Deliveries and milliseconds have no fractions. */
 const WHOLE_STEPS = [...Array(9).keys()].flatMap((zeros) => [1, 2, 5].map((digit) => digit * 10 ** zeros));
 
-/** Draws both into an element. The result's `stop` is to be called when they are no longer needed. */
+/** Draws both charts into an element. Call the result's `stop` when they are no longer needed. */
 export function drawCharts(element, hours) {
   const times = hours.map(({ hour }) => Date.parse(hour) / 1000);
   const column = (name) => hours.map((hour) => hour[name]);
@@ -24,7 +24,8 @@ export function drawCharts(element, hours) {
   const volume = chart({
     title: 'Deliveries and failures per hour',
     times,
-    // The failures' bars stand behind the deliveries' ones and look out above them.
+    // The failures' bars are drawn behind the deliveries' bars, and as high as both together: the part above is
+    // visible.
     series: [
       { name: 'Failed attempts', values: failed, drawn: both, colour: '--red', bars: true },
       { name: 'Delivered', values: delivered, colour: '--green', bars: true },
@@ -50,7 +51,7 @@ export function drawCharts(element, hours) {
   volume.draw();
   speed.draw();
 
-  // Colours come from the page's, which change with the light.
+  // The colours come from the page's style, which changes between light and dark.
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const redraw = () => {
     volume.draw();
@@ -72,7 +73,7 @@ export function drawCharts(element, hours) {
   };
 }
 
-/** How attempts failed, the most frequent first. */
+/** The reasons of failed attempts, the most frequent first. */
 function reasons(hours) {
   const counts = {};
   for (const { failures_by_outcome: outcomes } of hours) {
@@ -85,12 +86,12 @@ function reasons(hours) {
   );
 }
 
-/** A number as it fits beside an axis: 12.5k */
+/** A number in the short form for an axis: 12.5k */
 function short(value) {
   return value.toLocaleString(undefined, { notation: 'compact', maximumFractionDigits: 1 });
 }
 
-/** `idle` is what the numbers say while no hour is chosen: those of the hour `at`, or others. */
+/** Makes one chart. `idle` has the numbers to show while no hour is chosen: those of the hour `at`, or others. */
 function chart({ title, times, series, show, mark = show, idle, empty, note = () => null }) {
   const values = series.map(() => h('strong'));
   const when = h('span', { class: 'hint' });
@@ -173,7 +174,13 @@ function chart({ title, times, series, show, mark = show, idle, empty, note = ()
             width: one.bars ? 0 : 2,
             fill: one.bars ? colour(one.colour) : undefined,
             paths: one.bars ? uPlot.paths.bars({ size: [0.7, 40] }) : uPlot.paths.linear(),
-            points: { show: !one.bars && times.length <= MOST_POINTS, size: 6, fill: colour(one.colour) },
+            points: {
+              show: !one.bars && times.length <= MOST_POINTS,
+              // A line through a single hour cannot be seen.
+              filter: (_, __, show) => (one.bars || show ? null : lonely(one.values)),
+              size: 6,
+              fill: colour(one.colour),
+            },
           })),
         ],
         hooks: { setCursor: [({ cursor }) => tell(cursor.idx)] },
@@ -191,6 +198,12 @@ function chart({ title, times, series, show, mark = show, idle, empty, note = ()
     plot.setCursor({ left: plot.valToPos(times[at], 'x'), top: 0 });
     say(`${when.textContent}: ${series.map(({ name }, index) => `${name} ${values[index].textContent}`).join(', ')}`);
   }
+}
+
+/** The places of the values that have none beside them. */
+function lonely(values) {
+  const has = (at) => Number.isFinite(values[at]);
+  return [...values.keys()].filter((at) => has(at) && !has(at - 1) && !has(at + 1));
 }
 
 function hourLabels(_, marks) {

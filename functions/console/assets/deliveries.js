@@ -1,4 +1,4 @@
-// A webhook's deliveries as a list, and how one of them is watched on its way.
+// The list of a webhook's deliveries, and `watch`, which follows one delivery.
 
 import { parameters, setParameters } from './address.js';
 import { keepLively, poll, request } from './api.js';
@@ -6,16 +6,17 @@ import { capital, duration, fill, h, safely, time, zone } from './dom.js';
 import { answered, label, succeeded } from './explain.js';
 
 const REFRESH_LIST = 15_000;
-/** What to narrow the list to. `pending` is over in a moment. */
+/** The states that the list can be filtered by. `pending` is missing, because it ends within moments. */
 const STATES = ['delivered', 'retrying', 'held', 'failed', 'cancelled'];
 const ABOUT_HELD =
   'A held delivery waits because your endpoint does not answer, or because the webhook is disabled. It is sent by itself ' +
   'when your endpoint answers again or you enable the webhook.';
 
-/** The list as a section; `refresh` loads it once, `keepFresh` again and again. */
+/** The list as a section. `refresh` loads it once, `keepFresh` repeatedly. */
 export function deliveriesSection(path, signal, failed) {
   const { status, cursor } = Object.fromEntries(parameters());
-  // One cursor for each page up to the one that is shown; the first page has none. An address has the last one.
+  // One cursor for each page up to the one that is shown. The first page's cursor is empty. The address has the last
+  // one.
   let [state, cursors, shown] = [STATES.includes(status) ? status : '', cursor ? ['', cursor] : [''], null];
   const webhookId = path.split('/')[1];
   const body = h('div', {}, h('p', { class: 'loading' }, 'Loading …'));
@@ -66,11 +67,11 @@ export function deliveriesSection(path, signal, failed) {
       page = await request('GET', `${path}/deliveries?${query}`, { signal });
     } catch (error) {
       if (error.status !== 400 || cursors.length === 1 || !isCurrent()) throw error;
-      // A cursor ends with the secrets that it was made under.
+      // A cursor is invalid once the secret that sealed it has expired.
       cursors = [''];
       return refresh();
     }
-    // Another page may have been asked for meanwhile.
+    // The user may have requested another page meanwhile.
     if (!isCurrent()) return;
     [newer.disabled, older.disabled, older.cursor] = [cursors.length === 1, !page.next_cursor, page.next_cursor];
     pages.hidden = newer.disabled && older.disabled;
@@ -87,7 +88,7 @@ export function deliveriesSection(path, signal, failed) {
     if (focused) body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  /** Only the first page changes by itself. */
+  /** Refreshes the first page regularly; the other pages do not change by themselves. */
   function keepFresh() {
     poll(signal, async () => {
       if (cursors.length === 1) await refresh();
@@ -107,7 +108,7 @@ export function deliveriesSection(path, signal, failed) {
     refresh()
       .then(() => {
         section.scrollIntoView({ block: 'nearest' });
-        // On the first page and on the last one a button is disabled, and what is disabled has no focus.
+        // On the first and on the last page a button is disabled, and a disabled button loses the focus.
         const other = newer.disabled ? older : newer;
         if (document.activeElement === document.body || document.activeElement.disabled) other.focus();
       })
@@ -188,9 +189,9 @@ export function statePill(state) {
 }
 
 /**
- * Looks at a delivery until it is finished, some fifteen times in the first minute, and gives up after three. Where it has
- * the time of its next attempt, and there was the news that is awaited, it waits for that. Somebody waits for it: it may use
- * all of the key's limit.
+ * Polls a delivery until it is finished, about fifteen times in the first minute, and gives up after three minutes.
+ * If `isNews` accepts the delivery and its next attempt has a time, it waits until then. It may use all of the key's
+ * limit, because the user is waiting.
  */
 export async function watch(signal, { look, show, isFinished, isNews = () => true }) {
   const began = Date.now();

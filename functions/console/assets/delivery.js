@@ -1,25 +1,24 @@
-// One delivery: where it stands, what was sent, every attempt with its answer, and one more try.
+// The page of one delivery: its status, its payload, every attempt with its answer, and a retry.
 
-import { request } from './api.js';
+import { request, sleep } from './api.js';
 import { attemptsSection } from './attempts.js';
 import { statePill, watch } from './deliveries.js';
 import { capital, copyButton, fill, h, refill, safely, say, time, workButton } from './dom.js';
-import { advice, answered, isAboutSignature, isFinished, succeeded } from './explain.js';
+import { advice, answered, isAboutSignature, isFinished, succeeded, whyCancelled } from './explain.js';
 import { failureText } from './dialogs.js';
 import { payloadSection } from './payload.js';
+
+/** An attempt changes its webhook's health a second or two after it is recorded. */
+const HEALTH_FOLLOWS = 3000;
 
 export async function deliveryPage(content, { ids: [webhookId, id], signal, failed }) {
   const path = `webhooks/${webhookId}/deliveries/${id}`;
   const [delivery, webhook] = await Promise.all([
     request('GET', path, { signal }),
-    // The history outlives a webhook that was deleted.
-    request('GET', `webhooks/${webhookId}`, { signal }).catch((error) => {
-      if (error.status !== 404) throw error;
-      return null;
-    }),
+    findWebhook(webhookId, signal),
   ]);
   document.title = `Delivery ${id} · Webhooks`;
-  // By the API's promise the body has exactly the bytes that JSON.stringify gives.
+  // The API promises that the body has exactly the bytes that JSON.stringify returns.
   const body = JSON.stringify(delivery.payload);
   const attempts = attemptsSection(id, body);
   const top = h('div');
@@ -36,6 +35,14 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
   }
 }
 
+/** `null` if it was deleted: the history outlives it. */
+function findWebhook(id, signal) {
+  return request('GET', `webhooks/${id}`, { signal }).catch((error) => {
+    if (error.status !== 404) throw error;
+    return null;
+  });
+}
+
 function head(page) {
   const { webhookId, delivery } = page;
   const { id, event, status, timestamp } = delivery;
@@ -45,7 +52,7 @@ function head(page) {
       { class: 'crumbs' },
       h('a', { href: '#/' }, 'Webhooks'),
       ' / ',
-      h('a', { href: `#/webhooks/${webhookId}` }, `Webhook ${webhookId}`),
+      page.webhook ? h('a', { href: `#/webhooks/${webhookId}` }, `Webhook ${webhookId}`) : `Webhook ${webhookId}`,
       ' / Delivery',
     ),
     h(
@@ -68,7 +75,7 @@ function head(page) {
   ];
 }
 
-/** One more try, where there can be one. What has arrived needs none, so that its button does not ask to be pressed. */
+/** The retry button, disabled unless the webhook is active. It is not highlighted for a delivery that has arrived. */
 function retryTools(page) {
   const { status, next_attempt_at: next } = page.delivery;
   const isActive = page.webhook?.status === 'active';
@@ -77,6 +84,7 @@ function retryTools(page) {
     { class: 'hint', id: 'retry-note', role: 'status' },
     isActive ? status === 'retrying' && ['Next attempt at ', time(next)] : whyNoRetry(page),
   );
+  if (!page.webhook) return note;
   const arrived = status === 'delivered';
   const properties = {
     class: arrived ? 'small' : 'primary',
@@ -92,19 +100,20 @@ function whyNoRetry({ webhook, webhookId }) {
   return ['To send it again, first enable ', h('a', { href: `#/webhooks/${webhookId}` }, 'its webhook'), '.'];
 }
 
-/** What a person should know of where the delivery stands. */
+/** Notices about the delivery's status and its last failure. */
 function notice({ delivery, webhook }, check) {
   const last = delivery.attempts.at(-1);
   const failure = last && !succeeded(last) && failureNotice(last, check);
-  const colour = delivery.status === 'held' ? 'accent' : 'grey';
+  const colour = delivery.status === 'held' && webhook ? 'accent' : 'grey';
   const about = aboutState(delivery, webhook);
   return [about && h('div', { class: `notice ${colour}` }, h('p', {}, about)), failure];
 }
 
-function aboutState({ status }, webhook) {
-  if (status === 'cancelled') return 'It was cancelled because the webhook was deleted before it could be sent.';
-  if (status !== 'held') return null;
-  return webhook?.status === 'disabled'
+function aboutState(delivery, webhook) {
+  if (delivery.status === 'cancelled') return whyCancelled(delivery);
+  if (delivery.status !== 'held') return null;
+  if (!webhook) return 'The webhook was deleted while it waited, so it is not sent any more.';
+  return webhook.status === 'disabled'
     ? 'It waits because the webhook is disabled, and is sent by itself when you enable it.'
     : 'It waits until your endpoint answers again, and is sent by itself then. “Retry now” tries it at once.';
 }
@@ -136,14 +145,14 @@ async function retryNow(page, note) {
     await request('POST', `${page.path}/retry`);
     say('Queued');
     await follow(page, (delivery) => delivery.attempts.at(-1)?.started_at !== known);
-    // With the first news another note took its place.
+    // If an attempt came, the page has replaced this note, and the text is not seen.
     fill(note, 'No attempt came so far. Look again in a while.');
   } catch (failure) {
     if (!page.signal.aborted) fill(note, safely(failureText(failure)));
   }
 }
 
-/** Shows what comes, from the first news on, until the delivery waits for nothing that is near. */
+/** Shows the changes of the delivery until it is finished. With `isNews`, shows nothing until `isNews` accepts it. */
 async function follow(page, isNews) {
   page.following.abort();
   page.following = new AbortController();
@@ -157,7 +166,20 @@ async function follow(page, isNews) {
       before = JSON.stringify(changed);
       page.show(changed);
       say(`The delivery is ${changed.status}`);
+      // Without it, the page offers a retry that the API refuses.
+      refreshWebhook(page).catch(() => null);
     },
     isFinished: (changed) => (isNews ? isNews(changed) && changed.status !== 'retrying' : isFinished(changed)),
   });
+}
+
+/** Looks whether the webhook was disabled or deleted: at once, and when the last attempt's effect on it can be seen. */
+async function refreshWebhook(page) {
+  for (const wait of [0, HEALTH_FOLLOWS]) {
+    await sleep(wait, page.signal);
+    const webhook = await findWebhook(page.webhookId, page.signal);
+    if (webhook?.status === page.webhook?.status) continue;
+    page.webhook = webhook;
+    page.show(page.delivery);
+  }
 }

@@ -1,4 +1,4 @@
-// What asks something of its user: the dialogs that make, change and end a webhook.
+// The dialogs that create, change and delete a webhook.
 
 import { request } from './api.js';
 import { clock, copyButton, fill, h, safely, say } from './dom.js';
@@ -8,13 +8,13 @@ const EVENTS = [
   ['job.failed', 'A task failed, and the payload says why.'],
 ];
 
-/** A URL as it is meant: `example.com/hooks` is one of https. */
+/** The URL that a user means: `example.com/hooks` gets the scheme https. */
 function withScheme(text) {
   const url = text.trim();
   return /^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?([/?#]|$)/i.test(url) ? `https://${url}` : url;
 }
 
-/** Opens a modal dialog; gives it and a function that closes it. What it was opened from gets the focus back. */
+/** Opens a modal dialog and returns it. When it closes, the element that opened it gets the focus again. */
 export function openDialog(title, ...children) {
   const dialog = h(
     'dialog',
@@ -27,7 +27,7 @@ export function openDialog(title, ...children) {
   return dialog;
 }
 
-/** The dialog that makes a webhook, or changes one. `done` gets the webhook once its secret was shown. */
+/** Opens the dialog that creates or changes a webhook. Calls `done` with the webhook, after showing a new secret. */
 export function editWebhook(webhook, done) {
   const url = h('input', {
     id: 'url',
@@ -98,7 +98,8 @@ export function editWebhook(webhook, done) {
   const dialog = openDialog(webhook ? 'Edit webhook' : 'Add webhook', form);
   url.focus();
 
-  // One request has one key, so that asking again after a lost answer does not make a second webhook.
+  // A repeated request keeps its idempotency key, so that a retry after a lost response does not create a second
+  // webhook.
   let [asked, idempotencyKey] = ['', ''];
 
   async function submit(event) {
@@ -133,7 +134,7 @@ export function editWebhook(webhook, done) {
 
   function refuse(field, text) {
     fill(error, safely(text));
-    // Beside what it is about.
+    // Show the error beside the field that it is about.
     if (field === save) field.parentElement.before(error);
     else if (field === boxes[0].box) field.closest('fieldset').append(error);
     else field.nextElementSibling.after(error);
@@ -143,7 +144,7 @@ export function editWebhook(webhook, done) {
   }
 }
 
-/** A secret that nobody can read again. The dialog stays until its user says so, or has a copy. */
+/** Shows a secret that cannot be read again. Escape closes the dialog only after the user has copied the secret. */
 export function showSecret(secret, done) {
   let kept = false;
   const copied = () => {
@@ -172,7 +173,8 @@ export function showSecret(secret, done) {
       h('button', { type: 'button', class: 'primary', onclick: () => dialog.close() }, 'I have saved it'),
     ),
   );
-  // Escape closes dialogs. Not every browser knows `closedby`, which also stands in the way of a phone's gesture.
+  // Escape closes dialogs, so it is blocked below: not every browser supports `closedby`. That also blocks a phone's
+  // back gesture.
   dialog.setAttribute('closedby', 'none');
   for (const [type, isWayOut] of [
     ['keydown', ({ key }) => key === 'Escape'],
@@ -185,7 +187,7 @@ export function showSecret(secret, done) {
   dialog.addEventListener('close', done);
 }
 
-/** Asks before something that cannot be undone. */
+/** Asks for confirmation before an action that cannot be undone. */
 export function confirmDialog({ title, text, action, danger = true, act }) {
   const error = h('p', { class: 'error', role: 'alert' });
   const button = h('button', { type: 'button', class: danger ? 'danger' : 'primary', onclick: run }, action);
@@ -214,7 +216,7 @@ export function confirmDialog({ title, text, action, danger = true, act }) {
   }
 }
 
-/** What to say of a request that failed, beside the button that made it. */
+/** The text for a failed request, shown beside the button that made it. */
 export function failureText(failure) {
   if (!failure.goOnAt) return failure.message;
   return `Too many requests with this key. Try again at ${clock(failure.goOnAt)}.`;

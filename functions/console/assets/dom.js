@@ -1,9 +1,9 @@
-// Elements from values. Nothing here, nor anywhere else in the console, turns text into markup: what comes from a
-// customer or a receiver becomes text nodes, and the page's security policy refuses the browser's other ways.
+// Makes elements from values. Nothing in the console turns text into markup: data from customers and receivers
+// becomes text nodes, and the page's security policy blocks the browser's other ways.
 
 /**
- * An element. Properties that start with `on` are listeners, `true` and `false` set and leave out an attribute.
- * Children are elements, texts, lists of these, or nothing (null, undefined, false).
+ * Makes an element. Properties that start with `on` are listeners. `true` sets an attribute, and `false` leaves it
+ * out. Children are elements, texts, lists of these, or nothing (null, undefined, false).
  */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -16,15 +16,15 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Puts these children in the place of all that an element has. */
+/** Replaces all children of an element. */
 export function fill(element, ...children) {
   element.replaceChildren(...flat(children));
   return element;
 }
 
 /**
- * As `fill`, and the focus stays: on what then has the `data-name` of what had it, or else on the first heading, so that who
- * uses the keyboard does not begin at the top of the page again.
+ * As `fill`, but keeps the focus: on the new element with the same `data-name`, or else on the first heading.
+ * Otherwise a keyboard user would start again at the top of the page.
  */
 export function refill(element, ...children) {
   const focused = element.contains(document.activeElement) && document.activeElement;
@@ -38,8 +38,8 @@ export function refill(element, ...children) {
 }
 
 /**
- * A button whose work takes a while. Meanwhile it cannot be pressed again, and it keeps the focus, which a disabled button
- * would lose.
+ * A button for work that takes time. It cannot be pressed again until the work has ended, and keeps the focus, which
+ * a disabled button would lose.
  */
 export function workButton(properties, label, work) {
   const button = h('button', { type: 'button', ...properties, onclick: press }, label);
@@ -59,13 +59,14 @@ function flat(children) {
   return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
-// Controls but for tab and line feed; marks, embeddings, overrides and isolates of direction; invisible characters.
+// Control characters except tab and line feed; direction marks, embeddings, overrides and isolates; invisible
+// characters.
 const INVISIBLE =
   /[\0-\x08\x0B-\x1F\x7F-\x9F\xAD\u061C\u180E\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB]/;
 
 /**
- * A stranger's text, as it is: a character that cannot be seen, or that makes the browser show its neighbours in
- * another order, stands there as its escape.
+ * A text from a customer or a receiver, safe to show: a character that is invisible, or that changes the order in
+ * which the browser shows its neighbours, is replaced by its escape.
  */
 export function safely(text) {
   return text
@@ -78,12 +79,12 @@ export function safely(text) {
     });
 }
 
-/** Tells a screen reader what has just happened. */
+/** Announces to a screen reader what has just happened. */
 export function say(text) {
   document.getElementById('said').textContent = text;
 }
 
-/** A button that copies a text and says so; then `done`. */
+/** A button that copies a text and says so, and then calls `done`. */
 export function copyButton(text, label = 'Copy', done = () => {}) {
   const button = h('button', { type: 'button', class: 'small', onclick: copy }, label);
   async function copy() {
@@ -102,7 +103,7 @@ export function copyButton(text, label = 'Copy', done = () => {}) {
   return button;
 }
 
-/** A point in time, short and in the reader's own zone; the title has it in UTC, and which zone that is. */
+/** A point in time, short and in the user's time zone. The title has it in UTC, and names the user's zone. */
 export function time(text) {
   const date = new Date(text);
   const style = {
@@ -120,13 +121,13 @@ export function time(text) {
   );
 }
 
-/** The time zone that times are shown in. */
+/** The name of the time zone in which times are shown. */
 export function zone() {
   const parts = new Intl.DateTimeFormat(undefined, { timeZoneName: 'short' }).formatToParts(new Date());
   return parts.find(({ type }) => type === 'timeZoneName').value;
 }
 
-/** A point in time in a sentence: hours and minutes, and the day if that is another one. */
+/** A point in time for use in a sentence: hours and minutes, and the day unless it is today. */
 export function moment(text) {
   const date = new Date(text);
   const isToday = date.toDateString() === new Date().toDateString();
@@ -139,17 +140,17 @@ export function moment(text) {
   );
 }
 
-/** A time of today, as a clock has it. */
+/** A time of day, as a clock shows it. */
 export function clock(milliseconds) {
   return new Date(milliseconds).toLocaleTimeString(undefined, { hourCycle: 'h23' });
 }
 
-/** With a capital at the beginning, as a sentence has it. */
+/** A text with a capital first letter. */
 export function capital(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** A length of time, as short as it can be said. */
+/** A length of time, in its short form. */
 export function duration(milliseconds) {
   if (milliseconds < 1000) return `${milliseconds} ms`;
   if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;

@@ -1,6 +1,6 @@
-// What an outcome means for the person whose endpoint it is, and what to do about it. No DOM in here.
+// What an outcome means for the customer, and what to do about it. Does not use the DOM.
 
-/** The outcomes of attempts that failed, in a few words. */
+/** The outcomes of failed attempts, in a few words. */
 export const OUTCOMES = {
   http: 'another answer than 2xx',
   timeout: 'no answer in time',
@@ -12,10 +12,10 @@ export const OUTCOMES = {
   blocked: 'not allowed to be called',
 };
 
-/** Of a receiver's own words, no more than a person takes in beside ours. */
+/** The most characters of a receiver's own message that are shown. */
 const LONGEST_WORDS = 160;
 
-/** Short, for a list: `500` or `timeout`. */
+/** An outcome in short, for a list: `500` or `timeout`. */
 export function label({ outcome, http_status: status }) {
   return outcome === 'http' ? String(status) : ({ dns: 'DNS', tls: 'TLS', too_large: 'too large' }[outcome] ?? outcome);
 }
@@ -24,12 +24,18 @@ export function succeeded({ outcome, http_status: status }) {
   return outcome === 'http' && status >= 200 && status < 300;
 }
 
-/** Whether no further attempt comes by itself. */
+/** Whether the delivery is finished, so that no further attempt comes without a retry by hand. */
 export function isFinished({ status }) {
   return ['delivered', 'failed', 'cancelled'].includes(status);
 }
 
-/** What a JSON answer says in words: its error's message, its message or its detail; `null` if it has none. */
+/** Why a delivery was cancelled. There is only one reason. */
+export function whyCancelled({ attempts }) {
+  const before = attempts.length > 0 ? 'its next attempt' : 'it could be sent';
+  return `It was cancelled because the webhook was deleted before ${before}.`;
+}
+
+/** The message in a JSON answer: its error's message, its message or its detail. `null` if it has none. */
 export function answered({ response }) {
   let said;
   try {
@@ -47,7 +53,7 @@ function shortened(text) {
   return text.length > LONGEST_WORDS ? `${text.slice(0, LONGEST_WORDS)} …` : text;
 }
 
-/** Whether a wrong signature may be why, so that the signature checker can help. */
+/** Whether a wrong signature may be the cause, so that the signature checker can help. */
 export function isAboutSignature({ outcome, http_status: status }) {
   return outcome === 'http' && [400, 401, 403].includes(status);
 }
@@ -55,7 +61,7 @@ export function isAboutSignature({ outcome, http_status: status }) {
 /** A sentence of advice about a failed attempt. */
 export function advice({ outcome, http_status: status, duration_ms: took }) {
   if (outcome === 'http') return aboutStatus(status);
-  // It took as long as an endpoint is given, which is the operator's choice.
+  // The duration of a timeout is the limit, which the operator sets.
   if (outcome === 'timeout')
     return `Your endpoint has ${Math.round(took / 1000)} seconds. Answer 2xx first, and do the work afterwards.`;
   return ABOUT[outcome] ?? 'Look into your server’s log at the time of the attempt.';

@@ -1,11 +1,11 @@
-// What the signature checker says of each mistake that it finds, and of what is no mistake but worth knowing.
+// The signature checker's texts for each mistake that it finds, and for facts that are no mistake but useful to know.
 
 import { PAGE, STANDARD } from './schemes.js';
 
 const RAW = 'Compute it over the bytes of the request as they arrived, before any framework parses them.';
 const SECONDS = 'Take the value of the header as it is: Unix seconds, ten digits.';
 
-/** Code: is it a problem, what is so, what to do. A text may depend on the scheme. */
+/** By code: whether it is a problem, the finding, and what to do. A text may depend on the scheme. */
 const MEANINGS = {
   body_compact: [
     true,
@@ -264,7 +264,7 @@ const MEANINGS = {
   ],
 };
 
-/** What a code means where this scheme is checked: `{ code, problem, title, fix }`. */
+/** The finding of a code for this scheme: `{ code, problem, title, fix }`. */
 export function finding(code, scheme) {
   const [problem, title, fix] = MEANINGS[code];
   const of = (text) => (typeof text === 'string' ? text : text[scheme]);

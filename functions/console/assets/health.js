@@ -1,10 +1,10 @@
-// How a webhook fares, in a word and in sentences for the person whose endpoint it is.
+// A webhook's health, in one word and in sentences for the customer.
 
 import { capital, h, moment, safely, time } from './dom.js';
 
-/** The API counts held deliveries no further than this. */
+/** The API counts held deliveries up to this number. */
 const MOST_COUNTED = 1000;
-/** Failures in a row are counted exactly up to this. */
+/** The API counts failures in a row exactly up to this number. */
 const EXACT_FAILURES = 10;
 
 const CONDITIONS = {
@@ -17,10 +17,10 @@ const CONDITIONS = {
   'given-up': ['Given up', 'red'],
 };
 
-/** How a webhook of `GET webhooks/{id}` fares. A list says too little to tell. */
+/** The condition of a webhook from `GET webhooks/{id}`. The list of webhooks does not have enough fields for it. */
 export function condition({ status, circuit, held, failing_since: since, disabled_reason: reason }) {
   if (circuit === undefined) return 'checking';
-  // The service gives its reason; an owner needs none.
+  // The service gives a reason when it disables a webhook; the customer gives none.
   if (status === 'disabled') return reason ? 'given-up' : 'disabled';
   if (circuit === 'open') return 'down';
   if (circuit === 'recovering' && held > 0) return 'recovering';
@@ -32,7 +32,7 @@ export function statusPill(webhook) {
   return h('span', { class: `pill ${colour}` }, text);
 }
 
-/** What its owner should know, as a notice; nothing if all is well. `tools` belong to what they can do about it. */
+/** A notice about the webhook's health; `null` if it is healthy. `tools` are the buttons to show with it. */
 export function healthNotice(webhook, tools) {
   const about = { down, recovering, failing, disabled, 'given-up': givenUp }[condition(webhook)];
   if (!about) return null;
@@ -103,7 +103,7 @@ function givenUp({ disabled_reason: reason, held }) {
   );
 }
 
-/** `1,204 events wait` */
+/** The number of held events, as in `1,204 events wait`. */
 function waiting(held) {
   if (held === 1) return '1 event waits';
   return `${held >= MOST_COUNTED ? 'at least ' : ''}${held.toLocaleString()} events wait`;

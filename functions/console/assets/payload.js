@@ -1,8 +1,8 @@
-// What a delivery carries, to read and as it was sent.
+// The payload of a delivery, formatted and as it was sent.
 
 import { copyButton, fill, h, safely } from './dom.js';
 
-/** `body` has the bytes that were signed. */
+/** The payload as a section. `body` has the bytes that were signed. */
 export function payloadSection(payload, body) {
   const view = h('pre', { tabindex: 0, class: 'payload', 'aria-label': 'Payload' });
   const readable = () => fill(view, safely(JSON.stringify(payload, null, 2)));

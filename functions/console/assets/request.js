@@ -1,8 +1,8 @@
-// What a person pastes, read. No DOM in here.
+// Reads a request that a user pastes. Does not use the DOM.
 
 import { PAGE, STANDARD } from './schemes.js';
 
-/** Header, and the checker's field that it fills. Of two for the same field, the first one that is there. */
+/** Each header, and the checker's field that it fills. If both headers of a field are there, the first one counts. */
 const HEADERS = [
   ['x-nano-timestamp', 'timestamp'],
   ['webhook-timestamp', 'timestamp'],
@@ -14,8 +14,8 @@ const HEADERS = [
 const BESIDE = ['x-nano-signature-next', 'x-nano-signature-previous'];
 
 /**
- * The checker's fields from a request as a log or a tunnel shows it: lines of headers, an empty line, the body. What is not in
- * there is left out.
+ * Returns the checker's fields from a request as a log or a tunnel shows it: lines of headers, an empty line, the
+ * body. Leaves out fields that are not in the text.
  */
 export function readRequest(text) {
   const [, head, body] = /^\s*([^]*?)\r?\n\r?\n([^]*)$/.exec(text) ?? [null, text, ''];
@@ -29,12 +29,12 @@ export function readRequest(text) {
   // While a secret is being rotated, the old or the new one signs a header of its own.
   const beside = BESIDE.filter((name) => headers.has(name)).map((name) => headers.get(name));
   if (headers.has('x-nano-signature')) fields.signature = [fields.signature, ...beside].join(' ');
-  // A log's last line break is not the body's.
+  // The last line break comes from the log, not from the body.
   if (body.trim() !== '') fields.body = body.replace(/\r?\n$/, '');
   return fields;
 }
 
-/** Which header a signature is of, by its form; nothing if that does not say. */
+/** The scheme of a signature, by its form. `undefined` if the form does not tell. */
 export function schemeOf(signature) {
   const value = signature.trim().replace(/^[\w-]+\s*:\s*/, '');
   return { 'v1=': PAGE, 'v1,': STANDARD }[value.slice(0, 3)];

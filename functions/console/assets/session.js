@@ -1,15 +1,15 @@
-// The key that this tab works with, and how a tab that is opened from it gets the same one.
+// This tab's API key. A tab that is opened from this one gets the same key.
 
 const KEY = 'api-key';
-/** How long after a person opened a link in a tab of its own that tab may ask for the key. */
+/** For how long a new tab may ask for the key after the user opened a link in it. */
 const OFFERED = 60_000;
-/** How long a tab waits for an answer. */
+/** How long a new tab waits for another tab to answer. */
 const PATIENCE = 200;
 
 const tabs = new BroadcastChannel('session');
 let offeredUntil = 0;
 
-/** Kept until its user signs out; a browser that opens a closed tab again brings it back. */
+/** Lasts until the user signs out. A browser that reopens a closed tab restores it. */
 export const session = {
   get key() {
     return sessionStorage.getItem(KEY);
@@ -17,16 +17,16 @@ export const session = {
   start(key) {
     sessionStorage.setItem(KEY, key);
   },
-  /** Ends it in this tab. */
+  /** Ends the session in this tab. */
   end() {
     sessionStorage.removeItem(KEY);
   },
-  /** Ends it in every tab that has the same key. */
+  /** Ends the session in every tab that has the same key. */
   signOut() {
     tabs.postMessage({ ended: this.key });
     this.end();
   },
-  /** Takes the key over from the tab that this one was opened from, if it was. */
+  /** Gets the key from the tab that this one was opened from, if there is one. */
   async join() {
     if (this.key) return;
     const { promise, resolve } = Promise.withResolvers();
@@ -51,7 +51,7 @@ tabs.addEventListener('message', ({ data }) => {
   }
 });
 
-// With Ctrl, the middle button or the menu, a link of the console opens in a tab of its own.
+// With Ctrl, the middle button or the menu, a link of the console opens in a new tab.
 for (const type of ['click', 'auxclick', 'contextmenu']) {
   window.addEventListener(type, (event) => {
     const isPlain = type === 'click' && !(event.ctrlKey || event.metaKey || event.shiftKey);

@@ -1,11 +1,11 @@
-// The same text as other programs write it, by mistake or by habit. No DOM in here.
+// The variants of a body that other programs write, by mistake or by habit. Does not use the DOM.
 
-/** What a variable that has no value comes to as a text. */
+/** The texts that a variable without a value becomes. */
 export const NOTHING = ['undefined', 'null', 'None', 'nil', 'NaN'];
 
 const encode = (string) => new TextEncoder().encode(string);
 
-/** The body and what is usually signed in its place: `{ text, codes }`, the right one first. */
+/** The body, and the texts that programs often sign by mistake: `{ text, codes }`, the right one first. */
 export function bodies(body) {
   const all = [{ text: body, codes: [] }];
   const trimmed = body.replace(/\s+$/, '');
@@ -24,7 +24,7 @@ export function bodies(body) {
   return once(all, ({ text }) => text);
 }
 
-/** The same JSON as other programs write it. */
+/** The same JSON in the formats of other programs. */
 function spellings(value) {
   const compact = { comma: ',', colon: ':' };
   const spaced = { comma: ', ', colon: ': ' };
@@ -58,7 +58,7 @@ function text(string, { ascii, slashes, html }) {
   return written;
 }
 
-/** As Python's str() writes bytes: b'…' */
+/** A text in the form in which Python's str() writes bytes: b'…' */
 export function pythonBytes(string) {
   const quote = string.includes("'") && !string.includes('"') ? '"' : "'";
   const named = { 9: '\\t', 10: '\\n', 13: '\\r', 92: '\\\\', [quote.charCodeAt(0)]: `\\${quote}` };
@@ -77,7 +77,7 @@ export function parsed(body) {
   }
 }
 
-/** The items without those whose name came before. */
+/** The items without duplicates: of several with the same name, only the first. */
 export function once(items, name) {
   const seen = new Set();
   return items.filter((item) => !seen.has(name(item)) && seen.add(name(item)));

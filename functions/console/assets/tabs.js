@@ -1,4 +1,4 @@
-// What a webhook's pages begin with: where they are, and links from one to the other.
+// The top of a webhook's pages: the path to the page, and links between the pages.
 
 import { h, safely } from './dom.js';
 
@@ -14,7 +14,7 @@ export function tabs(id) {
   );
 }
 
-/** The beginning of a page that has no tools for the webhook. */
+/** The top of a page that has no buttons for the webhook. */
 export function webhookTabs(id, url) {
   return h(
     'div',

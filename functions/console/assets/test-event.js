@@ -1,14 +1,12 @@
-// A test event, and how it is watched on its way.
+// Sends a test event, and shows what becomes of it.
 
 import { request } from './api.js';
 import { watch } from './deliveries.js';
 import { failureText } from './dialogs.js';
 import { duration, fill, h, safely, time, workButton } from './dom.js';
-import { answered, isFinished } from './explain.js';
+import { answered, isFinished, whyCancelled } from './explain.js';
 
-/**
- * The section that sends one; `allow` says whether it may. `changed` is called for each news of what became of it.
- */
+/** The section that sends a test event. `allow` enables or disables it. Calls `changed` when the status changes. */
 export function testSection({ id, events, signal, changed }) {
   const path = `webhooks/${id}`;
   const event = h(
@@ -36,7 +34,7 @@ export function testSection({ id, events, signal, changed }) {
   }
 
   async function send() {
-    // The one before may wait for its retries; its line makes room for this one's.
+    // Stop following the previous event, which may still wait for a retry: there is only one line.
     watching.abort();
     watching = new AbortController();
     const mine = AbortSignal.any([signal, watching.signal]);
@@ -45,7 +43,7 @@ export function testSection({ id, events, signal, changed }) {
     follow(mine, news.resolve)
       .catch((failure) => mine.aborted || fill(result, h('p', {}, dot('bad'), safely(failureText(failure)))))
       .finally(news.resolve);
-    // With the first news another one can be sent.
+    // The button works again once the first status is known.
     await news.promise;
   }
 
@@ -55,7 +53,7 @@ export function testSection({ id, events, signal, changed }) {
     await watch(mine, {
       look: () =>
         request('GET', `${path}/deliveries/${delivery}`, { signal: mine }).catch((error) => {
-          // It is in the history from its first attempt on. Until then it is queued.
+          // A delivery is in the history after its first attempt. Until then it is queued.
           if (error.status !== 404) throw error;
         }),
       show: (state, gaveUp) => {
@@ -100,11 +98,12 @@ function watchLine(webhookId, id, state, gaveUp) {
   );
 }
 
-function then({ status, next_attempt_at: next }) {
+function then(state) {
+  const { status, next_attempt_at: next } = state;
   if (status === 'retrying') return ['The next attempt comes at ', time(next), '. '];
   if (status === 'held') return 'It waits until your endpoint answers. ';
   if (status === 'pending') return 'It is being tried. ';
-  return status === 'cancelled' ? 'The delivery was cancelled. ' : 'There will be no further attempt. ';
+  return status === 'cancelled' ? `${whyCancelled(state)} ` : 'There will be no further attempt. ';
 }
 
 function dot(kind) {

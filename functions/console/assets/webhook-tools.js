@@ -1,4 +1,5 @@
-// What can be done with a webhook. `page` has its path, its newest state as `webhook`, and `changed` for a newer one.
+// The actions of a webhook. `page` has its path, its newest state as `webhook`, and `changed` to call with a newer
+// one.
 
 import { request } from './api.js';
 import { watch } from './deliveries.js';
@@ -7,8 +8,8 @@ import { fill, h, moment, safely, say, workButton } from './dom.js';
 import { rotateSecret } from './rotate.js';
 
 /**
- * `buttons` makes those of the webhook's state, `probe` is one for a webhook that is down, `switchNow` one for a secret that is
- * being rotated, `problem` what went wrong.
+ * `buttons` makes the buttons for the webhook's state, `probe` is for an open circuit, `switchNow` for a secret that is being
+ * rotated, `problem` shows errors.
  */
 export function webhookTools(page, rotated) {
   const problem = h('p', { class: 'error', role: 'alert' });
@@ -20,7 +21,7 @@ export function webhookTools(page, rotated) {
   const switchNow = workButton({ class: 'small primary', 'data-name': 'switch' }, 'Switch now', () =>
     makeSwitch(page, problem),
   );
-  // Each keeps its name whatever it says, so that the focus stays with it.
+  // A button keeps its name when its text changes, so that it keeps the focus.
   const act = (name, text, onclick, style = '') =>
     h('button', { type: 'button', class: `small ${style}`, 'data-name': name, onclick }, text);
   const buttons = () => [

@@ -1,4 +1,4 @@
-// One webhook: its health, a test event, what happened in the last hours, and its deliveries.
+// The page of one webhook: its health, a test event, its statistics, and its deliveries.
 
 import { activitySection } from './activity.js';
 import { keepLively, poll, request, sleep } from './api.js';
@@ -11,23 +11,23 @@ import { testSection } from './test-event.js';
 import { webhookTools } from './webhook-tools.js';
 
 const REFRESH_HEALTH = 30_000;
-/** An attempt changes a webhook's health a second or two after it is recorded. */
+/** In milliseconds. An attempt changes the webhook's health one or two seconds after it is recorded. */
 const HEALTH_FOLLOWS = 3000;
 
 export async function webhookPage(content, { ids: [id], signal, failed }) {
   const path = `webhooks/${id}`;
-  // Always the newest that is known of it.
+  // `page.webhook` is always the newest known state.
   const page = { path, signal, webhook: await request('GET', path, { signal }), changed: showTop };
   document.title = `Webhook ${id} · Webhooks`;
   const list = deliveriesSection(path, signal, failed);
   const activity = activitySection(path, signal, failed);
-  // What fails here is tried again by itself.
+  // Failures are ignored here: each part refreshes itself again later.
   const refreshAll = () => {
     sleep(HEALTH_FOLLOWS, signal).then(() => signal.aborted || refreshHealth().catch(() => null));
     return Promise.allSettled([refreshHealth(), list.refresh(), activity.refresh()]);
   };
   const test = testSection({ id, events: page.webhook.events, signal, changed: refreshAll });
-  // After a rotation without an overlap, no cursor of before is good any more.
+  // A rotation without an overlap makes all earlier cursors invalid.
   const tools = webhookTools(page, () => list.refresh().catch(failed));
   const top = h('div');
   let shown = null;
@@ -48,7 +48,7 @@ export async function webhookPage(content, { ids: [id], signal, failed }) {
   function showTop(webhook) {
     page.webhook = webhook;
     const text = JSON.stringify(webhook);
-    // While its circuit is open, what is to come next becomes what is past.
+    // While the circuit is open, the shown time of the next probe passes, so the notice must be updated.
     if (text === shown && webhook.circuit !== 'open') return;
     if (shown !== null && text !== shown) keepLively();
     shown = text;

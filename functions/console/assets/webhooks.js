@@ -1,11 +1,11 @@
-// The account's webhooks.
+// The page with the account's webhooks.
 
 import { poll, request } from './api.js';
 import { editWebhook } from './dialogs.js';
 import { fill, h, safely } from './dom.js';
 import { statusPill } from './health.js';
 
-/** How many webhooks are asked for their health at once, each with a request of its own; the others follow slowly. */
+/** How many webhooks' health is loaded immediately, with one request each. The others follow slowly. */
 const AT_ONCE = 8;
 const SLOWLY = 3000;
 
@@ -45,7 +45,7 @@ export async function webhooksPage(content, { signal, reload, failed }) {
     ),
   );
 
-  // The list says nothing of health, so they are looked at one by one.
+  // The list has no health, so each webhook is loaded by itself.
   const rest = [...rows];
   const slowFrom = rest.length - AT_ONCE;
   poll(signal, async () => {

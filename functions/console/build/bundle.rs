@@ -1,11 +1,11 @@
-//! Makes one script of the console's modules. Each becomes a function that gives what the module exports, and they stand
-//! in an order in which each follows those that it imports.
+//! Makes one script from the console's modules. Each module becomes a function that returns the module's exports. A
+//! module comes after all modules that it imports.
 //!
-//! It knows the forms of `import` and `export` that the modules use, and no others; anything else stops the build.
+//! The bundler knows only the forms of `import` and `export` that the modules use. Any other form stops the build.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-/// The modules that are bundled so far, each with its text, and those that are still to come.
+/// The modules with their texts, and how far the bundle is.
 pub(crate) struct Bundle<'a> {
     modules: &'a BTreeMap<String, String>,
     done: Vec<String>,
@@ -14,8 +14,8 @@ pub(crate) struct Bundle<'a> {
 }
 
 impl<'a> Bundle<'a> {
-    /// The script of `entry` and of every module. It exports all other modules by name, for the browser's developer tools
-    /// and for tests. Fails if one is never imported.
+    /// Returns the script of `entry` and of every module. The script exports all other modules by name, for the
+    /// browser's developer tools and for tests. Panics if a module is never imported.
     pub(crate) fn of(modules: &'a BTreeMap<String, String>, entry: &str) -> String {
         let mut bundle = Self { modules, done: Vec::new(), open: Vec::new(), script: String::new() };
         let body = bundle.body(entry);
@@ -43,11 +43,11 @@ impl<'a> Bundle<'a> {
         self.done.push(name.to_owned());
     }
 
-    /// A module's text, with its imports taken from the modules before it and without the word `export`.
+    /// A module's text, with its imports taken from the bundled modules, and without the word `export`.
     fn body(&mut self, name: &str) -> String {
         let modules = self.modules;
         let text = modules.get(name).unwrap_or_else(|| panic!("there is no module {name}"));
-        // What is loaded later may be gone by then: an upgrade replaces it.
+        // A module that is loaded later may not exist any more: an upgrade replaces it.
         assert!(!text.contains("import("), "{name} loads a module later");
         let mut body = String::new();
         for line in without_comments(text) {
@@ -65,7 +65,7 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// The lines that are not comments, which are a sixth of the bytes, and the comment at the beginning if it is a block: a
+/// A text without its comments, which are a sixth of the bytes. A block comment at the beginning stays: it is a
 /// license.
 fn without_comments(text: &str) -> impl Iterator<Item = &str> {
     let (mut is_comment, mut is_license) = (false, text.starts_with("/*"));
@@ -82,7 +82,7 @@ fn without_comments(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The member for one line with `export`.
+/// The member of the returned object for one line with `export`.
 fn member(export: &str) -> String {
     if let Some(name) = export.strip_prefix("{ ").and_then(|export| export.strip_suffix(" as default };")) {
         return format!("default: {name}");
@@ -94,7 +94,7 @@ fn member(export: &str) -> String {
     declared[..end.unwrap_or(declared.len())].to_owned()
 }
 
-/// The variable that holds what a module exports. No module has a name with a `$`.
+/// The variable with a module's exports. It begins with `$$`, which no module uses in its own names.
 fn variable(name: &str) -> String {
     format!("$${}", name.trim_end_matches(".js").replace(['-', '.'], "_"))
 }

@@ -1,5 +1,5 @@
-//! Makes the page `/docs` of `openapi.yaml`: plain HTML without a script, so that it can be read wherever the service can be
-//! reached, and cannot fall behind the description.
+//! Makes the page `/docs` from `openapi.yaml`, so that the page always agrees with the description. It is plain HTML
+//! without a script, so that it can be read wherever the service can be reached.
 
 use std::fmt::Write as _;
 
@@ -9,14 +9,14 @@ use crate::text::{escaped, html, inline_html, json};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// The page, of a frame in which `{title}` and `{content}` are replaced.
+/// Returns the page: `frame` with `{title}` and `{content}` replaced.
 pub(crate) fn page(openapi: &str, frame: &str) -> String {
     let documents = Yaml::load_from_str(openapi).unwrap();
     let content = Docs { api: &documents[0] }.content();
     frame.replace("{title}", &escaped(text(&documents[0]["info"], "title"))).replace("{content}", &content)
 }
 
-/// What is described, to look references up in.
+/// The whole description, in which references are looked up.
 struct Docs<'a> {
     api: &'a Yaml<'a>,
 }
@@ -62,7 +62,7 @@ impl<'a> Docs<'a> {
         items(&self.api["tags"])
     }
 
-    /// What a tag has, as links.
+    /// The operations of a tag, as a list of links.
     fn links(&self, tag: &Yaml) -> String {
         let name = text(tag, "name");
         let links = self.operations(name).into_iter().map(|operation| {
@@ -71,7 +71,7 @@ impl<'a> Docs<'a> {
         format!("<div><h3>{}</h3><ul>{}</ul></div>", escaped(name), links.collect::<String>())
     }
 
-    /// The operations with this tag, and the webhooks' ones after them.
+    /// The operations with this tag: those of paths first, then those of webhooks.
     fn operations(&self, tag: &str) -> Vec<Operation<'a>> {
         let of = |group: &str| entries(get(self.api, group).unwrap());
         let paths = of("paths").map(|(path, item)| (path, item, false));
@@ -109,7 +109,7 @@ impl<'a> Docs<'a> {
         )
     }
 
-    /// What a reference within the description names, or the node itself.
+    /// The node that a `$ref` names, or the node itself if it is no reference.
     fn resolved(&self, node: &'a Yaml<'a>) -> &'a Yaml<'a> {
         let Some(reference) = get(node, "$ref").and_then(Yaml::as_str) else { return node };
         let path = reference.strip_prefix("#/").unwrap().split('/');
@@ -144,7 +144,7 @@ fn parameter_list(parameters: &[&Yaml]) -> String {
 
 fn reply(status: &str, response: &Yaml) -> String {
     let description = inline_html(text(response, "description"));
-    // What every error looks like is said once, at the top.
+    // The page describes the format of errors once, at the top.
     let media = if status.starts_with('2') { media(response) } else { String::new() };
     format!("<div class=\"reply\"><p><strong>{}</strong> {description}</p>{media}</div>", escaped(status))
 }
@@ -161,7 +161,7 @@ fn media(node: &Yaml) -> String {
     format!("{}{examples}", fields(&media["schema"]))
 }
 
-/// The fields of an object. Where it is a reference, a link to the place that has them.
+/// The fields of an object. If the schema is a reference, a link to the schema that it names.
 fn fields(schema: &Yaml) -> String {
     if get(schema, "$ref").is_some() {
         return format!("<p>{}</p>", type_of(schema));
@@ -175,7 +175,7 @@ fn fields(schema: &Yaml) -> String {
     format!("<dl>{}</dl>", rows.collect::<String>())
 }
 
-/// What a value may be, in a few words.
+/// The values that a schema allows, in a few words.
 fn type_of(schema: &Yaml) -> String {
     if let Some(reference) = get(schema, "$ref").and_then(Yaml::as_str) {
         let name = reference.rsplit('/').next().unwrap();

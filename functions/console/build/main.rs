@@ -1,5 +1,6 @@
-//! Makes what the console serves out of `assets/`: one script and one style sheet, named by their content, and everything
-//! compressed, so that a visit costs a few requests, the next one none, and a request no work.
+//! Makes the files that the console serves from `assets/`: one script and one style sheet, with a hash of their
+//! content in their names, and every file compressed. So the first visit costs a few requests, the next visit only
+//! the page, and a request no compression.
 
 #![expect(clippy::unwrap_used, reason = "a build that cannot go on stops, and says where")]
 #![expect(clippy::print_stdout, reason = "that is how a build script speaks to Cargo")]
@@ -14,13 +15,13 @@ use std::{collections::BTreeMap, env, fs, path::Path};
 
 use self::{bundle::Bundle, output::Output};
 
-/// A folder with the console's own texts.
+/// The folder with the console's own sources.
 const ASSETS: &str = "assets";
 const OPENAPI: &str = "../../openapi.yaml";
 const DOCS: &str = "../../docs";
 const GUIDE: &str = "../../docs/verifying.md";
 const RECEIVERS: &str = "../../docs/receivers";
-/// In the order in which they stand in the style sheet.
+/// In their order in the style sheet.
 const STYLES: [&str; 2] = ["uplot-1.6.32.css", "console.css"];
 
 fn main() {
@@ -46,12 +47,12 @@ fn main() {
     output.finish();
 }
 
-/// The console's modules and those that the build makes, by name.
+/// The console's modules, and the modules that the build generates, by name.
 fn modules() -> BTreeMap<String, String> {
     let names = fs::read_dir(ASSETS).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let scripts = names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "js"));
     let mut modules: BTreeMap<_, _> = scripts.map(|name| (name.clone(), asset(&name))).collect();
-    // The version that stands in the `User-Agent` of deliveries.
+    // The version in the `User-Agent` of deliveries.
     let version = env::var("CARGO_PKG_VERSION").unwrap();
     modules.insert("version.js".into(), format!("export const VERSION = '{version}';\n"));
     modules.insert("receivers.js".into(), receivers::module(Path::new(DOCS)));

@@ -1,4 +1,4 @@
-//! The files for the function, each as it is and compressed, and the list of them as a Rust source.
+//! Writes the files for the function, each plain and compressed, and a Rust source with the list of them.
 
 use std::{
     env,
@@ -11,10 +11,10 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest as _, Sha256};
 
-/// Digits of a hash in a name: enough that no two versions of a file ever share one.
+/// How many digits of the hash a name has: enough that no two versions of a file share one.
 const DIGITS: usize = 16;
 
-/// What is made so far.
+/// The folder of the files, and the list of them so far.
 pub(crate) struct Output {
     folder: PathBuf,
     pages: String,
@@ -26,7 +26,7 @@ impl Output {
         Self { folder: env::var_os("OUT_DIR").unwrap().into(), pages: String::new(), files: String::new() }
     }
 
-    /// Adds a file whose name changes with its content, so that a browser may keep it for good; gives that name.
+    /// Adds a file whose name changes with its content, so that a browser may cache it permanently. Returns the name.
     pub(crate) fn add_hashed(&mut self, name: &str, content_type: &str, content: &str) -> String {
         let (stem, extension) = name.split_once('.').unwrap();
         let name = format!("{stem}-{}.{extension}", hash(content));
@@ -35,7 +35,7 @@ impl Output {
         name
     }
 
-    /// Adds a file under its own name.
+    /// Adds a file whose name does not change.
     pub(crate) fn add(&mut self, name: &str, content_type: &str, content: &str) {
         let file = self.file(name, content_type, content, false);
         writeln!(self.files, "{file},").unwrap();
@@ -47,13 +47,13 @@ impl Output {
         writeln!(self.pages, "const {constant}: File = {file};").unwrap();
     }
 
-    /// Writes the list.
+    /// Writes the list of files, `files.rs`.
     pub(crate) fn finish(self) {
         let list = format!("{}const FILES: &[File] = &[\n{}];\n", self.pages, self.files);
         fs::write(self.folder.join("files.rs"), list).unwrap();
     }
 
-    /// Writes a file and its compressed form, and gives the expression for both.
+    /// Writes a file and its compressed form. Returns the Rust expression for both.
     fn file(&self, name: &str, content_type: &str, content: &str, is_hashed: bool) -> String {
         let (plain, compressed) = (self.folder.join(name), self.folder.join(format!("{name}.gz")));
         fs::write(&plain, content).unwrap();

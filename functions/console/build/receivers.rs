@@ -1,9 +1,9 @@
-//! The receivers of `docs/receivers`, which the tests run, as a module of the console: in the order of `docs/verifying.md`,
-//! with the title and the note that they have there.
+//! Makes a module of the console from the receivers in `docs/receivers`, which the tests run. They have the order,
+//! the titles and the notes of `docs/verifying.md`.
 
 use std::{fmt::Write as _, fs, path::Path};
 
-/// The module's text.
+/// Returns the module's text. Panics if `docs/verifying.md` does not show every receiver.
 pub(crate) fn module(docs: &Path) -> String {
     let guide = fs::read_to_string(docs.join("verifying.md")).unwrap();
     let mut module = "export const RECEIVERS = [\n".to_owned();
@@ -13,7 +13,7 @@ pub(crate) fn module(docs: &Path) -> String {
             continue;
         };
         let code = fs::read_to_string(docs.join("receivers").join(file)).unwrap();
-        // Rust's escapes in a text are JavaScript's, too.
+        // JavaScript reads a string with Rust's escapes as the same text.
         writeln!(module, "  {{ file: {file:?}, title: {title:?}, note: {note:?}, code: {code:?} }},").unwrap();
     }
     let count = fs::read_dir(docs.join("receivers")).unwrap().count();
@@ -21,7 +21,7 @@ pub(crate) fn module(docs: &Path) -> String {
     module + "];\n"
 }
 
-/// The file that a section of the guide shows, and what it says of it.
+/// The file that a section of the guide shows, and the guide's note on it.
 fn named(section: &str) -> Option<(&str, String)> {
     let paragraph = section.trim_start().split("\n\n").next()?;
     let (_, rest) = paragraph.split_once("](receivers/")?;

@@ -1,21 +1,22 @@
-//! Texts of `openapi.yaml` as HTML.
+//! Converts texts and examples of `openapi.yaml` to HTML and JSON.
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd, html::push_html};
 use saphyr::{Scalar, Yaml};
 
-/// A text between tags or in an attribute.
+/// Escapes a text for use between tags or in an attribute.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Paragraphs, lists and code of a text in Markdown. Code that can be wider than the page is reached by keyboard.
+/// Converts Markdown to HTML. Code blocks get a tab stop, so that one that is wider than the page can be scrolled by
+/// keyboard.
 pub(crate) fn html(markdown: &str) -> String {
     let mut html = String::new();
     push_html(&mut html, Parser::new(markdown));
     html.replace("<pre>", "<pre tabindex=\"0\">")
 }
 
-/// The same, of a text that is one paragraph, to stand within another.
+/// Converts a Markdown text of one paragraph to HTML, without the paragraph's tags.
 pub(crate) fn inline_html(markdown: &str) -> String {
     let is_frame = |event: &Event| matches!(event, Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph));
     let mut html = String::new();
@@ -23,7 +24,7 @@ pub(crate) fn inline_html(markdown: &str) -> String {
     html
 }
 
-/// A value as JSON, over several lines unless it has no parts.
+/// A value as JSON. An object or array that is not empty takes several lines.
 pub(crate) fn json(value: &Yaml, depth: usize) -> String {
     let (inner, outer) = ("  ".repeat(depth + 1), "  ".repeat(depth));
     let block = |open: char, parts: Vec<String>, close: char| match parts.as_slice() {

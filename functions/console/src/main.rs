@@ -1,10 +1,10 @@
-//! `GET` and `HEAD` of `/console` and `/console/{file}`: the customer's console, a page with a script that uses the public API.
-//! And of `/docs`: the API's description as a page, with the console's style sheet.
+//! Serves `GET` and `HEAD` of two pages. `/console`, with `/console/{file}`, is the customer's console: a page with a
+//! script that uses the public API. `/docs` is the API's description as a page, with the console's style sheet.
 //!
-//! Everybody may have them: they hold nothing of anybody's, and do nothing without the key that the console's user types in.
+//! The files are public: they contain no customer's data, and do nothing without the key that the user types in.
 //!
-//! `build/` makes the files. A browser keeps each file whose name has a hash in it for good, and asks for the page every
-//! time. The page loads everything at once, so an upgrade leaves a console that is open as it is.
+//! `build/` makes the files. A browser caches each file with a hash in its name permanently, and requests the page
+//! every time. The page loads all its files when it opens, so an upgrade does not break a console that is open.
 
 use lambda_http::{
     Request, RequestExt as _,
@@ -15,17 +15,17 @@ use nano_webhooks::{
     telemetry,
 };
 
-/// What a browser refuses on these pages, whatever a customer or a receiver has put into the data that it shows: any
-/// script, style or connection that is not ours, frames around it, and every way in which a script could make markup of
-/// a text.
+/// The `Content-Security-Policy` of every file. The browser refuses any script, style or connection that is not ours,
+/// frames around the page, and every way in which a script could turn text into markup. So data from customers and
+/// receivers cannot run anything on these pages.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// A page, or a file that a page is made of.
+/// A page, or a file that a page loads.
 struct File {
     name: &'static str,
     content_type: &'static str,
-    /// Whether the name has the hash in it. Then there is never another content under this name.
+    /// Whether the name contains the hash. Then the content under this name never changes.
     is_hashed: bool,
     hash: &'static str,
     plain: &'static str,
@@ -43,7 +43,7 @@ async fn main() -> Result<(), lambda_http::Error> {
 fn handle(request: &Request) -> Result<Reply, ApiError> {
     let path = request.raw_http_path();
     let is_docs = path.trim_end_matches('/').ends_with("/docs");
-    // A page names its files relative to its own address, in which a slash at the end would be a folder more.
+    // A page names its files relative to its own address. A slash at the end would add a folder to that.
     if path.ends_with('/') {
         return Ok(Reply::redirect(if is_docs { "../docs" } else { "../console" }));
     }
@@ -54,13 +54,13 @@ fn handle(request: &Request) -> Result<Reply, ApiError> {
     if let Some(file) = FILES.iter().find(|file| file.name == name) {
         return Ok(reply(request, file));
     }
-    // The page was loaded right before an upgrade, and this is what it asks for right after.
+    // The page was loaded just before an upgrade, and requests a file of the old version just after it.
     let successor = FILES.iter().find(|file| file.is_hashed && family(file.name) == family(name));
     let redirect = successor.map(|file| Reply::redirect(file.name).with_header("cache-control", "no-store"));
     redirect.ok_or_else(|| ApiError::NotFound(format!("the console has no file {name}")))
 }
 
-/// What all versions of a file have in common: its name without the hash.
+/// The part of a file's name that all its versions share: the name without the hash.
 fn family(name: &str) -> Option<(&str, &str)> {
     let (stem, rest) = name.split_once('-')?;
     Some((stem, rest.split_once('.')?.1))
@@ -88,7 +88,7 @@ fn reply(request: &Request, file: &File) -> Reply {
         .with_header("x-content-type-options", "nosniff")
 }
 
-/// Whether one of the values that a header lists is as wanted.
+/// Whether one of the values in a header's comma-separated lists satisfies `is_wanted`.
 fn asks(request: &Request, header: &HeaderName, is_wanted: impl Fn(&str) -> bool) -> bool {
     let lists = request.headers().get_all(header).iter().filter_map(|list| list.to_str().ok());
     lists.flat_map(|list| list.split(',')).any(|value| is_wanted(value.trim()))
@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    /// The policy would refuse it, silently for whoever does not look into the browser's console.
+    /// The policy would block it, and only the browser's developer console would report that.
     #[test]
     fn no_page_has_an_inline_script_or_style() {
         for page in [&CONSOLE, &DOCS] {
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    /// A name without a hash would be a request that a browser has to make on every visit.
+    /// A browser would have to request a file without a hash in its name on every visit.
     #[test]
     fn every_page_loads_hashed_files_alone() {
         for page in [&CONSOLE, &DOCS] {

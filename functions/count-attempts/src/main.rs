@@ -1,5 +1,5 @@
-//! Counts attempts for the webhooks' statistics: reads from the deliveries table's stream what the dispatcher recorded, and
-//! adds it to the webhooks' hours. See `docs/decisions/0020-statistics-come-from-the-stream.md`.
+//! Counts attempts for the webhooks' statistics: reads the dispatcher's records from the deliveries table's stream,
+//! and adds them to the webhooks' hours. See `docs/decisions/0020-statistics-come-from-the-stream.md`.
 
 use std::{
     pin::pin,
@@ -9,22 +9,22 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
-    config,
+    aws,
     store::{Changes, Deliveries},
     telemetry,
 };
 use tokio::time::{Instant, timeout_at};
 
-/// How many hours are added to at the same time.
+/// How many hours are written at the same time.
 const AT_ONCE: usize = 20;
 
-/// What a function needs to answer. One that has not by the end of its time gets the batch again, and counts it again.
+/// The time a function needs to answer. If it times out, it gets the batch again, and counts it again.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let deliveries = Deliveries::from_env(&config::aws()?)?;
+    let deliveries = Deliveries::from_env(&aws::config()?)?;
     let handler = service_fn(async |event: LambdaEvent<Changes>| {
         let LambdaEvent { payload, context } = event;
         handle(&deliveries, payload, context.deadline()).await
@@ -32,8 +32,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(handler).await
 }
 
-/// Where nothing could be added the batch comes again. Where a part could not be, that is missing: to try again would count
-/// the rest twice.
+/// Adds a batch to the statistics. Fails, so that the batch is read again, only if nothing could be added. If a part
+/// could not be added, it is missing from the statistics: another try would count the rest twice.
 async fn handle(deliveries: &Deliveries, changes: Changes, deadline: SystemTime) -> Result<(), lambda_runtime::Error> {
     let remaining = deadline.duration_since(SystemTime::now()).unwrap_or_default();
     let deadline = Instant::now() + remaining.saturating_sub(TIME_TO_ANSWER);

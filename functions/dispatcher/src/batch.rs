@@ -1,18 +1,19 @@
-//! What comes in: the messages of an event, and what each of them is found to mean.
+//! The messages of a batch as jobs, and the work that is left for each.
 
 use std::collections::{HashMap, hash_map::Entry};
 
 use jiff::Timestamp;
 use nano_webhooks::{
     aws::AwsError,
-    delivery::{Change, DeliveryId, Message, Write},
+    delivery::{Change, Message, Write},
+    names::{AccountId, DeliveryId, WebhookId},
     queue::{self, SqsEvent, SqsMessage},
     store::Wait,
     telemetry::trace::Step as TraceStep,
-    webhook::{AccountId, Webhook, WebhookId},
+    webhook::Webhook,
 };
 
-/// Why a message goes back to the queue. It is always our fault, and counts as a receive.
+/// Why a message goes back to the queue. This is always our failure, and counts as a receive.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfinished {
     #[error("its delivery and its webhook could not be read")]
@@ -27,7 +28,7 @@ pub(crate) enum Unfinished {
     OutOfTime,
 }
 
-/// A message that can be understood, and the record that it came in.
+/// A readable message, and the SQS record that it came in.
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
     pub(crate) record: &'a SqsMessage,
@@ -40,38 +41,47 @@ impl Job<'_> {
     }
 }
 
-/// What is left to do for a job before its message may leave the queue.
+/// The work that is left for a job before its message may leave the queue.
 #[derive(Debug)]
 pub(crate) enum Work {
     Nothing,
     Record(Box<Recording>),
-    /// A delayed message that asks for the next attempt.
+    /// Send a delayed message for the next attempt.
     FollowUp(Wait),
 }
 
-/// A change, and the write that records it unless the delivery was stored meanwhile.
+/// A change, and the conditional write that records it. The write is refused if the delivery has changed since it was
+/// read.
 #[derive(Debug)]
 pub(crate) struct Recording {
     pub(crate) change: Change,
     pub(crate) write: Write,
 }
 
-/// What the logs, the metrics and the traces show of an attempt beside its record.
+/// What logs, metrics and traces show of an attempt in addition to its record.
 #[derive(Debug)]
 pub(crate) struct Circumstances {
     pub(crate) webhook: Webhook,
     /// When the request went out, if it did.
     pub(crate) sent_at: Option<Timestamp>,
     pub(crate) ended_at: Timestamp,
-    /// When the completion was sent to its queue, if this is the first attempt.
+    /// When the completion was sent to its queue. `None` unless this is the first attempt.
     pub(crate) queued_at: Option<Timestamp>,
     pub(crate) trace: Option<TraceStep>,
 }
 
-/// The jobs of a batch, and the records that go back because they hold no delivery message.
+/// A job after its step, and the work that is left.
+pub(crate) struct Worked<'a> {
+    pub(crate) job: Job<'a>,
+    pub(crate) work: Result<Work, Unfinished>,
+    /// `None` if no attempt was made.
+    pub(crate) circumstances: Option<Box<Circumstances>>,
+}
+
+/// Returns the jobs of a batch, and the records that go back because they hold no delivery message.
 ///
-/// An attempt that is asked for twice is one job. It is the record that was received before, if one was: a dispatcher may have
-/// died with it, and what that left undone has to be done.
+/// Two messages for the same attempt are one job. If one of them was received before, the job has that one: a
+/// dispatcher may have died while it worked on it, and its work must be finished.
 pub(crate) fn readable(event: &SqsEvent) -> (Vec<Job<'_>>, Vec<&SqsMessage>) {
     let (mut jobs, mut unreadable, mut seen) = (Vec::<Job<'_>>::new(), Vec::new(), HashMap::new());
     for record in &event.records {
@@ -96,9 +106,10 @@ pub(crate) fn readable(event: &SqsEvent) -> (Vec<Job<'_>>, Vec<&SqsMessage>) {
     (jobs, unreadable)
 }
 
-/// Whether the deliveries and webhooks of these messages may be read eventually consistently: each message is received for the
-/// first time, and either comes from fan-out or follows a recorded attempt. A new round, a probe and a test come just after a
-/// change that a late read may not show, and the attempt of a message that was received before may just have been recorded.
+/// Whether the deliveries and webhooks of these messages may be read eventually consistently: each message is received
+/// for the first time, and either comes from fan-out or follows a recorded attempt. A customer may have changed the webhook
+/// just before a new round, a probe or a test, and a dispatcher may have recorded the attempt of a message that was received
+/// before.
 pub(crate) fn may_read_late(jobs: &[Job<'_>]) -> bool {
     jobs.iter().all(|job| {
         let Message { attempt, probe, queued_at, .. } = &job.message;
@@ -106,8 +117,9 @@ pub(crate) fn may_read_late(jobs: &[Job<'_>]) -> bool {
     })
 }
 
-/// What two messages have in common that ask for the same attempt. An id alone is not enough: one account's message must not be
-/// taken for another's. A probe of a version that has passed does nothing, so it must not stand for another message.
+/// The key by which two messages ask for the same attempt. The delivery's id alone is not enough, because one
+/// account's message must not replace another's. A probe of an old version does nothing, so it must not replace
+/// another message either.
 fn attempt_of(message: &Message) -> (AccountId, WebhookId, DeliveryId, u32, u32, Option<u64>) {
     let Message { account_id, webhook_id, delivery_id, round, attempt, probe, .. } = message;
     (account_id.clone(), *webhook_id, delivery_id.clone(), *round, *attempt, *probe)

@@ -1,5 +1,5 @@
-//! The way of a batch: read what is stored, attempt what is asked for, record it, arrange what follows, and say which messages
-//! go back to the queue.
+//! The steps of a batch: read what is stored, make the attempts, record them, arrange the next attempts, and report
+//! the messages that go back to the queue.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,24 +21,25 @@ use nano_webhooks::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    batch::{Circumstances, Job, Recording, Unfinished, Work, readable},
+    batch::{Circumstances, Job, Recording, Unfinished, Work, Worked, readable},
     observed::{self, Observed},
     successes::Successes,
 };
 
-/// What a function needs after its last attempt to record the outcomes and answer.
+/// The time a function needs after its last attempt, to record the outcomes and answer.
 const TIME_TO_FINISH: Duration = Duration::from_secs(3);
 
-/// What a function needs after its last record to answer, of [`TIME_TO_FINISH`].
+/// The part of [`TIME_TO_FINISH`] that a function needs after its last record, to answer.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
 
-/// How long an attempt that has ended waits for others to be recorded with it. When all of a batch have ended none waits.
+/// How long a finished attempt waits for others, to be recorded in the same call. None waits once all of a batch have
+/// finished.
 const TIME_TO_GATHER: Duration = Duration::from_millis(250);
 
-/// The most that are recorded together: a batch.
+/// The most attempts that are recorded in one call: a batch.
 const TOGETHER: usize = 10;
 
-/// A receiver that asks for at least this long, with 429 or 503, opens its webhook's circuit.
+/// A 429 or 503 with a `Retry-After` of at least this opens the webhook's circuit.
 const LONG_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 pub(crate) struct Dispatcher {
@@ -48,7 +49,8 @@ pub(crate) struct Dispatcher {
     pub(crate) queue: Queue,
     pub(crate) sender: Sender,
     pub(crate) schedule: Schedule,
-    /// A next attempt that is due sooner is a delayed message. SQS delays one for 15 minutes at most.
+    /// A next attempt that is due within this time is sent as a delayed message. SQS delays a message by at most 15
+    /// minutes.
     pub(crate) longest_delay: Duration,
     pub(crate) retention_days: u32,
     pub(crate) tracer: Tracer,
@@ -57,31 +59,24 @@ pub(crate) struct Dispatcher {
     pub(crate) successes: Successes,
 }
 
-/// Until when a batch may make attempts, and until when it may write.
+/// When a batch must stop making attempts, and when it must stop writing.
 #[derive(Clone, Copy)]
 pub(crate) struct Deadlines {
     pub(crate) attempts: Instant,
     pub(crate) records: Instant,
 }
 
-/// What is known of a job before anything is done for it.
+/// A job, and the step that the dispatcher takes for it.
 pub(crate) struct Planned<'a> {
     pub(crate) job: Job<'a>,
     pub(crate) step: Step,
 }
 
-/// What was done for a job.
-pub(crate) struct Worked<'a> {
-    pub(crate) job: Job<'a>,
-    pub(crate) work: Result<Work, Unfinished>,
-    /// Only of an attempt that was made.
-    pub(crate) circumstances: Option<Box<Circumstances>>,
-}
-
 pub(crate) type GivenBack<'a> = Vec<(&'a SqsMessage, Unfinished)>;
 
 impl Dispatcher {
-    /// Works on a batch until `deadline`, the end of the function's time; `trace` is the invocation's trace header.
+    /// Works on a batch until `deadline`, the end of the function's time. Returns the messages that go back to the
+    /// queue. `trace` is the invocation's trace header.
     pub(crate) async fn handle(&self, event: &SqsEvent, deadline: SystemTime, trace: Option<&str>) -> SqsBatchResponse {
         let end = Instant::now() + deadline.duration_since(SystemTime::now()).unwrap_or_default();
         let before = |time| end.checked_sub(time).unwrap_or_else(Instant::now);
@@ -108,7 +103,7 @@ impl Dispatcher {
         queue::give_back(unreadable.into_iter().chain(unfinished.into_iter().map(|(record, _)| record)))
     }
 
-    /// Does what a step says, as far as it needs no record.
+    /// Makes the attempt if the step asks for one. Returns the work that is left: what to record or to send.
     async fn work<'a>(
         &self,
         Planned { job, step }: Planned<'a>,
@@ -163,7 +158,7 @@ impl Dispatcher {
     }
 }
 
-/// The work of recording a change to a delivery as it was read.
+/// The work of recording a change, from the delivery as it was read.
 pub(crate) fn recording(message: &Message, delivery: Delivery, change: Change) -> Work {
     match delivery::record(message, Some(delivery), &change) {
         Some(write) => Work::Record(Box::new(Recording { change, write })),
@@ -171,18 +166,19 @@ pub(crate) fn recording(message: &Message, delivery: Delivery, change: Change) -
     }
 }
 
-/// What a job means, given what was read.
+/// The step for a job, from what was read.
 pub(crate) fn step(job: &Job<'_>, delivery: Option<Delivery>, webhook: Option<Webhook>, consistent: bool) -> Step {
     let look = Look { received_before: job.received_before(), consistent };
     delivery::step(&job.message, delivery, webhook, look)
 }
 
-/// From 0 up to 1.
+/// A random number from 0 up to, but not including, 1.
 pub(crate) fn jitter() -> f64 {
     f64::from(getrandom::u32().unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// How long to wait before a call to a busy table or queue is made again: up to 50 ms, then up to twice as long each time, to 2 s.
+/// How long to wait before a call to a busy table or queue is repeated: up to 50 ms at first, doubled each round, at
+/// most 2 s.
 pub(crate) fn pause(round: u32) -> Duration {
     Duration::from_millis(50 << round.min(5)).min(Duration::from_secs(2)).mul_f64(0.5 + jitter() / 2.0)
 }

@@ -1,5 +1,5 @@
-//! Delivers: takes a batch of delivery messages, makes the attempt that each asks for, records the outcomes, and arranges the
-//! next attempts. It does not judge endpoints: watch-webhooks does, from what is recorded here.
+//! Takes a batch of delivery messages, makes the attempt that each asks for, records the outcomes, and arranges the
+//! next attempts. It does not judge endpoints: watch-webhooks does that, from the records that the dispatcher writes.
 
 mod batch;
 mod dispatcher;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
+    aws,
     config::{self, ConfigError},
     queue::{LONGEST_DELAY, Queue, SqsEvent},
     sender::Sender,
@@ -21,17 +22,18 @@ use nano_webhooks::{
 
 use crate::{dispatcher::Dispatcher, successes::Successes};
 
-/// A delivery makes many short-lived allocations, in which this allocator is quicker than the C library's.
+/// A delivery makes many short-lived allocations, for which this allocator is faster than the C library's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What a function needs beside its attempts: to read the batch before them, and to record and answer after them.
+/// The time a function needs besides its attempts: to read the batch before them, and to record and answer after
+/// them.
 const TIME_BESIDE_ATTEMPTS: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let own_hosts = config::text("OWN_HOSTS")?;
     let own_hosts = own_hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned);
     let policy = config::egress_policy()?.with_own_hosts(own_hosts);
@@ -57,8 +59,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(handler).await
 }
 
-/// How long an attempt may take. It has to fit into the function's own time: one that never does would come back until it is
-/// a dead letter, and cost the customer a delivery for a mistake in the parameters.
+/// Returns how long an attempt may take. Fails if that does not fit into the function's timeout: a message whose
+/// attempt always runs out of time would become a dead letter, so the customer would lose a delivery to a wrong
+/// parameter.
 fn attempt_timeout() -> Result<Duration, ConfigError> {
     let name = "ATTEMPT_TIMEOUT_SECONDS";
     let (attempt, function) = (config::seconds(name)?, config::seconds("FUNCTION_TIMEOUT_SECONDS")?);

@@ -1,25 +1,22 @@
-//! What a batch is seen to have done: the operator's metrics, and a log line and a segment of a trace for each attempt.
+//! What a batch reports: the operator's metrics, and a log line and a trace segment for each attempt.
 
 use std::{cell::RefCell, ops::Not};
 
 use jiff::{Timestamp, Unit};
 use nano_webhooks::{
-    delivery::{Change, Delivery, DeliveryId, Made, State, Write},
+    delivery::{Change, Delivery, Made, State, Write},
+    names::{AccountId, DeliveryId, WebhookId},
     telemetry::{
         self,
         metrics::{Metric, Metrics},
         trace::Tracer,
     },
-    webhook::{AccountId, WebhookId},
 };
 use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
-use crate::{
-    batch::{Circumstances, Work},
-    dispatcher::Worked,
-};
+use crate::batch::{Circumstances, Work, Worked};
 
 #[derive(Default)]
 pub(crate) struct Observed(RefCell<Metrics>);
@@ -29,7 +26,7 @@ impl Observed {
         self.0.borrow_mut().count(metric, by);
     }
 
-    /// A write that was recorded.
+    /// Counts a recorded write that held, cancelled or finished a delivery.
     pub(crate) fn recorded(&self, write: &Write) {
         let mut metrics = self.0.borrow_mut();
         let ended = match write.delivery.state {
@@ -52,7 +49,7 @@ impl Observed {
 /// An attempt that was made, whether or not it can be recorded.
 struct Attempted<'a> {
     made: &'a Made,
-    /// The delivery as the attempt leaves it, unless another dispatcher has stored it meanwhile.
+    /// The delivery after the attempt, unless another dispatcher has changed it meanwhile.
     delivery: &'a Delivery,
     circumstances: &'a Circumstances,
 }
@@ -65,7 +62,7 @@ impl<'a> Attempted<'a> {
     }
 }
 
-/// Measures an attempt, and writes its part of its trace.
+/// Measures an attempt, and writes its trace segment.
 pub(crate) fn attempted(worked: &Worked<'_>, tracer: &Tracer, observed: &Observed) {
     let Some(attempted) = Attempted::of(worked) else { return };
     trace(tracer, &attempted);
@@ -80,7 +77,7 @@ pub(crate) fn attempted(worked: &Worked<'_>, tracer: &Tracer, observed: &Observe
     }
 }
 
-/// The line of an attempt: `docs/logs.md` lists its fields.
+/// The log line of an attempt. `docs/logs.md` lists its fields.
 #[derive(Serialize)]
 struct Line<'a> {
     timestamp: Timestamp,
@@ -103,7 +100,7 @@ struct Line<'a> {
     trace_id: Option<&'a str>,
 }
 
-/// Writes a line for each attempt.
+/// Writes a log line for each attempt.
 pub(crate) fn log(worked: &[Worked<'_>]) {
     let lines = worked.iter().filter_map(Attempted::of).map(|Attempted { made, delivery, circumstances }| {
         let (attempt, Circumstances { ended_at, trace, .. }) = (&made.attempt, circumstances);
@@ -127,11 +124,11 @@ pub(crate) fn log(worked: &[Worked<'_>]) {
     telemetry::write(lines);
 }
 
-/// Writes an attempt's part of its trace: the dispatcher's, with the endpoint's in it.
+/// Writes an attempt's trace segment: the dispatcher's, which contains the endpoint's.
 fn trace(tracer: &Tracer, Attempted { made, delivery, circumstances }: &Attempted<'_>) {
     let Circumstances { webhook, ended_at, trace: Some(step), .. } = circumstances else { return };
     let attempt = &made.attempt;
-    // No more of the URL: whoever reads traces need not read what customers put into paths and queries.
+    // Only the origin: a reader of traces must not see what customers put into paths and queries.
     let Ok(url) = Url::parse(&webhook.url) else { return };
     let (host, origin) =
         (url.host_str().unwrap_or_default().trim_matches(['[', ']']), url.origin().ascii_serialization());

@@ -1,4 +1,4 @@
-//! Before the attempts: what is stored is read, and what came before is claimed.
+//! Before the attempts: reads what is stored, and claims the attempts of messages that were received before.
 
 use nano_webhooks::{
     delivery::{self, Change, Delivery, Step, Write},
@@ -12,12 +12,14 @@ use crate::{
     dispatcher::{Deadlines, Dispatcher, GivenBack, Planned, pause, step},
 };
 
-/// How often a claim is tried. While the table takes none there is no attempt, and the message comes again.
+/// How often a claim is tried. If the table does not accept it, no attempt is made, and SQS delivers the message
+/// again.
 const CLAIM_ROUNDS: u32 = 3;
 
 impl Dispatcher {
-    /// Reads what is stored until all of it is read or the time for attempts is over, and decides what each job means. The
-    /// first read may be eventually consistent; jobs that it decides against are read again.
+    /// Reads the deliveries and webhooks of the jobs, and decides the step for each. Repeats what could not be read
+    /// until the time for attempts is over. The first read may be eventually consistent; a job that it decides against is read
+    /// again, consistently.
     pub(crate) async fn plan<'a>(
         &self,
         mut jobs: Vec<Job<'a>>,
@@ -62,7 +64,8 @@ impl Dispatcher {
         (planned, unfinished)
     }
 
-    /// Claims the attempts that another dispatcher may have made. A job whose claim is not stored gets no attempt.
+    /// Claims the attempts that another dispatcher may have made. A job whose claim cannot be stored gets no attempt,
+    /// and goes back to the queue.
     pub(crate) async fn claim<'a>(
         &self,
         planned: Vec<Planned<'a>>,
@@ -86,7 +89,7 @@ impl Dispatcher {
         (ready, unfinished)
     }
 
-    /// Returns the claims to try again, and the jobs that lost theirs.
+    /// Tries each claim once. Returns the claims to try again, and the jobs whose claim was refused.
     async fn claim_once<'a>(
         &self,
         claims: Vec<Planned<'a>>,
@@ -112,7 +115,7 @@ impl Dispatcher {
     }
 }
 
-/// The write that claims an attempt. There is one for each that `delivery::step` wants claimed.
+/// The write that claims an attempt. It is `Some` for every step with `claim: true`.
 fn claim_of(planned: &Planned<'_>) -> Option<Write> {
     let Step::Attempt { delivery, .. } = &planned.step else { return None };
     delivery::record(&planned.job.message, Some(delivery.clone()), &Change::Claimed)

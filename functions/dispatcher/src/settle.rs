@@ -1,4 +1,4 @@
-//! After the attempts: what became of them is recorded, and the next attempts are arranged.
+//! After the attempts: records their outcomes, and arranges the next attempts.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use nano_webhooks::{
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
-    batch::{Job, Recording, Unfinished, Work},
-    dispatcher::{Dispatcher, GivenBack, Worked, pause},
+    batch::{Job, Recording, Unfinished, Work, Worked},
+    dispatcher::{Dispatcher, GivenBack, pause},
     observed::{self, Observed},
 };
 
-/// What a few jobs still need before their messages may leave the queue.
+/// The work that some jobs still need before their messages may leave the queue.
 #[derive(Default)]
 struct Open<'a> {
     recordings: Vec<Unrecorded<'a>>,
@@ -29,17 +29,19 @@ struct Open<'a> {
 struct Unrecorded<'a> {
     job: Job<'a>,
     recording: Recording,
-    /// The entry for the next attempt, if there is to be one, and whether it is stored.
+    /// The entry in the waiting table for the next attempt, if there is a next attempt. `is_entered` says whether it
+    /// is stored.
     entry: Option<Wait>,
     is_entered: bool,
 }
 
 impl Dispatcher {
-    /// Records what became of some jobs and arranges what follows, each until it is done or the time is over. What is recorded
-    /// does not wait for what the tables are too busy for. Returns the messages that go back to the queue.
+    /// Records the outcomes of some jobs and arranges the next attempts, and repeats what fails until `deadline`. A
+    /// job whose record is stored does not wait for jobs whose writes are throttled. Returns the messages that go
+    /// back to the queue.
     ///
-    /// The entry for the next attempt comes first. Once the record says that the delivery waits, every other message for this
-    /// attempt finds it made and leaves the queue, and this dispatcher may die: then the entry alone is left.
+    /// The entry for the next attempt is stored before the record. Once the attempt is recorded, every other message
+    /// for it leaves the queue. If this dispatcher dies then, only the entry leads to the next attempt.
     pub(crate) async fn settle<'a>(
         &self,
         worked: Vec<Worked<'a>>,
@@ -90,7 +92,7 @@ impl Dispatcher {
         }
     }
 
-    /// Stores the entries that are not stored yet.
+    /// Stores the entries that are still missing. An entry that fails is tried again in the next round.
     async fn store_entries(&self, recordings: &mut [Unrecorded<'_>]) {
         let mut missing: Vec<_> = recordings.iter_mut().filter(|unrecorded| !unrecorded.is_entered).collect();
         if missing.is_empty() {
@@ -102,7 +104,7 @@ impl Dispatcher {
         }
     }
 
-    /// Records what has its entry.
+    /// Records the attempts whose entry is stored, or that need no entry.
     async fn record(&self, open: &mut Open<'_>, observed: &Observed) {
         let entered = || open.recordings.iter().filter(|unrecorded| unrecorded.is_entered);
         let writes: Vec<_> = entered().map(|unrecorded| &unrecorded.recording.write).collect();
@@ -136,19 +138,20 @@ impl Dispatcher {
         }
     }
 
-    /// The next attempt that a write leads to. A success that is merged into a newer round leads to none.
+    /// The next attempt after a write. `None` if the delivery is finished, or if the write records no attempt of its
+    /// round, such as a success merged into a newer round.
     fn next_attempt(&self, write: &Write) -> Option<Wait> {
         write.mark.and_then(|_| self.waiting_for(&write.delivery))
     }
 
-    /// The attempt that a delivery waits for until it is due.
+    /// The attempt that a delivery waits for; `None` if it waits for none.
     fn waiting_for(&self, delivery: &Delivery) -> Option<Wait> {
         let due = delivery.next_attempt_at?;
         Some(Wait { due, message: delivery.follow_up(), carried: time_until(due) <= self.longest_delay })
     }
 
-    /// The work that is left if the dispatcher that recorded an attempt has died: its entry is stored, but a delayed message may
-    /// be missing.
+    /// The work that is left if the dispatcher that recorded an attempt has died. The entry is stored, but the
+    /// delayed message may be missing, so it is sent again.
     pub(crate) fn follow_up(&self, delivery: &Delivery) -> Work {
         self.waiting_for(delivery).filter(|wait| wait.carried).map_or(Work::Nothing, Work::FollowUp)
     }

@@ -1,19 +1,24 @@
-//! The last successes that this dispatcher has seen. watch-webhooks is not woken for the successes of a healthy webhook, so each
-//! failure tells it of the last one: without that, 50 failures among 1,000 successes would look like 50 in a row.
+//! The last successes that this dispatcher has seen. watch-webhooks does not see the successes of a healthy webhook,
+//! so the record of each failure carries the time of the last success. Without it, 50 failures among 1,000 successes
+//! would look like 50 failures in a row.
 
 use std::{cell::RefCell, collections::HashMap};
 
 use jiff::Timestamp;
-use nano_webhooks::webhook::{AccountId, Webhook, WebhookId};
+use nano_webhooks::{
+    names::{AccountId, WebhookId},
+    webhook::Webhook,
+};
 
-/// How many webhooks are remembered at most. Then all are forgotten, which costs a healthy webhook some writes.
+/// The most webhooks that are remembered. Beyond that all are forgotten, which costs a healthy webhook some writes.
 const REMEMBERED: usize = 1000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Successes(RefCell<HashMap<(AccountId, WebhookId, u64), Timestamp>>);
 
 impl Successes {
-    /// Remembers a success that ended at this time. For a failure (`None`) returns when the last success ended.
+    /// For a success (the time at which it ended) remembers it and returns `None`. For a failure (`None`) returns
+    /// when the last success ended, if one is remembered.
     pub(crate) fn last(&self, webhook: &Webhook, success: Option<Timestamp>) -> Option<Timestamp> {
         let mut seen = self.0.borrow_mut();
         let key = (webhook.account_id.clone(), webhook.id, webhook.epoch);
@@ -28,7 +33,7 @@ impl Successes {
 
 #[cfg(test)]
 mod tests {
-    use nano_webhooks::webhook::{EventType, Secret};
+    use nano_webhooks::{names::EventType, webhook::Secret};
 
     use super::*;
 

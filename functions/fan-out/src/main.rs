@@ -1,5 +1,6 @@
-//! Turns each completion into one delivery for each webhook that subscribed to it: a message to the dispatcher, which alone has
-//! the delivery until its first attempt. What is for an endpoint that is down is stored as held, and makes no message.
+//! Turns each completion into one delivery for each webhook that subscribed to it. A delivery is a message to the
+//! dispatcher, and is in no table until its first attempt. A delivery for an endpoint that is down is stored as held
+//! instead, without a message.
 
 use std::{
     cell::LazyCell,
@@ -11,10 +12,11 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
-    aws::AwsError,
+    aws::{self, AwsError},
     config,
     delivery::{self, Change, Message},
     event::Completion,
+    names::AccountId,
     queue::{self, EncodedBody, Outgoing, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     store::{Deliveries, Recorded, Webhooks, expires_at},
     telemetry::{
@@ -22,7 +24,7 @@ use nano_webhooks::{
         metrics::{Metric, Metrics, Recorder},
         trace::{Step, Tracer},
     },
-    webhook::{AccountId, Circuit, Webhook},
+    webhook::{Circuit, Webhook},
 };
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
@@ -37,42 +39,42 @@ struct FanOut {
     recorder: Recorder,
 }
 
-/// A completion of the batch, and the record that it came in.
+/// A completion of the batch, and the SQS record that it came in.
 struct Job<'a> {
     record: &'a SqsMessage,
     completion: Completion,
     trace: Option<Step>,
 }
 
-/// A delivery that is to be made.
+/// A delivery that fan-out has to send or to hold.
 struct Wanted {
-    /// The place of its completion in the batch.
+    /// The index of its completion's job.
     job: usize,
-    /// Its first message, without the body, which is encoded once for all webhooks.
+    /// The first message, without the body. The body is encoded once for all webhooks.
     message: Message,
-    /// Whether its endpoint is down.
+    /// Whether the webhook's circuit is open.
     is_down: bool,
 }
 
-/// What became of deliveries that are to be held.
+/// How many of the deliveries to hold are stored.
 #[derive(Default)]
 struct Held {
-    /// So many, from the first on, are in the table.
+    /// How many, counted from the first, are in the table.
     done: usize,
-    /// So many of them were not there before.
+    /// How many of these were not stored before.
     stored: usize,
 }
 
-/// How many deliveries are held in one call.
+/// How many deliveries are stored as held in one call.
 const TOGETHER: usize = 12;
 
-/// What a function needs after its last message to answer.
+/// The time a function needs after its last message, to answer.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let fan_out = FanOut {
         webhooks: Webhooks::from_env(&aws)?,
         held: Deliveries::from_env(&aws)?,
@@ -91,8 +93,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 impl FanOut {
-    /// Works on a batch until shortly before `deadline`, the end of the function's time, and gives back the completions of which
-    /// a message could not be sent by then. `trace` is the invocation's trace header.
+    /// Works on a batch until shortly before `deadline`, the end of the function's time. Returns the completions that
+    /// go back to the queue, because a message of theirs could not be sent by then. `trace` is the invocation's trace
+    /// header.
     async fn handle(&self, event: &SqsEvent, deadline: SystemTime, trace: Option<&str>) -> SqsBatchResponse {
         let began = Timestamp::now();
         let remaining = deadline.duration_since(SystemTime::now()).unwrap_or_default();
@@ -120,12 +123,12 @@ impl FanOut {
             });
             self.deliveries.send(messages, deadline).await
         };
-        // Deliveries for working endpoints go first: they must not wait for a table that does not answer.
+        // Deliveries to working endpoints go first: they must not wait for a table that does not answer.
         let mut refused = queue_up(&up).await;
         let mut held = Held::default();
         let half_the_time = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
         let _ = timeout_at(half_the_time, self.hold(&jobs, &down, &mut held)).await;
-        // What was not held is sent: the dispatcher holds it, too.
+        // Deliveries that could not be held are sent. The dispatcher then holds them.
         let not_held = &down[held.done..];
         refused.extend(queue_up(not_held).await);
 
@@ -139,7 +142,7 @@ impl FanOut {
         queue::give_back(given_back)
     }
 
-    /// Stores what is for endpoints that are down, as held. Ends at the first part that the table does not take.
+    /// Stores the deliveries to endpoints that are down as held. Stops at the first part that the table refuses.
     async fn hold(&self, jobs: &[Job<'_>], down: &[Wanted], held: &mut Held) {
         for part in down.chunks(TOGETHER) {
             let whole = |Wanted { job, message, .. }: &Wanted| Message {
@@ -152,7 +155,7 @@ impl FanOut {
             for recorded in recorded {
                 match recorded {
                     Recorded::Done => held.stored += 1,
-                    // A repeated completion.
+                    // The delivery is stored already: the completion is a repeated one.
                     Recorded::Superseded(_) => {}
                     Recorded::Busy(err) | Recorded::Failed(err) => {
                         tracing::warn!(cause = telemetry::chain(&err), "deliveries to hold are sent to the dispatcher");
@@ -164,7 +167,8 @@ impl FanOut {
         }
     }
 
-    /// The completions of a batch, and the records that go back because their dead letter could not be sent.
+    /// Parses the completions of a batch. Also returns the records that go back because their dead letter could not
+    /// be sent.
     async fn jobs<'a>(
         &self,
         event: &'a SqsEvent,
@@ -196,8 +200,9 @@ impl FanOut {
         }
     }
 
-    /// The completion in a message. `None` if the message is no completion and now is a dead letter. Fails if the dead-letter
-    /// queue does: the message then goes back, since nothing may be dropped.
+    /// Parses the completion in a message. Returns `None` if the message is no completion and was sent to the
+    /// dead-letter queue. Fails if the dead-letter queue refuses it: the message then has to go back, so that it is
+    /// not lost.
     async fn parse(&self, record: &SqsMessage) -> Result<Option<Completion>, AwsError> {
         let sent_at = queue::sent_at(record).unwrap_or_default();
         let rejection = match Completion::parse(record.body.as_deref().unwrap_or_default(), sent_at) {
@@ -211,7 +216,7 @@ impl FanOut {
         Ok(None)
     }
 
-    /// The webhooks of each account; an account whose webhooks could not be read is left out.
+    /// Reads the webhooks of each account. The result leaves out accounts whose webhooks could not be read.
     async fn webhooks_of<'a>(
         &self,
         accounts: impl Iterator<Item = &'a AccountId>,
@@ -228,8 +233,8 @@ impl FanOut {
     }
 }
 
-/// The deliveries of a batch. A completion that stands twice in it makes one of each; if that is refused, its first copy goes back
-/// for it.
+/// The deliveries of a batch. A completion that is in the batch twice makes each delivery once, for the first copy.
+/// If such a delivery is refused, the first copy goes back to the queue.
 fn wanted(jobs: &[Job<'_>], webhooks: &HashMap<&AccountId, Vec<Webhook>>) -> Vec<Wanted> {
     let mut made = HashSet::new();
     let mut wanted = Vec::new();
@@ -246,7 +251,7 @@ fn wanted(jobs: &[Job<'_>], webhooks: &HashMap<&AccountId, Vec<Webhook>>) -> Vec
 }
 
 impl Job<'_> {
-    /// The message to a webhook, without the body, which is encoded once for all of them.
+    /// The message for a webhook, without the body. The body is encoded once for all webhooks.
     fn message(&self, webhook: &Webhook) -> Message {
         Message { body: None, queued_at: queue::sent_at(self.record), ..Message::new(&self.completion, webhook) }
     }

@@ -1,10 +1,11 @@
-//! Sends what has waited. Each minute: the attempts that are due, and those whose message got lost; probes of endpoints that
-//! are down, and held deliveries of those that are back.
+//! Runs every minute. It sends the attempts that are due, and those whose message got lost. It probes endpoints that
+//! are down, and sends held deliveries to endpoints that are back.
 //!
-//! A run works until nothing is left or its time is over, and the next one goes on from where it stopped. What it remembers
-//! is in the tables, and written on condition that it is what the run has read. So a run that dies is made good by the next
-//! one. Runs do not overlap, because a run ends before the next minute. If the schedule starts two at once nevertheless, both
-//! may send the same messages, and then the dispatcher may make an attempt twice, as when SQS delivers a message twice.
+//! A run works until nothing is left or its time is over, and the next run continues there. Its state is in the
+//! tables, and every change of it is a conditional write, so the next run repeats what a run that died has left. Runs
+//! do not overlap, because a run ends before the next minute. If the schedule nevertheless starts two at the same
+//! time, both may send the same messages, and the dispatcher may make an attempt twice, as when SQS delivers a
+//! message twice.
 
 mod run;
 mod waits;
@@ -13,7 +14,7 @@ mod webhooks;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
-    aws::AwsError,
+    aws::{self, AwsError},
     config,
     queue::Queue,
     store::{Deliveries, Waiting, Webhooks},
@@ -24,7 +25,7 @@ use serde_json::Value;
 
 use crate::run::{Done, Run};
 
-/// What a run works with.
+/// The tables, the queue and the settings of a run.
 struct Release {
     waiting: Waiting,
     deliveries: Deliveries,
@@ -36,7 +37,7 @@ struct Release {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let release = Release {
         waiting: Waiting::from_env(&aws)?,
         deliveries: Deliveries::from_env(&aws)?,
@@ -45,7 +46,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         settings: config::circuit_settings()?,
     };
     let recorder = Recorder::from_env()?;
-    // What the schedule sends says nothing that a run needs to know.
+    // The schedule's event has nothing that a run needs.
     let handler = service_fn(async |event: LambdaEvent<Value>| {
         let run = Run::until(event.context.deadline());
         let done =
@@ -57,7 +58,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 impl Release {
-    /// One run. Fails if it could not even begin; what goes wrong later is logged, counted and left to the next run.
+    /// Does one run. Fails only if the cursors cannot be read. Later failures are logged, counted and left to the
+    /// next run.
     async fn run(&self, run: Run) -> Result<Done, AwsError> {
         let cursors = self.waiting.cursors().await?;
         let (released, swept, acted) =

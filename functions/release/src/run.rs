@@ -1,4 +1,4 @@
-//! How long a run may take, what came of it, and how it sends.
+//! A run of release: how long it may take, how it sends messages, and the counts it reports.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,39 +16,39 @@ use tokio::time::Instant;
 
 use crate::Release;
 
-/// Before the function's time is over, nothing new is begun: this is longer than any call may take, with its repetitions.
+/// A run starts nothing new this long before the function times out. Longer than any call takes, with its retries.
 const TIME_FOR_THE_LAST_CALLS: Duration = Duration::from_secs(8);
-/// And no call is waited for any longer.
+/// A run stops waiting for any call this long before the function times out.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(2);
 
-/// How often what the queue has not taken is sent again, before it is left to the next run.
+/// How often a run tries to send messages that the queue refuses, before it leaves them to the next run.
 const ROUNDS: u32 = 4;
 
-/// One run: since when, and for how long.
+/// The start and the deadlines of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {
-    /// What is due by this time is sent.
+    /// The run handles everything that is due by this time.
     pub(crate) now: Timestamp,
-    /// When no call is waited for any longer.
+    /// The run waits for no call after this.
     pub(crate) deadline: Instant,
     stop: Instant,
 }
 
 impl Run {
-    /// A run that begins now, and ends in time for a function that is ended at this time.
+    /// A run that starts now and ends in time for a function that times out at `end`.
     pub(crate) fn until(end: SystemTime) -> Self {
         let end = Instant::now() + end.duration_since(SystemTime::now()).unwrap_or_default();
         let before = |time| end.checked_sub(time).unwrap_or(end);
         Self { now: Timestamp::now(), deadline: before(TIME_TO_ANSWER), stop: before(TIME_FOR_THE_LAST_CALLS) }
     }
 
-    /// Whether there is time to begin something.
+    /// Whether the run may still start something.
     pub(crate) fn has_time(&self) -> bool {
         Instant::now() < self.stop
     }
 }
 
-/// Why something is left to the next run.
+/// Why a run leaves work to the next run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -57,25 +57,25 @@ pub(crate) enum Failure {
     Queue(usize),
 }
 
-/// What a run, or a part of it, has done.
+/// The counts of a run, or of a part of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Done {
-    /// Attempts that were due and were put on the queue.
+    /// Due attempts that were put on the queue.
     pub(crate) released: usize,
-    /// Attempts that should have been made an hour before and were asked for again.
+    /// Attempts that were overdue by an hour, and whose message was sent again.
     pub(crate) swept: usize,
-    /// Held deliveries that were sent to see whether their endpoint is back.
+    /// Held deliveries that were sent as probes.
     pub(crate) probes: usize,
-    /// Held deliveries that were sent because their endpoint is back.
+    /// Held deliveries that were sent because their endpoint answers again.
     pub(crate) drained: usize,
-    /// What did not work through a fault of ours, and is left to the next run.
+    /// Failures on our side, whose work is left to the next run.
     pub(crate) faults: usize,
-    /// For how long the one that had waited longest had been due.
+    /// How late the oldest due attempt was; `None` if none was due.
     pub(crate) oldest: Option<Duration>,
 }
 
 impl Done {
-    /// Both together.
+    /// The sum of both, with the larger `oldest`.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             released: self.released + other.released,
@@ -87,7 +87,7 @@ impl Done {
         }
     }
 
-    /// Logs and counts a fault of ours.
+    /// Logs and counts a failure on our side.
     pub(crate) fn fault(&mut self, err: &(dyn std::error::Error + 'static), message: &'static str) {
         tracing::error!(cause = telemetry::chain(err), "{message}");
         self.faults += 1;
@@ -108,7 +108,7 @@ impl Done {
 }
 
 impl Release {
-    /// Puts messages on the queue, each after a delay. Fails if the queue has not taken all of them.
+    /// Sends messages, each with its delay. Fails if the queue has not accepted all of them after some retries.
     pub(crate) async fn send(&self, messages: Vec<(&Message, Duration)>, run: Run) -> Result<(), Failure> {
         let mut left: Vec<usize> = (0..messages.len()).collect();
         for round in 0..ROUNDS {

@@ -1,7 +1,7 @@
-//! The two passes over the waiting table, shard by shard and page by page: what is due is sent, and what is overdue by an
-//! hour is looked at.
+//! The two passes over the waiting table, shard by shard and page by page. One sends the attempts that are due. The
+//! other looks for attempts that are overdue by an hour, and sends their messages again.
 //!
-//! A shard's cursor moves when its page was sent. If a run dies before that, the next one sends the page again.
+//! A shard's cursor moves after its page was sent. If a run dies before that, the next run sends the page again.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use crate::{
     run::{Done, Failure, Run},
 };
 
-/// How many entries are sent before a cursor moves.
+/// How many entries a page has. The cursor moves after each page.
 const PAGE: u16 = 500;
-/// How many shards are worked on at the same time.
+/// How many shards a pass works on at the same time.
 const SHARDS_AT_ONCE: usize = 8;
-/// An attempt that is not recorded this long after it was due has lost its message.
+/// An attempt that is not recorded this long after it was due is taken to have lost its message.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
-/// Entries stand under their time to the millisecond.
+/// The tolerance of [`OVERDUE`]: an entry has its time to the millisecond only.
 const A_MOMENT: SignedDuration = SignedDuration::from_secs(1);
 impl Release {
-    /// Sends what is due.
+    /// Sends the attempts that are due.
     pub(crate) async fn release(&self, cursors: &Cursors, run: Run) -> Done {
         self.pass(Pass::Release, cursors, run).await
     }
 
-    /// Sends again what should have been attempted an hour ago and was not.
+    /// Sends the messages again of attempts that are overdue by an hour.
     pub(crate) async fn sweep(&self, cursors: &Cursors, run: Run) -> Done {
         self.pass(Pass::Sweep, cursors, run).await
     }
@@ -42,7 +42,7 @@ impl Release {
         shards.buffer_unordered(SHARDS_AT_ONCE).fold(Done::default(), async |sum, done| sum.and(done)).await
     }
 
-    /// Works on a shard until nothing is left, something fails, or the time is over.
+    /// Works on a shard until it has no due entries left, a call fails, or the run's time is over.
     async fn shard(&self, shard: Shard, pass: Pass, cursor: Option<&Cursor>, run: Run) -> Done {
         let mut done = Done::default();
         let mut cursor = cursor.cloned();
@@ -59,7 +59,8 @@ impl Release {
         done
     }
 
-    /// Works off a page and moves the cursor. Returns it, unless nothing is left or another run is at work in this shard.
+    /// Handles one page and moves the cursor. Returns the new cursor, or `None` if the shard has no more due entries
+    /// or another run has moved the cursor.
     async fn page(
         &self,
         shard: Shard,
@@ -93,9 +94,9 @@ impl Release {
         Ok((is_ours && more).then_some(end))
     }
 
-    /// The attempts among these that were never made, each to be looked at again after as long as it is overdue now. It may not be
-    /// lost: while no dispatcher works, all messages wait on the queue, and an attempt must not get another one each hour. A
-    /// delivery that cannot be read is passed over.
+    /// Returns those of these attempts that were never made. Each is checked again after as long as it is overdue
+    /// now, because its message may not be lost: while no dispatcher works, all messages wait on the queue, and an
+    /// attempt must not get another message every hour. Skips deliveries that cannot be read.
     async fn lost(&self, waits: &[Wait], now: Timestamp, done: &mut Done) -> Result<Vec<Wait>, AwsError> {
         let names = waits.iter().map(|wait| &wait.message);
         let names: Vec<_> = names.map(|it| (&it.account_id, it.webhook_id, &it.delivery_id)).collect();
@@ -114,7 +115,7 @@ impl Release {
         Ok(lost)
     }
 
-    /// Sends lost messages again, each with its new entry.
+    /// Stores a new entry for each lost message, and sends the messages again.
     async fn send_again(&self, lost: &[Wait], run: Run) -> Result<(), Failure> {
         if lost.is_empty() {
             return Ok(());
@@ -125,7 +126,8 @@ impl Release {
     }
 }
 
-/// For how long the attempt that a message asks for is overdue, if it should have been made an hour ago, and was not.
+/// How long the attempt that a message asks for is overdue. `None` if that is less than an hour, or if the delivery
+/// does not wait for this attempt.
 fn overdue(message: &Message, stored: &Delivery, now: Timestamp) -> Option<SignedDuration> {
     let Delivery { state, round, tries, next_attempt_at, .. } = stored;
     let is_awaited = *state == State::Retrying && (message.round, message.attempt) == (*round, tries + 1);

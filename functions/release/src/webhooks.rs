@@ -1,7 +1,8 @@
-//! The webhooks whose turn it is: probes of endpoints that are down, and held deliveries of those that are back.
+//! Probes endpoints that are down, and sends held deliveries to endpoints that are back.
 //!
-//! What is to be done is decided in `nano_webhooks::webhook`, purely. The new pace is written before anything is sent: of two
-//! runs at the same time one sends. What a run did not send because it died is still held, and is found again.
+//! Pure functions in `nano_webhooks::webhook` decide what to do. A run writes the new pace before it sends anything,
+//! so of two runs at the same time only one sends. Deliveries that a run did not send because it died are still held,
+//! and a later run finds them.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,10 +10,11 @@ use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     aws::AwsError,
-    delivery::{Delivery, DeliveryId, State},
+    delivery::{Delivery, State},
+    names::{AccountId, DeliveryId, WebhookId},
     store::{ACTION_SHARDS, End},
     telemetry,
-    webhook::{AccountId, Action, Drained, Search, Webhook, WebhookId, between},
+    webhook::{Action, Drained, Search, Webhook, between},
 };
 
 use crate::{
@@ -20,17 +22,17 @@ use crate::{
     run::{Done, Failure, Run},
 };
 
-/// How many webhooks of a shard of the index are looked at in one run.
+/// The most webhooks of one index shard that a run handles.
 const MOST: usize = 2_000;
-/// How many webhooks are worked on at the same time.
+/// How many webhooks a run handles at the same time.
 const AT_ONCE: usize = 16;
-/// How many deliveries are read and sent at once.
+/// How many deliveries are read and sent in one go.
 const PART: usize = 500;
-/// How far back the webhook's own rate is looked for: an endpoint may have been down for days, and then has had no attempts.
+/// How far back a run looks for the webhook's own rate. The endpoint may have been down for days, without attempts.
 const A_WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Release {
-    /// Does what the webhooks need whose time has come.
+    /// Probes or drains the webhooks whose next action is due.
     pub(crate) async fn webhooks(&self, run: Run) -> Done {
         let shards = (0..ACTION_SHARDS).map(|shard| self.webhooks.due(shard, run.now, MOST));
         let found = futures_util::future::join_all(shards).await;
@@ -62,7 +64,7 @@ impl Release {
     }
 
     async fn act(&self, account: &AccountId, id: WebhookId, run: Run, done: &mut Done) -> Result<(), Failure> {
-        // The index lags behind: what it says is looked up.
+        // The index is eventually consistent, so the webhook itself decides.
         let Some(webhook) = self.webhooks.find(account, id).await? else { return Ok(()) };
         match webhook.action(&self.settings, run.now) {
             Action::Wait => {
@@ -76,7 +78,7 @@ impl Release {
         }
     }
 
-    /// Sends held deliveries as probes. If nothing is held there is nothing to wait for.
+    /// Sends held deliveries as probes. If nothing is held, the circuit is recovering.
     async fn probe(&self, webhook: &Webhook, run: Run, done: &mut Done) -> Result<(), Failure> {
         let picked = self.to_probe_with(webhook).await?;
         if picked.is_empty() {
@@ -84,10 +86,10 @@ impl Release {
             return Ok(());
         }
         let picked = webhook.probe_with(picked, &self.settings, run.now);
-        // A probe names the version that it is for, so this must be the present one.
+        // A probe names a version of its delivery, so this read must be consistent.
         let held = self.held(webhook, &picked, true, done).await?;
         if held.is_empty() {
-            // The index lags behind. A minute later it does not.
+            // The index is behind the table. The next run, a minute later, finds the right state.
             return Ok(());
         }
         if self.webhooks.set_pace(webhook, webhook.probing(&self.settings, run.now), &self.settings, run.now).await? {
@@ -98,7 +100,7 @@ impl Release {
         Ok(())
     }
 
-    /// The oldest that is held, the newest, and one between.
+    /// The oldest held delivery, the newest, and one between them.
     async fn to_probe_with(&self, webhook: &Webhook) -> Result<Vec<DeliveryId>, AwsError> {
         let Webhook { account_id, id, .. } = webhook;
         let one = async |from, range| self.deliveries.held(account_id, *id, from, range, 1).await;
@@ -114,7 +116,7 @@ impl Release {
         Ok(picked)
     }
 
-    /// Sends what was held, at the webhook's pace.
+    /// Sends held deliveries at the webhook's pace.
     async fn drain(&self, webhook: &Webhook, search: &Search, run: Run, done: &mut Done) -> Result<(), Failure> {
         let range = (search.after.as_ref(), search.before.as_ref());
         let from = |end| self.deliveries.held(&webhook.account_id, webhook.id, end, range, search.most);
@@ -135,7 +137,7 @@ impl Release {
         Ok(())
     }
 
-    /// Those of these deliveries that are held. One that cannot be read is passed over.
+    /// Those of these deliveries that are held. Skips deliveries that cannot be read.
     async fn held(
         &self,
         webhook: &Webhook,
@@ -154,7 +156,7 @@ impl Release {
         Ok(held)
     }
 
-    /// How many deliveries a minute the webhook had in the busiest hour of the last week.
+    /// The webhook's deliveries per minute in the busiest hour of the last week.
     async fn own_per_minute(&self, webhook: &Webhook, now: Timestamp) -> Result<u32, AwsError> {
         let hours = self.deliveries.hours(&webhook.account_id, webhook.id, now - A_WEEK).await?;
         let busiest = hours.values().map(|tally| tally.deliveries).max().unwrap_or_default();

@@ -1,6 +1,7 @@
-//! Watches webhooks: reads from the deliveries table's stream what the dispatchers recorded, folds it into each webhook's
-//! health, and notifies the operator. It alone writes health, and the fold takes records in any order and any number of
-//! times: a batch of which anything fails comes again as a whole. See `docs/decisions/0027-the-circuit-is-a-fold.md`.
+//! Reads the dispatchers' records from the deliveries table's stream, folds them into each webhook's health, and
+//! notifies the operator. No other function writes health. The fold accepts records in any order and any number of
+//! times, so if any part of a batch fails, the whole batch is read again. See
+//! `docs/decisions/0027-the-circuit-is-a-fold.md`.
 
 mod notifier;
 mod watcher;
@@ -10,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
+    aws,
     bus::Bus,
     config,
     store::{Changes, Deliveries, Webhooks},
@@ -21,7 +23,7 @@ use crate::{notifier::Notifier, watcher::Watcher};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let bus = Some(config::text("NOTIFY_BUS_NAME")?).filter(|name| !name.is_empty());
     let watcher = Watcher {
         webhooks: Webhooks::from_env(&aws)?,

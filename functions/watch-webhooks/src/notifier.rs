@@ -1,7 +1,9 @@
-//! Notifies the operator of webhooks that are failing, disabled or back, and of deliveries whose schedule is used up.
+//! Notifies the operator of webhooks that are failing, disabled or recovered, and of deliveries that used up their
+//! schedule.
 //!
-//! A notification that cannot be sent does not hold up the stream: health matters more, and a bus that does not exist would
-//! keep every circuit from opening. The health says that it was not sent, and a later record of the webhook sends it.
+//! A notification that cannot be sent does not stop the stream: otherwise a bus that does not exist would keep every
+//! circuit from opening. The stored health says that the notification was not sent, and a later record of the webhook
+//! sends it.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -29,34 +31,35 @@ pub(crate) struct Notifier {
     pub(crate) bus: Bus,
     pub(crate) deliveries: Deliveries,
     pub(crate) stack: String,
-    /// How long every attempt of a webhook must have failed.
+    /// How long every attempt of a webhook must have failed before the operator is notified.
     pub(crate) patience: Duration,
-    /// Whether the bus has not taken a notification of this batch. Then it is sent no other: each could take as long.
+    /// Whether the bus refused a notification of this batch, or did not answer. Then no other of the batch is sent:
+    /// each could take as long.
     pub(crate) has_failed: AtomicBool,
 }
 
 impl Notifier {
-    /// Begins a batch.
+    /// Starts a batch: the bus is tried again.
     pub(crate) fn begin(&self) {
         self.has_failed.store(false, Relaxed);
     }
 
-    /// Sends a notification about a webhook. Returns whether the bus took it.
+    /// Sends a notification about a webhook. Returns whether the bus accepted it.
     pub(crate) async fn notify(&self, webhook: &Webhook, notification: Notification, recorded: &Recorded) -> bool {
         let held = if notification == Notification::Recovered { self.held(webhook).await } else { None };
         let last = recorded.attempts.iter().max_by_key(|attempt| attempt.attempt.started_at);
         self.send(webhook, notification.name(), last, held).await
     }
 
-    /// Sends one notification for each delivery of the batch whose schedule is used up. A batch that comes again sends them
-    /// again.
+    /// Sends one notification for each delivery of the batch that used up its schedule. A batch that is read again
+    /// sends them again.
     pub(crate) async fn exhausted(&self, webhook: &Webhook, recorded: &Recorded) {
         let exhausted = recorded.attempts.iter().filter(|attempt| attempt.exhausted);
         let sending = stream::iter(exhausted).map(async |last| self.send(webhook, EXHAUSTED, Some(last), None).await);
         sending.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
     }
 
-    /// How many deliveries are held, or `None` if that cannot be read: it is not worth a notification.
+    /// How many deliveries are held. `None` if that cannot be read: the notification is then sent without it.
     async fn held(&self, webhook: &Webhook) -> Option<usize> {
         let held = self.deliveries.held_of(webhook).await;
         held.inspect_err(|err| tracing::warn!(cause = telemetry::chain(err), "what is held was not counted")).ok()

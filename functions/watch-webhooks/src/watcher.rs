@@ -1,34 +1,35 @@
-//! Folds what a batch says about each webhook into its health.
+//! Folds the records of a batch into the health of each webhook.
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use nano_webhooks::{
+    names::{AccountId, WebhookId},
     store::{Changes, Webhooks},
     telemetry::{
         self,
         metrics::{Metric, Metrics},
     },
-    webhook::{AccountId, Circuit, Health, Notification, Recorded, Settings, Webhook, WebhookId},
+    webhook::{Circuit, Health, Notification, Recorded, Settings, Webhook},
 };
 
 use crate::notifier::Notifier;
 
 type Error = lambda_runtime::Error;
 
-/// How many webhooks are worked on at the same time.
+/// How many webhooks are handled at the same time.
 const AT_ONCE: usize = 20;
 
-/// How often a webhook's health is folded again because another batch has changed it meanwhile.
+/// How often a webhook's health is folded, if another batch changes it at the same time, before the batch fails.
 const ROUNDS: u32 = 10;
 
 pub(crate) struct Watcher {
     pub(crate) webhooks: Webhooks,
     pub(crate) settings: Settings,
-    /// `None` if nobody wants notifications.
+    /// `None` if the operator has set no event bus.
     pub(crate) notifier: Option<Notifier>,
 }
 
-/// A webhook whose health says what a batch has brought.
+/// A webhook before and after the fold of a batch.
 struct Watched {
     before: Webhook,
     after: Webhook,
@@ -37,7 +38,7 @@ struct Watched {
 }
 
 impl Watcher {
-    /// Works on a batch. Fails if the health of any webhook could not be stored: then the batch comes again.
+    /// Works on a batch. Fails if the health of any webhook could not be stored: Lambda then reads the batch again.
     pub(crate) async fn handle(&self, changes: Changes) -> (Metrics, Result<(), Error>) {
         self.notifier.iter().for_each(Notifier::begin);
         let watching = stream::iter(changes.recorded()).map(async |((account, id), recorded)| {
@@ -62,7 +63,8 @@ impl Watcher {
         (metrics, result)
     }
 
-    /// Folds what was recorded of one webhook. Returns `None` if the webhook was deleted.
+    /// Folds the records of one webhook, and sends the notifications that are due. Returns `None` if the webhook was
+    /// deleted.
     async fn watch(&self, account: &AccountId, id: WebhookId, recorded: &Recorded) -> Result<Option<Watched>, Error> {
         let Some(watched) = self.store(account, id, recorded).await? else { return Ok(None) };
         watched.log();
@@ -78,7 +80,8 @@ impl Watcher {
         Ok(Some(watched))
     }
 
-    /// Stores the health that a batch makes of what is stored, and folds again if that has changed meanwhile.
+    /// Folds the records into the stored health and stores the result. Reads and folds again if another batch has
+    /// changed the health meanwhile, and fails after [`ROUNDS`] times. Returns `None` if the webhook was deleted.
     async fn store(&self, account: &AccountId, id: WebhookId, recorded: &Recorded) -> Result<Option<Watched>, Error> {
         let now = Timestamp::now();
         for _ in 0..ROUNDS {
@@ -97,7 +100,8 @@ impl Watcher {
         let stored_health =
             before.health_after(recorded, &self.settings).unwrap_or_else(|| before.stored_health.clone());
         let mut after = Webhook { stored_health, ..before.clone() };
-        // The client repeats a write whose answer was lost, and finds that it has begun to send the notification itself.
+        // The client repeats a write whose response was lost. The stored health then already says that this
+        // invocation is sending the notification.
         let begun = after.health().notifying.filter(|begun| begun.since == now).map(|begun| begun.notification);
         let due = begun.or_else(|| after.notification(self.notifier.as_ref()?.patience, now));
         if let Some(due) = due.filter(|_| begun.is_none()) {
@@ -106,8 +110,8 @@ impl Watcher {
         Watched { before, after, due }
     }
 
-    /// Stores that a notification was sent, and returns the next one if there is one by now: nobody else sends it while the
-    /// first is being sent.
+    /// Stores that a notification was sent, and returns the next one if one has become due: no other invocation sends
+    /// it while the first is being sent.
     async fn store_notified(
         &self,
         notifier: &Notifier,

@@ -4,11 +4,12 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 use lambda_http::http::HeaderMap;
 
-use super::{ApiError, ApiKey, Header};
+use super::{ApiError, Header};
 use crate::{
+    api_key::ApiKey,
     config::{self, ConfigError},
+    names::AccountId,
     store::{Allowance, ApiKeys, Limits, Usage},
-    webhook::AccountId,
 };
 
 /// Admits requests that carry a valid key and are within its limits.

@@ -14,7 +14,8 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::{Attempt, Delivery, Message, State};
+use super::{Delivery, Message, State};
+use crate::attempt::Attempt;
 use crate::{
     retry::Verdict,
     webhook::{Circuit, Webhook},

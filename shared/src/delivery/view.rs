@@ -4,8 +4,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Attempt, Delivery, DeliveryId, Outcome, State};
-use crate::{reply_time::ReplyTime, webhook::EventType};
+use super::{Delivery, State};
+use crate::{
+    attempt::{Attempt, Outcome},
+    names::DeliveryId,
+};
+use crate::{names::EventType, reply_time::ReplyTime};
 
 /// A delivery as it is listed: without its body.
 #[derive(Debug, Clone)]

@@ -19,9 +19,8 @@ use super::{
     head::{self, Head, LARGEST_HEAD, Parsed},
     request::Request,
     socket::Stream,
-    tls_errors,
 };
-use crate::delivery::Outcome;
+use crate::{attempt::Outcome, tls};
 
 /// The most bytes that may come for one request before its final head. It ends an endless series of 1xx responses,
 /// each of which is small.
@@ -208,7 +207,7 @@ impl Connection {
                 kind => interrupted(&kind.to_string()),
             };
         };
-        let detail = tls_errors::explain(refusal);
+        let detail = tls::explain(refusal);
         match refusal {
             // With TLS 1.3 a receiver's refusal of the handshake arrives only now.
             rustls::Error::AlertReceived(_) if !self.is_used && self.came == 0 => {

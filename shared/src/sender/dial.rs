@@ -21,9 +21,8 @@ use url::{Host, Url};
 use super::{
     connection::Connection,
     socket::{Socket, Stream},
-    tls_errors,
 };
-use crate::{delivery::Outcome, egress::Policy, tls};
+use crate::{attempt::Outcome, egress::Policy, tls};
 
 /// The time limit for a connection, including its DNS look-up and TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -74,7 +73,7 @@ async fn handshake(url: &Url, socket: Socket) -> Result<Stream, Outcome> {
 
 fn explain_handshake(err: &io::Error) -> String {
     match err.get_ref().and_then(|cause| cause.downcast_ref()) {
-        Some(refusal) => tls_errors::explain(refusal).to_owned(),
+        Some(refusal) => tls::explain(refusal).to_owned(),
         None if err.kind() == io::ErrorKind::UnexpectedEof => {
             "the server closed the connection during the handshake: its log may say why".to_owned()
         }

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::ApiKey,
+    api_key::ApiKey,
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
-    webhook::AccountId,
+    names::AccountId,
 };
 
 /// The API keys table.

@@ -27,10 +27,12 @@ pub use stream::Changes;
 
 use super::webhooks::{WebhookItem, Webhooks, key as webhook_key};
 use crate::{
+    attempt::Outcome,
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
-    delivery::{Delivery, DeliveryId, Message, Outcome},
-    webhook::{AccountId, Webhook, WebhookId},
+    delivery::{Delivery, Message},
+    names::{AccountId, DeliveryId, WebhookId},
+    webhook::Webhook,
 };
 
 /// The deliveries table.

@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
-    delivery::{DeliveryId, Message},
-    webhook::{AccountId, EventType, WebhookId},
+    delivery::Message,
+    names::{AccountId, DeliveryId, EventType, WebhookId},
 };
 
 /// The waiting table.

@@ -5,6 +5,7 @@ mod action;
 mod change;
 mod create;
 mod item;
+mod update;
 
 use std::collections::HashMap;
 
@@ -16,7 +17,8 @@ pub(super) use item::WebhookItem;
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
-    webhook::{AccountId, Webhook, WebhookId},
+    names::{AccountId, WebhookId},
+    webhook::Webhook,
 };
 
 type Item = HashMap<String, AttributeValue>;

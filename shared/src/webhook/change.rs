@@ -1,10 +1,11 @@
 //! A request to change a webhook.
 
 use super::{
-    EventType, Status,
+    Status,
     fields::{self, Fields, Invalid},
 };
 use crate::egress::{Policy, TargetUrl};
+use crate::names::EventType;
 
 /// A valid request to change a webhook: at least one field is set.
 #[derive(Debug)]

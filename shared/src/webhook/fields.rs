@@ -6,7 +6,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{EventType, Secret, Status};
+use super::{Secret, Status};
+use crate::names::EventType;
 use crate::{
     canonical_json::{self, Error as JsonError},
     egress::{Policy, TargetUrl},

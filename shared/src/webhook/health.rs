@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Circuit, Notification, Notifying, Recorded, RecordedAttempt, Settings, Status, Webhook};
-use crate::delivery::DeliveryId;
+use crate::names::DeliveryId;
 
 /// What the recorded attempts say about a webhook's endpoint. Only watch-webhooks writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! A request to register a webhook.
 
 use super::{
-    EventType, Secret,
+    Secret,
     fields::{self, Fields, Invalid},
 };
 use crate::egress::{Policy, TargetUrl};
+use crate::names::EventType;
 
 /// A valid request to register a webhook.
 #[derive(Debug)]

@@ -11,8 +11,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, EventType, Health, RecordedAttempt, Status, Webhook, WebhookId};
-use crate::delivery::DeliveryId;
+use super::{Health, RecordedAttempt, Status, Webhook};
+use crate::names::DeliveryId;
+use crate::names::{AccountId, EventType, WebhookId};
 
 /// A change of a webhook that the operator is notified of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +159,7 @@ impl From<&RecordedAttempt> for LastAttempt {
 mod tests {
     use super::*;
     use crate::{
-        delivery::{Attempt, Outcome},
+        attempt::{Attempt, Outcome},
         webhook::{Disabled, Secret},
     };
 

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Circuit, Health, Settings, Webhook};
-use crate::delivery::DeliveryId;
+use crate::names::DeliveryId;
 
 /// How far release has come with a webhook. Only release writes it, on condition of its version, of the webhook's
 /// epoch and of the health's generation.

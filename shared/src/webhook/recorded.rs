@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::delivery::{Attempt, DeliveryId, Outcome};
+use crate::{
+    attempt::{Attempt, Outcome},
+    names::DeliveryId,
+};
 
 /// An attempt, with what its record says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

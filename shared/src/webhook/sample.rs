@@ -1,9 +1,10 @@
 //! A request for a test event.
 
 use super::{
-    EventType, Webhook,
+    Webhook,
     fields::{self, Fields, Invalid},
 };
+use crate::names::EventType;
 
 /// A valid request for a test event.
 #[derive(Debug)]

@@ -5,10 +5,12 @@
 use std::{sync::LazyLock, time::Duration};
 
 use nano_webhooks::{
-    delivery::{Delivery, Message, Outcome},
+    attempt::Outcome,
+    delivery::{Delivery, Message},
     egress::{Policy, TargetUrl, UrlError},
+    names::{AccountId, EventType, WebhookId},
     sender::Sender,
-    webhook::{AccountId, EventType, Secret, Webhook, WebhookId},
+    webhook::{Secret, Webhook},
 };
 use serde_json::json;
 

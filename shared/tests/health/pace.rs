@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::DeliveryId,
+    names::DeliveryId,
     webhook::{Action, Circuit, Drained, Pace, Search, Settings, Status, Webhook, between},
 };
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{Attempt, DeliveryId, Outcome},
-    webhook::{AccountId, EventType, Recorded, RecordedAttempt, Secret, Settings, Webhook, WebhookId},
+    attempt::{Attempt, Outcome},
+    names::{AccountId, DeliveryId, EventType, WebhookId},
+    webhook::{Recorded, RecordedAttempt, Secret, Settings, Webhook},
 };
 
 pub(crate) fn start() -> Timestamp {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{Attempt, Change, Delivery, Made, Message, Outcome},
+    attempt::{Attempt, Outcome},
+    delivery::{Change, Delivery, Made, Message},
+    names::{AccountId, EventType, WebhookId},
     retry::{Circumstances, Schedule, Verdict},
-    webhook::{AccountId, Circuit, EventType, Secret, Status, Webhook, WebhookId},
+    webhook::{Circuit, Secret, Status, Webhook},
 };
 
 use crate::world::{Answer, Ask, Bounds, Due, From, Hook, Item, Standing, Start, What};

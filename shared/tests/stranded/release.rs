@@ -7,7 +7,8 @@ use std::{
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{Delivery, DeliveryId, State},
+    delivery::{Delivery, State},
+    names::DeliveryId,
     webhook::{Action, Pace, Search, Webhook, between},
 };
 

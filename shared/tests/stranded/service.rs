@@ -7,11 +7,11 @@ use std::{
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    delivery::{
-        self, Attempt, Change, Delivery, DeliveryId, Look, Made, Message, Outcome, State, Step as Meaning, Write,
-    },
+    attempt::{Attempt, Outcome},
+    delivery::{self, Change, Delivery, Look, Made, Message, State, Step as Meaning, Write},
+    names::{AccountId, DeliveryId, EventType, WebhookId},
     retry::{Circumstances, Schedule},
-    webhook::{AccountId, Circuit, EventType, Recorded, RecordedAttempt, Secret, Settings, Status, Webhook, WebhookId},
+    webhook::{Circuit, Recorded, RecordedAttempt, Secret, Settings, Status, Webhook},
 };
 
 use crate::release::Run;

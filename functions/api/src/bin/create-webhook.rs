@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws, config,
     egress::Policy,
     store::{CreateError, Created, Idempotency, Webhooks},
     telemetry,
@@ -19,7 +19,7 @@ struct CreateWebhook {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let create_webhook = CreateWebhook {
         webhooks: Webhooks::from_env(&aws)?,

@@ -1,8 +1,8 @@
-//! `DELETE /api/v1/webhooks/{id}`: deletes a webhook for good.
+//! `DELETE /api/v1/webhooks/{id}`: deletes a webhook permanently.
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     store::Webhooks,
     telemetry,
 };
@@ -11,7 +11,7 @@ use serde_json::json;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let webhooks = Webhooks::from_env(&aws)?;
     api::serve(&gate, &[], |request| handle(&webhooks, request)).await

@@ -2,7 +2,7 @@
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     delivery::View,
     store::Deliveries,
     telemetry,
@@ -11,7 +11,7 @@ use nano_webhooks::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let deliveries = Deliveries::from_env(&aws)?;
     api::serve(&gate, &[], |request| handle(&deliveries, request)).await

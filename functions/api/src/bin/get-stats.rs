@@ -1,9 +1,9 @@
-//! `GET /api/v1/webhooks/{id}/stats?hours=`: how a webhook's deliveries went, hour by hour.
+//! `GET /api/v1/webhooks/{id}/stats?hours=`: a webhook's delivery statistics, hour by hour.
 
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     stats::{self, Summary},
     store::{Deliveries, Webhooks},
     telemetry,
@@ -17,7 +17,7 @@ const MOST_HOURS: i64 = 7 * 24;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let webhooks = Webhooks::from_env(&aws)?;
     let deliveries = Deliveries::from_env(&aws)?;

@@ -2,7 +2,7 @@
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     store::Webhooks,
     telemetry,
 };
@@ -10,7 +10,7 @@ use nano_webhooks::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let webhooks = Webhooks::from_env(&aws)?;
     api::serve(&gate, &[], |request| handle(&webhooks, request)).await

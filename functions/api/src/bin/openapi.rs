@@ -1,4 +1,4 @@
-//! `GET /openapi.yaml`: the description of this API, for everybody.
+//! `GET /openapi.yaml`: the description of this API, without a key.
 
 use nano_webhooks::{
     api::{self, Reply},

@@ -1,9 +1,9 @@
-//! `POST /api/v1/webhooks/{id}/probe`: has release probe an open circuit now.
+//! `POST /api/v1/webhooks/{id}/probe`: asks release to probe the endpoint of an open circuit now.
 
 use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     store::Webhooks,
     telemetry,
     webhook::Circuit,
@@ -13,7 +13,7 @@ use serde_json::json;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let webhooks = Webhooks::from_env(&aws)?;
     api::serve(&gate, &[], |request| handle(&webhooks, request)).await

@@ -1,12 +1,13 @@
-//! `POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/retry`: makes one attempt now. A finished delivery begins a new round of
-//! its schedule; one that waits makes its next attempt, and what was scheduled then finds it made.
+//! `POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/retry`: asks for one attempt now. A finished delivery starts
+//! a new round of its schedule. A waiting delivery makes its next attempt now; the message that was scheduled for it
+//! then finds it made.
 //!
-//! It writes nothing but a message, so a retry is never lost between a table and a queue. The dispatcher decides what the
-//! message means when it comes.
+//! The function only sends a message, so a retry is never lost between a table and a queue. The dispatcher decides
+//! what the message means when it receives it.
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     queue::Queue,
     store::{Deliveries, Webhooks},
     telemetry,
@@ -22,7 +23,7 @@ struct RetryDelivery {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let retry_delivery = RetryDelivery {
         webhooks: Webhooks::from_env(&aws)?,

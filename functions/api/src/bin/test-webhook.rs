@@ -1,9 +1,10 @@
-//! `POST /api/v1/webhooks/{id}/test`: sends a sample event to this webhook alone, by the same way as every other event.
+//! `POST /api/v1/webhooks/{id}/test`: sends a sample event to this webhook only, in the same way as every other
+//! event.
 
 use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     delivery::Message,
     event::Completion,
     queue::Queue,
@@ -16,7 +17,7 @@ use serde_json::json;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let webhooks = Webhooks::from_env(&aws)?;
     let queue = Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?;
@@ -31,7 +32,7 @@ async fn handle(webhooks: &Webhooks, queue: &Queue, request: Request) -> Result<
         return Err(ApiError::disabled(&webhook));
     }
     let completion = Completion::sample(&request.account, sample.event_for(&webhook), Timestamp::now());
-    // A test is attempted although the circuit is open: its sender wants to see what the endpoint does now.
+    // An open circuit does not hold a test: the customer wants to see what the endpoint does now.
     let probe = (webhook.circuit() == Circuit::Open).then_some(0);
     let message = Message { probe, ..Message::new(&completion, &webhook) };
     queue.send_one(&message).await?;

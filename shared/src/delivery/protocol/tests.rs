@@ -3,8 +3,9 @@ mod steps;
 
 use super::*;
 use crate::{
-    delivery::Outcome,
-    webhook::{AccountId, EventType, Secret, Status, WebhookId},
+    attempt::Outcome,
+    names::{AccountId, EventType, WebhookId},
+    webhook::{Secret, Status},
 };
 
 const NOW: Timestamp = Timestamp::constant(1_767_322_800, 0);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::delivery::{Attempt, Outcome};
+use crate::attempt::{Attempt, Outcome};
 
 /// The longest answer, in bytes, that is stored in the delivery's item. That item is written again with each attempt;
 /// a longer answer is stored apart, once.

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     delivery::State,
-    webhook::{AccountId, Circuit, Webhook, WebhookId},
+    names::{AccountId, WebhookId},
+    webhook::{Circuit, Webhook},
 };
 
 /// The count of held deliveries stops here.

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
-    delivery::{Delivery, DeliveryId, Listed, State},
-    webhook::{AccountId, WebhookId},
+    delivery::{Delivery, Listed, State},
+    names::{AccountId, DeliveryId, WebhookId},
 };
 
 /// How many items of a partition one query looks at to find those that were `delivered`.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::{Deliveries, Item, item::webhook_name};
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
+    names::{AccountId, WebhookId},
     stats::{Hour, Tally},
-    webhook::{AccountId, WebhookId},
 };
 
 /// How long an hour is kept, in seconds: the longest period that a customer may ask for, plus a day.

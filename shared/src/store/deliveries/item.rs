@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt_item::{AttemptItem, attempt_items, attempts};
 use crate::{
-    delivery::{Delivery, DeliveryId, Listed, Mark, State, Write},
-    webhook::{AccountId, EventType, WebhookId},
+    delivery::{Delivery, Listed, Mark, State, Write},
+    names::{AccountId, DeliveryId, EventType, WebhookId},
 };
 
 /// How many partitions the deliveries of one webhook are spread over. DynamoDB takes 1,000 write units a second for
@@ -192,7 +192,10 @@ mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
 
     use super::*;
-    use crate::delivery::{Attempt, Message, Outcome};
+    use crate::{
+        attempt::{Attempt, Outcome},
+        delivery::Message,
+    };
 
     fn delivery() -> Delivery {
         let message: Message = serde_json::from_str(

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::VecDeque};
 
-use crate::delivery::DeliveryId;
+use crate::names::DeliveryId;
 
 /// The end from which a webhook's deliveries are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

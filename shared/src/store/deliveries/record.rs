@@ -256,10 +256,7 @@ fn pack(batch: &[usize], size: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        delivery::DeliveryId,
-        webhook::{AccountId, WebhookId},
-    };
+    use crate::names::{AccountId, DeliveryId, WebhookId};
 
     #[test]
     fn a_part_is_no_larger_than_the_table_takes() {

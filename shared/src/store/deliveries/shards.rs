@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
-    delivery::{DeliveryId, State},
-    webhook::{AccountId, WebhookId},
+    delivery::State,
+    names::{AccountId, DeliveryId, WebhookId},
 };
 
 /// The index of the deliveries that are not `delivered`, by state. It contains only their keys.

@@ -14,11 +14,13 @@ use super::{
     item::{MarkItem, webhook_of},
 };
 use crate::{
+    attempt::Attempt,
     aws::{AwsError, WhileTryingTo as _},
-    delivery::{Attempt, DeliveryId, Mark, State},
+    delivery::{Mark, State},
+    names::{AccountId, DeliveryId, WebhookId},
     stats::{Hour, Tallies, hour_of},
     telemetry,
-    webhook::{AccountId, Recorded, RecordedAttempt, WebhookId},
+    webhook::{Recorded, RecordedAttempt},
 };
 
 const READING: &str = "read what was recorded of a delivery";

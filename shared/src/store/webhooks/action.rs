@@ -1,8 +1,8 @@
 //! The sparse index `by-action`: the webhooks that `release` has to look at, sorted by the time when it has to.
 //!
-//! The index is a bell. A write that makes work for `release` sets the webhook's time in the index, too: the API's
-//! change of the URL or the status, a request for a probe, and watch-webhooks' change of the circuit. `release` sets
-//! the next time or removes it, on condition that nobody has rung the bell since it read the webhook.
+//! A write that makes work for `release` also sets the webhook's time in the index: the API's change of the URL or the
+//! status, a request for a probe, and watch-webhooks' change of the circuit. `release` sets the next time or removes
+//! it, on condition that no such write was made since it read the webhook.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Webhooks,
-    change::{EXISTS, Update, Updated},
+    update::{EXISTS, Update, Updated},
     webhook,
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
-    webhook::{AccountId, Health, Pace, Settings, Webhook, WebhookId},
+    names::{AccountId, WebhookId},
+    webhook::{Health, Pace, Settings, Webhook},
 };
 
 const INDEX: &str = "by-action";
@@ -106,7 +107,7 @@ impl Webhooks {
             values: vec![(":pace", map(&after.stored_pace)), (":epoch", number(read.epoch))],
         };
         update.values.extend(version(read.stored_pace.version));
-        update.unless_rung(read);
+        update.unless_changed(read);
         update.act_at(&after, after.next_action(settings, now));
         let updated = self.update(&read.account_id, read.id, update).await.while_trying_to(doing)?;
         match updated {
@@ -139,7 +140,7 @@ impl Update {
     }
 
     /// Adds the condition that the circuit and the request for a probe are those that were read.
-    fn unless_rung(&mut self, read: &Webhook) {
+    fn unless_changed(&mut self, read: &Webhook) {
         let Health { version, epoch, generation, .. } = &read.stored_health;
         if *version == 0 {
             self.condition += " AND attribute_not_exists(health)";

@@ -1,52 +1,26 @@
 //! The changes that a webhook's owner makes.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::{
-    Item, Webhooks,
+    Webhooks,
     action::{REMOVE_ACTION, SET_ACTION, action_values},
     item::PreviousSecretItem,
-    key, webhook,
+    update::{EXISTS, Update, Updated, text},
+    webhook,
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
-    webhook::{AccountId, Status, Webhook, WebhookChange, WebhookId},
+    names::{AccountId, WebhookId},
+    webhook::{Status, Webhook, WebhookChange},
 };
-
-/// A conditional update of one item.
-pub(super) struct Update {
-    pub(super) expression: String,
-    pub(super) condition: String,
-    pub(super) values: Vec<(&'static str, AttributeValue)>,
-}
-
-pub(super) const EXISTS: &str = "attribute_exists(id)";
 
 /// Holds for a webhook that the service has disabled: to set its status to `active` is a change, too.
 const DISABLED_BY_SERVICE: &str = "(attribute_exists(health.disabled) AND health.epoch = epoch)";
 
 /// How many times a change is tried if others change the same webhook at the same time.
 const ROUNDS: u32 = 5;
-
-/// The result of a conditional update.
-pub(super) enum Updated {
-    /// The updated item.
-    Done(Item),
-    /// The condition did not hold. Contains the stored item, if there is one.
-    Refused(Option<Item>),
-}
-
-impl Updated {
-    pub(super) fn done(self) -> Option<Item> {
-        if let Self::Done(item) = self { Some(item) } else { None }
-    }
-}
 
 impl Webhooks {
     /// Changes a webhook and returns the updated one, or `None` if it does not exist.
@@ -139,41 +113,4 @@ impl Webhooks {
             stored.secret == changed.secret && stored.secret_switches_at == changed.secret_switches_at
         }))
     }
-
-    pub(super) async fn update(
-        &self,
-        account: &AccountId,
-        id: WebhookId,
-        Update { expression, condition, values }: Update,
-    ) -> Result<Updated, aws_sdk_dynamodb::Error> {
-        // `status` and `url` are reserved words in DynamoDB, and it refuses a name that neither expression uses.
-        let names = [("#status", "status"), ("#url", "url")].into_iter();
-        let names = names.filter(|(name, _)| expression.contains(name) || condition.contains(name));
-        let names: HashMap<_, _> = names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned())).collect();
-        let values: HashMap<_, _> = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(account, id)))
-            .update_expression(expression)
-            .condition_expression(condition)
-            .set_expression_attribute_names((!names.is_empty()).then_some(names))
-            .set_expression_attribute_values((!values.is_empty()).then_some(values))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await {
-            Ok(updated) => Ok(Updated::Done(updated.attributes.unwrap_or_default())),
-            Err(err) => match err.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Updated::Refused(refused.item.clone()))
-                }
-                _ => Err(err.into()),
-            },
-        }
-    }
-}
-
-pub(super) fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
 }

@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 use super::{Item, Webhooks, item::WebhookItem, key};
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
-    webhook::{AccountId, NewWebhook, Secret, Webhook, WebhookId},
+    names::{AccountId, WebhookId},
+    webhook::{NewWebhook, Secret, Webhook},
 };
 
 /// Why a webhook was not created.

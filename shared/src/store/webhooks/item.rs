@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::webhook::{AccountId, EventType, Health, Pace, PreviousSecret, Secret, Status, Webhook, WebhookId};
+use crate::{
+    names::{AccountId, EventType, WebhookId},
+    webhook::{Health, Pace, PreviousSecret, Secret, Status, Webhook},
+};
 
 #[derive(Serialize, Deserialize)]
 pub(in crate::store) struct WebhookItem {

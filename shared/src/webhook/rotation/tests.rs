@@ -1,7 +1,7 @@
 //! The stages of a rotation, by the clock.
 
 use super::*;
-use crate::webhook::{AccountId, EventType, WebhookId};
+use crate::names::{AccountId, EventType, WebhookId};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);

@@ -1,30 +1,31 @@
-//! Where a page ended, as the customer carries it from one request to the next.
+//! The cursor: where a page ended. The customer passes it from one request to the next.
 //!
-//! It is sealed with the webhook's secret. A cursor that was made up could do no harm, since a list never leaves its own
-//! webhook; the seal is there so that nobody builds on what is inside, and so that a garbled one is refused and does not
-//! silently skip deliveries.
+//! It is sealed with the webhook's secret. A forged cursor could do no harm, since a list never leaves its own
+//! webhook. The seal keeps customers from relying on the content, and a damaged cursor is refused instead of silently
+//! skipping deliveries.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use nano_webhooks::{
-    delivery::DeliveryId,
+    names::DeliveryId,
     signature,
     webhook::{Secret, Webhook},
 };
 
 const SEAL_BYTES: usize = 16;
 
-/// The cursor that continues after this delivery.
+/// Returns the cursor of the page that follows this delivery.
 pub(crate) fn seal(webhook: &Webhook, id: &DeliveryId) -> String {
     let seal = seal_of(&webhook.secret, webhook, id);
     URL_SAFE_NO_PAD.encode([id.as_str().as_bytes(), &seal].concat())
 }
 
-/// The delivery that a cursor continues after; none for a text that this service did not make for this webhook.
+/// Returns the delivery after which a cursor's page begins. Returns `None` if this service did not make the cursor
+/// for this webhook.
 pub(crate) fn open(webhook: &Webhook, text: &str) -> Option<DeliveryId> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (id, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL_BYTES)?)?;
     let id = DeliveryId::parse(str::from_utf8(id).ok()?)?;
-    // A rotation must not break off a list that somebody is reading.
+    // A rotation must not invalidate the cursor of a list that a customer is reading.
     let previous = webhook.previous_secrets.iter().map(|previous| &previous.secret);
     let mut secrets = std::iter::once(&webhook.secret).chain(previous);
     secrets.any(|secret| seal == seal_of(secret, webhook, &id)).then_some(id)
@@ -43,7 +44,7 @@ mod tests {
     use std::time::Duration;
 
     use jiff::Timestamp;
-    use nano_webhooks::webhook::{AccountId, EventType, WebhookId};
+    use nano_webhooks::names::{AccountId, EventType, WebhookId};
 
     use super::*;
 

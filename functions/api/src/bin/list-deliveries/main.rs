@@ -4,7 +4,7 @@ mod cursor;
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
-    config,
+    aws,
     delivery::{State, Summary},
     store::{Deliveries, Filter, Webhooks},
     telemetry,
@@ -19,7 +19,7 @@ const LIMITS: std::ops::RangeInclusive<usize> = 1..=100;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let aws = config::aws()?;
+    let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let webhooks = Webhooks::from_env(&aws)?;
     let deliveries = Deliveries::from_env(&aws)?;
@@ -43,7 +43,7 @@ async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) 
 #[derive(Serialize)]
 struct List<'a> {
     deliveries: Vec<Summary<'a>>,
-    /// Null on the last page.
+    /// `None` (null) on the last page.
     next_cursor: Option<String>,
 }
 
@@ -60,7 +60,7 @@ fn limit(text: &str) -> Result<usize, ApiError> {
     text.parse().ok().filter(|limit| LIMITS.contains(limit)).ok_or_else(wrong)
 }
 
-fn opened(webhook: &Webhook, text: &str) -> Result<nano_webhooks::delivery::DeliveryId, ApiError> {
+fn opened(webhook: &Webhook, text: &str) -> Result<nano_webhooks::names::DeliveryId, ApiError> {
     let wrong = "cursor is not a next_cursor of this webhook's list; leave it out to start with the newest";
     cursor::open(webhook, text).ok_or_else(|| ApiError::Invalid(wrong.into()))
 }

@@ -20,7 +20,7 @@ const CHAIN: &str = "the certificate chain does not hold together: send the serv
 const UNREADABLE: &str = "the certificate cannot be read: get a new one from a public authority";
 
 /// Says what is wrong, and what the customer can do about it.
-pub(super) fn explain(err: &Error) -> &'static str {
+pub(crate) fn explain(err: &Error) -> &'static str {
     match err {
         Error::InvalidCertificate(err) => certificate(err),
         Error::AlertReceived(alert) => refusal(*alert),

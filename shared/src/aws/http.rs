@@ -63,7 +63,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{config::AMAZON_ROOTS, tls};
+    use crate::{aws::AMAZON_ROOTS, tls};
 
     /// Reads a request, headers and body.
     fn read(stream: &mut BufReader<TcpStream>) -> Option<()> {

@@ -1,0 +1,143 @@
+//! What the charts of a webhook's hours show: to the eye, so each test looks at the pixels.
+
+use std::{net::TcpListener, time::Duration};
+
+use harness::Answer;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Browser, check_looks, sign_in, webhook};
+use crate::{RECEIVER, key_for};
+
+/// Draws both charts of the hours that are given and returns, for each, by colour of its lines or bars: how many pixels
+/// have this colour, those at its smoothed edges included, and how many of them the fullest column has.
+const DRAWN: &str = "
+    const { drawCharts } = (await import(document.querySelector('script').src)).modules.charts;
+    const element = document.createElement('div');
+    element.className = 'charts';
+    document.querySelector('main').replaceChildren(element);
+    const { stop } = drawCharts(element, given);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const drawn = [...element.querySelectorAll('canvas')].map((canvas) => {
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return Object.fromEntries(['green', 'red', 'amber', 'accent'].map((name) => {
+            const colour = getComputedStyle(canvas).getPropertyValue(`--${name}`).match(/\\d+/g).map(Number);
+            const columns = Array(canvas.width).fill(0);
+            for (let at = 0; at < data.length; at += 4)
+                if (data[at + 3] > 99 && colour.every((part, which) => Math.abs(data[at + which] - part) < 9))
+                    columns[(at / 4) % canvas.width] += 1;
+            return [name, [columns.reduce((sum, count) => sum + count), Math.max(...columns)]];
+        }));
+    });
+    stop();
+    return drawn;";
+
+/// So many hours, each with this many deliveries and failures, and with a median and a 95th percentile or none.
+fn hours(count: u64, deliveries: u64, failures: u64, speed: impl Fn(u64) -> Option<u64>) -> Value {
+    let first: jiff::Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+    let hours = (0..count).map(|at| {
+        let begins = first + jiff::SignedDuration::from_hours(i64::try_from(at).unwrap());
+        json!({ "hour": format!("{begins}"), "deliveries": deliveries, "failures": failures,
+            "failures_by_outcome": { "connect": failures }, "p50_ms": speed(at), "p95_ms": speed(at).map(|speed| speed * 3) })
+    });
+    hours.collect()
+}
+
+#[tokio::test]
+async fn failures_stand_above_deliveries_in_a_colour_of_their_own() {
+    let Some(browser) = Browser::start().await else { return };
+    browser.read("API key").await;
+    browser.look(1440, false).await;
+    let drawn = browser.script_with(DRAWN, hours(24, 30, 30, |_| None)).await;
+    let [green, red] = ["green", "red"].map(|name| drawn[0][name][0].as_u64().unwrap());
+    assert!(green > 1000 && green.abs_diff(red) * 5 < green, "as many of both: {drawn}");
+    let drawn = browser.script_with(DRAWN, hours(24, 0, 30, |_| None)).await;
+    assert_eq!(drawn[0]["green"][0], 0, "{drawn}");
+    assert!(drawn[0]["red"][0].as_u64() > Some(1000), "{drawn}");
+}
+
+#[tokio::test]
+async fn dots_mark_the_hours_of_a_day_and_do_not_smear_into_a_band_over_seven_days() {
+    let Some(browser) = Browser::start().await else { return };
+    browser.read("API key").await;
+    for width in [1440, 390] {
+        browser.look(width, false).await;
+        let thickest = async |hours: Value| {
+            let drawn = browser.script_with(DRAWN, hours).await;
+            ["amber", "accent"].map(|name| drawn[1][name][1].as_u64().unwrap())
+        };
+        let day = thickest(hours(24, 1, 0, |_| Some(100))).await;
+        let week = thickest(hours(168, 1, 0, |_| Some(100))).await;
+        assert!(day.iter().all(|pixels| *pixels >= 5), "{width}: {day:?}");
+        assert!(week.iter().all(|pixels| (1..=3).contains(pixels)), "{width}: {week:?}");
+        // A line through a single point would not be seen.
+        let quiet = thickest(hours(168, 1, 0, |at| (at % 24 == 5).then_some(100))).await;
+        assert!(quiet.iter().all(|pixels| *pixels >= 4), "{width}: {quiet:?}");
+    }
+}
+
+#[tokio::test]
+async fn response_times_leave_out_what_had_no_answer_and_the_page_says_how_that_failed() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console_speed");
+    let customer = webhook(&key).await;
+    RECEIVER.answer("/acct_console_speed", [Answer { delay: Duration::from_secs(2), ..Answer::status(200) }]);
+    customer.post("/api/v1/webhooks/1/test", &json!({})).await.unwrap();
+    RECEIVER.wait_for("/acct_console_speed", 1, Duration::from_secs(20)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    // Nobody listens there any more.
+    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let moved = json!({ "url": format!("http://{refusing}/") }).to_string();
+    assert_eq!(customer.send(Method::PATCH, "/api/v1/webhooks/1", Some(moved)).await.unwrap().status, 200);
+    customer.post("/api/v1/webhooks/1/test", &json!({})).await.unwrap();
+
+    sign_in(&browser, &key).await;
+    browser.read(&refusing.to_string()).await;
+    let start = std::time::Instant::now();
+    loop {
+        let stats = customer.get("/api/v1/webhooks/1/stats?hours=2").await.unwrap().json();
+        let hours = stats["data"]["hours"].as_array().unwrap();
+        let total = |field: &str| hours.iter().filter_map(|hour| hour[field].as_u64()).sum::<u64>();
+        if (total("deliveries"), total("failures") >= 3) == (1, true) {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(90), "{stats}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    browser.go("#/webhooks/1").await;
+    browser.read("× no connection").await;
+    for name in ["Median", "95 % within"] {
+        let seconds = format!("return /{name} [1-9]\\.\\d s/.test(document.body.innerText)");
+        assert_eq!(browser.script(&seconds).await, true, "{}", browser.text().await);
+    }
+}
+
+/// Has the page get these hours in place of the webhook's own, and asks for seven days of them.
+const WEEK: &str = "
+    const real = window.fetch;
+    window.fetch = async (url, init) => (String(url).includes('/stats?')
+        ? new Response(JSON.stringify({ success: true, data: { hours: given } })) : real(url, init));
+    const period = document.querySelector('[aria-label=Period]');
+    period.value = '168';
+    period.dispatchEvent(new Event('change'));";
+
+#[tokio::test]
+async fn a_week_of_activity_is_legible_in_light_and_dark_and_fits_a_phone() {
+    let Some(browser) = Browser::start().await else { return };
+    let key = key_for("acct_console_week");
+    webhook(&key).await;
+    sign_in(&browser, &key).await;
+    browser.read("Active").await;
+    browser.go("#/webhooks/1").await;
+    browser.read("Nothing in this time.").await;
+    let mut week = hours(168, 1200, 30, |at| (at % 24 > 6).then_some(80 + at % 24 * 10));
+    for (at, hour) in week.as_array_mut().unwrap().iter_mut().enumerate() {
+        let busy = (at % 24).abs_diff(14);
+        hour["deliveries"] = json!(1_300 - busy * 90);
+        hour["failures"] = json!(if at % 31 == 7 { 400 } else { 2 });
+        hour["failures_by_outcome"] = json!({ "timeout": 1, "http": if at % 31 == 7 { 399 } else { 1 } });
+    }
+    browser.script_with(WEEK, week).await;
+    browser.read("Delivered 1").await;
+    check_looks(&browser, "week").await;
+}

@@ -42,8 +42,8 @@ pub fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
 /// Returns a variable that switches something `on` or `off` (`true` and `false` also work).
 pub fn switch(name: &'static str) -> Result<bool, ConfigError> {
     match text(name)?.as_str() {
-        "on" | "true" => Ok(true),
-        "off" | "false" => Ok(false),
+        "on" => Ok(true),
+        "off" => Ok(false),
         value => Err(ConfigError::Invalid { name, value: value.into(), problem: "expected on or off".into() }),
     }
 }

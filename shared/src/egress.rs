@@ -20,13 +20,15 @@ mod addresses;
 mod names;
 mod ports;
 mod target_url;
+mod url_error;
 
 use std::net::IpAddr;
 
 use url::Url;
 
 pub use addresses::{FORBIDDEN_BLOCKS, ForbiddenBlock, Network};
-pub use target_url::{MAX_URL_BYTES, TargetUrl, UrlError};
+pub use target_url::TargetUrl;
+pub use url_error::{MAX_URL_BYTES, UrlError};
 
 /// The rules for what this deployment may call.
 ///

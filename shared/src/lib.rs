@@ -1,43 +1,54 @@
 //! The library that every function of nano-webhooks is built on.
 //!
-//! The modules, lowest first:
+//! The modules below stand lowest first: each imports only from modules above it, and `tests/structure` checks that.
 //!
+//! - [`names`]: accounts, webhooks, event types and deliveries. [`attempt`]: the outcome of a request to an endpoint.
 //! - [`canonical_json`]: JSON exactly as JavaScript writes it; webhook bodies are signed and sent in this form.
-//! - `reply_time`: the format of times in API replies. `tls`: the TLS configuration, and which root certificates are
-//!   trusted.
-//! - [`egress`]: which URLs and addresses the service may call.
-//! - [`webhook`]: a customer's registered endpoint, its health and its circuit. [`event`]: what a finished task
-//!   becomes. [`delivery`]: one event on its way to one webhook.
-//! - [`retry`]: when a failed attempt is retried, as a pure function. [`signature`]: how a webhook is signed.
-//!   [`stats`]: hourly counts of attempts.
-//! - [`config`]: environment variables and the AWS clients' settings. [`telemetry`]: logs, metrics and traces.
-//! - [`sender`]: makes the HTTP request to an endpoint. [`store`]: DynamoDB. [`queue`]: SQS. [`bus`]: EventBridge. No
-//!   other module calls these services.
+//!   `reply_time`: the format of times in API replies. [`egress`]: which URLs and addresses the service may call.
+//!   [`retry`]: when a failed attempt is retried, as a pure function. `tls`: the TLS configuration, the trusted root
+//!   certificates, and TLS errors in words.
+//! - [`event`]: what a finished task becomes. [`webhook`]: a customer's registered endpoint, its health and its circuit.
+//!   [`signature`]: how a webhook is signed. [`delivery`]: one event on its way to one webhook. [`stats`]: hourly counts
+//!   of attempts.
+//! - [`config`]: environment variables. [`aws`]: the AWS clients' settings, and the error of a call. [`telemetry`]: logs,
+//!   metrics and traces.
+//! - [`sender`]: makes the HTTP request to an endpoint. [`api_key`]: the keys of the API. [`store`]: DynamoDB. [`queue`]:
+//!   SQS. [`bus`]: EventBridge. No other module calls these services.
 //! - [`api`]: what the API functions share: the reply envelope, errors and authentication.
 
 pub mod names;
 
 pub mod attempt;
 
-pub mod webhook;
-
-pub mod event;
-
-pub mod delivery;
-
 pub mod canonical_json;
 
 mod reply_time;
 
-pub mod signature;
+pub mod egress;
 
 pub mod retry;
 
+pub mod event;
+
+mod tls;
+
+pub mod webhook;
+
+pub mod signature;
+
+pub mod delivery;
+
 pub mod stats;
 
-pub mod egress;
+pub mod config;
+
+pub mod aws;
+
+pub mod telemetry;
 
 pub mod sender;
+
+pub mod api_key;
 
 pub mod store;
 
@@ -46,13 +57,3 @@ pub mod queue;
 pub mod bus;
 
 pub mod api;
-
-pub mod api_key;
-
-pub mod aws;
-
-pub mod config;
-
-mod tls;
-
-pub mod telemetry;

@@ -58,7 +58,7 @@ fn everything_on() -> Options {
             ("ApiAccessLogs", "on"),
             ("DomainName", HOST),
             ("Tracing", "on"),
-            ("SendTraceparent", "true"),
+            ("SendTraceparent", "on"),
             ("FanOutReservedConcurrency", "5"),
             ("DispatcherReservedConcurrency", "50"),
         ],
@@ -131,7 +131,7 @@ fn every_option_is_on(aws: &Aws) {
     for (name, parameter) in expand_template().unwrap()["Parameters"].as_object().unwrap() {
         let default = parameter["Default"].as_str().unwrap_or("not an option");
         let as_by_default = json!({ "ParameterKey": name, "ParameterValue": default }).to_string();
-        let is_off = ["", "off", "false"].contains(&default) && given.contains(&as_by_default);
+        let is_off = ["", "off"].contains(&default) && given.contains(&as_by_default);
         assert!(!is_off, "{name} is off");
     }
 }

@@ -27,7 +27,7 @@ static OBSERVED: LazyLock<Stack> = LazyLock::new(|| {
             ("NotificationsEventBusName", "owners"),
             ("NotifyFailingAfterSeconds", "2"),
             ("Tracing", "on"),
-            ("SendTraceparent", "true"),
+            ("SendTraceparent", "on"),
         ],
         trace_daemon: Some(DAEMON.local_addr().unwrap()),
         ..Options::default()

@@ -26,8 +26,8 @@ const QUIET: [&str; 2] = ["DeadLetterAlarm", "NotificationsRuleAlarm"];
 
 #[test]
 fn every_alarm_tells_one_of_the_operators_topics_when_it_begins_and_when_it_ends() {
-    let paged = json!({ "Fn::If": ["AlarmHasTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
-    let quiet = json!({ "Fn::If": ["QuietAlarmHasTopic", [{ "Ref": "QuietAlarmTopicArn" }], paged] });
+    let paged = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
+    let quiet = json!({ "Fn::If": ["HasQuietAlarmTopic", [{ "Ref": "QuietAlarmTopicArn" }], paged] });
     for (name, alarm) in of_kind(ALARM) {
         let topic = if QUIET.contains(&name) { &quiet } else { &paged };
         assert_eq!((&alarm["AlarmActions"], &alarm["OKActions"]), (topic, topic), "{name}");

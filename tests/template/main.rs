@@ -168,7 +168,7 @@ fn every_table_can_be_restored_and_takes_the_operators_key() {
         let recovery = &table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
         assert_eq!(*recovery == true, is_restorable, "{name}");
         let with_key = json!({ "SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": { "Ref": "KmsKeyArn" } });
-        let encryption = json!({ "Fn::If": ["KeyIsOurs", with_key, { "SSEEnabled": false }] });
+        let encryption = json!({ "Fn::If": ["HasKmsKey", with_key, { "SSEEnabled": false }] });
         assert_eq!(table["SSESpecification"], encryption, "{name}");
     }
 }
@@ -176,7 +176,7 @@ fn every_table_can_be_restored_and_takes_the_operators_key() {
 #[test]
 fn the_operators_key_is_there_for_the_roles_that_use_a_table_and_through_dynamodb_alone() {
     let policy = &TEMPLATE["Resources"]["TablesKeyPolicy"]["Properties"];
-    assert_eq!(TEMPLATE["Resources"]["TablesKeyPolicy"]["Condition"], "KeyIsOurs");
+    assert_eq!(TEMPLATE["Resources"]["TablesKeyPolicy"]["Condition"], "HasKmsKey");
     let allowed = json!([{
         "Effect": "Allow",
         "Action": "kms:Decrypt",
@@ -249,7 +249,7 @@ fn the_api_is_throttled_and_has_one_way_in_and_its_access_log_is_an_option() {
         "ThrottlingBurstLimit": { "Ref": "ApiBurst" } });
     assert_eq!(stage["DefaultRouteSettings"], throttle);
     let log = &stage["AccessLogSettings"]["Fn::If"];
-    assert_eq!((&log[0], &log[2]), (&json!("ApiIsLogged"), &json!({ "Ref": "AWS::NoValue" })));
+    assert_eq!((&log[0], &log[2]), (&json!("LogsApiRequests"), &json!({ "Ref": "AWS::NoValue" })));
     assert_eq!(log[1]["DestinationArn"], json!({ "Fn::GetAtt": ["ApiLogs", "Arn"] }));
     let line: Value = serde_json::from_str(log[1]["Format"].as_str().unwrap()).unwrap();
     assert!(line.as_object().unwrap().values().all(|value| value.as_str().unwrap().starts_with("$context.")));

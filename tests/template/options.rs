@@ -10,15 +10,15 @@ fn what_can_open_a_door_is_there_only_under_its_option() {
     let conditional: Vec<_> =
         resources.iter().filter_map(|(name, it)| Some((name.as_str(), it["Condition"].as_str()?))).collect();
     let expected = [
-        ("ApiLogs", "ApiIsLogged"),
-        ("CompletionsRule", "TakesEvents"),
-        ("CompletionsRuleAlarm", "TakesEvents"),
+        ("ApiLogs", "LogsApiRequests"),
+        ("CompletionsRule", "HasCompletionsBus"),
+        ("CompletionsRuleAlarm", "HasCompletionsBus"),
         ("CustomDomain", "HasDomain"),
         ("CustomDomainMapping", "HasDomain"),
-        ("NotificationsPolicy", "OwnersAreTold"),
-        ("NotificationsRule", "TopicIsTold"),
-        ("NotificationsRuleAlarm", "TopicIsTold"),
-        ("TablesKeyPolicy", "KeyIsOurs"),
+        ("NotificationsPolicy", "SendsNotifications"),
+        ("NotificationsRule", "HasNotificationsTopic"),
+        ("NotificationsRuleAlarm", "HasNotificationsTopic"),
+        ("TablesKeyPolicy", "HasKmsKey"),
         ("VpcPolicy", "IsInVpc"),
     ];
     assert_eq!(conditional, expected);
@@ -36,7 +36,7 @@ fn what_can_open_a_door_is_there_only_under_its_option() {
 #[test]
 fn an_option_allows_exactly_what_it_needs_to_the_roles_that_need_it() {
     let bus = json!({ "Fn::Sub": ["arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${Bus}",
-        { "Bus": { "Fn::If": ["BusIsTold", { "Ref": "NotificationsEventBusName" }, "default"] } }] });
+        { "Bus": { "Fn::If": ["HasNotificationsBus", { "Ref": "NotificationsEventBusName" }, "default"] } }] });
     let interfaces = json!([
         "ec2:AssignPrivateIpAddresses",
         "ec2:CreateNetworkInterface",
@@ -140,13 +140,16 @@ fn nobody_but_the_rules_and_the_operators_producers_is_let_into_a_queue_and_nobo
     );
     let (completions, dead_letters) = ("CompletionsQueue", "DeadLetterQueue");
     let expected = [
-        (completions, json!([tls_only(completions), producers, rule("TakesEvents", "CompletionsRule", completions)])),
+        (
+            completions,
+            json!([tls_only(completions), producers, rule("HasCompletionsBus", "CompletionsRule", completions)]),
+        ),
         (
             dead_letters,
             json!([
                 tls_only(dead_letters),
-                rule("TakesEvents", "CompletionsRule", dead_letters),
-                rule("TopicIsTold", "NotificationsRule", dead_letters)
+                rule("HasCompletionsBus", "CompletionsRule", dead_letters),
+                rule("HasNotificationsTopic", "NotificationsRule", dead_letters)
             ]),
         ),
         ("DeliveriesQueue", json!([tls_only("DeliveriesQueue")])),

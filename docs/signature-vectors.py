@@ -34,18 +34,21 @@ def standard(secret, id, timestamp, body):
     return "v1," + base64.b64encode(mac(key, f"{id}.{timestamp}.{body}")).decode()
 
 
-def vector(name, secret, body, timestamp=TIME, id=ID, previous=()):
+def vector(name, secret, body, timestamp=TIME, id=ID, next=None, previous=()):
+    valid = [secret, *([next] if next else []), *previous]
     headers = {
         "X-Nano-Timestamp": str(timestamp),
         "X-Nano-Signature": page(secret, timestamp, body),
         "webhook-id": id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(standard(each, id, timestamp, body) for each in (secret, *previous)),
+        "webhook-signature": " ".join(standard(each, id, timestamp, body) for each in valid),
     }
+    if next:
+        headers["X-Nano-Signature-Next"] = page(next, timestamp, body)
     if previous:
         headers["X-Nano-Signature-Previous"] = " ".join(page(each, timestamp, body) for each in previous)
-    return {"name": name, "secret": secret, "previous_secrets": list(previous), "id": id, "timestamp": timestamp,
-            "body": body, "headers": headers}
+    return {"name": name, "secret": secret, "next_secret": next, "previous_secrets": list(previous), "id": id,
+            "timestamp": timestamp, "body": body, "headers": headers}
 
 
 def event(data):
@@ -78,10 +81,14 @@ VECTORS = [
     vector("another time", WHSEC, EXAMPLE, timestamp=1734949500),
     vector("a time after 2038", WHSEC, EXAMPLE, timestamp=4102444800),
     vector("another delivery", WHSEC, EXAMPLE, id="01JFS70MC0ZZZZZZZZZZZZZZZZ"),
-    vector("a rotation: the new secret signs first, then the previous one", WHSEC, EXAMPLE, previous=[OLDER]),
-    vector("a rotation from a text to a generated secret", WHSEC, EXAMPLE, previous=[PLAIN]),
-    vector("three rotations in one overlap: the youngest previous secret first", OLDER, EXAMPLE,
-           previous=[WHSEC, UNPADDED, PLAIN]),
+    vector("a rotation before its switch: the old secret, and the next one beside it", WHSEC, EXAMPLE, next=OLDER),
+    vector("a rotation from a text to a generated secret, before its switch", PLAIN, EXAMPLE, next=WHSEC),
+    vector("a rotation after its switch: the new secret, and the previous one beside it", WHSEC, EXAMPLE,
+           previous=[OLDER]),
+    vector("a rotation from a text to a generated secret, after its switch", WHSEC, EXAMPLE, previous=[PLAIN]),
+    vector("three rotations in one overlap, after the last switch", OLDER, EXAMPLE, previous=[WHSEC, UNPADDED, PLAIN]),
+    vector("a rotation that begins while an older secret is still valid", OLDER, EXAMPLE, next=UNPADDED,
+           previous=[WHSEC]),
     vector("the Standard Webhooks libraries' own example", WHSEC, '{"test": 2432232314}', timestamp=1614265330,
            id="msg_p5jXN8AQM9LWM0D4loKWxJek"),
 ]

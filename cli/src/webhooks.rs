@@ -222,7 +222,9 @@ fn print_table(webhooks: &[(Webhook, usize)]) -> Result<(), Failure> {
 fn print(webhook: &Webhook, held: usize) -> Result<(), Failure> {
     let Webhook { account_id, id, url, .. } = webhook;
     let health = webhook.health();
-    let previous = webhook.previous_secrets_at(Timestamp::now()).map(|previous| previous.expires_at).max();
+    let now = Timestamp::now();
+    let switch = webhook.secret_switches_at(now);
+    let previous = webhook.previous_secrets_at(now).map(|previous| previous.expires_at).max();
     let reason = health.disabled.map(|disabled| format!(": {}", disabled.reason)).unwrap_or_default();
     let failing = match health.failing_since {
         Some(since) => format!("{} failures in a row, since {since:.0}", health.consecutive_failures),
@@ -239,8 +241,12 @@ fn print(webhook: &Webhook, held: usize) -> Result<(), Failure> {
     ] {
         terminal::line(&format!("{name:<8} {value}"))?;
     }
-    if let Some(until) = previous {
-        terminal::line(&format!("{:<8} an earlier secret signs, too, until {until:.0}", "secrets"))?;
+    if let Some(end) = previous {
+        let stage = switch.map_or_else(
+            || "the new secret signs X-Nano-Signature, an old one X-Nano-Signature-Previous".to_owned(),
+            |at| format!("an old secret signs X-Nano-Signature, and from {at:.0} on the new one"),
+        );
+        terminal::line(&format!("{:<8} being rotated: {stage}; the old one ends {end:.0}", "secret"))?;
     }
     Ok(())
 }

@@ -19,19 +19,19 @@ import (
 
 var secret = []byte(os.Getenv("WEBHOOK_SECRET")) // the whole text, whsec_ included
 
-// The ids that came before. In production: a table's unique key, written together with the event.
+// The ids of events that were handled. In production, use a table's unique key, written together with the event.
 var known sync.Map
 
-// Why a request is not to be trusted; "" if it is. body is the bytes as they came.
+// refusal returns why a request must be refused, or "". body is the bytes as they arrived.
 func refusal(header http.Header, body []byte) string {
 	timestamp := header.Get("X-Nano-Timestamp")
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(timestamp + "."))
 	mac.Write(body)
 	expected := []byte("v1=" + hex.EncodeToString(mac.Sum(nil)))
-	// While a secret is being rotated, the second header has what the previous ones sign.
-	given := header.Get("X-Nano-Signature") + " " + header.Get("X-Nano-Signature-Previous")
-	for _, one := range strings.Fields(given) {
+	// While a secret is being rotated, the old and the new one sign different headers. One that matches is enough.
+	given := header.Get("X-Nano-Signature") + " " + header.Get("X-Nano-Signature-Next")
+	for _, one := range strings.Fields(given + " " + header.Get("X-Nano-Signature-Previous")) {
 		if hmac.Equal([]byte(one), expected) {
 			seconds, err := strconv.ParseInt(timestamp, 10, 64)
 			if age := time.Now().Unix() - seconds; err != nil || age < -300 || age > 300 {
@@ -56,7 +56,7 @@ func receive(w http.ResponseWriter, r *http.Request) {
 	if _, isKnown := known.LoadOrStore(r.Header.Get("webhook-id"), true); !isKnown {
 		var event struct{ Event, Task_id string }
 		_ = json.Unmarshal(body, &event)
-		fmt.Println(event.Event, event.Task_id) // Hand it to a queue here, and answer.
+		fmt.Println(event.Event, event.Task_id) // Put it on a queue here, then answer.
 	}
 	w.WriteHeader(http.StatusNoContent)
 }

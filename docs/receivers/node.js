@@ -1,23 +1,24 @@
-// Receives webhooks with Node alone. To start it: WEBHOOK_SECRET=whsec_... PORT=8080 node node.js
+// Receives webhooks with Node and no packages. To start it: WEBHOOK_SECRET=whsec_... PORT=8080 node node.js
 const crypto = require('crypto');
 const http = require('http');
 
 const SECRET = process.env.WEBHOOK_SECRET; // the whole text, whsec_ included
 if (!SECRET) throw new Error('WEBHOOK_SECRET is not set');
 
-// The ids that came before. In production: a table's unique key, written together with the event.
+// The ids of events that were handled. In production, use a table's unique key, written together with the event.
 const known = new Set();
 
-// Why a request is not to be trusted; nothing if it is. `body` is a Buffer: the bytes as they came.
+// Returns why a request must be refused, or nothing. `body` is a Buffer with the bytes as they arrived.
 function refusal(headers, body) {
   const timestamp = headers['x-nano-timestamp'];
   const hex = crypto.createHmac('sha256', SECRET).update(`${timestamp}.`).update(body).digest('hex');
   const expected = Buffer.from(`v1=${hex}`);
-  // While a secret is being rotated, the second header has what the previous ones sign.
-  const given = `${headers['x-nano-signature']} ${headers['x-nano-signature-previous']}`.split(' ');
+  // While a secret is being rotated, the old and the new one sign different headers. One that matches is enough.
+  const signers = ['x-nano-signature', 'x-nano-signature-next', 'x-nano-signature-previous'];
+  const given = signers.flatMap((name) => (headers[name] ?? '').split(' '));
   const matches = (one) => one.length === expected.length && crypto.timingSafeEqual(one, expected);
   if (!given.map((one) => Buffer.from(one)).some(matches)) return 'the signature does not match';
-  const isRecent = Math.abs(Date.now() / 1000 - timestamp) <= 300; // false for what is no number
+  const isRecent = Math.abs(Date.now() / 1000 - timestamp) <= 300; // false if it is not a number
   if (!isRecent) return 'the timestamp is more than five minutes off';
 }
 
@@ -32,7 +33,7 @@ http.createServer((request, response) => {
     if (!known.has(id)) {
       known.add(id);
       const event = JSON.parse(body);
-      console.log(event.event, event.task_id); // Hand it to a queue here, and answer.
+      console.log(event.event, event.task_id); // Put it on a queue here, then answer.
     }
     response.writeHead(204).end();
   });

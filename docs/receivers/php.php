@@ -1,13 +1,14 @@
 <?php
-// Receives webhooks with PHP alone. To start it: WEBHOOK_SECRET=whsec_... php -S 127.0.0.1:8080 php.php
+// Receives webhooks with PHP and no packages. To start it: WEBHOOK_SECRET=whsec_... php -S 127.0.0.1:8080 php.php
 
-// Why a request is not to be trusted; null if it is. $body is the bytes as they came.
+// Returns why a request must be refused, or null. $body is the bytes as they arrived.
 function refusal(string $secret, string $body): ?string
 {
     $timestamp = $_SERVER['HTTP_X_NANO_TIMESTAMP'] ?? '';
     $expected = 'v1=' . hash_hmac('sha256', "$timestamp.$body", $secret);
-    // While a secret is being rotated, the second header has what the previous ones sign.
-    $given = ($_SERVER['HTTP_X_NANO_SIGNATURE'] ?? '') . ' ' . ($_SERVER['HTTP_X_NANO_SIGNATURE_PREVIOUS'] ?? '');
+    // While a secret is being rotated, the old and the new one sign different headers. One that matches is enough.
+    $signers = ['HTTP_X_NANO_SIGNATURE', 'HTTP_X_NANO_SIGNATURE_NEXT', 'HTTP_X_NANO_SIGNATURE_PREVIOUS'];
+    $given = implode(' ', array_map(fn ($name) => $_SERVER[$name] ?? '', $signers));
     foreach (explode(' ', $given) as $one) {
         if (hash_equals($expected, $one)) {
             $isRecent = ctype_digit($timestamp) && abs(time() - (int) $timestamp) <= 300;
@@ -17,7 +18,7 @@ function refusal(string $secret, string $body): ?string
     return 'the signature does not match';
 }
 
-// Whether an id comes for the first time. In production: a table's unique key, written together with the event.
+// Whether this id is new. In production, use a table's unique key, written together with the event.
 function isNew(string $id): bool
 {
     return @fopen(sys_get_temp_dir() . '/webhook-' . hash('sha256', $id), 'x') !== false;
@@ -36,6 +37,6 @@ if ($reason !== null) {
 }
 if (isNew($_SERVER['HTTP_WEBHOOK_ID'] ?? '')) {
     $event = json_decode($body);
-    error_log("$event->event $event->task_id"); // Hand it to a queue here, and answer.
+    error_log("$event->event $event->task_id"); // Put it on a queue here, then answer.
 }
 http_response_code(204);

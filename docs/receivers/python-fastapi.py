@@ -12,18 +12,19 @@ SECRET = os.environ["WEBHOOK_SECRET"].encode()  # the whole text, whsec_ include
 if not SECRET:
     raise SystemExit("WEBHOOK_SECRET is empty")
 
-# The ids that came before. In production: a table's unique key, written together with the event.
+# The ids of events that were handled. In production, use a table's unique key, written together with the event.
 known = set()
 
 app = FastAPI()
 
 
 def refusal(headers, body):
-    """Why a request is not to be trusted; None if it is. `body` is the bytes as they came."""
+    """Returns why a request must be refused, or None. `body` is the bytes as they arrived."""
     timestamp = headers.get("X-Nano-Timestamp", "")
     expected = "v1=" + hmac.new(SECRET, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
-    # While a secret is being rotated, the second header has what the previous ones sign.
-    given = f"{headers.get('X-Nano-Signature')} {headers.get('X-Nano-Signature-Previous')}".split(" ")
+    # While a secret is being rotated, the old and the new one sign different headers. One that matches is enough.
+    signers = ("X-Nano-Signature", "X-Nano-Signature-Next", "X-Nano-Signature-Previous")
+    given = " ".join(headers.get(name, "") for name in signers).split(" ")
     if not any(hmac.compare_digest(one.encode(), expected.encode()) for one in given):
         return "the signature does not match"
     if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > 300:
@@ -39,7 +40,7 @@ async def receive(request: Request):
     if request.headers["webhook-id"] not in known:
         known.add(request.headers["webhook-id"])
         event = json.loads(body)
-        print(f"{event['event']} {event['task_id']}")  # Hand it to a queue here, and answer.
+        print(f"{event['event']} {event['task_id']}")  # Put it on a queue here, then answer.
     return Response(status_code=204)
 
 

@@ -11,7 +11,7 @@ SECRET = os.environ["WEBHOOK_SECRET"].encode()  # the whole text, whsec_ include
 if not SECRET:
     raise SystemExit("WEBHOOK_SECRET is empty")
 
-# The ids that came before. In production: a table's unique key, written together with the event.
+# The ids of events that were handled. In production, use a table's unique key, written together with the event.
 known = set()
 lock = threading.Lock()
 
@@ -19,11 +19,12 @@ app = Flask(__name__)
 
 
 def refusal(headers, body):
-    """Why a request is not to be trusted; None if it is. `body` is the bytes as they came."""
+    """Returns why a request must be refused, or None. `body` is the bytes as they arrived."""
     timestamp = headers.get("X-Nano-Timestamp", "")
     expected = "v1=" + hmac.new(SECRET, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
-    # While a secret is being rotated, the second header has what the previous ones sign.
-    given = f"{headers.get('X-Nano-Signature')} {headers.get('X-Nano-Signature-Previous')}".split(" ")
+    # While a secret is being rotated, the old and the new one sign different headers. One that matches is enough.
+    signers = ("X-Nano-Signature", "X-Nano-Signature-Next", "X-Nano-Signature-Previous")
+    given = " ".join(headers.get(name, "") for name in signers).split(" ")
     if not any(hmac.compare_digest(one.encode(), expected.encode()) for one in given):
         return "the signature does not match"
     if not timestamp.isdecimal() or abs(time.time() - int(timestamp)) > 300:
@@ -40,7 +41,7 @@ def receive():
         known.add(request.headers["webhook-id"])
     if is_new:
         event = request.get_json()
-        print(f"{event['event']} {event['task_id']}")  # Hand it to a queue here, and answer.
+        print(f"{event['event']} {event['task_id']}")  # Put it on a queue here, then answer.
     return "", 204
 
 

@@ -7,16 +7,17 @@ require 'webrick'
 SECRET = ENV.fetch('WEBHOOK_SECRET') # the whole text, whsec_ included
 abort 'WEBHOOK_SECRET is empty' if SECRET.empty?
 
-# The ids that came before. In production: a table's unique key, written together with the event.
+# The ids of events that were handled. In production, use a table's unique key, written together with the event.
 KNOWN = Set.new
 LOCK = Mutex.new
 
-# Why a request is not to be trusted; nil if it is. `body` is the bytes as they came.
+# Returns why a request must be refused, or nil. `body` is the bytes as they arrived.
 def refusal(request, body)
   timestamp = request['X-Nano-Timestamp'].to_s
   mac = OpenSSL::HMAC.new(SECRET, 'SHA256') << timestamp << '.' << body
-  # While a secret is being rotated, the second header has what the previous ones sign.
-  given = "#{request['X-Nano-Signature']} #{request['X-Nano-Signature-Previous']}".split(' ')
+  # While a secret is being rotated, the old and the new one sign different headers. One that matches is enough.
+  signers = %w[X-Nano-Signature X-Nano-Signature-Next X-Nano-Signature-Previous]
+  given = signers.flat_map { |name| request[name].to_s.split(' ') }
   return 'the signature does not match' if given.none? { |one| OpenSSL.secure_compare(one, "v1=#{mac.hexdigest}") }
 
   is_recent = timestamp.match?(/\A\d+\z/) && (Time.now.to_i - timestamp.to_i).abs <= 300
@@ -33,7 +34,7 @@ server.mount_proc '/webhook' do |request, response|
   else
     if LOCK.synchronize { KNOWN.add?(request['webhook-id']) }
       event = JSON.parse(body)
-      warn "#{event['event']} #{event['task_id']}" # Hand it to a queue here, and answer.
+      warn "#{event['event']} #{event['task_id']}" # Put it on a queue here, then answer.
     end
     response.status = 204
   end

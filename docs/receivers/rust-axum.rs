@@ -13,16 +13,17 @@ use sha2::Sha256;
 /// The whole text, `whsec_` included.
 static SECRET: LazyLock<String> = LazyLock::new(|| env::var("WEBHOOK_SECRET").expect("WEBHOOK_SECRET is set"));
 
-/// The ids that came before. In production: a table's unique key, written together with the event.
+/// The ids of events that were handled. In production, use a table's unique key, written together with the event.
 static KNOWN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
-/// Why a request is not to be trusted; nothing if it is. `body` is the bytes as they came.
+/// Returns why a request must be refused, or `None`. `body` is the bytes as they arrived.
 fn refusal(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let timestamp = text(headers, "x-nano-timestamp");
     let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("HMAC takes a key of any length");
     let mac = mac.chain_update(format!("{timestamp}.")).chain_update(body);
-    // While a secret is being rotated, the second header has what the previous ones sign.
-    let given = [text(headers, "x-nano-signature"), text(headers, "x-nano-signature-previous")].join(" ");
+    // While a secret is being rotated, the old and the new one sign different headers. One that matches is enough.
+    let signers = ["x-nano-signature", "x-nano-signature-next", "x-nano-signature-previous"];
+    let given = signers.map(|name| text(headers, name)).join(" ");
     let is_ours = |one: &str| {
         let bytes = one.strip_prefix("v1=").and_then(|digits| hex::decode(digits).ok());
         bytes.is_some_and(|bytes| mac.clone().verify_slice(&bytes).is_ok()) // in constant time
@@ -46,7 +47,7 @@ async fn receive(headers: HeaderMap, body: Bytes) -> (StatusCode, &'static str) 
     let id = text(&headers, "webhook-id").to_owned();
     if KNOWN.lock().expect("nobody panicked").insert(id) {
         let event: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        // Hand it to a queue here, and answer.
+        // Put it on a queue here, then answer.
         eprintln!("{} {}", event["event"].as_str().unwrap_or("?"), event["task_id"].as_str().unwrap_or("?"));
     }
     (StatusCode::NO_CONTENT, "")

@@ -131,7 +131,7 @@ impl Sender {
         let url = target.url();
         let Delivery { id, event, body, .. } = delivery;
         let timestamp = started_at.as_second();
-        let Signatures { page, previous, standard } = signature::of(webhook, id.as_str(), started_at, body);
+        let Signatures { page, next, previous, standard } = signature::of(webhook, id.as_str(), started_at, body);
         let (host, event) = (&url[Position::BeforeHost..Position::AfterPort], event.as_str());
         // Spelled as on the API's published page and in Standard Webhooks: some receivers compare names with their
         // case.
@@ -148,6 +148,9 @@ impl Sender {
             ("webhook-timestamp", &timestamp),
             ("webhook-signature", &standard),
         ];
+        if let Some(next) = &next {
+            headers.push(("X-Nano-Signature-Next", next));
+        }
         if let Some(previous) = &previous {
             headers.push(("X-Nano-Signature-Previous", previous));
         }

@@ -1,36 +1,43 @@
-//! The proof that a delivery is ours and unchanged.
+//! Signs deliveries, so that a receiver can tell that one is ours and unchanged.
 //!
-//! Two schemes over the same key and bytes, so that a receiver may check whichever it knows: the published page's
-//! (`X-Nano-Timestamp`, `X-Nano-Signature`) and Standard Webhooks 1.0 (`webhook-id`, `webhook-timestamp`,
-//! `webhook-signature`). Each attempt has signatures of its own, with its own time, because receivers refuse old timestamps.
+//! Each attempt is signed in two ways, with the same secrets and over the same body, so that a receiver may check
+//! whichever it knows: as the published page has it (`X-Nano-Timestamp`, `X-Nano-Signature`), and as Standard Webhooks 1.0
+//! has it (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Each attempt has its own time and so its own
+//! signatures, because receivers refuse old timestamps. While a secret is being rotated, [`Webhook::signing_at`] says which
+//! secret signs which header.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
 
-use crate::webhook::{Secret, Webhook};
+use crate::webhook::{Secret, Signing, Webhook};
 
 /// The values of an attempt's signature headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signatures {
-    /// `X-Nano-Signature`: with the webhook's secret.
+    /// `X-Nano-Signature`.
     pub page: String,
-    /// `X-Nano-Signature-Previous`: with each secret whose overlap lasts, the newest first, separated by spaces.
+    /// `X-Nano-Signature-Next`: made with the new secret, before the switch of a rotation.
+    pub next: Option<String>,
+    /// `X-Nano-Signature-Previous`: one signature for each previous secret that is still valid, separated by spaces.
     pub previous: Option<String>,
-    /// `webhook-signature`: with all of them, the webhook's secret first, separated by spaces.
+    /// `webhook-signature`: one signature for each valid secret, separated by spaces. The first is made with the secret of
+    /// `X-Nano-Signature`.
     pub standard: String,
 }
 
-/// Signs a body for a webhook with every secret that it has at this time. `id` is the delivery's.
+/// Signs a body with every secret of the webhook that is valid at this time. `id` is the delivery's.
 pub fn of(webhook: &Webhook, id: &str, at: Timestamp, body: &str) -> Signatures {
-    let previous: Vec<&Secret> = webhook.previous_secrets_at(at).map(|previous| &previous.secret).collect();
+    let Signing { current, next, previous } = webhook.signing_at(at);
     let timestamp = at.as_second();
-    let pages: Vec<String> = previous.iter().map(|secret| page(secret, timestamp, body)).collect();
-    let all = std::iter::once(&webhook.secret).chain(previous);
+    let page = |secret| page(secret, timestamp, body);
+    let all = std::iter::once(current).chain(next).chain(previous.iter().copied());
     let standards: Vec<String> = all.map(|secret| standard(secret, id, timestamp, body)).collect();
+    let pages: Vec<String> = previous.into_iter().map(page).collect();
     Signatures {
-        page: page(&webhook.secret, timestamp, body),
+        page: page(current),
+        next: next.map(page),
         previous: (!pages.is_empty()).then(|| pages.join(" ")),
         standard: standards.join(" "),
     }
@@ -51,13 +58,15 @@ pub fn standard(secret: &Secret, id: &str, timestamp: i64, body: &str) -> String
     format!("v1,{}", STANDARD.encode(mac))
 }
 
-/// A seal for what the service hands to a customer and takes back: HMAC-SHA256 over `seal` and the parts. Nobody but the
-/// service and the secret's owner can set it. No signature of a webhook begins with that word, so neither can stand in for the other.
+/// Returns a seal for something that the service hands to a customer and takes back: HMAC-SHA256 over `seal` and the parts.
+///
+/// Only the service and the secret's owner can make it. No signed message begins with that word, so a signature cannot
+/// pass as a seal, nor a seal as a signature.
 pub fn seal(secret: &Secret, parts: &[&[u8]]) -> [u8; 32] {
     hmac(secret.reveal().as_bytes(), &[[b"seal".as_slice()].as_slice(), parts].concat())
 }
 
-/// HMAC-SHA256 over the parts with a dot between them.
+/// Returns the HMAC-SHA256 of the parts, joined by dots.
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for (at, part) in parts.iter().enumerate() {

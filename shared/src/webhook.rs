@@ -26,7 +26,7 @@ pub use notice::{EXHAUSTED, Notice};
 pub use notification::{Notification, Notifying};
 pub use pace::{Action, Drain, Drained, Pace, Search, Settled, between};
 pub use recorded::{Recorded, RecordedAttempt};
-pub use rotation::{PreviousSecret, Rotation, TooManyPrevious};
+pub use rotation::{PreviousSecret, Rotation, RotationConflict, Signing};
 pub use sample::SampleRequest;
 pub use secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -60,11 +60,12 @@ pub struct Webhook {
     pub events: Vec<EventType>,
     /// Whether the customer wants deliveries. [`Webhook::status`] also says whether the service disabled it.
     pub status: Status,
-    /// The secret that signs its deliveries.
+    /// The newest secret. [`Webhook::signing_at`] says which secret signs which header.
     pub secret: Secret,
-    /// Older secrets, newest first. Each signs beside the current one until it expires; see
-    /// [`Webhook::previous_secrets_at`].
+    /// The secrets before it, which stay valid until their overlaps end. See [`Webhook::previous_secrets_at`].
     pub previous_secrets: Vec<PreviousSecret>,
+    /// When the newest secret takes over `X-Nano-Signature`; in the past or `None` if it has.
+    pub secret_switches_at: Option<Timestamp>,
     /// Raised whenever the URL or the status changes. Attempts of an earlier epoch do not count for the endpoint's
     /// health.
     pub epoch: u64,
@@ -89,6 +90,7 @@ impl Webhook {
             status: Status::Active,
             secret,
             previous_secrets: Vec::new(),
+            secret_switches_at: None,
             epoch: 0,
             probe_asked_at: None,
             action_at: None,
@@ -117,8 +119,8 @@ impl Webhook {
         View { id: self.id, url: &self.url, events: &self.events, status: self.status(), secret_key: None }
     }
 
-    /// The webhook as its own page shows it: also its health, the number of `held` deliveries, and when the previous
-    /// secret expires.
+    /// The webhook as its own page shows it: also its health, the number of `held` deliveries, and the stage of a
+    /// rotation.
     pub fn details(&self, held: usize, now: Timestamp) -> Details<'_> {
         let Health { failing_since, consecutive_failures, last_failed_at, disabled, circuit, .. } = self.health();
         let is_probed = circuit == Circuit::Open && self.is_active();
@@ -132,6 +134,7 @@ impl Webhook {
             circuit,
             next_probe_at: self.action_at.filter(|_| is_probed).map(ReplyTime::from),
             held,
+            secret_switches_at: self.secret_switches_at(now).map(ReplyTime::from),
             previous_secret_expires_at: previous.max().map(ReplyTime::from),
         }
     }
@@ -168,6 +171,8 @@ pub struct Details<'a> {
     circuit: Circuit,
     next_probe_at: Option<ReplyTime>,
     held: usize,
+    /// When the new secret takes over `X-Nano-Signature`.
+    secret_switches_at: Option<ReplyTime>,
     /// When the last of the previous secrets stops signing.
     previous_secret_expires_at: Option<ReplyTime>,
 }

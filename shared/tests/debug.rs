@@ -29,7 +29,8 @@ fn webhook() -> Webhook {
     let (account, url) = (AccountId::parse("acct_1").unwrap(), "https://a.example.com/".to_owned());
     let secret = || Secret::parse(SECRET).unwrap();
     let webhook = Webhook::new(account, WebhookId(1), url, vec![EventType::JobCompleted], secret());
-    webhook.rotated(secret(), Duration::from_hours(1), Timestamp::now()).unwrap()
+    let hour = Duration::from_hours(1);
+    webhook.rotated(secret(), hour, hour, Timestamp::now()).unwrap()
 }
 
 #[test]
@@ -43,6 +44,7 @@ fn nothing_that_holds_a_secret_shows_it() {
     assert_silent(&webhook);
     assert_silent(&webhook.secret);
     assert_silent(&webhook.previous_secrets);
+    assert_silent(&webhook.signing_at(now));
     assert_silent(&NewWebhook::parse(new.as_bytes(), &Policy::strict()).unwrap());
     assert_silent(&Rotation::parse(rotation.as_bytes()).unwrap());
     assert_silent(&signature::of(&webhook, "id", now, "{}"));

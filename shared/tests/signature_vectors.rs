@@ -16,6 +16,7 @@ use serde::Deserialize;
 struct Vector {
     name: String,
     secret: String,
+    next_secret: Option<String>,
     previous_secrets: Vec<String>,
     id: String,
     timestamp: i64,
@@ -35,15 +36,19 @@ fn webhook(secret: Secret) -> Webhook {
 #[test]
 fn we_sign_every_vector_as_it_is_published() {
     for vector in vectors() {
-        let Vector { name, secret, previous_secrets, id, timestamp, body, headers } = &vector;
+        let Vector { name, secret, next_secret, previous_secrets, id, timestamp, body, headers } = &vector;
         let at = Timestamp::from_second(*timestamp).expect(name);
         let parse = |text: &String| Secret::parse(text).expect(name);
-        let previous = |text| PreviousSecret { secret: parse(text), expires_at: at + Duration::from_secs(1) };
-        let mut webhook = webhook(parse(secret));
-        webhook.previous_secrets = previous_secrets.iter().map(previous).collect();
-        let Signatures { page, previous, standard } = signature::of(&webhook, id, at, body);
+        let soon = at + Duration::from_secs(1);
+        let mut webhook = webhook(parse(next_secret.as_ref().unwrap_or(secret)));
+        // Before the switch the newest secret is the next one, and the current one the first of those before it.
+        let older = next_secret.as_ref().map(|_| secret).into_iter().chain(previous_secrets);
+        webhook.previous_secrets = older.map(|text| PreviousSecret { secret: parse(text), expires_at: soon }).collect();
+        webhook.secret_switches_at = next_secret.as_ref().map(|_| soon);
+        let Signatures { page, next, previous, standard } = signature::of(&webhook, id, at, body);
         let header = |name: &str| headers.get(name).map(String::as_str);
         assert_eq!(Some(page.as_str()), header("X-Nano-Signature"), "{name}");
+        assert_eq!(next.as_deref(), header("X-Nano-Signature-Next"), "{name}");
         assert_eq!(previous.as_deref(), header("X-Nano-Signature-Previous"), "{name}");
         assert_eq!(Some(standard.as_str()), header("webhook-signature"), "{name}");
     }

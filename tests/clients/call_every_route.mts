@@ -90,6 +90,12 @@ const rotated = await data(
   customer.POST('/api/v1/webhooks/{id}/rotate-secret', { params, body: { overlap_seconds: 60 } }),
 );
 check(rotated.data.secret_key !== secret, 'the secret is another');
+const switched = await data(
+  'rotateSecret',
+  200,
+  customer.POST('/api/v1/webhooks/{id}/rotate-secret', { params, body: { switch: 'now' } }),
+);
+check(switched.data.secret_switches_at === null, 'the switch is made');
 const probe = await customer.POST('/api/v1/webhooks/{id}/probe', { params });
 check(probe.response.status === 409 && probe.error?.error.code === 'conflict', 'there is nothing to probe');
 called.add('probeWebhook');

@@ -9,7 +9,7 @@ import sys
 import time
 
 from nano_client import AuthenticatedClient, Client
-from nano_client.models import NewWebhook, Rotation, TestEvent, WebhookChange
+from nano_client.models import NewWebhook, Rotation, Switch, TestEvent, WebhookChange
 from nano_client.models.event import Event
 from nano_client.models.webhook_status import WebhookStatus
 
@@ -53,6 +53,7 @@ assert delivery.payload.event == "job.completed" and delivery.attempts[0].http_s
 assert call("deliveries", "retryDelivery", 202, webhook, sent.id).data.id == sent.id
 assert len(call("webhooks", "getStats", 200, webhook, hours=2).data.hours) == 2
 assert call("webhooks", "rotateSecret", 200, webhook, body=Rotation(overlap_seconds=60)).data.secret_key
+assert call("webhooks", "rotateSecret", 200, webhook, body=Rotation(switch=Switch.NOW)).data.secret_switches_at is None
 assert call("webhooks", "probeWebhook", 409, webhook).error.code == "conflict"
 assert call("webhooks", "deleteWebhook", 200, webhook).data.id == webhook
 assert "nothing" not in call("webhooks", "getWebhook", 404, webhook).error.message

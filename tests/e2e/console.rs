@@ -15,6 +15,7 @@ mod hints;
 mod keyboard;
 mod offers;
 mod receive;
+mod rotation;
 mod watching;
 
 use std::time::Duration;
@@ -153,15 +154,8 @@ async fn gone_disables_a_webhook_and_the_console_says_how_to_go_on() {
     browser.write("Endpoint URL", &RECEIVER.url("/acct_console_moved")).await;
     browser.click("Save").await;
     browser.read("/acct_console_moved").await;
-    browser.click("Rotate secret").await;
-    browser.click("Rotate secret").await;
-    browser.read("whsec_").await;
-    browser.click("I have saved it").await;
-    browser.read("The secret was replaced. Until").await;
     browser.click("Send test event").await;
     browser.read("your endpoint answered 200").await;
-    let received = RECEIVER.received("/acct_console_moved");
-    assert!(received[0].header("x-nano-signature-previous").is_some());
 
     browser.click("Delete").await;
     browser.click("Delete webhook").await;

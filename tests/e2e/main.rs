@@ -29,6 +29,7 @@ mod receivers;
 mod recovery;
 mod release;
 mod retry_after;
+mod rotation;
 mod runbook;
 mod secrets;
 mod slow_table;

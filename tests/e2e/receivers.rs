@@ -167,17 +167,22 @@ async fn every_receiver_takes_deliveries_with_either_secret_until_the_overlap_en
         (Account::with_all("acct_keeps_old", SECRET).await, Account::with_all("acct_has_new", OTHER_SECRET).await);
     keeps_the_old.rotate(&json!({ "secret_key": OTHER_SECRET })).await;
     has_the_new.rotate(&json!({ "secret_key": SECRET })).await;
-    keeps_the_old.send("task_signed_by_both", "{}").await;
-    has_the_new.send("task_signed_by_both", "{}").await;
-    for account in [&keeps_the_old, &has_the_new] {
-        for (program, deliveries) in account.deliveries(1).await {
-            assert_eq!(deliveries[0]["status"], "delivered", "{} of {}: {}", program.name, account.id, deliveries[0]);
+    for (count, task) in [(1, "task_before_the_switch"), (2, "task_after_the_switch")] {
+        for account in [&keeps_the_old, &has_the_new] {
+            account.send(task, "{}").await;
+            for (program, deliveries) in account.deliveries(count).await {
+                for delivery in deliveries {
+                    let told = (&delivery["status"], &delivery["attempt_count"]);
+                    assert_eq!(told, (&json!("delivered"), &json!(1)), "{} of {}", program.name, account.id);
+                }
+            }
+            account.rotate(&json!({ "switch": "now" })).await;
         }
     }
 
     keeps_the_old.rotate(&json!({ "secret_key": "a-third-secret", "overlap_seconds": 0 })).await;
     keeps_the_old.send("task_after_the_overlap", "{}").await;
-    for (program, deliveries) in keeps_the_old.deliveries(2).await {
+    for (program, deliveries) in keeps_the_old.deliveries(3).await {
         let refused = deliveries.iter().filter(|delivery| delivery["last_attempt"]["http_status"] == 401).count();
         assert_eq!((refused, program.count("task_after_the_overlap")), (1, 0), "{}: {deliveries:?}", program.name);
     }
@@ -259,7 +264,7 @@ async fn every_receiver_refuses_forgeries_and_old_requests_and_says_which() {
 }
 
 #[tokio::test]
-async fn every_receiver_finds_its_signature_among_those_of_previous_secrets() {
+async fn every_receiver_finds_its_signature_among_those_of_a_rotation() {
     let (client, time, body) = (http_client(), now().to_string(), event("task_previous"));
     let sign = |secret: &str| signature::page_of(&time, body.as_bytes(), secret);
     let (good, other, third) = (sign(SECRET), sign(OTHER_SECRET), sign("a-third-secret"));
@@ -270,15 +275,17 @@ async fn every_receiver_finds_its_signature_among_those_of_previous_secrets() {
         ("none", third.clone(), 401),
     ];
     for program in PROGRAMS.iter() {
-        for (case, previous, expected) in &cases {
-            let headers = [
-                ("x-nano-timestamp", time.as_bytes()),
-                ("x-nano-signature", other.as_bytes()),
-                ("x-nano-signature-previous", previous.as_bytes()),
-                ("webhook-id", b"previous"),
-            ];
-            let (status, text) = post(&client, program, &headers, body.as_bytes()).await;
-            assert_eq!(status, *expected, "{} answers to {case}: {text}", program.name);
+        for (case, signatures, expected) in &cases {
+            for name in ["x-nano-signature-next", "x-nano-signature-previous"] {
+                let headers = [
+                    ("x-nano-timestamp", time.as_bytes()),
+                    ("x-nano-signature", other.as_bytes()),
+                    (name, signatures.as_bytes()),
+                    ("webhook-id", b"previous"),
+                ];
+                let (status, text) = post(&client, program, &headers, body.as_bytes()).await;
+                assert_eq!(status, *expected, "{} answers to {case} in {name}: {text}", program.name);
+            }
         }
     }
 }
@@ -344,7 +351,7 @@ async fn every_receiver_agrees_with_the_published_vectors() {
     let vectors: Vec<Value> = serde_json::from_str(&vectors).unwrap();
     let has_our_secret = |vector: &&Value| {
         let previous = vector["previous_secrets"].as_array().unwrap();
-        vector["secret"] == SECRET || previous.iter().any(|secret| secret == SECRET)
+        vector["secret"] == SECRET || vector["next_secret"] == SECRET || previous.iter().any(|it| it == SECRET)
     };
     let vectors: Vec<&Value> = vectors.iter().filter(has_our_secret).collect();
     assert!(vectors.len() > 12, "{} vectors have the secret", vectors.len());

@@ -273,7 +273,8 @@ fn the_library_signs_the_vectors_as_they_are_published() {
     for vector in vectors {
         let text = |field: &str| vector[field].as_str().unwrap();
         let previous = vector["previous_secrets"].as_array().unwrap().iter();
-        let secrets = [text("secret")].into_iter().chain(previous.map(|secret| secret.as_str().unwrap()));
+        let secrets = [text("secret")].into_iter().chain(vector["next_secret"].as_str());
+        let secrets = secrets.chain(previous.map(|secret| secret.as_str().unwrap()));
         let sign = |secret: &str| {
             let library = match secret {
                 "whsec_aB3dE5fG7hJ9kL1mN3pQ5r" => Webhook::new("whsec_aB3dE5fG7hJ9kL1mN3pQ5g=="),

@@ -103,8 +103,8 @@ function headers(page, attempt) {
     h(
       'p',
       { class: 'hint' },
-      'During a rotation there is also X-Nano-Signature-Previous, and one more value in webhook-signature. The ' +
-        'history does not keep headers: User-Agent is the current version’s.',
+      'While the secret is being rotated, there is also X-Nano-Signature-Next or X-Nano-Signature-Previous, and one more ' +
+        'value in webhook-signature. The history does not keep headers: User-Agent is the current version’s.',
     ),
     h(
       'p',

@@ -127,8 +127,15 @@ const MEANINGS = {
     true,
     'The other secret was used',
     'The signature is right for the other secret that you gave. If it is another webhook’s, use this webhook’s own: each has ' +
-      'one. If it is an old one, use the new one; while the old one is still valid, ' +
-      'X-Nano-Signature-Previous and the second value in webhook-signature are made with it.',
+      'one. If this webhook’s secret is being rotated, the old one signs X-Nano-Signature until the switch and the new ' +
+      'one from then on. The other of the two signs X-Nano-Signature-Next or X-Nano-Signature-Previous, and ' +
+      'webhook-signature has both.',
+  ],
+  signed_beside: [
+    false,
+    'This secret signs a header beside X-Nano-Signature',
+    'The webhook’s secret is being rotated. If your server reads X-Nano-Signature alone, it needs the old secret until the ' +
+      'switch and the new one from then on. The webhook’s page says how far the rotation is.',
   ],
   secret_prefix_removed: [
     true,

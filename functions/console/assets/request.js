@@ -11,6 +11,8 @@ const HEADERS = [
   ['webhook-signature', 'signature'],
 ];
 
+const BESIDE = ['x-nano-signature-next', 'x-nano-signature-previous'];
+
 /**
  * Returns the checker's fields from a request as a log or a tunnel shows it: lines of headers, an empty line, the
  * body. Leaves out fields that are not in the text.
@@ -24,6 +26,9 @@ export function readRequest(text) {
   }
   const fields = {};
   for (const [name, field] of HEADERS) if (headers.has(name)) fields[field] ??= headers.get(name);
+  // While a secret is being rotated, the old or the new one signs a header of its own.
+  const beside = BESIDE.filter((name) => headers.has(name)).map((name) => headers.get(name));
+  if (headers.has('x-nano-signature')) fields.signature = [fields.signature, ...beside].join(' ');
   // The last line break comes from the log, not from the body.
   if (body.trim() !== '') fields.body = body.replace(/\r?\n$/, '');
   return fields;

@@ -1,8 +1,8 @@
-// The dialog that gives a webhook a new secret.
+// The rotation of a webhook's secret: the dialog that starts it, and the notice that says how far it is.
 
 import { request } from './api.js';
 import { failureText, openDialog, showSecret } from './dialogs.js';
-import { fill, h, safely, say } from './dom.js';
+import { fill, h, safely, say, time } from './dom.js';
 
 const OVERLAPS = [
   [3600, '1 hour'],
@@ -13,9 +13,10 @@ const OVERLAPS = [
 
 /** Opens the dialog. `done` gets the changed webhook, before the new secret is shown. */
 export function rotateSecret(path, done) {
+  const hint = h('p', { class: 'hint', id: 'overlap-hint' });
   const overlap = h(
     'select',
-    { id: 'overlap' },
+    { id: 'overlap', 'aria-describedby': 'overlap-hint', onchange: explain },
     OVERLAPS.map(([seconds, text]) => h('option', { value: seconds, selected: seconds === 86_400 }, text)),
   );
   const secret = h('input', {
@@ -36,16 +37,26 @@ export function rotateSecret(path, done) {
       h(
         'p',
         {},
-        'You get a new secret. The old one keeps signing beside it for a while, so that your server can ' +
-          'change over without losing a delivery.',
+        'You get a new secret, and deliveries are signed as before. Give your server the new one, then press ' +
+          '“Switch now” on this page: from then on the new one signs X-Nano-Signature. No delivery is lost.',
       ),
       h('label', { for: 'overlap' }, 'How long the old one stays valid'),
       overlap,
+      hint,
       ownSecret(secret),
       error,
       h('div', { class: 'actions' }, cancel, button),
     ),
   );
+
+  explain();
+
+  function explain() {
+    const text = Number(overlap.value)
+      ? 'If you do not switch, it happens by itself when the old one ends.'
+      : 'There is no switch. Your server refuses everything until it has the new one.';
+    fill(hint, text);
+  }
 
   async function submit(event) {
     event.preventDefault();
@@ -55,7 +66,7 @@ export function rotateSecret(path, done) {
       const { secret_key: shown, ...changed } = await request('POST', `${path}/rotate-secret`, { body });
       dialog.close();
       done(changed);
-      say('The secret was rotated');
+      say(changed.secret_switches_at ? 'The rotation has begun' : 'The secret was rotated');
       if (shown) showSecret(shown, () => {});
     } catch (failure) {
       fill(error, safely(failureText(failure)));
@@ -63,6 +74,30 @@ export function rotateSecret(path, done) {
       button.focus();
     }
   }
+}
+
+/** What the owner of a webhook should know while its secret is being rotated; nothing if it is not. */
+export function rotationNotice({ secret_switches_at: switches, previous_secret_expires_at: end }, switchNow) {
+  if (!end || Date.parse(end) <= Date.now()) return null;
+  if (!switches || Date.parse(switches) <= Date.now()) {
+    const text = 'The new one signs X-Nano-Signature, and the old one X-Nano-Signature-Previous until ';
+    return h('div', { class: 'notice' }, h('p', {}, h('strong', {}, 'The secret was switched.'), ` ${text}`, time(end), '.'));
+  }
+  return h(
+    'div',
+    { class: 'notice' },
+    h(
+      'p',
+      {},
+      h('strong', {}, 'The secret is being rotated.'),
+      ' The old one still signs X-Nano-Signature, and the new one X-Nano-Signature-Next. Give your server the new one, ' +
+        'then switch. If you do not, it happens by itself at ',
+      time(switches),
+      '.',
+    ),
+    h('p', { class: 'hint' }, 'What your server refuses in between is sent again, so switch soon after it has the new one.'),
+    h('div', { class: 'tools' }, switchNow),
+  );
 }
 
 function ownSecret(secret) {

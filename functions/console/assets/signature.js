@@ -41,9 +41,12 @@ export async function check({ scheme, id = '', body, timestamp, secret, oldSecre
   const expected = await sign(scheme, right);
 
   const read = readSignature(scheme, signature, findings);
-  const match =
-    read.length > 0 && (await firstMatch(right, { ...given, rawSecret: secret, rawOldSecret: oldSecret }, read));
+  const all = { ...given, rawSecret: secret, rawOldSecret: oldSecret };
+  const match = read.length > 0 && (await firstMatch(right, all, read));
   if (match) findings.push(...match.map((code) => finding(code, scheme)));
+  // X-Nano-Signature itself has one signature, which comes first.
+  const isBeside = scheme === PAGE && read.length > 1 && match && !(await firstMatch(right, all, read.slice(0, 1)));
+  if (isBeside) findings.push(finding('signed_beside', scheme));
   const problems = findings.some(({ problem }) => problem);
   if (!match && read.length > 0) {
     findings.push(finding('no_match', scheme));
@@ -62,7 +65,7 @@ function readSignature(scheme, text, findings) {
   const bare = text
     .trim()
     .replace(/^["']|["']$/g, '')
-    .replace(/^(x-nano-signature(-previous)?|webhook-signature)\s*:\s*/i, '');
+    .replace(/^(x-nano-signature(-next|-previous)?|webhook-signature)\s*:\s*/i, '');
   const [all, parts] = [[], bare.split(/\s+/)];
   for (const part of parts) {
     const [, prefix, digest] = /^(v1=|v1,|sha256=)?(.*)$/i.exec(part);

@@ -7,7 +7,10 @@ import { confirmDialog, editWebhook, failureText } from './dialogs.js';
 import { fill, h, moment, safely, say, workButton } from './dom.js';
 import { rotateSecret } from './rotate.js';
 
-/** `buttons` makes the buttons for the webhook's state, `probe` is for an open circuit, `problem` shows errors. */
+/**
+ * `buttons` makes the buttons for the webhook's state, `probe` is for an open circuit, `switchNow` for a secret that is being
+ * rotated, `problem` shows errors.
+ */
 export function webhookTools(page, rotated) {
   const problem = h('p', { class: 'error', role: 'alert' });
   const probed = h('span', { class: 'hint', role: 'status' });
@@ -15,6 +18,9 @@ export function webhookTools(page, rotated) {
     workButton({ class: 'small', 'data-name': 'probe' }, 'Probe now', () => probeNow(page, probed)),
     probed,
   ];
+  const switchNow = workButton({ class: 'small primary', 'data-name': 'switch' }, 'Switch now', () =>
+    makeSwitch(page, problem),
+  );
   // A button keeps its name when its text changes, so that it keeps the focus.
   const act = (name, text, onclick, style = '') =>
     h('button', { type: 'button', class: `small ${style}`, 'data-name': name, onclick }, text);
@@ -31,7 +37,7 @@ export function webhookTools(page, rotated) {
       : workButton({ class: 'small primary', 'data-name': 'status' }, 'Enable', () => enable(page, problem)),
     act('delete', 'Delete', () => remove(page), 'danger'),
   ];
-  return { problem, probe, buttons };
+  return { problem, probe, switchNow, buttons };
 }
 
 function show(page, webhook, text) {
@@ -57,11 +63,20 @@ async function probeNow(page, note) {
   }
 }
 
-async function enable(page, problem) {
+function enable(page, problem) {
+  return change(page, problem, 'Enabled', () => request('PATCH', page.path, { body: { status: 'active' } }));
+}
+
+function makeSwitch(page, problem) {
+  const body = { switch: 'now' };
+  return change(page, problem, 'Switched', () => request('POST', `${page.path}/rotate-secret`, { body }));
+}
+
+async function change(page, problem, text, ask) {
   try {
-    const webhook = await request('PATCH', page.path, { body: { status: 'active' } });
+    const webhook = await ask();
     fill(problem);
-    show(page, webhook, 'Enabled');
+    show(page, webhook, text);
   } catch (failure) {
     fill(problem, safely(failureText(failure)));
   }

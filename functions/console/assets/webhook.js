@@ -3,8 +3,9 @@
 import { activitySection } from './activity.js';
 import { keepLively, poll, request, sleep } from './api.js';
 import { deliveriesSection } from './deliveries.js';
-import { fill, h, refill, safely, time } from './dom.js';
+import { fill, h, refill, safely } from './dom.js';
 import { healthNotice, statusPill } from './health.js';
+import { rotationNotice } from './rotate.js';
 import { tabs } from './tabs.js';
 import { testSection } from './test-event.js';
 import { webhookTools } from './webhook-tools.js';
@@ -58,7 +59,7 @@ export async function webhookPage(content, { ids: [id], signal, failed }) {
       head(id, webhook, tools.buttons()),
       tools.problem,
       healthNotice(webhook, isProbed && tools.probe),
-      rotationNotice(webhook),
+      rotationNotice(webhook, tools.switchNow),
     );
   }
 }
@@ -84,19 +85,4 @@ function head(id, webhook, buttons) {
     ),
     tabs(id),
   ];
-}
-
-function rotationNotice({ previous_secret_expires_at: old }) {
-  if (!old || Date.parse(old) <= Date.now()) return null;
-  return h(
-    'div',
-    { class: 'notice' },
-    h(
-      'p',
-      {},
-      'The secret was replaced. Until ',
-      time(old),
-      ' deliveries are signed with the old one too, so that you can change your server without losing any.',
-    ),
-  );
 }

@@ -1,7 +1,14 @@
-//! A new secret for a webhook, while the old one goes on signing beside it.
+//! The stages of a webhook's new secret.
 //!
-//! A receiver cannot change its secret at the same instant as the service does. During the overlap both sign, and the
-//! receiver accepts whichever it knows.
+//! A receiver cannot change its secret at the same instant as the service, and many receivers read `X-Nano-Signature`
+//! alone and hold one secret. So a rotation has two stages (`docs/decisions/0031-a-rotation-has-two-stages.md`):
+//!
+//! 1. Until the switch the old secret signs `X-Nano-Signature`, and the new one `X-Nano-Signature-Next`.
+//! 2. After the switch the new secret signs `X-Nano-Signature`, and the old one `X-Nano-Signature-Previous` until the
+//!    overlap ends.
+//!
+//! The customer makes the switch when their receiver has the new secret, or it comes at the time that the rotation
+//! names. Nothing has to run then: [`Webhook::signing_at`] decides with the clock.
 
 use std::time::Duration;
 
@@ -13,168 +20,176 @@ use super::{
     fields::{self, Fields, Invalid},
 };
 
-/// How many previous secrets may sign at a time. Several do where a webhook is rotated again during an overlap: by a client
-/// that repeats its request, for one, and so has not seen the secret that it made.
+/// How many previous secrets can be valid at a time. There are several if a webhook is rotated again during an overlap, for
+/// example by a client that lost the answer to its first request and so never saw the secret in it.
 const MOST_PREVIOUS: usize = 3;
 
 const DEFAULT_OVERLAP: u64 = 86_400;
 const LONGEST_OVERLAP: u64 = 7 * 86_400;
 
-/// A valid request to rotate a webhook's secret.
+/// A valid request to `POST /api/v1/webhooks/{id}/rotate-secret`.
 #[derive(Debug)]
-pub struct Rotation {
-    /// The customer's own new secret; where it is missing the service makes one.
-    pub secret: Option<Secret>,
-    /// For how long the old one goes on signing: 0 to 7 days. With 0 all older ones stop within a second, as after a leak.
-    pub overlap: Duration,
+pub enum Rotation {
+    /// Gives the webhook a new secret.
+    Start {
+        /// The customer's own new secret. If it is `None`, the service generates one.
+        secret: Option<Secret>,
+        /// How long the old secret stays valid: 0 to 7 days. With 0 all older secrets end within a second, as after a leak.
+        overlap: Duration,
+        /// When the new secret takes over `X-Nano-Signature`: 0 to `overlap`.
+        switch_after: Duration,
+    },
+    /// Lets the new secret of the rotation under way take over `X-Nano-Signature` now.
+    SwitchNow,
 }
 
-/// A secret that was replaced, and signs until its overlap ends.
+/// A secret that was replaced and is valid until its overlap ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviousSecret {
     /// The secret.
     pub secret: Secret,
-    /// Until when it signs.
+    /// When it stops signing.
     pub expires_at: Timestamp,
 }
 
-/// There are as many previous secrets as there may be; the first of them ends at this time.
+/// The valid secrets of a webhook at one time, by the header that each signs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Signing<'a> {
+    /// Signs `X-Nano-Signature`.
+    pub current: &'a Secret,
+    /// Signs `X-Nano-Signature-Next`: the new secret, before the switch.
+    pub next: Option<&'a Secret>,
+    /// Sign `X-Nano-Signature-Previous`.
+    pub previous: Vec<&'a Secret>,
+}
+
+/// Why a webhook's secrets cannot be changed as asked.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "{MOST_PREVIOUS} previous secrets are still signing, the first until {0:.0}; wait until then, or send overlap_seconds 0 to end them all now"
-)]
-pub struct TooManyPrevious(pub Timestamp);
+pub enum RotationConflict {
+    /// The webhook has as many previous secrets as it can have. The first of them ends at this time.
+    #[error(
+        "{MOST_PREVIOUS} previous secrets are still signing, the first until {0:.0}; wait until then, or send overlap_seconds 0 to end them all now"
+    )]
+    TooManyPrevious(Timestamp),
+    /// A switch was asked for, and no old secret is valid any more, or none was replaced.
+    #[error(
+        "no rotation is under way, so there is nothing to switch: the webhook has one secret, which signs every header; to start a rotation, leave out switch"
+    )]
+    NoRotation,
+}
 
 impl Rotation {
-    /// Parses the body of `POST /api/v1/webhooks/{id}/rotate-secret`, which may be empty. A `null` counts as a missing
-    /// field.
+    /// Parses the body of the request, which may be empty. A `null` counts as a missing field.
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
-        let expected = "nothing, or a JSON object with, if you like, secret_key and overlap_seconds";
-        let mut fields = Fields::parse_optional(body, &["secret_key", "overlap_seconds"], expected)?;
-        let overlap = fields.take("overlap_seconds").map_or(Ok(DEFAULT_OVERLAP), |value| overlap(&value))?;
-        let secret = fields.take("secret_key").map(fields::secret).transpose()?;
-        Ok(Self { secret, overlap: Duration::from_secs(overlap) })
+        let names = ["secret_key", "overlap_seconds", "switch_after_seconds", "switch"];
+        let expected = "nothing, or a JSON object with, if you like, secret_key, overlap_seconds and \
+            switch_after_seconds, or switch";
+        let mut fields = Fields::parse_optional(body, &names, expected)?;
+        let [secret, overlap, switch_after, switch] = names.map(|name| fields.take(name));
+        if let Some(switch) = switch {
+            if switch != "now" {
+                return Err(Invalid(format!("switch is {}; expected \"now\"", fields::shortened(&switch))));
+            }
+            let others = [secret, overlap, switch_after].into_iter().zip(names).filter(|(value, _)| value.is_some());
+            return match others.map(|(_, name)| name).next() {
+                None => Ok(Self::SwitchNow),
+                Some(name) => Err(Invalid(format!(
+                    "switch and {name} do not go together: send switch alone to make the switch of the rotation under \
+                     way, or leave it out to start a rotation (switch_after_seconds says when its switch comes)"
+                ))),
+            };
+        }
+        let overlap = overlap.map_or(Ok(DEFAULT_OVERLAP), |value| {
+            seconds(&value, LONGEST_OVERLAP).map_err(|found| {
+                Invalid(format!("overlap_seconds is {found}; expected a whole number from 0 to {LONGEST_OVERLAP}"))
+            })
+        })?;
+        let switch_after = switch_after.map_or(Ok(overlap), |value| {
+            seconds(&value, overlap).map_err(|found| {
+                let limit = format!("a whole number from 0 to overlap_seconds, which is {overlap}");
+                Invalid(format!("switch_after_seconds is {found}; expected {limit}"))
+            })
+        })?;
+        let secret = secret.map(fields::secret).transpose()?;
+        let [overlap, switch_after] = [overlap, switch_after].map(Duration::from_secs);
+        Ok(Self::Start { secret, overlap, switch_after })
     }
 }
 
-fn overlap(value: &Value) -> Result<u64, Invalid> {
-    let wrong = || {
-        let found = fields::shortened(value);
-        Invalid(format!("overlap_seconds is {found}; expected a whole number from 0 to {LONGEST_OVERLAP}"))
-    };
+/// A whole number of seconds up to `most`, or the value as a refusal quotes it.
+fn seconds(value: &Value, most: u64) -> Result<u64, String> {
     // JSON has one kind of number: where JavaScript writes 3600, Python may write 3600.0.
     let seconds = value.as_f64().and_then(|seconds| seconds.to_string().parse().ok());
-    seconds.filter(|seconds| *seconds <= LONGEST_OVERLAP).ok_or_else(wrong)
+    seconds.filter(|seconds| *seconds <= most).ok_or_else(|| fields::shortened(value))
 }
 
 impl Webhook {
-    /// The webhook with a new secret, its present one among the previous ones until the overlap ends.
-    pub fn rotated(&self, secret: Secret, overlap: Duration, now: Timestamp) -> Result<Self, TooManyPrevious> {
-        let mut previous_secrets = Vec::new();
-        if !overlap.is_zero() {
-            previous_secrets.push(PreviousSecret { secret: self.secret.clone(), expires_at: whole(now + overlap) });
-            previous_secrets.extend(self.previous_secrets_at(now).cloned());
+    /// Returns the webhook with a new secret. The present one stays valid until the overlap ends.
+    ///
+    /// If the last rotation is still before its switch, `X-Nano-Signature` stays with the secret that signs it: receivers
+    /// were never asked to go over to the one that is replaced now, and may never have seen it.
+    pub fn rotated(
+        &self,
+        secret: Secret,
+        overlap: Duration,
+        switch_after: Duration,
+        now: Timestamp,
+    ) -> Result<Self, RotationConflict> {
+        if overlap.is_zero() {
+            return Ok(Self { secret, previous_secrets: Vec::new(), secret_switches_at: None, ..self.clone() });
         }
-        if previous_secrets.len() > MOST_PREVIOUS {
-            let ends = self.previous_secrets_at(now).map(|previous| previous.expires_at);
-            return Err(TooManyPrevious(ends.min().unwrap_or(now)));
+        let expires_at = whole(now + overlap);
+        let replaced = PreviousSecret { secret: self.secret.clone(), expires_at };
+        let mut previous_secrets: Vec<_> = self.previous_secrets_at(now).cloned().collect();
+        if previous_secrets.len() == MOST_PREVIOUS {
+            let ends = previous_secrets.iter().map(|previous| previous.expires_at);
+            return Err(RotationConflict::TooManyPrevious(ends.min().unwrap_or(now)));
         }
-        Ok(Self { secret, previous_secrets, ..self.clone() })
+        match previous_secrets.first_mut().filter(|_| self.secret_switches_at(now).is_some()) {
+            Some(current) => {
+                current.expires_at = current.expires_at.max(expires_at);
+                previous_secrets.insert(1, replaced);
+            }
+            None => previous_secrets.insert(0, replaced),
+        }
+        let secret_switches_at = (!switch_after.is_zero()).then(|| whole(now + switch_after));
+        Ok(Self { secret, previous_secrets, secret_switches_at, ..self.clone() })
     }
 
-    /// The previous secrets that still sign, the newest first.
+    /// Returns the webhook after the switch of the rotation under way, unchanged if that has been made.
+    pub fn switched(&self, now: Timestamp) -> Result<Self, RotationConflict> {
+        if self.previous_secrets_at(now).next().is_none() {
+            return Err(RotationConflict::NoRotation);
+        }
+        Ok(Self { secret_switches_at: None, ..self.clone() })
+    }
+
+    /// Returns the secrets that sign an attempt at this time.
+    pub fn signing_at(&self, now: Timestamp) -> Signing<'_> {
+        let mut previous = self.previous_secrets_at(now).map(|previous| &previous.secret);
+        let before_switch = self.secret_switches_at(now).and_then(|_| previous.next());
+        let (current, next) = match before_switch {
+            Some(old) => (old, Some(&self.secret)),
+            None => (&self.secret, None),
+        };
+        Signing { current, next, previous: previous.collect() }
+    }
+
+    /// When the newest secret takes over `X-Nano-Signature`, or `None` if it signs that already.
+    pub fn secret_switches_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.secret_switches_at.filter(|at| *at > now)
+    }
+
+    /// The previous secrets that are still valid. Before the switch the first of them signs `X-Nano-Signature`.
     pub fn previous_secrets_at(&self, now: Timestamp) -> impl Iterator<Item = &PreviousSecret> {
         self.previous_secrets.iter().filter(move |previous| previous.expires_at > now)
     }
 }
 
-/// A time as a customer reads it: to the second.
+/// Rounds a time to the second, as customers read it.
 fn whole(time: Timestamp) -> Timestamp {
     time.round(Unit::Second).expect("rounding to seconds stays in range")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::names::{AccountId, EventType, WebhookId};
-
-    const HOUR: Duration = Duration::from_hours(1);
-
-    fn now() -> Timestamp {
-        "2026-01-02T03:04:05Z".parse().unwrap()
-    }
-
-    fn secret(text: &str) -> Secret {
-        Secret::parse(text).unwrap()
-    }
-
-    fn webhook() -> Webhook {
-        let account = AccountId::parse("acct_1").unwrap();
-        let url = "https://a.example.com/".into();
-        Webhook::new(account, WebhookId(1), url, vec![EventType::JobCompleted], secret("secret-0"))
-    }
-
-    fn previous(webhook: &Webhook, now: Timestamp) -> Vec<&str> {
-        webhook.previous_secrets_at(now).map(|previous| previous.secret.reveal()).collect()
-    }
-
-    #[test]
-    fn the_old_secret_signs_until_the_overlap_ends() {
-        let rotated = webhook().rotated(secret("secret-1"), HOUR, now()).unwrap();
-        assert_eq!(rotated.secret.reveal(), "secret-1");
-        assert_eq!(previous(&rotated, now() + HOUR - Duration::from_secs(1)), ["secret-0"]);
-        assert!(previous(&rotated, now() + HOUR).is_empty());
-    }
-
-    #[test]
-    fn rotating_again_keeps_those_that_are_still_needed_and_no_others() {
-        let once = webhook().rotated(secret("secret-1"), HOUR, now()).unwrap();
-        let twice = once.rotated(secret("secret-2"), HOUR, now()).unwrap();
-        assert_eq!(previous(&twice, now()), ["secret-1", "secret-0"]);
-        let later = twice.rotated(secret("secret-3"), HOUR, now() + HOUR).unwrap();
-        assert_eq!(later.previous_secrets.len(), 1);
-        assert_eq!(previous(&later, now() + HOUR), ["secret-2"]);
-    }
-
-    #[test]
-    fn an_overlap_ends_with_a_whole_second() {
-        let rotated = webhook().rotated(secret("secret-1"), HOUR, now() + Duration::from_nanos(499_999_999)).unwrap();
-        assert_eq!(rotated.previous_secrets[0].expires_at, now() + HOUR);
-    }
-
-    #[test]
-    fn without_an_overlap_all_older_secrets_stop_at_once() {
-        let rotated = webhook().rotated(secret("secret-1"), HOUR, now()).unwrap();
-        let leaked = rotated.rotated(secret("secret-2"), Duration::ZERO, now()).unwrap();
-        assert!(leaked.previous_secrets.is_empty());
-    }
-
-    #[test]
-    fn no_secret_that_still_signs_is_dropped_for_a_fourth() {
-        let mut webhook = webhook();
-        for number in 1..=3 {
-            webhook = webhook.rotated(secret(&format!("secret-{number}")), HOUR * number, now()).unwrap();
-        }
-        assert_eq!(webhook.rotated(secret("secret-4"), HOUR, now()).unwrap_err(), TooManyPrevious(now() + HOUR));
-        assert!(webhook.rotated(secret("secret-4"), Duration::ZERO, now()).is_ok());
-        assert!(webhook.rotated(secret("secret-4"), HOUR, now() + HOUR).is_ok());
-    }
-
-    #[test]
-    fn a_request_may_be_empty_and_says_what_is_wrong_with_it() {
-        for body in ["", " ", "{}", r#"{"secret_key":null,"overlap_seconds":null}"#] {
-            let rotation = Rotation::parse(body.as_bytes()).unwrap();
-            assert!(rotation.secret.is_none());
-            assert_eq!(rotation.overlap, Duration::from_hours(24));
-        }
-        for week in [r#"{"overlap_seconds":604800}"#, r#"{"overlap_seconds":604800.0}"#] {
-            assert_eq!(Rotation::parse(week.as_bytes()).unwrap().overlap, Duration::from_hours(7 * 24));
-        }
-        for wrong in ["-1", "604801", "1.5", "\"60\"", "true"] {
-            let refusal = Rotation::parse(format!(r#"{{"overlap_seconds":{wrong}}}"#).as_bytes()).unwrap_err().0;
-            assert_eq!(refusal, format!("overlap_seconds is {wrong}; expected a whole number from 0 to 604800"));
-        }
-        let refusal = Rotation::parse(br#"{"secret_key":"short"}"#).unwrap_err().0;
-        assert!(refusal.starts_with("secret_key must be 8 to 256"), "{refusal}");
-    }
-}
+mod tests;

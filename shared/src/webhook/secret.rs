@@ -10,18 +10,18 @@ use zeroize::Zeroizing;
 
 use super::Invalid;
 
-/// The key of a webhook's signatures. Its `Debug` says nothing.
+/// A secret that signs a webhook's deliveries. Its `Debug` does not show it.
 ///
-/// Its own memory is zeroed when it is dropped, and so is what is decoded from it to sign. Copies that others make are
-/// not: the request's body, the reply's, the items that go to and come from DynamoDB, and what the SDK and TLS buffer of
-/// all these. They are freed when the request is done, and may stay legible in the function's memory after that.
+/// Its memory is zeroed when it is dropped, and so is the key that is decoded from it. Other copies are not: the bodies of
+/// the request and the reply, the items sent to and read from DynamoDB, and the buffers of the SDK and TLS. They are freed
+/// when the request is done, and may stay readable in the function's memory after that.
 ///
-/// It cannot be serialised: a reply, a message or a log line that took it by mistake would not compile. Whoever needs
-/// the text asks for it with [`Secret::reveal`], which is easy to search for.
+/// It has no `Serialize`, so a reply, a message or a log line that took it by mistake does not compile. Code that needs
+/// the text calls [`Secret::reveal`], which is easy to search for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
-/// Decodes base64 without padding, and ignores bits that are left over at its end, as the libraries of Standard Webhooks do.
+/// Decodes base64 without padding and ignores the bits left over at its end, as the libraries of Standard Webhooks do.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -36,7 +36,7 @@ impl Secret {
     /// A new secret: `whsec_` and the base64 of 32 random bytes.
     ///
     /// # Panics
-    /// When the operating system gives no random bytes; there is no safe way on.
+    /// If the operating system has no random bytes. Going on would make a secret that can be guessed.
     pub fn generate() -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut()).expect("the operating system gives random bytes");
@@ -44,8 +44,8 @@ impl Secret {
         Self(Zeroizing::new(format!("{}{}", Self::PREFIX, encoded.as_str())))
     }
 
-    /// Takes a customer's own secret: 8 to 256 visible ASCII characters, and base64 after `whsec_`, since a receiver's
-    /// library would decode nothing else.
+    /// Parses a customer's own secret: 8 to 256 visible ASCII characters. What follows `whsec_` must be base64, because the
+    /// receiver's library decodes it.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if !(8..=256).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Invalid("secret_key must be 8 to 256 visible ASCII characters, without spaces".into()));
@@ -58,25 +58,25 @@ impl Secret {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// Takes a secret back from the store, where only valid ones are.
+    /// Makes a secret of a text from the store, where all are valid.
     pub(crate) fn stored(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The secret itself: to sign with it, to store it, or to show it once to the customer who has just made it.
+    /// The text of the secret: to sign with it, to store it, or to show it once to the customer whose request generated it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The key of a Standard Webhooks signature: the decoded bytes of what follows `whsec_`; of any other secret its UTF-8
-    /// bytes.
+    /// The key of a Standard Webhooks signature: the decoded bytes of what follows `whsec_`, or the UTF-8 bytes of a secret
+    /// without that prefix.
     pub fn standard_key(&self) -> Zeroizing<Vec<u8>> {
         let decoded = self.0.strip_prefix(Self::PREFIX).and_then(decode);
         decoded.unwrap_or_else(|| Zeroizing::new(self.0.as_bytes().to_vec()))
     }
 }
 
-/// Returns the bytes of a base64 text, with its padding or without; `None` if it is no base64, or if there are no bytes.
+/// Decodes base64 with or without its padding. Returns `None` if it is not base64 or decodes to nothing.
 fn decode(encoded: &str) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = LENIENT.decode(encoded.trim_end_matches('=')).ok().map(Zeroizing::new)?;
     (!bytes.is_empty()).then_some(bytes)

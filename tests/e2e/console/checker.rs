@@ -180,6 +180,17 @@ fn cases() -> Vec<(Value, String, Vec<&'static str>)> {
     ]
 }
 
+/// More cases, while a secret is being rotated: `X-Nano-Signature` and a header beside it.
+fn cases_of_a_rotation() -> Vec<(Value, String, Vec<&'static str>)> {
+    let right = format!("{TIME}.{BODY}");
+    let [ours, other] = [SECRET, OLD].map(|secret| page(secret.as_bytes(), &right));
+    vec![
+        (json!({}), format!("{ours} {other}"), vec![]),
+        (json!({}), format!("{other} {ours}"), vec!["signed_beside"]),
+        (json!({}), format!("X-Nano-Signature-Next: {ours}"), vec![]),
+    ]
+}
+
 /// More cases: base64 in the signature and in the secret.
 fn cases_of_base64() -> Vec<(Value, String, Vec<&'static str>)> {
     let right = format!("{ID}.{TIME}.{BODY}");
@@ -219,12 +230,12 @@ const CHECK: &str = "
     return results;";
 
 /// Findings that inform and are no mistake.
-const REMARKS: [&str; 2] = ["timestamp_too_old", "timestamp_in_the_future"];
+const REMARKS: [&str; 3] = ["timestamp_too_old", "timestamp_in_the_future", "signed_beside"];
 
 #[tokio::test]
 async fn the_checker_finds_each_usual_mistake_and_names_no_other() {
     let Some(browser) = Browser::start().await else { return };
-    let cases = [cases(), cases_of_base64()].concat();
+    let cases = [cases(), cases_of_a_rotation(), cases_of_base64()].concat();
     let fields: Vec<Value> = cases
         .iter()
         .map(|(pasted, signature, _)| {
@@ -270,7 +281,7 @@ async fn the_checker_agrees_with_every_published_vector() {
     let fields: Vec<&Value> = checks.iter().map(|(fields, _)| fields).collect();
     let results = browser.script_with(CHECK, json!(fields)).await;
     for (at, (fields, vector)) in checks.iter().enumerate() {
-        // While a secret is being rotated, the header has more signatures after a space.
+        // While a secret is being rotated, webhook-signature has more signatures after a space.
         let first = fields["signature"].as_str().unwrap().split(' ').next();
         assert_eq!(results[at], json!(["equal", first]), "{}", vector["name"]);
     }
@@ -304,6 +315,13 @@ async fn the_checkers_page_says_what_is_wrong_as_it_is_typed() {
     let expected = json!([r#"{"b":2}"#, TIME, ID, "v1,zUQ==", "webhook-signature"]);
     assert_eq!(browser.script(taken).await, expected);
     browser.click("X-Nano-Signature").await;
+    // While a secret is being rotated, its signature may stand in the header beside.
+    let rotated = format!(
+        "x-nano-timestamp: 1734949200\nx-nano-signature: v1={}\nx-nano-signature-next: {signature}\n\n{{\"a\":1}}",
+        "0".repeat(64)
+    );
+    browser.write("Request", &rotated).await;
+    browser.read("This secret signs a header beside X-Nano-Signature").await;
     // A check that is still running when a field is emptied must not show its result any more.
     let in_a_hurry = "
         const [body, signature] = ['body', 'signature'].map((name) => document.getElementById(`check-${name}`));

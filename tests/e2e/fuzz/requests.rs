@@ -31,7 +31,11 @@ const ROUTES: [(&str, &str, &str); 17] = [
         r#"{"url":"https://your-server.com/","events":["job.completed"],"status":"active"}"#,
     ),
     ("DELETE", "/api/v1/webhooks/{id}", ""),
-    ("POST", "/api/v1/webhooks/{id}/rotate-secret", r#"{"secret_key":"your-secret-key","overlap_seconds":0}"#),
+    (
+        "POST",
+        "/api/v1/webhooks/{id}/rotate-secret",
+        r#"{"secret_key":"your-secret-key","overlap_seconds":60,"switch_after_seconds":30}"#,
+    ),
     ("POST", "/api/v1/webhooks/{id}/test", r#"{"event":"job.failed"}"#),
     ("POST", "/api/v1/webhooks/{id}/probe", ""),
     ("GET", "/api/v1/webhooks/{id}/stats", ""),

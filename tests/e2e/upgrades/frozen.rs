@@ -88,6 +88,10 @@ impl Frozen {
                 // The hour was moved; its counts were not changed.
                 now["hours"][0]["hour"] = then["hours"][0]["hour"].clone();
             }
+            // Release goes on: it closes the circuit of a recovering webhook that has nothing held.
+            if then["circuit"] == "recovering" && now["circuit"] == "closed" {
+                now["circuit"] = "recovering".into();
+            }
             replies.insert(path.clone(), now);
         }
         replies

@@ -1,7 +1,7 @@
 """Reads a stack's items and messages from the emulator, and writes those of an earlier version into it.
 
     samples.py hold PART             disables the queue of the function whose name contains PART; waits until it is idle
-    samples.py lengthen              moves every expiry in the tables far into the future
+    samples.py lengthen              moves every expiry and every secret's switch far into the future
     samples.py items                 prints every item of the tables in TABLES: {table: [item]}
     samples.py receive QUEUE COUNT   prints this many messages of a queue: [{"body", "group"}]
     samples.py put-items             puts the items on standard input into the tables
@@ -48,8 +48,11 @@ def lengthen():
             before = json.dumps(item)
             if "expires_at" in item:
                 item["expires_at"] = {"N": str(int(FAR.timestamp()))}
+            far = {"S": FAR.strftime("%Y-%m-%dT%H:%M:%SZ")}
             for previous in item.get("previous_secrets", {"L": []})["L"]:
-                previous["M"]["expires_at"] = {"S": FAR.strftime("%Y-%m-%dT%H:%M:%SZ")}
+                previous["M"]["expires_at"] = far
+            if "secret_switches_at" in item:
+                item["secret_switches_at"] = far
             if json.dumps(item) != before:
                 dynamodb.put_item(TableName=name(table), Item=item)
 

@@ -1,4 +1,6 @@
-//! `POST /api/v1/webhooks/{id}/rotate-secret`: gives a webhook a new secret; the old one signs beside it for a while.
+//! `POST /api/v1/webhooks/{id}/rotate-secret`: gives a webhook a new secret, or makes the switch to it.
+//!
+//! [`Rotation`] has the two requests, and `Webhook::signing_at` what they mean for the headers of a delivery.
 
 use jiff::Timestamp;
 use nano_webhooks::{
@@ -21,17 +23,22 @@ async fn main() -> Result<(), lambda_http::Error> {
 
 async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) -> Result<Reply, ApiError> {
     let (id, now) = (request.webhook_id()?, Timestamp::now());
-    let Rotation { secret, overlap } = Rotation::parse(request.body())?;
+    let rotation = Rotation::parse(request.body())?;
     let webhook = webhooks.find(&request.account, id).await?.ok_or_else(|| ApiError::no_webhook(id))?;
 
-    let generated = secret.is_none();
-    let rotated = webhook.rotated(secret.unwrap_or_else(Secret::generate), overlap, now);
-    let rotated = rotated.map_err(|err| ApiError::Conflict(err.to_string()))?;
-    if !webhooks.replace_secrets(&webhook, &rotated).await? {
+    let is_generated = matches!(rotation, Rotation::Start { secret: None, .. });
+    let changed = match rotation {
+        Rotation::SwitchNow => webhook.switched(now),
+        Rotation::Start { secret, overlap, switch_after } => {
+            webhook.rotated(secret.unwrap_or_else(Secret::generate), overlap, switch_after, now)
+        }
+    };
+    let changed = changed.map_err(|err| ApiError::Conflict(err.to_string()))?;
+    if !webhooks.replace_secrets(&webhook, &changed).await? {
         let meanwhile =
-            "the webhook was rotated or deleted by another request at this moment; look at it and try again";
+            "another request changed the webhook's secrets or deleted it at this moment; look at it and try again";
         return Err(ApiError::Conflict(meanwhile.into()));
     }
-    let held = deliveries.held_of(&rotated).await?;
-    Ok(Reply::ok(&rotated.details(held, now).once_with(generated.then_some(&rotated.secret))))
+    let held = deliveries.held_of(&changed).await?;
+    Ok(Reply::ok(&changed.details(held, now).once_with(is_generated.then_some(&changed.secret))))
 }

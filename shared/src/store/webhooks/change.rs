@@ -79,25 +79,38 @@ impl Webhooks {
         Err(AwsError::new(doing, "other requests changed it at the same time"))
     }
 
-    /// Stores a rotated webhook's secrets, if it still has the secret that it was rotated from. Returns whether it
-    /// has them now.
-    pub async fn replace_secrets(&self, before: &Webhook, rotated: &Webhook) -> Result<bool, AwsError> {
-        let previous: Vec<_> = rotated.previous_secrets.iter().map(PreviousSecretItem::from).collect();
-        let update = Update {
-            expression: "SET secret = :new, previous_secrets = :previous".into(),
-            condition: "secret = :old".into(),
-            values: vec![
-                (":new", text(rotated.secret.reveal())),
-                (":previous", serde_dynamo::to_attribute_value(previous).expect("secrets are a valid list")),
-                (":old", text(before.secret.reveal())),
-            ],
+    /// Stores a webhook's changed secrets, if its secrets are still those of `before`. Returns whether they are stored now.
+    pub async fn replace_secrets(&self, before: &Webhook, changed: &Webhook) -> Result<bool, AwsError> {
+        let previous: Vec<_> = changed.previous_secrets.iter().map(PreviousSecretItem::from).collect();
+        let mut values = vec![
+            (":new", text(changed.secret.reveal())),
+            (":previous", serde_dynamo::to_attribute_value(previous).expect("secrets are a valid list")),
+            (":old", text(before.secret.reveal())),
+        ];
+        let switch = if let Some(at) = changed.secret_switches_at {
+            values.push((":switch", text(&at.to_string())));
+            ", secret_switches_at = :switch"
+        } else {
+            " REMOVE secret_switches_at"
         };
+        let expression = format!("SET secret = :new, previous_secrets = :previous{switch}");
+        // A switch that is made at the same time leaves the secret as it is, and must not be lost.
+        let not_switched = if let Some(at) = before.secret_switches_at {
+            values.push((":before", text(&at.to_string())));
+            "secret_switches_at = :before"
+        } else {
+            "attribute_not_exists(secret_switches_at)"
+        };
+        let condition = format!("secret = :old AND {not_switched}");
+        let update = Update { expression, condition, values };
         let replaced = self.update(&before.account_id, before.id, update).await;
         if replaced.while_trying_to("rotate a webhook's secret")?.done().is_some() {
             return Ok(true);
         }
         // The SDK repeats a write whose answer was lost. Then our own first write makes the condition fail.
-        let now = self.find(&before.account_id, before.id).await?;
-        Ok(now.is_some_and(|now| now.secret == rotated.secret))
+        let stored = self.find(&before.account_id, before.id).await?;
+        Ok(stored.is_some_and(|stored| {
+            stored.secret == changed.secret && stored.secret_switches_at == changed.secret_switches_at
+        }))
     }
 }

@@ -18,6 +18,8 @@ pub(in crate::store) struct WebhookItem {
     secret: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     previous_secrets: Vec<PreviousSecretItem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret_switches_at: Option<Timestamp>,
     /// Raised with each change of the URL or the status.
     #[serde(default)]
     epoch: u64,
@@ -43,7 +45,9 @@ pub(super) struct PreviousSecretItem {
 impl From<&Webhook> for WebhookItem {
     /// The item of a webhook that was just created: it has no health, and `release` need not look at it.
     fn from(webhook: &Webhook) -> Self {
-        let Webhook { account_id, id, url, events, status, secret, previous_secrets, epoch, .. } = webhook.clone();
+        let Webhook {
+            account_id, id, url, events, status, secret, previous_secrets, secret_switches_at, epoch, ..
+        } = webhook.clone();
         let previous_secrets = previous_secrets.iter().map(PreviousSecretItem::from).collect();
         let (secret, probe_asked_at, action_at) = (secret.reveal().to_owned(), None, None);
         let (health, pace) = (None, None);
@@ -55,6 +59,7 @@ impl From<&Webhook> for WebhookItem {
             status,
             secret,
             previous_secrets,
+            secret_switches_at,
             epoch,
             probe_asked_at,
             action_at,
@@ -74,6 +79,7 @@ impl From<WebhookItem> for Webhook {
             status: item.status,
             secret: Secret::stored(item.secret),
             previous_secrets: item.previous_secrets.into_iter().map(PreviousSecret::from).collect(),
+            secret_switches_at: item.secret_switches_at,
             epoch: item.epoch,
             probe_asked_at: item.probe_asked_at,
             action_at: item.action_at,

@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn a_cursor_outlives_a_rotation_with_an_overlap() {
         let secret = || Secret::parse("another-secret-key").unwrap();
-        let rotated = |overlap| webhook(1).rotated(secret(), overlap, Timestamp::UNIX_EPOCH).unwrap();
+        let rotated = |overlap| webhook(1).rotated(secret(), overlap, overlap, Timestamp::UNIX_EPOCH).unwrap();
         let cursor = seal(&webhook(1), &id());
         assert_eq!(open(&rotated(Duration::from_secs(1)), &cursor), Some(id()));
         assert_eq!(open(&rotated(Duration::ZERO), &cursor), None);

@@ -7,6 +7,7 @@ mod change;
 mod circuit;
 mod fields;
 mod health;
+mod invalid;
 mod new;
 mod notice;
 mod notification;
@@ -18,8 +19,8 @@ mod secret;
 
 pub use change::WebhookChange;
 pub use circuit::{Circuit, InvalidProbeWaits, ProbeWaits, Settings};
-pub use fields::Invalid;
 pub use health::{Disabled, Failure, Health};
+pub use invalid::Invalid;
 use jiff::Timestamp;
 pub use new::NewWebhook;
 pub use notice::{EXHAUSTED, Notice};

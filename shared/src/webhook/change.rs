@@ -1,8 +1,8 @@
 //! A request to change a webhook.
 
 use super::{
-    Status,
-    fields::{self, Fields, Invalid},
+    Invalid, Status,
+    fields::{self, Fields},
 };
 use crate::egress::{Policy, TargetUrl};
 use crate::names::EventType;

@@ -6,17 +6,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{Secret, Status};
+use super::{Invalid, Secret, Status};
 use crate::names::EventType;
 use crate::{
     canonical_json::{self, Error as JsonError},
     egress::{Policy, TargetUrl},
 };
-
-/// Why a request is invalid: a sentence for the customer that names the field and the fix.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0}")]
-pub struct Invalid(pub String);
 
 /// The fields of a body that is an object. Every name is known and occurs once. Types are checked when a field is
 /// taken, so that the message can name the field.

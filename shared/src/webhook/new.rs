@@ -1,8 +1,8 @@
 //! A request to register a webhook.
 
 use super::{
-    Secret,
-    fields::{self, Fields, Invalid},
+    Invalid, Secret,
+    fields::{self, Fields},
 };
 use crate::egress::{Policy, TargetUrl};
 use crate::names::EventType;

@@ -16,8 +16,8 @@ use jiff::{Timestamp, Unit};
 use serde_json::Value;
 
 use super::{
-    Secret, Webhook,
-    fields::{self, Fields, Invalid},
+    Invalid, Secret, Webhook,
+    fields::{self, Fields},
 };
 
 /// How many previous secrets can be valid at a time. There are several if a webhook is rotated again during an overlap, for

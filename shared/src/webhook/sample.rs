@@ -1,8 +1,8 @@
 //! A request for a test event.
 
 use super::{
-    Webhook,
-    fields::{self, Fields, Invalid},
+    Invalid, Webhook,
+    fields::{self, Fields},
 };
 use crate::names::EventType;
 

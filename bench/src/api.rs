@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, fs};
 
 use hyper::body::Bytes;
+use programs::workspace;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    binaries::workspace,
     failure::{Failure, Result, check},
     history::{Original, with_id},
     lambda::Done,

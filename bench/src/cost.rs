@@ -13,9 +13,9 @@ use serde_json::json;
 
 use self::failing::Failing;
 use crate::{
-    dynamodb::Usage,
+    dynamodb::{Table, Usage},
     failure::{Result, check},
-    lambda::Done,
+    lambda::{Done, PROCESSOR_MIB},
     prices,
     receiver::Manner,
     report::{Report, percentile, rounded, table},
@@ -32,10 +32,6 @@ use crate::{
 /// How many days the history and the logs are kept, by the template's defaults.
 const DAYS_KEPT: f64 = 30.0;
 const DAYS_A_MONTH: f64 = 30.0;
-
-/// The memory size, in MB, at which a function on Lambda has a whole processor; with less it has a proportional
-/// share, and waits for it. <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
-const MB_OF_A_PROCESSOR: f64 = 1769.0;
 
 /// One column of the table: a way in which a million deliveries are made.
 struct Scenario {
@@ -252,7 +248,7 @@ impl Used {
         let dynamodb = world.dynamodb();
         let usage = dynamodb.usage();
         self.dynamodb = Usage { half_read_units: self.dynamodb.half_read_units + usage.half_read_units, ..usage };
-        self.stored_bytes = dynamodb.tables.get(DELIVERIES_TABLE).map_or(0, |table| table.stored().1);
+        self.stored_bytes = dynamodb.tables.get(DELIVERIES_TABLE).map_or(0, Table::stored_bytes);
     }
 
     /// Counts the requests of Lambda's poller, which receives each batch with one request and deletes it with one.
@@ -280,7 +276,7 @@ impl Used {
         check_done(&answers).map_err(|err| said(&err, &words()))?;
         let memory_mb = functions.function(name)?.memory_mb as f64;
         let cpu_ms = sandboxes.iter().map(Sandbox::cpu_ms).sum::<Result<f64>>()? / count as f64;
-        let waited_ms = cpu_ms * (MB_OF_A_PROCESSOR / memory_mb - 1.0).max(0.0);
+        let waited_ms = cpu_ms * (PROCESSOR_MIB / memory_mb - 1.0).max(0.0);
         let milliseconds = |done: &Done| (done.duration.as_secs_f64() * 1000.0 + waited_ms).ceil();
         let gb = memory_mb / 1024.0;
         self.invocations += count as u64;

@@ -1,7 +1,20 @@
 //! Plays DynamoDB: answers the calls that the functions make, from memory, and counts what each would cost.
 //!
 //! It is not the emulator of the end-to-end tests, which is too slow: an instrument would measure the emulator. A
-//! call takes about 20 µs here, and unknown calls are refused.
+//! call takes about 20 µs here.
+//!
+//! It has what the instruments' runs send, and each part is here because one of them needs it:
+//!
+//! - `size` and `table`, because the bill is made of the sizes of items and of their entries in indexes;
+//! - `GetItem`, `Query` and `BatchGetItem`: every function reads a key, webhooks, deliveries or what waits;
+//! - `BatchExecuteStatement` with `partiql`: the dispatcher records a batch, and thereby makes the history;
+//! - `UpdateItem` with `expression` and `evaluate`: the API counts a key's requests, count-attempts counts attempts,
+//!   watch-webhooks and release store health, pace and cursors;
+//! - `DeleteItem` and `TransactWriteItems`: the API deletes and creates a webhook;
+//! - `BatchWriteItem`: the dispatcher lets a delivery wait.
+//!
+//! Anything else is refused, down to single members of requests, and an instrument that had a call refused fails: a
+//! guess would be in the bill.
 
 mod evaluate;
 mod expression;
@@ -34,8 +47,6 @@ pub(crate) struct Usage {
     pub(crate) half_read_units: u64,
     /// Write request units, indexes included.
     pub(crate) write_units: u64,
-    /// Write request units of indexes alone.
-    pub(crate) index_write_units: u64,
     /// How many bytes the items had that were read.
     pub(crate) bytes_read: u64,
 }
@@ -131,7 +142,6 @@ impl DynamoDb {
         self.tables.values().fold(Usage::default(), |sum, Table { usage, .. }| Usage {
             half_read_units: sum.half_read_units + usage.half_read_units,
             write_units: sum.write_units + usage.write_units,
-            index_write_units: sum.index_write_units + usage.index_write_units,
             bytes_read: sum.bytes_read + usage.bytes_read,
         })
     }
@@ -147,6 +157,7 @@ impl DynamoDb {
     fn answer(&mut self, operation: &str, mut request: Item) -> Result<String, Refusal> {
         match operation {
             "GetItem" => {
+                refuse_others(&request, &["TableName", "Key", "ConsistentRead"])?;
                 let table = self.table(&text(&request, "TableName")?)?;
                 let key = key_in(&table.keys, object(&request, "Key")?)?;
                 let item = table.read(&key, is_set(&request, "ConsistentRead"));
@@ -154,29 +165,25 @@ impl DynamoDb {
             }
             "Query" => self.query(&request),
             "BatchGetItem" => self.batch_get(&request),
-            "PutItem" | "UpdateItem" | "DeleteItem" => {
-                let returns = request.get("ReturnValues").and_then(Value::as_str).unwrap_or("NONE").to_owned();
-                let shows = request.get("ReturnValuesOnConditionCheckFailure").is_some_and(|shows| *shows == "ALL_OLD");
+            "UpdateItem" | "DeleteItem" => {
+                let returns = request.remove("ReturnValues").unwrap_or_else(|| "NONE".into());
+                let shows =
+                    request.remove("ReturnValuesOnConditionCheckFailure").is_some_and(|shows| shows == "ALL_OLD");
                 let (table, write) = self.write_of(operation, &mut request)?;
                 let (old, new) = self
                     .table(&table)?
                     .write(write, 1)
                     .map_err(|refusal| Refusal { item: refusal.item.clone().filter(|_| shows), ..refusal })?;
                 let returned = match returns.as_str() {
-                    "ALL_NEW" => new,
-                    "ALL_OLD" => old,
-                    "NONE" => None,
-                    other => return Err(Refusal::invalid(format!("ReturnValues {other} is not known here"))),
+                    Some("ALL_NEW") => new,
+                    Some("ALL_OLD") => old,
+                    Some("NONE") => None,
+                    _ => return Err(Refusal::invalid(format!("ReturnValues {returns} is not known here"))),
                 };
                 Ok(returned.map_or_else(|| "{}".into(), |item| json!({"Attributes": item}).to_string()))
             }
             "BatchWriteItem" => self.batch_write(&request),
             "TransactWriteItems" => self.transact_write(&request),
-            "ExecuteStatement" => {
-                let (table, write) = self.statement(&request)?;
-                self.table(&table)?.write(write, 1)?;
-                Ok(r#"{"Items":[]}"#.into())
-            }
             "BatchExecuteStatement" => self.batch_statements(&request),
             _ => Err(Refusal::invalid(format!("{operation} is not known here"))),
         }
@@ -187,23 +194,27 @@ impl DynamoDb {
     }
 
     fn query(&mut self, request: &Item) -> Result<String, Refusal> {
-        let condition = |name| {
-            let expression = request.get(name).and_then(Value::as_str);
-            expression.map(|text| Reader::of_expression(text, request)?.condition()).transpose()
-        };
-        let projection = request.get("ProjectionExpression").and_then(Value::as_str);
+        let names = ["ExpressionAttributeNames", "ExpressionAttributeValues", "ScanIndexForward", "Limit"];
+        let more = ["TableName", "IndexName", "KeyConditionExpression", "ProjectionExpression", "ConsistentRead"];
+        refuse_others(request, &[&names[..], &more].concat())?;
+        let mut key_condition = Reader::of_expression(&text(request, "KeyConditionExpression")?, request)?;
+        let ranges = key_condition.ranges()?;
+        key_condition.end()?;
+        let projection = request.get("ProjectionExpression").and_then(Value::as_str).map(|text| {
+            let mut reader = Reader::of_expression(text, request)?;
+            let names = reader.names()?;
+            reader.end()?;
+            Ok(names)
+        });
         let asked = Asked {
             index: request.get("IndexName").and_then(Value::as_str),
-            condition: condition("KeyConditionExpression")?
-                .ok_or_else(|| Refusal::invalid("a query has a KeyConditionExpression here"))?,
-            filter: condition("FilterExpression")?,
-            projection: projection.map(|text| Reader::of_expression(text, request)?.names()).transpose()?,
+            ranges,
+            projection: projection.transpose()?,
             forward: request.get("ScanIndexForward") != Some(&Value::Bool(false)),
             limit: request
                 .get("Limit")
                 .and_then(Value::as_u64)
                 .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
-            start: request.get("ExclusiveStartKey").and_then(Value::as_object),
             consistent: is_set(request, "ConsistentRead"),
         };
         let (items, last) = self.table(&text(request, "TableName")?)?.query(&asked)?;
@@ -212,14 +223,15 @@ impl DynamoDb {
     }
 
     fn batch_get(&mut self, request: &Item) -> Result<String, Refusal> {
+        refuse_others(request, &["RequestItems"])?;
         let mut answer = r#"{"Responses":{"#.to_owned();
         for (at, (name, asked)) in object(request, "RequestItems")?.iter().enumerate() {
             let asked = asked.as_object().ok_or_else(|| Refusal::invalid("keys of a table are missing"))?;
-            let keys = asked.get("Keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            refuse_others(asked, &["Keys", "ConsistentRead"])?;
             let _ = write!(answer, "{}{}:[", if at == 0 { "" } else { "," }, json!(name));
             let table = self.table(name)?;
             let mut separator = "";
-            for key in keys.iter().filter_map(Value::as_object) {
+            for key in list(asked.get("Keys")).iter().filter_map(Value::as_object) {
                 let key = key_in(&table.keys, key)?;
                 if let Some(item) = table.read(&key, is_set(asked, "ConsistentRead")) {
                     let _ = write!(answer, "{separator}{item}");
@@ -233,17 +245,14 @@ impl DynamoDb {
     }
 
     fn batch_write(&mut self, request: &Item) -> Result<String, Refusal> {
-        for (name, writes) in object(request, "RequestItems")?.clone() {
-            for write in writes.as_array().into_iter().flatten() {
-                let table = self.table(&name)?;
-                let (key, change) = if let Some(item) = write["PutRequest"]["Item"].as_object() {
-                    (key_in(&table.keys, item)?, Change::Put(item.clone()))
-                } else {
-                    let key = write["DeleteRequest"]["Key"].as_object();
-                    let key = key.ok_or_else(|| Refusal::invalid("neither a put nor a delete"))?;
-                    (key_in(&table.keys, key)?, Change::Delete)
-                };
-                table.write(Write { key, change, condition: None, is_insert: false }, 1)?;
+        refuse_others(request, &["RequestItems"])?;
+        for (name, writes) in object(request, "RequestItems")? {
+            for write in list(Some(writes)) {
+                let item = write["PutRequest"]["Item"].as_object();
+                let item = item.ok_or_else(|| Refusal::invalid("a write of a batch that is no put"))?.clone();
+                let table = self.table(name)?;
+                let key = key_in(&table.keys, &item)?;
+                table.write(Write { key, change: Change::Put(item), condition: None, is_insert: false }, 1)?;
             }
         }
         Ok(r#"{"UnprocessedItems":{}}"#.into())
@@ -251,13 +260,12 @@ impl DynamoDb {
 
     /// Makes all writes or none, at twice the price.
     fn transact_write(&mut self, request: &Item) -> Result<String, Refusal> {
-        let items = request.get("TransactItems").and_then(Value::as_array).cloned().unwrap_or_default();
+        refuse_others(request, &["TransactItems", "ClientRequestToken"])?;
         let mut writes = Vec::new();
-        for item in items {
-            let Value::Object(item) = item else { return Err(Refusal::invalid("no item of a transaction")) };
-            let (kind, request) = item.into_iter().next().ok_or_else(|| Refusal::invalid("an empty item"))?;
-            let Value::Object(mut request) = request else { return Err(Refusal::invalid("no item of a transaction")) };
-            writes.push(self.write_of(&format!("{kind}Item"), &mut request)?);
+        for item in list(request.get("TransactItems")) {
+            let item = item.as_object().and_then(|item| item.iter().next());
+            let Some((kind, Value::Object(request))) = item else { return Err(Refusal::invalid("no item")) };
+            writes.push(self.write_of(&format!("{kind}Item"), &mut request.clone())?);
         }
         let mut reasons = Vec::new();
         for (table, write) in &writes {
@@ -274,16 +282,16 @@ impl DynamoDb {
     }
 
     fn batch_statements(&mut self, request: &Item) -> Result<String, Refusal> {
-        let statements = request.get("Statements").and_then(Value::as_array).cloned().unwrap_or_default();
+        refuse_others(request, &["Statements"])?;
+        let statements = list(request.get("Statements"));
         if statements.is_empty() || statements.len() > 25 {
             return Err(Refusal::invalid("a batch has 1 to 25 statements"));
         }
         let mut answers = Vec::new();
         for statement in statements {
-            let Value::Object(statement) = statement else { return Err(Refusal::invalid("no statement")) };
-            let (table, write) = self.statement(&statement)?;
-            let name = table.clone();
-            answers.push(match self.table(&table)?.write(write, 1) {
+            let statement = statement.as_object().ok_or_else(|| Refusal::invalid("no statement"))?;
+            let (name, write) = self.statement(statement)?;
+            answers.push(match self.table(&name)?.write(write, 1) {
                 Ok(_) => json!({"TableName": name}),
                 Err(refusal) if refusal.kind == "ValidationException" => return Err(refusal),
                 Err(refusal) => {
@@ -295,8 +303,8 @@ impl DynamoDb {
     }
 
     fn statement(&self, request: &Item) -> Result<(String, Write), Refusal> {
-        let parameters = request.get("Parameters").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        partiql::statement(&text(request, "Statement")?, parameters, |name| {
+        refuse_others(request, &["Statement", "Parameters"])?;
+        partiql::statement(&text(request, "Statement")?, list(request.get("Parameters")), |name| {
             let table = self.tables.get(name).ok_or_else(|| Refusal::invalid(format!("there is no table {name}")))?;
             Ok(table.keys.clone())
         })
@@ -304,6 +312,8 @@ impl DynamoDb {
 
     /// The table's name and the write that a request, or one item of a transaction, asks for.
     fn write_of(&mut self, operation: &str, request: &mut Item) -> Result<(String, Write), Refusal> {
+        let names = ["ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"];
+        refuse_others(request, &[&["TableName", "Key", "Item", "UpdateExpression"], &names[..]].concat())?;
         let name = text(request, "TableName")?;
         let item = request.remove(if operation == "PutItem" { "Item" } else { "Key" });
         let Some(Value::Object(item)) = item else { return Err(Refusal::invalid("a write without its item or key")) };
@@ -330,6 +340,14 @@ impl DynamoDb {
     }
 }
 
+/// Refuses a request with other members than these: one that is ignored could change the bill.
+fn refuse_others(request: &Item, known: &[&str]) -> Result<(), Refusal> {
+    match request.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Refusal::invalid(format!("{name} is not known here"))),
+    }
+}
+
 fn text(request: &Item, name: &str) -> Result<String, Refusal> {
     let text = request.get(name).and_then(Value::as_str);
     text.map(str::to_owned).ok_or_else(|| Refusal::invalid(format!("{name} is missing")))
@@ -337,6 +355,10 @@ fn text(request: &Item, name: &str) -> Result<String, Refusal> {
 
 fn object<'a>(request: &'a Item, name: &str) -> Result<&'a Item, Refusal> {
     request.get(name).and_then(Value::as_object).ok_or_else(|| Refusal::invalid(format!("{name} is missing")))
+}
+
+fn list(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn is_set(request: &Item, name: &str) -> bool {

@@ -19,8 +19,8 @@ use crate::{
     http::{Answer, json},
 };
 
-/// The memory size, in MiB, at which a function has a whole processor; with less it has a proportional share:
-/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
+/// The memory size, in MiB, at which a function has a whole processor; with less it has a proportional share, and
+/// waits for it: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
 pub(crate) const PROCESSOR_MIB: f64 = 1769.0;
 
 /// A function's answer to an event.

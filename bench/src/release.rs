@@ -13,11 +13,10 @@ use crate::{
     lambda::PROCESSOR_MIB,
     report::{Report, median, ms, rounded, table},
     row,
-    traffic::{account, delivery_ids, load, said},
+    traffic::{WAITING_TABLE, account, delivery_ids, load, said},
     world::{Functions, World},
 };
 
-const WAITING_TABLE: &str = "nano-webhooks-waiting";
 const SHARDS: usize = 16;
 /// How many accounts the attempts are for.
 const ACCOUNTS: usize = 100;

@@ -61,14 +61,13 @@ impl Template {
     pub(crate) fn tables(&self) -> Result<HashMap<String, Table>> {
         let tables = self.resources("AWS::DynamoDB::Table").map(|(_, resource)| {
             let properties = &resource["Properties"];
-            let indexes = properties["GlobalSecondaryIndexes"].as_sequence().into_iter().flatten().map(|index| {
-                let projection = &index["Projection"];
-                let held = projection["NonKeyAttributes"].as_sequence();
-                let held = held.map(|held| held.iter().filter_map(Value::as_str).map(str::to_owned).collect());
-                let holds = if projection["ProjectionType"] == "ALL" { None } else { Some(held.unwrap_or_default()) };
-                Ok((self.text(&index["IndexName"])?, Index::new(keys(&index["KeySchema"])?, holds)))
-            });
-            let table = Table::new(keys(&properties["KeySchema"])?, indexes.collect::<Result<_>>()?);
+            let indexes: Vec<_> = properties["GlobalSecondaryIndexes"].as_sequence().into_iter().flatten().collect();
+            let of_keys = indexes.iter().filter(|index| index["Projection"]["ProjectionType"] == "KEYS_ONLY");
+            let of_keys =
+                of_keys.map(|index| Ok((self.text(&index["IndexName"])?, Index::new(keys(&index["KeySchema"])?))));
+            let of_keys: HashMap<_, _> = of_keys.collect::<Result<_>>()?;
+            let has_another = of_keys.len() < indexes.len();
+            let table = Table::new(keys(&properties["KeySchema"])?, of_keys, has_another);
             Ok((self.text(&properties["TableName"])?, table))
         });
         tables.collect()

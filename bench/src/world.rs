@@ -14,11 +14,12 @@ use std::{
 };
 
 use hyper::{Request, body::Bytes};
+use programs::workspace;
 use rustls::pki_types::CertificateDer;
 use tokio::{runtime::Builder, sync::oneshot};
 
 use crate::{
-    binaries::{HELLO, Profile, build, workspace},
+    binaries::{HELLO, Profile, build},
     dynamodb::DynamoDb,
     failure::{Failure, Result, check},
     http::{Answer, accept, json, listen, speak},

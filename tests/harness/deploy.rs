@@ -13,8 +13,7 @@ use crate::{
     Failure,
     emulator::{Emulator, REGION},
     helper::{last_words, run, set_clean_environment},
-    python,
-    stack::workspace,
+    python, workspace,
 };
 
 /// What the deployment created.

@@ -15,12 +15,11 @@
 //! [`python_environment`] and [`node_modules`] install what customers run. If something is not installed, the test
 //! that needs it is [`skipped`].
 //!
-//! The stack starts in four steps, one module each: [`python`] makes a virtual environment, [`binaries`] has cargo
+//! The stack starts in four steps, one module each: [`python`] makes a virtual environment, [`programs`] has cargo
 //! build the functions, [`emulator`] runs MiniStack, [`deploy`] deploys the template to it. All of them block the
 //! thread: they wait for other processes, and a test binary shares one stack between many asynchronous runtimes.
 
 mod aws;
-mod binaries;
 mod certificates;
 mod customer;
 mod deploy;
@@ -52,11 +51,12 @@ pub use hostile::{Behaviour, Heard, Hostile};
 pub use node::modules as node_modules;
 pub use operator::Said;
 pub use producer::{DeadLetter, Producer};
+pub use programs::workspace;
 pub use python::environment as python_environment;
 pub use receiver::{Answer, Received, Receiver};
 pub use schema::{Schema, producers_python};
 pub use skipped::skipped;
-pub use stack::{ApiKey, Before, Options, Stack, prepare, workspace};
+pub use stack::{ApiKey, Before, Options, Stack, prepare};
 
 /// Longer than anything takes, even on a busy machine: only a failing test waits this long.
 pub const SOON: std::time::Duration = std::time::Duration::from_mins(3);

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     Failure,
     helper::{last_words, run},
-    stack::workspace,
+    workspace,
 };
 
 /// The names under which a Python may be installed; the system's default comes first.

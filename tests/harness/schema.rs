@@ -12,7 +12,7 @@ use crate::{
     Failure,
     helper::{last_words, run},
     python::environment,
-    stack::workspace,
+    workspace,
 };
 
 /// A JSON Schema.

@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
 };
@@ -12,7 +13,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
-    Aws, DeadLetter, Failure, Faults, binaries,
+    Aws, DeadLetter, Failure, Faults,
     deploy::deploy,
     emulator::{ACCESS_KEY_ID, Emulator, REGION, SECRET_ACCESS_KEY, choose_port},
     helper::{run, set_clean_environment},
@@ -20,6 +21,7 @@ use crate::{
     processes::peak_memory,
     python,
     secrets::UsedSecrets,
+    workspace,
 };
 
 /// The template's parameters on this machine. All others keep the template's default.
@@ -263,10 +265,17 @@ impl Stack {
 pub fn prepare(progress: &dyn Fn(&str)) -> Result<(PathBuf, BTreeMap<String, PathBuf>), Failure> {
     let python = python::for_the_stack(progress)?;
     progress("Building the functions");
-    Ok((python, binaries::build(workspace())?))
-}
-
-/// The root of this repository.
-pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the workspace")
+    let template = workspace().join("template.yaml");
+    let template = fs::read_to_string(&template)
+        .map_err(|error| Failure::new(format!("{} cannot be read: {error}", template.display())))?;
+    let functions = template.lines().filter_map(|line| line.split_once("{ Binary: ")?.1.strip_suffix(" }"));
+    let binaries = functions.chain(["nano-webhooks"]).flat_map(|name| ["--bin", name]);
+    // In one selection with this package, which asks for the features of all: see `tests/Cargo.toml`.
+    let arguments: Vec<_> = ["--workspace", "--exclude", "bench"].into_iter().chain(binaries).collect();
+    let mut cargo = programs::build(&arguments);
+    let output = run(&mut cargo, b"").map_err(|error| Failure::new(format!("cargo cannot be started: {error}")))?;
+    if !output.status.success() {
+        return Err(Failure::new("the functions do not build; cargo says why above"));
+    }
+    Ok((python, programs::built(&output.stdout)))
 }

@@ -98,7 +98,7 @@ See what became of the deliveries, newest first; then one whole, and once more:
 
 Finish a task, as the job pipeline would:
 
-  cargo run -q -p cli -- --local completions send \
+  target/debug/nano-webhooks --local completions send \
     '{{"account_id": "acct_demo", "task_id": "task_2", "task_type": "image", "status": "completed", "data": {{}}}}'
 
 Every webhook that arrives at {url} is shown here, or in

@@ -63,7 +63,7 @@ These are refused with status 400, as you see. Try to get past the rules:
 one of them is not public, the delivery has failed, and its attempt is "blocked". Register such a name of your own with the
 curl line above, finish a task as the job pipeline would, and see:
 
-  cargo run -q -p cli -- --local completions send \
+  target/debug/nano-webhooks --local completions send \
     '{{"account_id": "acct_demo", "task_id": "task_1", "task_type": "image", "status": "completed", "data": {{}}}}'
   curl "$NANO_API_URL/api/v1/webhooks" -H "Authorization: Bearer $NANO_API_KEY"
   curl "$NANO_API_URL/api/v1/webhooks/1/deliveries" -H "Authorization: Bearer $NANO_API_KEY"

@@ -1,8 +1,9 @@
-//! Parses DynamoDB's expressions and PartiQL's writing statements: one grammar of conditions and changes for both.
-//! The parser replaces placeholders by names and values, so its results no longer need the request.
+//! Parses DynamoDB's expressions and PartiQL's writing statements. The parser replaces placeholders by names and
+//! values, so its results no longer need the request.
 //!
-//! It refuses everything that it does not know, as DynamoDB does: no instrument may measure a request that was only
-//! half understood.
+//! The grammar is what the functions send, and no more: a name, `AND`, `OR`, `NOT`, five comparisons, the two
+//! `attribute_…exists`, `SET`, `REMOVE` and `ADD` of a value, and in PartiQL a `?` for every value. Everything else is
+//! refused, because no instrument may measure a request that was only half understood.
 
 use serde_json::Value;
 
@@ -14,28 +15,29 @@ pub(super) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
-    Compare(Operand, &'static str, Operand),
-    Between(Operand, Operand, Operand),
+    /// An attribute, a sign, and what it is compared with.
+    Compare(String, &'static str, Operand),
     Exists(String),
-    BeginsWith(Operand, Operand),
 }
 
-/// One side of a comparison, or the value of a SET.
 #[derive(Debug, PartialEq)]
 pub(super) enum Operand {
     Attribute(String),
     Value(Value),
-    Plus(Box<Operand>, Box<Operand>),
-    Minus(Box<Operand>, Box<Operand>),
-    IfNotExists(String, Box<Operand>),
-    ListAppend(Box<Operand>, Box<Operand>),
-    Size(String),
+}
+
+/// A part of a key condition: the key's value is at least `low` and at most `high`.
+#[derive(Debug, PartialEq)]
+pub(super) struct Range {
+    pub(super) name: String,
+    pub(super) low: Option<Value>,
+    pub(super) high: Option<Value>,
 }
 
 /// One change to an item.
 #[derive(Debug, PartialEq)]
 pub(super) enum Action {
-    Set(String, Operand),
+    Set(String, Value),
     Remove(String),
     Add(String, Value),
 }
@@ -53,16 +55,13 @@ pub(super) struct Reader<'a> {
 enum Token {
     /// A name or a keyword, with the `#` or `:` before it.
     Word(String),
-    /// A name in double quotes, never a keyword.
+    /// A name in quotes, never a keyword.
     Quoted(String),
-    /// A text in single quotes.
-    Text(String),
     Sign(&'static str),
 }
 
-const SIGNS: [&str; 18] =
-    ["<>", "<=", ">=", "!=", "=", "<", ">", "(", ")", "[", "]", "{", "}", ",", "+", "-", "?", ":"];
-const COMPARISONS: [&str; 7] = ["=", "<>", "!=", "<=", ">=", "<", ">"];
+const SIGNS: [&str; 12] = ["<>", "<=", ">=", "=", "<", "(", ")", "{", "}", ",", "?", ":"];
+const COMPARISONS: [&str; 5] = ["<>", "<=", ">=", "=", "<"];
 
 impl<'a> Reader<'a> {
     /// A parser of an expression, with the names and values of its request.
@@ -78,8 +77,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn condition(&mut self) -> Result<Condition, Refusal> {
-        let first = self.conjunction()?;
-        let mut any = vec![first];
+        let mut any = vec![self.conjunction()?];
         while self.keyword("OR") {
             any.push(self.conjunction()?);
         }
@@ -104,96 +102,45 @@ impl<'a> Reader<'a> {
             return Ok(condition);
         }
         for (function, exists) in [("attribute_exists", true), ("attribute_not_exists", false)] {
-            if self.function(function) {
+            if self.keyword(function) {
+                self.expect("(")?;
                 let condition = Condition::Exists(self.name()?);
                 self.expect(")")?;
                 return Ok(if exists { condition } else { Condition::Not(Box::new(condition)) });
             }
         }
-        if self.function("begins_with") {
-            let text = self.operand()?;
-            self.expect(",")?;
-            let beginning = self.operand()?;
-            self.expect(")")?;
-            return Ok(Condition::BeginsWith(text, beginning));
-        }
-        self.comparison()
+        let (name, sign) = (self.name()?, self.comparison()?);
+        let operand = if self.is_value() { Operand::Value(self.value()?) } else { Operand::Attribute(self.name()?) };
+        Ok(Condition::Compare(name, sign, operand))
     }
 
-    fn comparison(&mut self) -> Result<Condition, Refusal> {
-        let left = self.operand()?;
-        if self.keyword("BETWEEN") {
-            let low = self.operand()?;
-            self.expect_keyword("AND")?;
-            return Ok(Condition::Between(left, low, self.operand()?));
-        }
-        if self.keyword("IN") {
-            let (open, close) = if self.sign("[") { ("[", "]") } else { ("(", ")") };
-            if open == "(" {
-                self.expect("(")?;
-            }
-            let Operand::Attribute(name) = left else { return Err(self.unknown()) };
-            let mut any = Vec::new();
-            loop {
-                any.push(Condition::Compare(Operand::Attribute(name.clone()), "=", self.operand()?));
-                if !self.sign(",") {
-                    break;
-                }
-            }
-            self.expect(close)?;
-            return Ok(Condition::Any(any));
-        }
-        if self.keyword("IS") {
-            let exists = self.keyword("NOT");
-            self.expect_keyword("MISSING")?;
-            let Operand::Attribute(name) = left else { return Err(self.unknown()) };
-            let condition = Condition::Exists(name);
-            return Ok(if exists { condition } else { Condition::Not(Box::new(condition)) });
-        }
-        let sign = COMPARISONS.into_iter().find(|sign| self.sign(sign)).ok_or_else(|| self.unknown())?;
-        Ok(Condition::Compare(left, if sign == "!=" { "<>" } else { sign }, self.operand()?))
+    fn comparison(&mut self) -> Result<&'static str, Refusal> {
+        COMPARISONS.into_iter().find(|sign| self.sign(sign)).ok_or_else(|| self.unknown())
     }
 
-    pub(super) fn operand(&mut self) -> Result<Operand, Refusal> {
-        let mut operand = self.term()?;
-        loop {
-            operand = if self.sign("+") {
-                Operand::Plus(operand.into(), self.term()?.into())
-            } else if self.sign("-") {
-                Operand::Minus(operand.into(), self.term()?.into())
+    /// The parts of a key condition.
+    pub(super) fn ranges(&mut self) -> Result<Vec<Range>, Refusal> {
+        let mut ranges = Vec::new();
+        while ranges.is_empty() || self.keyword("AND") {
+            let name = self.name()?;
+            let (low, high) = if self.keyword("BETWEEN") {
+                let low = self.value()?;
+                self.expect_keyword("AND")?;
+                (Some(low), Some(self.value()?))
             } else {
-                return Ok(operand);
+                match (self.comparison()?, self.value()?) {
+                    ("=", value) => (Some(value.clone()), Some(value)),
+                    ("<=", value) => (None, Some(value)),
+                    (">=", value) => (Some(value), None),
+                    _ => return Err(self.unknown()),
+                }
             };
+            ranges.push(Range { name, low, high });
         }
+        Ok(ranges)
     }
 
-    fn term(&mut self) -> Result<Operand, Refusal> {
-        if self.function("if_not_exists") {
-            let name = self.name()?;
-            self.expect(",")?;
-            let otherwise = self.operand()?;
-            self.expect(")")?;
-            return Ok(Operand::IfNotExists(name, otherwise.into()));
-        }
-        if self.function("list_append") {
-            let first = self.operand()?;
-            self.expect(",")?;
-            let second = self.operand()?;
-            self.expect(")")?;
-            return Ok(Operand::ListAppend(first.into(), second.into()));
-        }
-        if self.function("size") {
-            let name = self.name()?;
-            self.expect(")")?;
-            return Ok(Operand::Size(name));
-        }
-        if let Some(value) = self.value()? {
-            return Ok(Operand::Value(value));
-        }
-        self.name().map(Operand::Attribute)
-    }
-
-    /// The changes of an `UpdateExpression`, or those between a PartiQL statement's `SET` and its `WHERE`.
+    /// The changes of an `UpdateExpression`, or those between a PartiQL statement's table and its `WHERE`.
     pub(super) fn actions(&mut self) -> Result<Vec<Action>, Refusal> {
         let mut actions = Vec::new();
         loop {
@@ -204,10 +151,10 @@ impl<'a> Reader<'a> {
                 actions.push(match clause {
                     "SET" => {
                         self.expect("=")?;
-                        Action::Set(name, self.operand()?)
+                        Action::Set(name, self.value()?)
                     }
                     "REMOVE" => Action::Remove(name),
-                    _ => Action::Add(name, self.value()?.ok_or_else(|| self.unknown())?),
+                    _ => Action::Add(name, self.value()?),
                 });
                 if !self.sign(",") {
                     break;
@@ -216,79 +163,57 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of names, up to the end of the text.
+    /// A list of names.
     pub(super) fn names(&mut self) -> Result<Vec<String>, Refusal> {
         let mut names = vec![self.name()?];
         while self.sign(",") {
             names.push(self.name()?);
         }
-        self.end()?;
         Ok(names)
     }
 
-    /// A value from the request or a literal of the statement; `None` if the next token is not a value.
-    pub(super) fn value(&mut self) -> Result<Option<Value>, Refusal> {
-        let Some(token) = self.tokens.get(self.at).cloned() else { return Err(self.unknown()) };
-        let value = match token {
-            Token::Word(word) if word.starts_with(':') => {
-                let values = self.values.and_then(|values| values.get(&word)).cloned();
-                values.ok_or_else(|| Refusal::invalid(format!("{word} has no value")))?
-            }
-            Token::Word(word) if word.starts_with(|first: char| first.is_ascii_digit()) => {
-                serde_json::json!({"N": word})
-            }
-            Token::Word(word) if word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false") => {
-                serde_json::json!({"BOOL": word.eq_ignore_ascii_case("true")})
-            }
-            Token::Text(text) => serde_json::json!({"S": text}),
-            Token::Sign("?") => {
-                self.parameters.next().cloned().ok_or_else(|| Refusal::invalid("a parameter is missing"))?
-            }
-            Token::Sign("[") => return self.list().map(Some),
-            Token::Sign("{") => return self.map().map(|map| Some(serde_json::json!({"M": map}))),
-            _ => return Ok(None),
-        };
-        self.at += 1;
-        Ok(Some(value))
-    }
-
-    fn list(&mut self) -> Result<Value, Refusal> {
-        self.expect("[")?;
-        let mut list = Vec::new();
-        while !self.sign("]") {
-            list.push(self.value()?.ok_or_else(|| self.unknown())?);
-            self.sign(",");
+    fn is_value(&self) -> bool {
+        match self.tokens.get(self.at) {
+            Some(Token::Word(word)) => word.starts_with(':'),
+            other => other == Some(&Token::Sign("?")),
         }
-        Ok(serde_json::json!({"L": list}))
     }
 
-    /// A PartiQL tuple: `{'name': value, …}`.
+    /// A value from the request: `:name` in an expression, `?` in a statement.
+    pub(super) fn value(&mut self) -> Result<Value, Refusal> {
+        let value = match self.tokens.get(self.at) {
+            Some(Token::Word(word)) if word.starts_with(':') => self.values.and_then(|values| values.get(word)),
+            Some(Token::Sign("?")) => self.parameters.next(),
+            _ => None,
+        };
+        let value = value.cloned().ok_or_else(|| self.unknown())?;
+        self.at += 1;
+        Ok(value)
+    }
+
+    /// A PartiQL tuple: `{'name': ?, …}`.
     pub(super) fn map(&mut self) -> Result<Item, Refusal> {
         self.expect("{")?;
         let mut map = Item::new();
-        while !self.sign("}") {
-            let Some(Token::Text(name) | Token::Quoted(name)) = self.tokens.get(self.at).cloned() else {
-                return Err(self.unknown());
-            };
-            self.at += 1;
+        while map.is_empty() || self.sign(",") {
+            let name = self.name()?;
             self.expect(":")?;
-            map.insert(name, self.value()?.ok_or_else(|| self.unknown())?);
-            self.sign(",");
+            map.insert(name, self.value()?);
         }
+        self.expect("}")?;
         Ok(map)
     }
 
     /// The name of an attribute or a table.
     pub(super) fn name(&mut self) -> Result<String, Refusal> {
         let name = match self.tokens.get(self.at) {
-            Some(Token::Quoted(name)) => name.clone(),
             Some(Token::Word(word)) if word.starts_with('#') => {
-                let name = self.names.and_then(|names| names.get(word)).and_then(Value::as_str);
-                name.ok_or_else(|| Refusal::invalid(format!("{word} has no name")))?.to_owned()
+                self.names.and_then(|names| names.get(word)).and_then(Value::as_str).map(str::to_owned)
             }
-            Some(Token::Word(word)) if !word.starts_with(':') => word.clone(),
-            _ => return Err(self.unknown()),
+            Some(Token::Quoted(name) | Token::Word(name)) if !name.starts_with(':') => Some(name.clone()),
+            _ => None,
         };
+        let name = name.ok_or_else(|| self.unknown())?;
         self.at += 1;
         Ok(name)
     }
@@ -303,9 +228,9 @@ impl<'a> Reader<'a> {
         if self.keyword(keyword) { Ok(()) } else { Err(self.unknown()) }
     }
 
-    /// Fails unless the text ends here.
+    /// Fails unless the text ends here, and every parameter was used.
     pub(super) fn end(&self) -> Result<(), Refusal> {
-        if self.at == self.tokens.len() { Ok(()) } else { Err(self.unknown()) }
+        if self.at == self.tokens.len() && self.parameters.len() == 0 { Ok(()) } else { Err(self.unknown()) }
     }
 
     fn sign(&mut self, sign: &str) -> bool {
@@ -314,14 +239,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn function(&mut self, function: &str) -> bool {
-        let is_call = matches!(self.tokens.get(self.at + 1), Some(Token::Sign("(")));
-        let found = is_call && self.keyword(function);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn expect(&mut self, sign: &str) -> Result<(), Refusal> {
+    pub(super) fn expect(&mut self, sign: &str) -> Result<(), Refusal> {
         if self.sign(sign) { Ok(()) } else { Err(self.unknown()) }
     }
 
@@ -337,8 +255,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
         let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
         let (token, length) = if first == '\'' || first == '"' {
             let end = rest[1..].find(first).ok_or_else(|| Refusal::invalid(format!("no end of {rest}")))?;
-            let inner = rest[1..=end].to_owned();
-            (if first == '"' { Token::Quoted(inner) } else { Token::Text(inner) }, end + 2)
+            (Token::Quoted(rest[1..=end].to_owned()), end + 2)
         } else if is_name(first) || (matches!(first, '#' | ':') && rest[1..].starts_with(is_name)) {
             let end = rest[1..].find(|c| !is_name(c)).map_or(rest.len(), |end| end + 1);
             (Token::Word(rest[..end].to_owned()), end)

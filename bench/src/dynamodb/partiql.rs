@@ -1,4 +1,5 @@
-//! The writing statements of PartiQL: `INSERT INTO … VALUE {…}`, `UPDATE … SET … WHERE …`, `DELETE FROM … WHERE …`.
+//! The two statements with which the dispatcher records a batch: `INSERT INTO … VALUE {…}`, and
+//! `UPDATE … SET … REMOVE … WHERE … AND …`, whose conditions are equalities.
 
 use serde_json::Value;
 
@@ -27,29 +28,25 @@ pub(super) fn statement(
         let condition = Condition::Not(Box::new(Condition::Exists(keys.hash)));
         return Ok((name, Write { key, change: Change::Put(item), condition: Some(condition), is_insert: true }));
     }
-    let deletes = reader.keyword("DELETE");
-    reader.expect_keyword(if deletes { "FROM" } else { "UPDATE" })?;
-    let name = reader.name()?;
+    reader.expect_keyword("UPDATE")?;
+    let table = reader.name()?;
+    let keys = keys_of(&table)?;
     let actions = reader.actions()?;
     reader.expect_keyword("WHERE")?;
-    let condition = reader.condition()?;
-    reader.end()?;
-
-    let keys = keys_of(&name)?;
-    let conditions = if let Condition::All(all) = condition { all } else { vec![condition] };
-    // An UPDATE or DELETE changes only an existing item.
+    // An UPDATE changes only an existing item.
     let (mut named, mut all) = (Item::new(), vec![Condition::Exists(keys.hash.clone())]);
-    for condition in conditions {
-        match condition {
-            Condition::Compare(Operand::Attribute(name), "=", Operand::Value(value))
-                if name == keys.hash || keys.range.as_ref() == Some(&name) =>
-            {
-                named.insert(name, value);
-            }
-            other => all.push(other),
+    while named.is_empty() || reader.keyword("AND") {
+        let name = reader.name()?;
+        reader.expect("=")?;
+        let value = reader.value()?;
+        if name == keys.hash || keys.range.as_ref() == Some(&name) {
+            named.insert(name, value);
+        } else {
+            all.push(Condition::Compare(name, "=", Operand::Value(value)));
         }
     }
+    reader.end()?;
     let key = key_in(&keys, &named)?;
-    let change = if deletes { Change::Delete } else { Change::Update(actions, named) };
-    Ok((name, Write { key, change, condition: Some(Condition::All(all)), is_insert: false }))
+    let change = Change::Update(actions, named);
+    Ok((table, Write { key, change, condition: Some(Condition::All(all)), is_insert: false }))
 }

@@ -5,19 +5,15 @@
 
 use serde_json::Value;
 
-use super::Item;
+use super::{Item, Refusal};
 
 /// How many bytes DynamoDB adds to each stored item, and to each entry of an index, when it bills storage.
 pub(crate) const STORAGE_OVERHEAD: usize = 100;
 
-/// The size of an item in bytes.
-pub(super) fn of_item(item: &Item) -> usize {
-    item.iter().map(|(name, value)| name.len() + of_value(value)).sum()
-}
-
-/// The size in bytes of those attributes of an item that an index holds.
-pub(super) fn of_projection(item: &Item, holds: impl Fn(&str) -> bool) -> usize {
-    item.iter().filter(|(name, _)| holds(name)).map(|(name, value)| name.len() + of_value(value)).sum()
+/// The size of an item in bytes. Refuses types of values that the functions do not store.
+pub(super) fn of_item(item: &Item) -> Result<usize, Refusal> {
+    let unknown = || Refusal::invalid("an attribute has a type that is not known here");
+    of_map(item, 0).ok_or_else(unknown)
 }
 
 /// How many units `bytes` cost: one for each begun `unit`, and at least one.
@@ -25,21 +21,21 @@ pub(super) fn units(bytes: usize, unit: usize) -> u64 {
     bytes.div_ceil(unit).max(1) as u64
 }
 
-fn of_value(value: &Value) -> usize {
-    let Some((kind, value)) = value.as_object().and_then(|typed| typed.iter().next()) else { return 0 };
+fn of_map(map: &Item, more: usize) -> Option<usize> {
+    map.iter().map(|(name, value)| Some(name.len() + of_value(value)? + more)).sum()
+}
+
+fn of_value(value: &Value) -> Option<usize> {
+    let (kind, value) = value.as_object()?.iter().next()?;
     match (kind.as_str(), value) {
-        ("S", Value::String(text)) => text.len(),
-        ("N", Value::String(number)) => of_number(number),
-        // Base64 has four characters for three bytes.
-        ("B", Value::String(encoded)) => encoded.len() / 4 * 3,
-        ("BOOL" | "NULL", _) => 1,
-        ("M", Value::Object(map)) => {
-            3 + map.iter().map(|(name, value)| 1 + name.len() + of_value(value)).sum::<usize>()
+        ("S", Value::String(text)) => Some(text.len()),
+        ("N", Value::String(number)) => Some(of_number(number)),
+        ("BOOL" | "NULL", _) => Some(1),
+        ("M", Value::Object(map)) => Some(3 + of_map(map, 1)?),
+        ("L", Value::Array(list)) => {
+            list.iter().map(|value| Some(1 + of_value(value)?)).sum::<Option<usize>>().map(|sum| sum + 3)
         }
-        ("L", Value::Array(list)) => 3 + list.iter().map(|value| 1 + of_value(value)).sum::<usize>(),
-        ("SS", Value::Array(set)) => set.iter().filter_map(Value::as_str).map(str::len).sum(),
-        ("NS", Value::Array(set)) => set.iter().filter_map(Value::as_str).map(of_number).sum(),
-        _ => 0,
+        _ => None,
     }
 }
 
@@ -63,7 +59,7 @@ mod tests {
         }) else {
             unreachable!("it is an object")
         };
-        assert_eq!(of_item(&item), (2 + 3) + (1 + 3) + (4 + 1) + (4 + 3 + 2 + 3) + (3 + 3 + 1 + 1 + 1));
+        assert_eq!(of_item(&item).unwrap(), (2 + 3) + (1 + 3) + (4 + 1) + (4 + 3 + 2 + 3) + (3 + 3 + 1 + 1 + 1));
     }
 
     #[test]

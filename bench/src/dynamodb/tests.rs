@@ -6,8 +6,8 @@ use super::*;
 
 fn dynamodb() -> DynamoDb {
     let keys = |hash: &str, range: &str| Keys { hash: hash.into(), range: Some(range.into()) };
-    let index = Index::new(keys("listed_as", "id"), Some(["state".to_owned()].into()));
-    let table = Table::new(keys("webhook", "id"), [("by-state".to_owned(), index)].into());
+    let index = Index::new(keys("listed_as", "id"));
+    let table = Table::new(keys("webhook", "id"), [("by-state".to_owned(), index)].into(), false);
     DynamoDb { tables: [("t".to_owned(), table)].into(), ..DynamoDb::default() }
 }
 
@@ -16,7 +16,8 @@ fn call(dynamodb: &mut DynamoDb, operation: &str, request: &Value) -> (u16, Valu
     (status, serde_json::from_str(&body).unwrap())
 }
 
-fn put(dynamodb: &mut DynamoDb, id: &str, state: &str, body_bytes: usize) -> (u16, Value) {
+/// Inserts an item, which is in the index unless its state is `delivered`.
+fn insert(dynamodb: &mut DynamoDb, id: &str, state: &str, body_bytes: usize) {
     let mut item = json!({
         "webhook": {"S": "a#1"}, "id": {"S": id}, "state": {"S": state}, "version": {"N": "1"},
         "body": {"S": "x".repeat(body_bytes)},
@@ -24,12 +25,15 @@ fn put(dynamodb: &mut DynamoDb, id: &str, state: &str, body_bytes: usize) -> (u1
     if state != "delivered" {
         item["listed_as"] = json!({"S": format!("a#1#{state}")});
     }
-    let condition = "attribute_not_exists(version) OR version = :read";
-    let values = json!({":read": {"N": "0"}});
-    let request = json!({
-        "TableName": "t", "Item": item, "ConditionExpression": condition, "ExpressionAttributeValues": values,
-    });
-    call(dynamodb, "PutItem", &request)
+    let (status, answer) = call(dynamodb, "BatchExecuteStatement", &json!({"Statements": [insertion(&item)]}));
+    assert_eq!((status, &answer["Responses"][0]["Error"]), (200, &Value::Null), "{answer}");
+}
+
+fn insertion(item: &Value) -> Value {
+    let item = item.as_object().unwrap();
+    let names: Vec<_> = item.keys().map(|name| format!("'{name}': ?")).collect();
+    let parameters: Vec<_> = item.values().collect();
+    json!({"Statement": format!("INSERT INTO \"t\" VALUE {{{}}}", names.join(", ")), "Parameters": parameters})
 }
 
 fn query(dynamodb: &mut DynamoDb, more: &Value) -> Value {
@@ -50,22 +54,47 @@ fn ids(answer: &Value) -> Vec<&str> {
 #[test]
 fn a_write_costs_a_unit_for_each_begun_kib_and_one_more_for_the_index() {
     let mut dynamodb = dynamodb();
-    for (body_bytes, state, units, index_units) in
-        [(100, "delivered", 1, 0), (1024, "delivered", 2, 0), (100, "failed", 2, 1), (3000, "failed", 4, 1)]
+    for (body_bytes, state, units) in
+        [(100, "delivered", 1), (1024, "delivered", 2), (100, "failed", 1 + 1), (3000, "failed", 3 + 1)]
     {
         dynamodb.forget_usage();
         let id = format!("{state}-{body_bytes}");
-        assert_eq!(put(&mut dynamodb, &id, state, body_bytes).0, 200);
-        let usage = dynamodb.usage();
-        assert_eq!((usage.write_units, usage.index_write_units), (units, index_units), "{id}");
+        insert(&mut dynamodb, &id, state, body_bytes);
+        assert_eq!(dynamodb.usage().write_units, units, "{id}");
+    }
+}
+
+#[test]
+fn an_entry_of_an_index_costs_when_it_comes_when_it_goes_and_when_it_moves() {
+    let mut dynamodb = dynamodb();
+    insert(&mut dynamodb, "1", "delivered", 10);
+    let key = json!({"webhook": {"S": "a#1"}, "id": {"S": "1"}});
+    for (change, units) in [
+        ("SET listed_as = :one", 1 + 1),
+        ("SET version = :two", 1),
+        ("SET listed_as = :two", 1 + 2),
+        ("REMOVE listed_as", 1 + 1),
+    ] {
+        dynamodb.forget_usage();
+        let values = json!({":one": {"S": "a#1#failed"}, ":two": {"S": "a#1#held"}});
+        let request = json!({
+            "TableName": "t", "Key": key, "UpdateExpression": change, "ExpressionAttributeValues": values,
+        });
+        assert_eq!(call(&mut dynamodb, "UpdateItem", &request).0, 200);
+        assert_eq!(dynamodb.usage().write_units, units, "{change}");
     }
 }
 
 #[test]
 fn a_refused_write_costs_what_it_would_have_and_changes_nothing() {
     let mut dynamodb = dynamodb();
-    put(&mut dynamodb, "1", "delivered", 10);
-    let (status, answer) = put(&mut dynamodb, "1", "failed", 10);
+    insert(&mut dynamodb, "1", "delivered", 10);
+    let request = json!({
+        "TableName": "t", "Key": {"webhook": {"S": "a#1"}, "id": {"S": "1"}},
+        "UpdateExpression": "SET #state = :state", "ConditionExpression": "attribute_not_exists(version)",
+        "ExpressionAttributeNames": {"#state": "state"}, "ExpressionAttributeValues": {":state": {"S": "failed"}},
+    });
+    let (status, answer) = call(&mut dynamodb, "UpdateItem", &request);
     assert_eq!(status, 400);
     assert!(answer["__type"].as_str().unwrap().ends_with("#ConditionalCheckFailedException"), "{answer}");
     assert_eq!(dynamodb.usage().write_units, 2);
@@ -76,7 +105,7 @@ fn a_refused_write_costs_what_it_would_have_and_changes_nothing() {
 #[test]
 fn a_read_costs_half_where_it_need_not_be_consistent() {
     let mut dynamodb = dynamodb();
-    put(&mut dynamodb, "1", "delivered", 5000);
+    insert(&mut dynamodb, "1", "delivered", 5000);
     let key = json!({"webhook": {"S": "a#1"}, "id": {"S": "1"}});
     for (consistent, halves) in [(false, 2), (true, 4)] {
         dynamodb.forget_usage();
@@ -92,43 +121,38 @@ fn a_read_costs_half_where_it_need_not_be_consistent() {
 }
 
 #[test]
-fn pages_end_where_the_next_one_begins() {
+fn a_page_ends_at_its_limit_and_says_that_there_is_more() {
     let mut dynamodb = dynamodb();
     for number in 1..=5 {
-        put(&mut dynamodb, &number.to_string(), if number % 2 == 0 { "failed" } else { "delivered" }, 10);
+        insert(&mut dynamodb, &number.to_string(), if number % 2 == 0 { "failed" } else { "delivered" }, 10);
     }
     let first = query(&mut dynamodb, &json!({"Limit": 2}));
     assert_eq!(ids(&first), ["5", "4"]);
-    let second = query(&mut dynamodb, &json!({"Limit": 9, "ExclusiveStartKey": first["LastEvaluatedKey"]}));
-    assert_eq!(ids(&second), ["3", "2", "1"]);
-    assert!(second.get("LastEvaluatedKey").is_none());
+    assert_eq!(first["LastEvaluatedKey"]["id"]["S"], "4");
+    let between = json!({
+        "KeyConditionExpression": "webhook = :name AND id BETWEEN :from AND :until",
+        "ExpressionAttributeValues": {":name": {"S": "a#1"}, ":from": {"S": "2"}, ":until": {"S": "4"}},
+    });
+    let between = query(&mut dynamodb, &between);
+    assert_eq!(ids(&between), ["4", "3", "2"]);
+    assert!(between.get("LastEvaluatedKey").is_none());
     let failed = json!({
-        "IndexName": "by-state", "KeyConditionExpression": "listed_as = :name AND id < :before",
-        "ExpressionAttributeValues": {":name": {"S": "a#1#failed"}, ":before": {"S": "4"}},
+        "IndexName": "by-state", "KeyConditionExpression": "listed_as = :name AND id <= :until",
+        "ExpressionAttributeValues": {":name": {"S": "a#1#failed"}, ":until": {"S": "3"}},
         "ProjectionExpression": "id",
     });
     assert_eq!(query(&mut dynamodb, &failed)["Items"], json!([{"id": {"S": "2"}}]));
-    let filtered = json!({
-        "FilterExpression": "#state = :state", "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": {":name": {"S": "a#1"}, ":state": {"S": "failed"}},
-    });
-    assert_eq!(ids(&query(&mut dynamodb, &filtered)), ["4", "2"]);
 }
 
 #[test]
 fn statements_of_a_batch_are_answered_one_by_one_and_cost_what_their_items_do() {
     let mut dynamodb = dynamodb();
-    let insert = |id: &str| {
-        let item = "{'webhook': ?, 'id': ?, 'state': 'retrying', 'version': ?, 'attempts': ?}";
-        json!({"Statement": format!("INSERT INTO \"t\" VALUE {item}"), "Parameters": [
-            {"S": "a#1"}, {"S": id}, {"N": "1"}, {"L": [{"M": {"n": {"N": "1"}}}]},
-        ]})
-    };
+    let insert = |id: &str| insertion(&json!({"webhook": {"S": "a#1"}, "id": {"S": id}, "version": {"N": "1"}}));
     let update = |id: &str, version: &str| {
-        let set = r#"UPDATE "t" SET "state" = ?, attempts = list_append(attempts, ?), version = version + 1"#;
-        let condition = "WHERE webhook = ? AND id = ? AND version = ?";
-        json!({"Statement": format!("{set} {condition}"), "Parameters": [
-            {"S": "delivered"}, {"L": [{"M": {"n": {"N": "2"}}}]}, {"S": "a#1"}, {"S": id}, {"N": version},
+        let set = r#"UPDATE "t" SET "state" = ? SET "version" = ? REMOVE "attempts""#;
+        let statement = format!(r#"{set} WHERE "webhook" = ? AND "id" = ? AND "version" = ?"#);
+        json!({"Statement": statement, "Parameters": [
+            {"S": "delivered"}, {"N": "2"}, {"S": "a#1"}, {"S": id}, {"N": version},
         ]})
     };
     let mut batch = |statements: Vec<Value>| {
@@ -138,18 +162,13 @@ fn statements_of_a_batch_are_answered_one_by_one_and_cost_what_their_items_do() 
         answers.iter().map(|answer| answer["Error"]["Code"].as_str().unwrap_or("done").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(batch(vec![insert("1"), insert("2"), insert("1")]), ["done", "done", "DuplicateItem"]);
-    let unconditional = json!({
-        "Statement": r#"UPDATE "t" SET "state" = 'delivered' REMOVE "attempts" WHERE webhook = ? AND id = ?"#,
-        "Parameters": [{"S": "a#1"}, {"S": "3"}],
-    });
-    let codes = batch(vec![update("1", "1"), update("2", "7"), unconditional]);
+    let codes = batch(vec![update("1", "1"), update("2", "7"), update("3", "1")]);
     assert_eq!(codes, ["done", "ConditionalCheckFailed", "ConditionalCheckFailed"]);
     assert_eq!(dynamodb.usage().write_units, 6);
     let answer = query(&mut dynamodb, &json!({}));
     assert_eq!(ids(&answer), ["2", "1"], "an UPDATE makes nothing");
     let first = &answer["Items"][1];
     assert_eq!((&first["version"]["N"], &first["state"]["S"]), (&json!("2"), &json!("delivered")));
-    assert_eq!(first["attempts"]["L"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -172,10 +191,24 @@ fn a_transaction_does_all_or_nothing_and_costs_double() {
 #[test]
 fn what_is_not_known_is_refused_and_remembered() {
     let mut dynamodb = dynamodb();
-    assert_eq!(call(&mut dynamodb, "Scan", &json!({"TableName": "t"})).0, 400);
-    let update = json!({
-        "TableName": "t", "Key": {"webhook": {"S": "a"}, "id": {"S": "1"}}, "UpdateExpression": "SET a.b = c",
-    });
-    assert_eq!(call(&mut dynamodb, "UpdateItem", &update).0, 400);
-    assert_eq!(dynamodb.refused.len(), 2);
+    let key = json!({"webhook": {"S": "a"}, "id": {"S": "1"}});
+    let statement = r#"UPDATE "t" SET "state" = 'delivered' WHERE "webhook" = ? AND "id" = ?"#;
+    for (operation, request) in [
+        ("Scan", json!({"TableName": "t"})),
+        ("GetItem", json!({"TableName": "t", "Key": key, "ProjectionExpression": "id"})),
+        ("UpdateItem", json!({"TableName": "t", "Key": key, "UpdateExpression": "SET a.b = c"})),
+        (
+            "BatchExecuteStatement",
+            json!({"Statements": [{"Statement": statement, "Parameters": [{"S": "a"}, {"S": "1"}]}]}),
+        ),
+        (
+            "BatchWriteItem",
+            json!({"RequestItems": {"t": [{"PutRequest": {"Item": {
+                "webhook": {"S": "a"}, "id": {"S": "1"}, "set": {"SS": ["a"]},
+            }}}]}}),
+        ),
+    ] {
+        assert_eq!(call(&mut dynamodb, operation, &request).0, 400, "{operation}");
+    }
+    assert_eq!(dynamodb.refused.len(), 5);
 }

@@ -18,8 +18,8 @@ const WINDOW: Ms = 1_000;
 const LATE: std::ops::Range<Ms> = 50..250;
 /// How long watch-webhooks takes for each webhook of a batch: a read and a write.
 const FOR_EACH_WEBHOOK: Ms = 12;
-/// How long a webhook has to fail before a notification. The template's default is an hour.
-const NOTIFY_AFTER: std::time::Duration = std::time::Duration::from_hours(24);
+/// How long a webhook has to fail before a notification: the template's default.
+const NOTIFY_AFTER: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// The stream's shard of a delivery: all records of a partition are in one shard.
 pub(super) fn shard_of(hook: u32, number: u32) -> usize {

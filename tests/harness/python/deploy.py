@@ -59,7 +59,7 @@ def deploy(order):
         template = yaml_parse(file.read())
     for resource, properties in (order["properties"] or {}).items():
         change(template["Resources"][resource]["Properties"], properties)
-    point_to_code(template, upload(order["binaries"], client("s3")))
+    point_to_code(template, order["binaries"], client("s3"))
     template = localise(transform(template, dict(parameters), NoManagedPolicies()), parameters)
     # In S3, not in the request itself, whose limit is 51,200 characters. `sam deploy` does the same.
     client("s3").put_object(Bucket=CODE_BUCKET, Key="template.json", Body=json.dumps(template))
@@ -76,16 +76,6 @@ def change(properties, changes):
             change(properties[name], value)
         else:
             properties[name] = value
-
-
-def upload(binaries, s3):
-    """Puts each binary into the emulator's S3 as a function's code; returns their S3 addresses by name."""
-    s3.create_bucket(Bucket=CODE_BUCKET)
-    addresses = {}
-    for name, path in binaries.items():
-        s3.put_object(Bucket=CODE_BUCKET, Key=name, Body=zipped(path))
-        addresses[name] = f"s3://{CODE_BUCKET}/{name}"
-    return addresses
 
 
 def zipped(path):
@@ -109,13 +99,16 @@ def zipped(path):
         return file.read()
 
 
-def point_to_code(template, addresses):
+def point_to_code(template, binaries, s3):
+    """Puts each function's binary into the emulator's S3, as its code."""
+    s3.create_bucket(Bucket=CODE_BUCKET)
     for logical_id, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             binary = resource["Metadata"]["BuildProperties"]["Binary"]
-            if binary not in addresses:
+            if binary not in binaries:
                 raise DeploymentFailed(f"{logical_id} is made of the binary {binary}, which was not built")
-            resource["Properties"]["CodeUri"] = addresses[binary]
+            s3.put_object(Bucket=CODE_BUCKET, Key=binary, Body=zipped(binaries[binary]))
+            resource["Properties"]["CodeUri"] = f"s3://{CODE_BUCKET}/{binary}"
 
 
 def localise(template, parameters):

@@ -245,6 +245,9 @@ impl Browser {
         let scheme = if dark { "dark" } else { "light" };
         let light = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.devtools("Emulation.setEmulatedMedia", light).await;
+        // The page draws its charts again at the end of the frame in which their width changes.
+        let frames = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
+        self.script_with(frames, json!(null)).await;
     }
 
     /// Sets the time zone, by its name in the tz database.

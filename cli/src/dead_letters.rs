@@ -24,7 +24,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum DeadLetters {
+pub(crate) enum DeadLettersCommand {
     /// Lists dead letters, with the reason for each; they stay on the queue
     #[command(after_help = LIST_HELP)]
     List {
@@ -74,7 +74,7 @@ Examples:
 
 Dead letters that arrive after the question are not deleted.";
 
-impl DeadLetters {
+impl DeadLettersCommand {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
         match self {
             Self::List { limit } => list(stack, limit, json).await,

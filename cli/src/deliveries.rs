@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use futures_util::future::try_join_all;
 use nano_webhooks::{
     attempt::Attempt,
-    delivery::{Delivery, Listed, State, Summary},
+    delivery::{Delivery, DeliverySummary, Listed, State},
     names::{AccountId, DeliveryId, WebhookId},
     store::{Filter, Page},
 };
@@ -24,7 +24,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Deliveries {
+pub(crate) enum DeliveriesCommand {
     /// Lists deliveries, newest first by the time at which their task ended
     #[command(after_help = LIST_HELP)]
     List {
@@ -85,7 +85,7 @@ fn delivery_id(text: &str) -> Result<DeliveryId, &'static str> {
     DeliveryId::parse(text).ok_or("expected a delivery's id: 26 letters and digits")
 }
 
-impl Deliveries {
+impl DeliveriesCommand {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
         match self {
             Self::List { of, status, limit, before } => {
@@ -161,7 +161,7 @@ impl List {
 
     fn json(&self) -> Value {
         let rows = self.rows.iter().map(|(webhook, listed)| {
-            let mut row = json!(Summary::from(listed));
+            let mut row = json!(DeliverySummary::from(listed));
             row["webhook_id"] = json!(webhook);
             row
         });

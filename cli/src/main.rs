@@ -66,13 +66,13 @@ enum Command {
     Completions(completions::Completions),
     /// Shows webhooks and their health, disables, enables and probes them
     #[command(subcommand)]
-    Webhooks(webhooks::Webhooks),
+    Webhooks(webhooks::WebhooksCommand),
     /// Shows deliveries and their attempts, retries them, and watches attempts as they happen
     #[command(subcommand)]
-    Deliveries(deliveries::Deliveries),
+    Deliveries(deliveries::DeliveriesCommand),
     /// Shows messages that could not be processed and why, and sends them again or deletes them
     #[command(subcommand)]
-    DeadLetters(dead_letters::DeadLetters),
+    DeadLetters(dead_letters::DeadLettersCommand),
     /// Checks a deployed stack from end to end, and says what to do if a check fails
     Doctor(doctor::Doctor),
 }

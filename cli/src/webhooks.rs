@@ -19,7 +19,7 @@ use crate::{
 pub(crate) const MOST_COUNTED: usize = 1000;
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Webhooks {
+pub(crate) enum WebhooksCommand {
     /// Lists the webhooks of an account, or of all accounts, and their health
     #[command(after_help = LIST_HELP)]
     List {
@@ -84,7 +84,7 @@ pub(crate) fn no_webhook(account: &AccountId, id: WebhookId) -> Failure {
     Failure::NotFound(format!("{account} has no webhook {id}; `webhooks list --account {account}` shows those it has"))
 }
 
-impl Webhooks {
+impl WebhooksCommand {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
         match self {
             Self::List { account, failing, open, disabled } => {

@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// The largest request body, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// Why a request fails. The match in [`ApiError::parts`] turns each case into a status and a code.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +51,8 @@ pub enum ApiError {
     /// The current state does not allow the request.
     #[error("{0}")]
     Conflict(String),
-    /// The body is larger than [`MAX_BODY`].
-    #[error("the body is {0} bytes; the limit is {MAX_BODY}")]
+    /// The body is larger than [`MAX_REQUEST_BYTES`].
+    #[error("the body is {0} bytes; the limit is {MAX_REQUEST_BYTES}")]
     TooLarge(usize),
     /// The key has made too many requests.
     #[error("the limit of {} requests {} is reached; try again in {} s", .0.limit, .0.per(), .0.reset)]
@@ -275,7 +275,7 @@ where
         let size = request.body().len();
         let result = if !allowance.allowed {
             Err(ApiError::RateLimited(allowance))
-        } else if size > MAX_BODY {
+        } else if size > MAX_REQUEST_BYTES {
             Err(ApiError::TooLarge(size))
         } else {
             handler(Request { account, inner: request }).await

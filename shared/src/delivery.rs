@@ -12,7 +12,7 @@ mod view;
 use jiff::Timestamp;
 pub use protocol::{Change, Look, Made, Mark, Step, Write, record, step};
 use serde::{Deserialize, Serialize};
-pub use view::{Listed, Summary, View};
+pub use view::{DeliverySummary, DeliveryView, Listed};
 
 use crate::{
     attempt::Attempt,

@@ -15,7 +15,7 @@ use crate::{
 
 /// The largest webhook body that is sent, in bytes. Within it, a delivery message stays below SQS's 1 MiB even if all
 /// of its text must be escaped, and a delivery item stays below DynamoDB's 400 KB.
-pub const MAX_BODY: usize = 256 * 1024;
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// A finished task, as the job pipeline reports it: section 3 of the contract.
 #[derive(Debug)]
@@ -65,8 +65,8 @@ pub enum Rejection {
         /// A description of the valid values.
         expected: &'static str,
     },
-    /// The webhook's body would be larger than [`MAX_BODY`].
-    #[error("the webhook body would be {0} bytes; the limit is {MAX_BODY}: put large results behind a URL")]
+    /// The webhook's body would be larger than [`MAX_BODY_BYTES`].
+    #[error("the webhook body would be {0} bytes; the limit is {MAX_BODY_BYTES}: put large results behind a URL")]
     TooLarge(usize),
 }
 
@@ -108,7 +108,7 @@ impl Completion {
             ("data", fields.get("data").unwrap_or(&Value::Null)),
             ("timestamp", &Value::String(timestamp)),
         ]);
-        if body.len() > MAX_BODY {
+        if body.len() > MAX_BODY_BYTES {
             return Err(Rejection::TooLarge(body.len()));
         }
         Ok(Self { account_id, task_id, event, ended_at, body, rounded_integers: rounded_integers(message) })
@@ -326,7 +326,7 @@ mod tests {
     fn a_body_is_at_most_256_kib() {
         let of = |size: usize| parse(&BARE.replace("6.0", &format!("\"{}\"", "x".repeat(size))));
         let overhead = of(0).unwrap().body.len();
-        assert_eq!(of(MAX_BODY - overhead).unwrap().body.len(), MAX_BODY);
-        assert_eq!(of(MAX_BODY - overhead + 1).unwrap_err(), Rejection::TooLarge(MAX_BODY + 1));
+        assert_eq!(of(MAX_BODY_BYTES - overhead).unwrap().body.len(), MAX_BODY_BYTES);
+        assert_eq!(of(MAX_BODY_BYTES - overhead + 1).unwrap_err(), Rejection::TooLarge(MAX_BODY_BYTES + 1));
     }
 }

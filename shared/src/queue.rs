@@ -223,7 +223,7 @@ fn delay_seconds(delay: Duration) -> i32 {
 }
 
 /// Cuts messages into batches that SQS accepts, in order. A single message always fits: see
-/// [`crate::event::MAX_BODY`].
+/// [`crate::event::MAX_BODY_BYTES`].
 fn pack<T>(messages: impl Iterator<Item = (T, Outgoing)>) -> impl Iterator<Item = Vec<(T, Outgoing)>> {
     let mut messages = messages.peekable();
     std::iter::from_fn(move || {
@@ -243,7 +243,7 @@ fn pack<T>(messages: impl Iterator<Item = (T, Outgoing)>) -> impl Iterator<Item 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::MAX_BODY;
+    use crate::event::MAX_BODY_BYTES;
 
     fn message(body: String) -> Message {
         let text =
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn the_largest_body_fits_into_one_message_however_it_is_escaped() {
         for filler in ["é", "\u{FFFE}", "😀", "\"", "\\", "\u{7f}"] {
-            let text = Outgoing::new(&message(filler.repeat(MAX_BODY / filler.len()))).text;
+            let text = Outgoing::new(&message(filler.repeat(MAX_BODY_BYTES / filler.len()))).text;
             assert!(text.len() <= BATCH_BYTES, "{filler:?} makes {} bytes", text.len());
         }
     }

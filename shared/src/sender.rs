@@ -131,7 +131,8 @@ impl Sender {
         let url = target.url();
         let Delivery { id, event, body, .. } = delivery;
         let timestamp = started_at.as_second();
-        let Signatures { page, next, previous, standard } = signature::of(webhook, id.as_str(), started_at, body);
+        let Signatures { nano, next, previous, standard_webhooks } =
+            signature::of(webhook, id.as_str(), started_at, body);
         let (host, event) = (&url[Position::BeforeHost..Position::AfterPort], event.as_str());
         // Spelled as on the API's published page and in Standard Webhooks: some receivers compare names with their
         // case.
@@ -143,10 +144,10 @@ impl Sender {
             ("Content-Type", &"application/json"),
             ("X-Nano-Event", &event),
             ("X-Nano-Timestamp", &timestamp),
-            ("X-Nano-Signature", &page),
+            ("X-Nano-Signature", &nano),
             ("webhook-id", id),
             ("webhook-timestamp", &timestamp),
-            ("webhook-signature", &standard),
+            ("webhook-signature", &standard_webhooks),
         ];
         if let Some(next) = &next {
             headers.push(("X-Nano-Signature-Next", next));

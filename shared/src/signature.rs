@@ -17,35 +17,35 @@ use crate::webhook::{Secret, Signing, Webhook};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signatures {
     /// `X-Nano-Signature`.
-    pub page: String,
+    pub nano: String,
     /// `X-Nano-Signature-Next`: made with the new secret, before the switch of a rotation.
     pub next: Option<String>,
     /// `X-Nano-Signature-Previous`: one signature for each previous secret that is still valid, separated by spaces.
     pub previous: Option<String>,
     /// `webhook-signature`: one signature for each valid secret, separated by spaces. The first is made with the secret of
     /// `X-Nano-Signature`.
-    pub standard: String,
+    pub standard_webhooks: String,
 }
 
 /// Signs a body with every secret of the webhook that is valid at this time. `id` is the delivery's.
 pub fn of(webhook: &Webhook, id: &str, at: Timestamp, body: &str) -> Signatures {
     let Signing { current, next, previous } = webhook.signing_at(at);
     let timestamp = at.as_second();
-    let page = |secret| page(secret, timestamp, body);
+    let nano = |secret| nano_signature(secret, timestamp, body);
     let all = std::iter::once(current).chain(next).chain(previous.iter().copied());
-    let standards: Vec<String> = all.map(|secret| standard(secret, id, timestamp, body)).collect();
-    let pages: Vec<String> = previous.into_iter().map(page).collect();
+    let standards: Vec<String> = all.map(|secret| standard_webhooks_signature(secret, id, timestamp, body)).collect();
+    let previous: Vec<String> = previous.into_iter().map(nano).collect();
     Signatures {
-        page: page(current),
-        next: next.map(page),
-        previous: (!pages.is_empty()).then(|| pages.join(" ")),
-        standard: standards.join(" "),
+        nano: nano(current),
+        next: next.map(nano),
+        previous: (!previous.is_empty()).then(|| previous.join(" ")),
+        standard_webhooks: standards.join(" "),
     }
 }
 
 /// A signature of the published page: `v1=` and the lower-case hex of HMAC-SHA256 over `<timestamp>.<body>`, keyed with
 /// the UTF-8 bytes of the secret as the customer has it, `whsec_` included. `timestamp` is Unix seconds.
-pub fn page(secret: &Secret, timestamp: i64, body: &str) -> String {
+pub fn nano_signature(secret: &Secret, timestamp: i64, body: &str) -> String {
     let mac = hmac(secret.reveal().as_bytes(), &[timestamp.to_string().as_bytes(), body.as_bytes()]);
     format!("v1={}", hex::encode(mac))
 }
@@ -53,7 +53,7 @@ pub fn page(secret: &Secret, timestamp: i64, body: &str) -> String {
 /// A signature of Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`.
 ///
 /// The key is [`Secret::standard_key`]. See <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
-pub fn standard(secret: &Secret, id: &str, timestamp: i64, body: &str) -> String {
+pub fn standard_webhooks_signature(secret: &Secret, id: &str, timestamp: i64, body: &str) -> String {
     let mac = hmac(&secret.standard_key(), &[id.as_bytes(), timestamp.to_string().as_bytes(), body.as_bytes()]);
     format!("v1,{}", STANDARD.encode(mac))
 }
@@ -87,7 +87,7 @@ mod tests {
     fn the_pages_signature_is_what_openssl_computes() {
         let secret = Secret::parse("your-secret-key").unwrap();
         assert_eq!(
-            page(&secret, 1_734_949_200, r#"{"a":1}"#),
+            nano_signature(&secret, 1_734_949_200, r#"{"a":1}"#),
             "v1=d024eff36af8c92b4c000c5085cb6e66b7fc4a989cd039d305a8416aa290bed8"
         );
     }
@@ -96,16 +96,27 @@ mod tests {
     fn a_secret_without_its_padding_is_the_same_key() {
         let [padded, bare] =
             ["whsec_c2VjcmV0LTEyMw==", "whsec_c2VjcmV0LTEyMw"].map(|text| Secret::parse(text).unwrap());
-        assert_eq!(standard(&padded, "msg", 1, "{}"), standard(&bare, "msg", 1, "{}"));
+        assert_eq!(
+            standard_webhooks_signature(&padded, "msg", 1, "{}"),
+            standard_webhooks_signature(&bare, "msg", 1, "{}")
+        );
         let raw = Secret::parse("secret-123").unwrap();
-        assert_eq!(standard(&bare, "msg", 1, "{}"), standard(&raw, "msg", 1, "{}"));
+        assert_eq!(
+            standard_webhooks_signature(&bare, "msg", 1, "{}"),
+            standard_webhooks_signature(&raw, "msg", 1, "{}")
+        );
     }
 
     /// The example of the Standard Webhooks libraries' own tests.
     #[test]
     fn the_standard_signature_is_the_one_of_the_specifications_libraries() {
         let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signature = standard(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+        let signature = standard_webhooks_signature(
+            &secret,
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            r#"{"test": 2432232314}"#,
+        );
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 }

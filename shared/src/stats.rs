@@ -45,7 +45,7 @@ pub struct Tally {
 
 /// One hour as a reply shows it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub struct HourSummary {
     hour: ReplyTime,
     deliveries: u64,
     failures: u64,
@@ -86,7 +86,7 @@ impl Tally {
     }
 }
 
-impl Summary {
+impl HourSummary {
     fn new(hour: Timestamp, tally: &Tally) -> Self {
         let Tally { deliveries, failures, ref failures_by_outcome, .. } = *tally;
         Self {
@@ -106,10 +106,10 @@ pub fn hour_of(at: Timestamp) -> Timestamp {
 }
 
 /// The last `count` hours, oldest first, ending with the current one. Hours without attempts are included.
-pub fn hours(tallies: &BTreeMap<Timestamp, Tally>, count: i64, now: Timestamp) -> Vec<Summary> {
+pub fn hours(tallies: &BTreeMap<Timestamp, Tally>, count: i64, now: Timestamp) -> Vec<HourSummary> {
     let none = Tally::default();
     let hours = (0..count).rev().map(|ago| hour_of(now) - SignedDuration::from_hours(ago));
-    hours.map(|hour| Summary::new(hour, tallies.get(&hour).unwrap_or(&none))).collect()
+    hours.map(|hour| HourSummary::new(hour, tallies.get(&hour).unwrap_or(&none))).collect()
 }
 
 /// The bucket of a duration: 0 for up to 1 ms, about 50 for the 10 s that an attempt may take.

@@ -7,7 +7,7 @@ mod waiting;
 mod webhooks;
 
 pub use api_keys::{ApiKeys, KeyRecord};
-pub use deliveries::{Changes, Deliveries, DeliveryName, End, Filter, Page, Recorded, Stored, expires_at};
+pub use deliveries::{Changes, Deliveries, DeliveryName, End, Filter, Page, Stored, WriteResult, expires_at};
 pub use usage::{Allowance, Limits, Usage};
 pub use waiting::{Cursor, Cursors, Due, Pass, Shard, Wait, Waiting};
 pub use webhooks::{ACTION_SHARDS, CreateError, Created, Idempotency, Webhooks};

@@ -19,7 +19,7 @@ mod secret;
 
 pub use change::WebhookChange;
 pub use circuit::{Circuit, InvalidProbeWaits, ProbeWaits, Settings};
-pub use health::{Disabled, Failure, Health};
+pub use health::{Disabled, FailedAttempt, Health};
 pub use invalid::Invalid;
 use jiff::Timestamp;
 pub use new::NewWebhook;
@@ -116,8 +116,8 @@ impl Webhook {
     }
 
     /// The webhook as a list shows it, without secrets and details.
-    pub fn view(&self) -> View<'_> {
-        View { id: self.id, url: &self.url, events: &self.events, status: self.status(), secret_key: None }
+    pub fn view(&self) -> WebhookView<'_> {
+        WebhookView { id: self.id, url: &self.url, events: &self.events, status: self.status(), secret_key: None }
     }
 
     /// The webhook as its own page shows it: also its health, the number of `held` deliveries, and the stage of a
@@ -143,7 +143,7 @@ impl Webhook {
 
 /// A webhook in a reply. Its fields have the published page's order. It has no `Debug`, because it may hold a secret.
 #[derive(Serialize)]
-pub struct View<'a> {
+pub struct WebhookView<'a> {
     id: WebhookId,
     url: &'a str,
     events: &'a [EventType],
@@ -152,7 +152,7 @@ pub struct View<'a> {
     secret_key: Option<&'a str>,
 }
 
-impl<'a> View<'a> {
+impl<'a> WebhookView<'a> {
     /// Adds the secret if the service generated it. Only the reply that creates the secret may show it.
     #[must_use]
     pub fn once_with(self, generated: Option<&'a Secret>) -> Self {
@@ -164,7 +164,7 @@ impl<'a> View<'a> {
 #[derive(Serialize)]
 pub struct Details<'a> {
     #[serde(flatten)]
-    view: View<'a>,
+    view: WebhookView<'a>,
     failing_since: Option<ReplyTime>,
     consecutive_failures: u64,
     last_failed_at: Option<ReplyTime>,
@@ -179,7 +179,7 @@ pub struct Details<'a> {
 }
 
 impl<'a> Details<'a> {
-    /// The same as [`View::once_with`].
+    /// The same as [`WebhookView::once_with`].
     #[must_use]
     pub fn once_with(self, generated: Option<&'a Secret>) -> Self {
         Self { view: self.view.once_with(generated), ..self }

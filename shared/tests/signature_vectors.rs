@@ -45,12 +45,12 @@ fn we_sign_every_vector_as_it_is_published() {
         let older = next_secret.as_ref().map(|_| secret).into_iter().chain(previous_secrets);
         webhook.previous_secrets = older.map(|text| PreviousSecret { secret: parse(text), expires_at: soon }).collect();
         webhook.secret_switches_at = next_secret.as_ref().map(|_| soon);
-        let Signatures { page, next, previous, standard } = signature::of(&webhook, id, at, body);
+        let Signatures { nano, next, previous, standard_webhooks } = signature::of(&webhook, id, at, body);
         let header = |name: &str| headers.get(name).map(String::as_str);
-        assert_eq!(Some(page.as_str()), header("X-Nano-Signature"), "{name}");
+        assert_eq!(Some(nano.as_str()), header("X-Nano-Signature"), "{name}");
         assert_eq!(next.as_deref(), header("X-Nano-Signature-Next"), "{name}");
         assert_eq!(previous.as_deref(), header("X-Nano-Signature-Previous"), "{name}");
-        assert_eq!(Some(standard.as_str()), header("webhook-signature"), "{name}");
+        assert_eq!(Some(standard_webhooks.as_str()), header("webhook-signature"), "{name}");
     }
 }
 

@@ -21,6 +21,7 @@ use crate::service::{Guard, Service, Step};
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => Just(Step::NewDelivery),
+        3 => Just(Step::NewHeldDelivery),
         10 => any::<u8>().prop_map(Step::Receive),
         10 => any::<u8>().prop_map(Step::Finish),
         5 => (1_u8..20, any::<bool>()).prop_map(|(records, repeats)| Step::Fold { records, repeats }),
@@ -82,8 +83,8 @@ fn without_the_condition_on_what_release_has_read_something_is_stranded() {
 }
 
 #[test]
-fn without_the_bell_of_a_change_something_is_stranded() {
-    assert_is_stranded_without(Guard::Bell);
+fn without_the_time_that_a_change_sets_something_is_stranded() {
+    assert_is_stranded_without(Guard::ActionTime);
 }
 
 fn assert_is_stranded_without(guard: Guard) {

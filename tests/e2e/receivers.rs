@@ -201,13 +201,13 @@ fn forgeries(now: u64) -> Vec<Case> {
     const TIME: &str = "the timestamp is more than five minutes off";
     const SIGNATURE: &str = "the signature does not match";
     let body = event("task_forged");
-    let sign = |timestamp: u64| signature::page_of(&timestamp.to_string(), body.as_bytes(), SECRET);
+    let sign = |timestamp: u64| signature::nano_signature_of(&timestamp.to_string(), body.as_bytes(), SECRET);
     let (good, tampered) = (sign(now), body.replace("1.5", "9.5"));
     let (head, tail) = body.split_once('.').unwrap();
     // All with a margin, for a busy machine.
     let (nearly_late, late, early, milliseconds) = (now - 200, now - 360, now + 360, now * 1000 + 1);
     let beyond_ascii = [b"v1=", [0xE9; 64].as_slice()].concat();
-    let another = signature::page_of(&now.to_string(), body.as_bytes(), OTHER_SECRET);
+    let another = signature::nano_signature_of(&now.to_string(), body.as_bytes(), OTHER_SECRET);
 
     let bytes = |text: &str| text.as_bytes().to_vec();
     let cases = [
@@ -266,7 +266,7 @@ async fn every_receiver_refuses_forgeries_and_old_requests_and_says_which() {
 #[tokio::test]
 async fn every_receiver_finds_its_signature_among_those_of_a_rotation() {
     let (client, time, body) = (http_client(), now().to_string(), event("task_previous"));
-    let sign = |secret: &str| signature::page_of(&time, body.as_bytes(), secret);
+    let sign = |secret: &str| signature::nano_signature_of(&time, body.as_bytes(), secret);
     let (good, other, third) = (sign(SECRET), sign(OTHER_SECRET), sign("a-third-secret"));
     let cases = [
         ("one", good.clone(), 204),
@@ -293,7 +293,7 @@ async fn every_receiver_finds_its_signature_among_those_of_a_rotation() {
 #[tokio::test]
 async fn every_receiver_takes_an_event_once_however_often_it_comes() {
     let (client, time, body) = (http_client(), now().to_string(), event("task_repeated"));
-    let signature = signature::page_of(&time, body.as_bytes(), SECRET);
+    let signature = signature::nano_signature_of(&time, body.as_bytes(), SECRET);
     let headers = [
         ("x-nano-timestamp", time.as_bytes()),
         ("x-nano-signature", signature.as_bytes()),
@@ -328,7 +328,7 @@ async fn every_receiver_outlives_a_request_that_breaks_off() {
 #[tokio::test]
 async fn no_receiver_trusts_an_empty_secret() {
     let (client, time, body) = (http_client(), now().to_string(), event("task_of_an_empty_secret"));
-    let signature = signature::page_of(&time, body.as_bytes(), "");
+    let signature = signature::nano_signature_of(&time, body.as_bytes(), "");
     let headers = [
         ("x-nano-timestamp", time.as_bytes()),
         ("x-nano-signature", signature.as_bytes()),

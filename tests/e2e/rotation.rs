@@ -202,9 +202,14 @@ fn signers(webhook: &Received, secrets: &[&str]) -> [Vec<String>; 4] {
         let signer = |signature: &str| secrets.iter().find(|secret| sign(webhook, secret) == signature);
         signatures.map(|signature| (*signer(signature).unwrap_or(&"a stranger")).to_owned()).collect()
     };
-    let page = |header: &str| find(signature::page, header);
+    let page = |header: &str| find(signature::nano_signature, header);
     let [current, next] = ["x-nano-signature", "x-nano-signature-next"].map(page);
-    [current, next, page("x-nano-signature-previous"), find(signature::standard, "webhook-signature")]
+    [
+        current,
+        next,
+        page("x-nano-signature-previous"),
+        find(signature::standard_webhooks_signature, "webhook-signature"),
+    ]
 }
 
 #[tokio::test]

@@ -251,7 +251,8 @@ fn every_library_decodes_50_random_secrets_of_each_kind_as_we_do() {
     let secrets: Vec<(&str, String)> = secrets.collect();
     let requests = secrets.iter().map(|(kind, secret)| {
         let parsed = Secret::parse(secret).unwrap_or_else(|refusal| panic!("{kind}: {secret}: {refusal}"));
-        let (timestamp, signature) = (at.to_string(), signature::standard(&parsed, "msg_1", at, body));
+        let (timestamp, signature) =
+            (at.to_string(), signature::standard_webhooks_signature(&parsed, "msg_1", at, body));
         let headers = [("webhook-id", "msg_1"), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)];
         request(secret, &headers.into(), body.as_bytes())
     });

@@ -97,8 +97,8 @@ async fn what_waited_is_signed_with_the_secrets_of_then() {
             // It was rotated twice, and neither switch was made.
             assert!(signature::is_valid(&webhook, "the-first-secret"), "{}: {webhook:?}", frozen.version);
             let [next, previous] = ["next", "previous"].map(|name| webhook.header(&format!("x-nano-signature-{name}")));
-            assert_eq!(next, Some(signature::page(&webhook, "the-third-secret").as_str()));
-            assert_eq!(previous, Some(signature::page(&webhook, "the-second-secret").as_str()));
+            assert_eq!(next, Some(signature::nano_signature(&webhook, "the-third-secret").as_str()));
+            assert_eq!(previous, Some(signature::nano_signature(&webhook, "the-second-secret").as_str()));
         }
     }
 }
@@ -153,7 +153,7 @@ async fn a_webhook_of_then_can_be_changed_and_rotated() {
         assert_eq!(customer.send(Method::POST, "/api/v1/webhooks/5/test", None).await.unwrap().status, 202);
         let webhook = &received(frozen, "changed", 1).await[0];
         assert!(signature::is_valid(webhook, "the-disabled-secret"), "{}: {webhook:?}", frozen.version);
-        assert_eq!(webhook.header("x-nano-signature-next"), Some(signature::page(webhook, &new).as_str()));
+        assert_eq!(webhook.header("x-nano-signature-next"), Some(signature::nano_signature(webhook, &new).as_str()));
     }
 }
 

@@ -9,27 +9,27 @@ use crate::Received;
 
 /// Whether `X-Nano-Signature` proves that the body was signed with this secret at the time in `X-Nano-Timestamp`.
 pub fn is_valid(webhook: &Received, secret: &str) -> bool {
-    webhook.header("x-nano-signature") == Some(page(webhook, secret).as_str())
+    webhook.header("x-nano-signature") == Some(nano_signature(webhook, secret).as_str())
 }
 
 /// Whether `webhook-signature` proves the same.
 pub fn is_valid_standard(webhook: &Received, secret: &str) -> bool {
-    webhook.header("webhook-signature") == Some(standard(webhook, secret).as_str())
+    webhook.header("webhook-signature") == Some(standard_webhooks_signature(webhook, secret).as_str())
 }
 
 /// The signature of a received webhook with this secret, as the published page defines it.
-pub fn page(webhook: &Received, secret: &str) -> String {
+pub fn nano_signature(webhook: &Received, secret: &str) -> String {
     let timestamp = webhook.header("x-nano-timestamp").unwrap_or_default();
-    page_of(timestamp, &webhook.body, secret)
+    nano_signature_of(timestamp, &webhook.body, secret)
 }
 
 /// The signature of any body and timestamp with this secret, as the published page defines it.
-pub fn page_of(timestamp: &str, body: &[u8], secret: &str) -> String {
+pub fn nano_signature_of(timestamp: &str, body: &[u8], secret: &str) -> String {
     format!("v1={}", hex::encode(sign(secret.as_bytes(), &[timestamp.as_bytes(), b".", body])))
 }
 
 /// The signature of a received webhook with this secret, as Standard Webhooks defines it.
-pub fn standard(webhook: &Received, secret: &str) -> String {
+pub fn standard_webhooks_signature(webhook: &Received, secret: &str) -> String {
     let header = |name| webhook.header(name).unwrap_or_default();
     let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
     let key = match secret.strip_prefix("whsec_") {

@@ -2,7 +2,7 @@
 
 use nano_webhooks::{
     attempt::Outcome,
-    delivery::{Delivery, View},
+    delivery::{Delivery, DeliveryView},
 };
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(super) fn json(delivery: &Delivery) -> Value {
-    let mut shown = json!(View::from(delivery));
+    let mut shown = json!(DeliveryView::from(delivery));
     shown["account_id"] = json!(delivery.account_id);
     shown["webhook_id"] = json!(delivery.webhook_id);
     shown

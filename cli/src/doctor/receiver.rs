@@ -67,6 +67,6 @@ impl Arrived {
     /// Whether the request was signed with this secret.
     pub(super) fn is_signed_with(&self, secret: &Secret) -> bool {
         let timestamp = self.timestamp.parse().ok();
-        timestamp.is_some_and(|timestamp| signature::page(secret, timestamp, &self.body) == self.signature)
+        timestamp.is_some_and(|timestamp| signature::nano_signature(secret, timestamp, &self.body) == self.signature)
     }
 }

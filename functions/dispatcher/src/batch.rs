@@ -9,7 +9,7 @@ use nano_webhooks::{
     names::{AccountId, DeliveryId, WebhookId},
     queue::{self, SqsEvent, SqsMessage},
     store::Wait,
-    telemetry::trace::Step as TraceStep,
+    telemetry::trace::Segment,
     webhook::Webhook,
 };
 
@@ -60,14 +60,14 @@ pub(crate) struct Recording {
 
 /// What logs, metrics and traces show of an attempt in addition to its record.
 #[derive(Debug)]
-pub(crate) struct Circumstances {
+pub(crate) struct AttemptContext {
     pub(crate) webhook: Webhook,
     /// When the request went out, if it did.
     pub(crate) sent_at: Option<Timestamp>,
     pub(crate) ended_at: Timestamp,
     /// When the completion was sent to its queue. `None` unless this is the first attempt.
     pub(crate) queued_at: Option<Timestamp>,
-    pub(crate) trace: Option<TraceStep>,
+    pub(crate) trace: Option<Segment>,
 }
 
 /// A job after its step, and the work that is left.
@@ -75,7 +75,7 @@ pub(crate) struct Worked<'a> {
     pub(crate) job: Job<'a>,
     pub(crate) work: Result<Work, Unfinished>,
     /// `None` if no attempt was made.
-    pub(crate) circumstances: Option<Box<Circumstances>>,
+    pub(crate) circumstances: Option<Box<AttemptContext>>,
 }
 
 /// Returns the jobs of a batch, and the records that go back because they hold no delivery message.

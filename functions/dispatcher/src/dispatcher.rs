@@ -21,7 +21,7 @@ use nano_webhooks::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    batch::{Circumstances, Job, Recording, Unfinished, Work, Worked, readable},
+    batch::{AttemptContext, Job, Recording, Unfinished, Work, Worked, readable},
     observed::{self, Observed},
     successes::Successes,
 };
@@ -134,9 +134,9 @@ impl Dispatcher {
         message: &Message,
         delivery: Delivery,
         webhook: Webhook,
-        trace: Option<trace::Step>,
-    ) -> (Work, Circumstances) {
-        let traceparent = trace.as_ref().filter(|_| self.send_traceparent).map(trace::Step::traceparent);
+        trace: Option<trace::Segment>,
+    ) -> (Work, AttemptContext) {
+        let traceparent = trace.as_ref().filter(|_| self.send_traceparent).map(trace::Segment::traceparent);
         let exchange = self.sender.attempt(&webhook, &delivery, traceparent.as_deref()).await;
         let Exchange { attempt, retry_after, sent_at } = exchange;
         let now = Timestamp::now();
@@ -154,7 +154,7 @@ impl Dispatcher {
         };
         let queued_at = message.queued_at.filter(|_| delivery.version == 0);
         let work = recording(message, delivery, Change::Attempted(made));
-        (work, Circumstances { webhook, sent_at, ended_at: now, queued_at, trace })
+        (work, AttemptContext { webhook, sent_at, ended_at: now, queued_at, trace })
     }
 }
 

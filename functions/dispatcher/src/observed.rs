@@ -15,7 +15,7 @@ use nano_webhooks::{
 use serde_json::json;
 use url::Url;
 
-use crate::batch::{Circumstances, Work, Worked};
+use crate::batch::{AttemptContext, Work, Worked};
 
 #[derive(Default)]
 pub(crate) struct Observed(RefCell<Metrics>);
@@ -50,7 +50,7 @@ struct Attempted<'a> {
     made: &'a Made,
     /// The delivery after the attempt, unless another dispatcher has changed it meanwhile.
     delivery: &'a Delivery,
-    circumstances: &'a Circumstances,
+    circumstances: &'a AttemptContext,
 }
 
 impl<'a> Attempted<'a> {
@@ -65,7 +65,7 @@ impl<'a> Attempted<'a> {
 pub(crate) fn attempted(worked: &Worked<'_>, tracer: &Tracer, observed: &Observed) {
     let Some(attempted) = Attempted::of(worked) else { return };
     trace(tracer, &attempted);
-    let Attempted { made: Made { attempt, .. }, circumstances: Circumstances { sent_at, queued_at, .. }, .. } =
+    let Attempted { made: Made { attempt, .. }, circumstances: AttemptContext { sent_at, queued_at, .. }, .. } =
         attempted;
     let mut metrics = observed.0.borrow_mut();
     metrics.count(Metric::Attempts, 1);
@@ -79,7 +79,7 @@ pub(crate) fn attempted(worked: &Worked<'_>, tracer: &Tracer, observed: &Observe
 /// Writes a log line for each attempt.
 pub(crate) fn log(worked: &[Worked<'_>]) {
     let lines = worked.iter().filter_map(Attempted::of).map(|Attempted { made, delivery, circumstances }| {
-        let (attempt, Circumstances { ended_at, trace, .. }) = (&made.attempt, circumstances);
+        let (attempt, AttemptContext { ended_at, trace, .. }) = (&made.attempt, circumstances);
         AttemptLine {
             timestamp: ended_at.round(Unit::Millisecond).unwrap_or(*ended_at),
             level: AttemptLine::LEVEL.into(),
@@ -102,7 +102,7 @@ pub(crate) fn log(worked: &[Worked<'_>]) {
 
 /// Writes an attempt's trace segment: the dispatcher's, which contains the endpoint's.
 fn trace(tracer: &Tracer, Attempted { made, delivery, circumstances }: &Attempted<'_>) {
-    let Circumstances { webhook, ended_at, trace: Some(step), .. } = circumstances else { return };
+    let AttemptContext { webhook, ended_at, trace: Some(step), .. } = circumstances else { return };
     let attempt = &made.attempt;
     // Only the origin: a reader of traces must not see what customers put into paths and queries.
     let Ok(url) = Url::parse(&webhook.url) else { return };

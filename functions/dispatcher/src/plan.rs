@@ -2,7 +2,7 @@
 
 use nano_webhooks::{
     delivery::{self, Change, Delivery, Step, Write},
-    store::{Recorded, Stored, expires_at},
+    store::{Stored, WriteResult, expires_at},
     telemetry,
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -103,11 +103,11 @@ impl Dispatcher {
         let (mut again, mut lost) = (Vec::new(), GivenBack::new());
         for ((Planned { job, step }, write), recorded) in claims.into_iter().zip(writes).zip(recorded) {
             match (step, recorded) {
-                (Step::Attempt { webhook, .. }, Recorded::Done) => {
+                (Step::Attempt { webhook, .. }, WriteResult::Done) => {
                     let delivery = Delivery { version: write.delivery.version + 1, ..write.delivery };
                     ready.push(Planned { job, step: Step::Attempt { delivery, webhook, claim: false } });
                 }
-                (step, Recorded::Busy(_)) => again.push(Planned { job, step }),
+                (step, WriteResult::Busy(_)) => again.push(Planned { job, step }),
                 _ => lost.push((job.record, Unfinished::NotClaimed)),
             }
         }

@@ -7,7 +7,7 @@ use nano_webhooks::{
     aws::AwsError,
     delivery::{self, Delivery, Write},
     queue::{self, Outgoing, SqsMessage},
-    store::{Recorded, Wait, expires_at},
+    store::{Wait, WriteResult, expires_at},
     telemetry::{self, trace::Trace},
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -117,23 +117,23 @@ impl Dispatcher {
             let Unrecorded { job, recording, entry, .. } = &mut unrecorded;
             match recorded {
                 None => open.recordings.push(unrecorded),
-                Some(Recorded::Done) => {
+                Some(WriteResult::Done) => {
                     observed.recorded(&recording.write);
                     let is_awaited = self.next_attempt(&recording.write).is_some();
                     let carried = entry.take().filter(|entry| entry.carried && is_awaited);
                     open.follow_ups.extend(carried.map(|wait| (job.record, wait)));
                 }
-                Some(Recorded::Superseded(stored)) => {
+                Some(WriteResult::Superseded(stored)) => {
                     if let Some(write) = delivery::record(&job.message, stored, &recording.change) {
                         recording.write = write;
                         open.recordings.push(unrecorded);
                     }
                 }
-                Some(Recorded::Busy(err)) => {
+                Some(WriteResult::Busy(err)) => {
                     warn(job.record, &err);
                     open.recordings.push(unrecorded);
                 }
-                Some(Recorded::Failed(err)) => open.unfinished.push((job.record, Unfinished::NotRecorded(err))),
+                Some(WriteResult::Failed(err)) => open.unfinished.push((job.record, Unfinished::NotRecorded(err))),
             }
         }
     }

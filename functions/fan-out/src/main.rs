@@ -18,11 +18,11 @@ use nano_webhooks::{
     event::Completion,
     names::AccountId,
     queue::{self, EncodedBody, Outgoing, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
-    store::{Deliveries, Recorded, Webhooks, expires_at},
+    store::{Deliveries, Webhooks, WriteResult, expires_at},
     telemetry::{
         self,
         metrics::{Metric, Metrics, Recorder},
-        trace::{Step, Tracer},
+        trace::{Segment, Tracer},
     },
     webhook::{Circuit, Webhook},
 };
@@ -43,7 +43,7 @@ struct FanOut {
 struct Job<'a> {
     record: &'a SqsMessage,
     completion: Completion,
-    trace: Option<Step>,
+    trace: Option<Segment>,
     /// Encoded once for all webhooks, for the first message that is sent.
     body: OnceCell<EncodedBody>,
 }
@@ -151,10 +151,10 @@ impl FanOut {
             let recorded = self.held.record(&writes.iter().collect::<Vec<_>>(), expires_at(self.retention_days)).await;
             for recorded in recorded {
                 match recorded {
-                    Recorded::Done => held.stored += 1,
+                    WriteResult::Done => held.stored += 1,
                     // The delivery is stored already: the completion is a repeated one.
-                    Recorded::Superseded(_) => {}
-                    Recorded::Busy(err) | Recorded::Failed(err) => {
+                    WriteResult::Superseded(_) => {}
+                    WriteResult::Busy(err) | WriteResult::Failed(err) => {
                         tracing::warn!(cause = telemetry::chain(&err), "deliveries to hold are sent to the dispatcher");
                         return;
                     }
@@ -251,7 +251,7 @@ impl Wanted<'_> {
     fn outgoing(&self) -> Outgoing {
         let Job { completion, trace, body, .. } = self.job;
         let body = body.get_or_init(|| EncodedBody::new(&completion.body));
-        Outgoing::with_body(&self.message, body).traced(trace.as_ref().map(Step::next))
+        Outgoing::with_body(&self.message, body).traced(trace.as_ref().map(Segment::next))
     }
 
     /// The message with its body.

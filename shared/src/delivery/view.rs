@@ -24,7 +24,7 @@ pub struct Listed {
 
 /// A listed delivery, as an API reply shows it.
 #[derive(Debug, Serialize)]
-pub struct Summary<'a> {
+pub struct DeliverySummary<'a> {
     id: &'a DeliveryId,
     event: EventType,
     status: State,
@@ -35,7 +35,7 @@ pub struct Summary<'a> {
     next_attempt_at: Option<ReplyTime>,
 }
 
-impl<'a> From<&'a Listed> for Summary<'a> {
+impl<'a> From<&'a Listed> for DeliverySummary<'a> {
     fn from(listed: &'a Listed) -> Self {
         let Listed { id, event, state, attempts, next_attempt_at } = listed;
         Self {
@@ -52,7 +52,7 @@ impl<'a> From<&'a Listed> for Summary<'a> {
 
 /// One delivery with its body and attempts, as an API reply shows it.
 #[derive(Debug, Serialize)]
-pub struct View<'a> {
+pub struct DeliveryView<'a> {
     id: &'a DeliveryId,
     event: EventType,
     status: State,
@@ -65,7 +65,7 @@ pub struct View<'a> {
     attempts: Vec<AttemptView<'a>>,
 }
 
-impl<'a> From<&'a Delivery> for View<'a> {
+impl<'a> From<&'a Delivery> for DeliveryView<'a> {
     fn from(delivery: &'a Delivery) -> Self {
         let Delivery { id, event, body, state, attempts, next_attempt_at, .. } = delivery;
         Self {

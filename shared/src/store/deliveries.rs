@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::{
 pub use history::{DeliveryName, Filter, Page};
 use item::{DeliveryItem, answers_of, partition};
 pub use merge::End;
-pub use record::{Recorded, expires_at};
+pub use record::{WriteResult, expires_at};
 use serde::de::DeserializeOwned;
 pub use stream::Changes;
 

@@ -63,13 +63,13 @@ impl fmt::Display for Trace {
 
 /// A step that has begun and not yet ended.
 #[derive(Debug)]
-pub struct Step {
+pub struct Segment {
     trace: Trace,
     id: String,
     began: Timestamp,
 }
 
-impl Step {
+impl Segment {
     /// Begins a step of a trace.
     pub fn begin(trace: Trace, now: Timestamp) -> Self {
         Self { trace, id: format!("{:016x}", random()), began: now }
@@ -174,13 +174,13 @@ impl Tracer {
     /// Begins the step that handles a message: in the message's own trace if it has one, otherwise in a new trace,
     /// sampled as the header `invocation` of the whole invocation says. Returns `None` if there is neither, or
     /// tracing is off.
-    pub fn begin(&self, message: Option<&str>, invocation: Option<&str>, now: Timestamp) -> Option<Step> {
+    pub fn begin(&self, message: Option<&str>, invocation: Option<&str>, now: Timestamp) -> Option<Segment> {
         if matches!(self, Self::Off) {
             return None;
         }
         let own = message.and_then(Trace::parse);
         let trace = own.or_else(|| Some(Trace::new(&Trace::parse(invocation?)?, now)))?;
-        Some(Step::begin(trace, now))
+        Some(Segment::begin(trace, now))
     }
 
     /// Sends the segment of a step that ended. A segment that does not arrive is only missing from the trace; the
@@ -188,7 +188,7 @@ impl Tracer {
     /// step made, and the fields of its subsegment.
     pub fn end(
         &self,
-        step: &Step,
+        step: &Segment,
         name: &str,
         now: Timestamp,
         annotations: &Value,
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_gets_the_trace_in_the_form_of_w3c() {
-        let step = Step::begin(Trace::parse(HEADER).unwrap(), now());
+        let step = Segment::begin(Trace::parse(HEADER).unwrap(), now());
         let id = step.next().parent.unwrap();
         assert_eq!(step.traceparent(), format!("00-5759e988bd862e3fe1be46a994272793-{id}-01"));
     }

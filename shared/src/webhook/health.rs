@@ -46,7 +46,7 @@ pub struct Health {
     pub forgiven_at: Option<Timestamp>,
     /// The failures that decide, oldest first: only those after `succeeded_at` and `forgiven_at`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub failures: Vec<Failure>,
+    pub failures: Vec<FailedAttempt>,
     /// When the first failed attempt since the last success began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
@@ -70,7 +70,7 @@ pub struct Health {
 
 /// A failed attempt in the set of failures. Ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Failure {
+pub struct FailedAttempt {
     /// When the attempt began.
     pub began_at: Timestamp,
     /// The delivery.
@@ -169,7 +169,7 @@ impl Health {
         let asked_until = recorded.wait.map(|wait| recorded.ended_at() + wait.min(LONGEST_ASKED));
         let RecordedAttempt { delivery_id, round, number, .. } = recorded;
         let failure =
-            Failure { began_at, delivery_id: delivery_id.clone(), round: *round, number: *number, asked_until };
+            FailedAttempt { began_at, delivery_id: delivery_id.clone(), round: *round, number: *number, asked_until };
         if Some(began_at) <= self.forgiven_at || self.failures.contains(&failure) {
             return;
         }

@@ -19,6 +19,8 @@ use crate::release::Run;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
     NewDelivery,
+    /// fan-out reads the webhook, and stores a new delivery as held, some time later, if the circuit is open.
+    NewHeldDelivery,
     /// A dispatcher receives one of the messages that are visible, and reads the webhook.
     Receive(u8),
     /// A dispatcher makes an attempt, or does not need one, and records the result.
@@ -56,7 +58,7 @@ pub(crate) enum Guard {
     /// release writes only if the circuit is the one that it read.
     PaceCondition,
     /// A change of the status or the URL makes the webhook due for release.
-    Bell,
+    ActionTime,
 }
 
 struct Job {
@@ -127,7 +129,17 @@ impl Service {
 
     fn after(&mut self, step: Step) {
         match step {
-            Step::NewDelivery => self.new_delivery(),
+            Step::NewDelivery => {
+                let message = self.new_delivery();
+                self.queue.push((self.now, message));
+            }
+            Step::NewHeldDelivery if self.webhook.circuit() == Circuit::Open => {
+                let message = self.new_delivery();
+                let delivery = Delivery::pending(&message).expect("the message has a body");
+                let meaning = Meaning::Record { delivery, change: Change::Held };
+                self.jobs.push(Job { message, meaning, begun: self.now });
+            }
+            Step::NewHeldDelivery => {}
             Step::Receive(which) => self.receive(which.into()),
             Step::Finish(which) => self.finish(which.into()),
             Step::Fold { records, repeats } => self.fold(records.into(), repeats),
@@ -185,14 +197,14 @@ impl Service {
         }
     }
 
-    fn new_delivery(&mut self) {
+    fn new_delivery(&mut self) -> Message {
         self.deliveries += 1;
         let id = DeliveryId::first_at(self.now + Duration::from_millis(self.deliveries));
         let message = serde_json::json!({
             "account_id": "acct_1", "webhook_id": 1, "delivery_id": id, "event": "job.completed", "body": "{}",
             "round": 0, "attempt": 1,
         });
-        self.queue.push((self.now, serde_json::from_value(message).expect("is a message")));
+        serde_json::from_value(message).expect("is a message")
     }
 
     fn retry(&mut self, which: usize) {
@@ -331,7 +343,7 @@ impl Service {
 
     fn raise_epoch(&mut self) {
         self.webhook.epoch += 1;
-        if self.without != Some(Guard::Bell) {
+        if self.without != Some(Guard::ActionTime) {
             self.webhook.action_at = Some(self.now);
         }
     }

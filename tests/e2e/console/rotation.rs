@@ -36,7 +36,7 @@ async fn an_owner_starts_a_rotation_and_makes_its_switch_when_the_server_is_read
     check_looks(&browser, "a rotation before its switch").await;
     let before = test_event(&browser, path).await;
     assert!(!signature::is_valid(&before, new));
-    assert_eq!(before.header("x-nano-signature-next"), Some(signature::page(&before, new).as_str()));
+    assert_eq!(before.header("x-nano-signature-next"), Some(signature::nano_signature(&before, new).as_str()));
     browser.click("Switch now").await;
     browser.read("The secret was switched. The new one signs X-Nano-Signature").await;
     browser.comes_to("return document.activeElement?.tagName", json!("H1")).await;

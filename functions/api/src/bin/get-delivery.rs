@@ -3,7 +3,7 @@
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     aws,
-    delivery::View,
+    delivery::DeliveryView,
     store::Deliveries,
     telemetry,
 };
@@ -21,5 +21,5 @@ async fn handle(deliveries: &Deliveries, request: Request) -> Result<Reply, ApiE
     let (webhook, id) = (request.webhook_id()?, request.delivery_id()?);
     let delivery = deliveries.find_with_answers(&request.account, webhook, &id).await?;
     let delivery = delivery.ok_or_else(|| ApiError::no_delivery(&id))?;
-    Ok(Reply::ok(&View::from(&delivery)))
+    Ok(Reply::ok(&DeliveryView::from(&delivery)))
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     aws,
-    stats::{self, Summary},
+    stats::{self, HourSummary},
     store::{Deliveries, Webhooks},
     telemetry,
 };
@@ -35,7 +35,7 @@ async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) 
 
 #[derive(Serialize)]
 struct Stats {
-    hours: Vec<Summary>,
+    hours: Vec<HourSummary>,
 }
 
 fn hours(text: &str) -> Result<i64, ApiError> {

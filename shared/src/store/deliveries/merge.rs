@@ -41,7 +41,7 @@ struct Partition<T> {
 
 /// The next step of a merge.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step<T> {
+pub(super) enum MergeStep<T> {
     /// This item is the next.
     Give(DeliveryId, T),
     /// First ask these partitions for more.
@@ -74,8 +74,8 @@ impl<T> Merge<T> {
         partition.position = last;
     }
 
-    /// Returns the next step. After [`Step::Ask`], call [`Self::answer`] for each of its partitions first.
-    pub(super) fn step(&mut self) -> Step<T> {
+    /// Returns the next step. After [`MergeStep::Ask`], call [`Self::answer`] for each of its partitions first.
+    pub(super) fn step(&mut self) -> MergeStep<T> {
         let order = |one: &DeliveryId, other: &DeliveryId| self.from.order(one, other);
         let heads =
             self.partitions.iter().enumerate().filter_map(|(at, partition)| Some((partition.read.front()?, at)));
@@ -90,14 +90,14 @@ impl<T> Merge<T> {
         let blocking: Vec<_> = (0..self.partitions.len()).filter(|at| blocking(&self.partitions[*at])).collect();
         if blocking.is_empty() {
             let next = head.map(|(_, at)| at).and_then(|at| self.partitions[at].read.pop_front());
-            return next.map_or(Step::End, |(id, found)| Step::Give(id, found));
+            return next.map_or(MergeStep::End, |(id, found)| MergeStep::Give(id, found));
         }
         let may_be_asked: Vec<_> = blocking.iter().copied().filter(|at| self.partitions[*at].rounds > 0).collect();
         if !may_be_asked.is_empty() {
-            return Step::Ask(may_be_asked);
+            return MergeStep::Ask(may_be_asked);
         }
         let positions = blocking.iter().filter_map(|at| self.partitions[*at].position.as_ref());
-        positions.min_by(|one, other| order(one, other)).map_or(Step::End, |id| Step::Later(id.clone()))
+        positions.min_by(|one, other| order(one, other)).map_or(MergeStep::End, |id| MergeStep::Later(id.clone()))
     }
 }
 
@@ -122,10 +122,10 @@ mod tests {
         let mut given = Vec::new();
         loop {
             match merge.step() {
-                Step::Give(_, number) => given.push(number),
-                Step::End => return (given, None),
-                Step::Later(id) => return (given, Some(id)),
-                Step::Ask(partitions) => {
+                MergeStep::Give(_, number) => given.push(number),
+                MergeStep::End => return (given, None),
+                MergeStep::Later(id) => return (given, Some(id)),
+                MergeStep::Ask(partitions) => {
                     for at in partitions {
                         let mut numbers = held[at].clone();
                         numbers.sort_unstable();

@@ -35,7 +35,7 @@ const RECORDING: &str = "record a delivery";
 
 /// The result of a write.
 #[derive(Debug)]
-pub enum Recorded {
+pub enum WriteResult {
     Done,
     /// Another dispatcher has stored the delivery since this one read it. Contains the stored delivery; `None` if it
     /// is gone.
@@ -65,10 +65,10 @@ impl Deliveries {
     /// the order of the writes. DynamoDB removes the items some time after `expires_at`, in Unix seconds. Each write
     /// is tried once: the caller knows how long it may retry.
     ///
-    /// Two writes of one delivery never go together: the second one is [`Recorded::Busy`].
-    pub async fn record(&self, writes: &[&Write], expires_at: i64) -> Vec<Recorded> {
+    /// Two writes of one delivery never go together: the second one is [`WriteResult::Busy`].
+    pub async fn record(&self, writes: &[&Write], expires_at: i64) -> Vec<WriteResult> {
         let mut results: Vec<_> = first_of_each(writes).collect();
-        let first: Vec<usize> = (0..writes.len()).filter(|at| matches!(results[*at], Recorded::Done)).collect();
+        let first: Vec<usize> = (0..writes.len()).filter(|at| matches!(results[*at], WriteResult::Done)).collect();
         for part in pack(&first, |at| writes[at].delivery.body.len()) {
             let statements: Vec<Vec<_>> = part.iter().map(|at| self.statements(writes[*at], expires_at)).collect();
             let counts: Vec<_> = statements.iter().map(Vec::len).collect();
@@ -78,7 +78,7 @@ impl Deliveries {
                     // The whole call failed, so each of its deliveries did.
                     let why = telemetry::chain(&err);
                     for at in part {
-                        results[at] = Recorded::Busy(failed(why.clone()));
+                        results[at] = WriteResult::Busy(failed(why.clone()));
                     }
                     continue;
                 }
@@ -86,10 +86,10 @@ impl Deliveries {
             let mut answers = answers.iter().map(written).chain(iter::repeat_with(Written::unanswered));
             for (at, count) in part.into_iter().zip(counts) {
                 results[at] = match worst(answers.by_ref().take(count)) {
-                    Written::Done => Recorded::Done,
+                    Written::Done => WriteResult::Done,
                     Written::Refused => self.what_is_recorded(writes[at]).await,
-                    Written::Busy(why) => Recorded::Busy(failed(why)),
-                    Written::Failed(why) => Recorded::Failed(failed(why)),
+                    Written::Busy(why) => WriteResult::Busy(failed(why)),
+                    Written::Failed(why) => WriteResult::Failed(failed(why)),
                 };
             }
         }
@@ -143,12 +143,12 @@ impl Deliveries {
     /// Finds out whether a refused write is stored after all. The SDK repeats a call whose answer was lost, and our
     /// caller repeats a write whose receiver's answer could not be stored. Then our own first write makes the
     /// condition fail.
-    async fn what_is_recorded(&self, write: &Write) -> Recorded {
+    async fn what_is_recorded(&self, write: &Write) -> WriteResult {
         let ours = &write.delivery;
         match self.find(&ours.account_id, ours.webhook_id, &ours.id).await {
-            Err(err) => Recorded::Busy(err),
-            Ok(Some(stored)) if write.is_stored_in(&stored) => Recorded::Done,
-            Ok(stored) => Recorded::Superseded(stored),
+            Err(err) => WriteResult::Busy(err),
+            Ok(Some(stored)) if write.is_stored_in(&stored) => WriteResult::Done,
+            Ok(stored) => WriteResult::Superseded(stored),
         }
     }
 }
@@ -225,13 +225,13 @@ fn worst(mut answers: impl Iterator<Item = Written>) -> Written {
 
 /// Marks the first write of each delivery to go, and all others as busy: DynamoDB refuses a batch that writes an item
 /// twice.
-fn first_of_each(writes: &[&Write]) -> impl Iterator<Item = Recorded> {
+fn first_of_each(writes: &[&Write]) -> impl Iterator<Item = WriteResult> {
     let mut seen = HashSet::new();
     writes.iter().map(move |Write { delivery, .. }| {
         if seen.insert((&delivery.account_id, delivery.webhook_id, &delivery.id)) {
-            Recorded::Done
+            WriteResult::Done
         } else {
-            Recorded::Busy(failed("another write of the same delivery goes first".into()))
+            WriteResult::Busy(failed("another write of the same delivery goes first".into()))
         }
     })
 }

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use super::{
     Deliveries, Item,
     item::{index_key, partitions},
-    merge::{End, Merge, Step},
+    merge::{End, Merge, MergeStep},
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
@@ -74,10 +74,10 @@ impl<'a> Shards<'a> {
     pub(super) async fn next(&mut self) -> Result<Next, AwsError> {
         loop {
             match self.merge.step() {
-                Step::Give(id, item) => return Ok(Next::One(id, item)),
-                Step::End => return Ok(Next::End),
-                Step::Later(id) => return Ok(Next::Later(id)),
-                Step::Ask(partitions) => {
+                MergeStep::Give(id, item) => return Ok(Next::One(id, item)),
+                MergeStep::End => return Ok(Next::End),
+                MergeStep::Later(id) => return Ok(Next::Later(id)),
+                MergeStep::Ask(partitions) => {
                     let answers = try_join_all(partitions.iter().map(|at| self.read(*at))).await?;
                     for (at, (found, last)) in partitions.into_iter().zip(answers) {
                         self.merge.answer(at, found, last);

@@ -61,7 +61,7 @@ pub struct Created {
 /// The stored item of a request with an idempotency key. The reply is not stored, since it may show a secret: it is
 /// made again from the webhook.
 #[derive(Serialize, Deserialize)]
-struct Request {
+struct StoredRequest {
     /// The account and the key's hash. No account id can contain `#`, so this is no account's id.
     account_id: String,
     id: u64,
@@ -134,7 +134,7 @@ impl Webhooks {
         let get = self.client.get_item().table_name(&self.table).key("account_id", name);
         let get = get.key("id", AttributeValue::N("0".into())).consistent_read(true);
         let Some(item) = get.send().await.while_trying_to(fault)?.item else { return Ok(None) };
-        let request: Request = serde_dynamo::from_item(item).while_trying_to(fault)?;
+        let request: StoredRequest = serde_dynamo::from_item(item).while_trying_to(fault)?;
         if request.expires_at <= now.as_second() {
             return Ok(None);
         }
@@ -173,7 +173,7 @@ impl Webhooks {
         idempotency: Idempotency<'_>,
         now: Timestamp,
     ) -> TransactWriteItem {
-        let request = Request {
+        let request = StoredRequest {
             account_id: request_name(&webhook.account_id, idempotency.key),
             id: 0,
             body_hash: hash(idempotency.body),

@@ -5,7 +5,7 @@ mod cursor;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     aws,
-    delivery::{State, Summary},
+    delivery::{DeliverySummary, State},
     store::{Deliveries, Filter, Webhooks},
     telemetry,
     webhook::Webhook,
@@ -35,14 +35,14 @@ async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) 
 
     let page = deliveries.list(&request.account, id, &Filter { state, before, limit }).await?;
     Ok(Reply::ok(&List {
-        deliveries: page.deliveries.iter().map(Summary::from).collect(),
+        deliveries: page.deliveries.iter().map(DeliverySummary::from).collect(),
         next_cursor: page.next.map(|id| cursor::seal(&webhook, &id)),
     }))
 }
 
 #[derive(Serialize)]
 struct List<'a> {
-    deliveries: Vec<Summary<'a>>,
+    deliveries: Vec<DeliverySummary<'a>>,
     /// `None` (null) on the last page.
     next_cursor: Option<String>,
 }

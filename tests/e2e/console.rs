@@ -273,7 +273,7 @@ const LEGIBLE: &str = "
         if ((one + 0.05) / (other + 0.05) < 4.5) found.push(texts.currentNode.data);
     }
     const over = [...document.querySelectorAll('body *')].filter((element) => element.checkVisibility()
-        && element.getBoundingClientRect().right > innerWidth + 1 && !element.closest('pre, .canvas'));
+        && element.getBoundingClientRect().right > innerWidth + 1 && !element.closest('pre'));
     const { scrollWidth, clientWidth } = document.documentElement;
     return { found, over: over.map((element) => element.outerHTML.slice(0, 120)), scroll: scrollWidth - clientWidth };";
 

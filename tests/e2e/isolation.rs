@@ -45,7 +45,11 @@ const WITHOUT_KEY: [(&str, &str, &str); 4] = [
     ("GET /openapi.yaml", "/openapi.yaml", "it describes the API, and who reads it has no key yet"),
     ("GET /docs", "/docs", "it is the same, to be read by a person"),
     ("GET /console", "/console", "it is the page on which a customer gives the key"),
-    ("GET /console/{file}", "/console/uplot-license.txt", "it is what that page is made of, the same for everybody"),
+    (
+        "GET /console/{file}",
+        "/console/app-0123456789abcdef.js",
+        "it is what that page is made of, the same for everybody",
+    ),
 ];
 
 const CREATE: &str = r#"{"url":"https://your-server.com/","events":["job.failed"],"secret_key":"your-secret-key"}"#;

@@ -12,6 +12,8 @@ use harness::workspace;
 use syn::{Item, UseTree, Visibility};
 
 const LONGEST_FILE: usize = 400;
+/// For the functions of the console.
+const LONGEST_FUNCTION: usize = 60;
 
 /// A module's path in its crate; the crate itself is empty.
 type Module = Vec<String>;
@@ -50,11 +52,32 @@ fn no_files_import_each_other_in_a_circle() {
 #[test]
 fn no_file_is_longer_than_400_lines() {
     for folder in ["shared", "functions", "cli", "bench", "tests"] {
-        for file in rust_files(&workspace().join(folder)) {
+        for file in rust_files(&workspace().join(folder)).chain(console_modules()) {
             let lines = fs::read_to_string(&file).unwrap().lines().count();
             assert!(lines <= LONGEST_FILE, "{} has {lines} lines", file.display());
         }
     }
+}
+
+/// A function begins at a line that ends with its brace, and ends at the next line with the same indentation.
+#[test]
+fn no_function_of_the_console_is_longer_than_60_lines() {
+    let mut count = 0;
+    for file in console_modules() {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        let indentation = |line: &str| line.len() - line.trim_start().len();
+        for (at, line) in lines.iter().enumerate() {
+            if !line.ends_with('{') || !(line.contains("function ") || line.ends_with("=> {")) {
+                continue;
+            }
+            let ends = |other: &&str| other.trim_start().starts_with('}') && indentation(other) == indentation(line);
+            let length = 2 + lines[at + 1..].iter().position(ends).expect("the function ends");
+            assert!(length <= LONGEST_FUNCTION, "{}: {length} lines: {line}", file.display());
+            count += 1;
+        }
+    }
+    assert!(count > 200, "{count} functions");
 }
 
 impl Crate {
@@ -148,6 +171,12 @@ fn leaves(tree: &UseTree, before: Vec<String>) -> Box<dyn Iterator<Item = Vec<St
         UseTree::Rename(name) => Box::new(iter::once(with(&name.ident))),
         UseTree::Glob(_) => Box::new(iter::once(before)),
     }
+}
+
+fn console_modules() -> impl Iterator<Item = std::path::PathBuf> {
+    let entries = fs::read_dir(workspace().join("functions/console/assets")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "js"))
 }
 
 fn rust_files(folder: &Path) -> Box<dyn Iterator<Item = std::path::PathBuf>> {

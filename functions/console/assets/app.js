@@ -1,11 +1,12 @@
 // The console's frame: signs the user in and out, shows the page that the address names, and reports when that fails.
 
-import { ApiError, request, sleep } from './api.js';
+import { ApiError, sleep } from './api.js';
 import { clock, fill, h, say } from './dom.js';
 import { checkerPage } from './checker.js';
 import { deliveryPage } from './delivery.js';
 import { receivePage } from './receive.js';
 import { session } from './session.js';
+import { signInPage } from './sign-in.js';
 import { webhookPage } from './webhook.js';
 import { webhooksPage } from './webhooks.js';
 
@@ -145,11 +146,7 @@ function showBar() {
         {
           type: 'button',
           class: 'small',
-          onclick: () => {
-            session.signOut();
-            location.hash = '#/';
-            show();
-          },
+          onclick: signOut,
         },
         'Sign out',
       ),
@@ -157,81 +154,13 @@ function showBar() {
   );
 }
 
+function signOut() {
+  session.signOut();
+  location.hash = '#/';
+  show();
+}
+
 function signIn(reason) {
-  document.title = 'Sign in · Webhooks';
   fill(document.getElementById('bar'));
-  const key = h('input', {
-    id: 'key',
-    name: 'api-key',
-    type: 'password',
-    autocomplete: 'off',
-    autocapitalize: 'none',
-    spellcheck: 'false',
-    placeholder: 'sk-…',
-    required: true,
-    'aria-describedby': 'key-hint sign-in-error',
-  });
-  const error = h('p', { class: 'error', id: 'sign-in-error', role: 'alert' }, reason);
-  const button = h('button', { class: 'primary wide' }, 'Sign in');
-  const form = h(
-    'form',
-    { novalidate: true, onsubmit: submit },
-    h('label', { for: 'key' }, 'API key'),
-    key,
-    h(
-      'p',
-      { class: 'hint', id: 'key-hint' },
-      'It begins with sk- and stays in this tab and those that you open from it. On a computer that others use, sign out: browsers can open a closed ' +
-        'tab again, key and all.',
-    ),
-    error,
-    button,
-  );
-  fill(
-    content,
-    h(
-      'section',
-      { class: 'card sign-in' },
-      h('img', { src: 'console/icon.svg', alt: '', width: 40, height: 40 }),
-      h('h1', {}, 'Sign in to your webhooks'),
-      form,
-      h(
-        'p',
-        { class: 'hint' },
-        'No key yet? The operator of this service makes one for you, with ',
-        h('code', {}, 'nano-webhooks keys create'),
-        '.',
-      ),
-    ),
-  );
-  key.focus();
-
-  async function submit(event) {
-    event.preventDefault();
-    // Accept a key copied from a header or a config file, with `Bearer` or quotes.
-    const text = key.value
-      .trim()
-      .replace(/^(authorization:\s*)?bearer\s+/i, '')
-      .replace(/^["']|["']$/g, '');
-    if (!/^sk-[0-9a-f]{40}$/.test(text))
-      return refuse(text ? 'An API key is sk- and 40 digits or letters from a to f.' : 'Paste your API key first.');
-    button.disabled = true;
-    try {
-      await request('GET', 'webhooks', { key: text });
-      session.start(text);
-      say('Signed in');
-      await show();
-    } catch (failure) {
-      const until = failure.goOnAt && clock(failure.goOnAt);
-      if (failure.status === 401) refuse('This key is not valid. Was it copied whole, and has it not been revoked?');
-      else refuse(until ? `Too many requests with this key. Try again at ${until}.` : failure.message);
-    }
-    button.disabled = false;
-  }
-
-  function refuse(text) {
-    fill(error, text);
-    key.setAttribute('aria-invalid', 'true');
-    key.focus();
-  }
+  signInPage(content, reason, show);
 }

@@ -1,144 +1,145 @@
-// The signature checker's page; the thinking is in signature.js.
+// The signature checker's page. signature.js does the checking.
 
 import { copyButton, fill, h, say } from './dom.js';
 import { readRequest, schemeOf } from './request.js';
 import { PAGE, STANDARD } from './schemes.js';
 import { check } from './signature.js';
 
-/** What another page wants to have checked. It is taken once. */
+/** What another page wants to have checked. The checker's next visit takes it, and only that visit. */
 let prepared = {};
 
+/** Fills the fields of the checker's next visit. */
 export function checkThis(fields) {
   prepared = fields;
 }
 
 export function checkerPage(content, { signal }) {
   document.title = 'Signature checker · Webhooks';
-  const { id = '', body = '', timestamp = '', secret = '' } = prepared;
-  prepared = {};
-  const field = (name, tag, properties, ...rest) =>
-    h(
-      tag,
-      {
-        id: `check-${name}`,
-        autocomplete: 'off',
-        autocapitalize: 'none',
-        spellcheck: 'false',
-        oninput: update,
-        ...properties,
-      },
-      rest,
-    );
-  const fields = {
-    body: field('body', 'textarea', { rows: 7, placeholder: '{"event":"job.completed", …}' }, body),
-    timestamp: field('timestamp', 'input', { inputmode: 'numeric', value: timestamp, placeholder: '1734949200' }),
-    id: field('id', 'input', { value: id, placeholder: '01KDYAK3482WAV4DVEFM6KBDXQ' }),
-    secret: field('secret', 'input', { value: secret, placeholder: 'whsec_…' }),
-    oldSecret: field('old-secret', 'input', {}),
-    signature: field('signature', 'input', { placeholder: 'v1=…' }),
-  };
-  const request = field('request', 'textarea', { rows: 5, oninput: takeRequest });
-  const schemes = [PAGE, STANDARD].map((name) =>
-    h('input', { type: 'radio', name: 'scheme', value: name, checked: name === PAGE, onchange: update }),
+  const page = { signal, result: h('div', { class: 'result', role: 'status' }), lastCheck: null };
+  page.schemes = [PAGE, STANDARD].map((name) =>
+    h('input', { type: 'radio', name: 'scheme', value: name, checked: name === PAGE, onchange: () => update(page) }),
   );
-  const row = (name, label, hint) =>
-    h(
-      'div',
-      { class: 'field' },
-      h('label', { for: fields[name].id }, label),
-      fields[name],
-      hint && h('p', { class: 'hint' }, hint),
-    );
-  const idRow = row('id', 'Delivery id', 'The header webhook-id.');
-  const result = h('div', { class: 'result', role: 'status' });
+  page.fields = fieldsOf(page, prepared);
+  prepared = {};
+  page.idRow = row(page, 'id', 'Delivery id', 'The header webhook-id.');
+  const intro =
+    'Your server says no to a signature? Paste what it worked with, and see what went wrong. All of it ' +
+    'stays in this tab.';
   fill(
     content,
+    h('div', { class: 'head' }, h('div', {}, h('h1', {}, 'Signature checker'), h('p', { class: 'hint' }, intro))),
+    h('div', { class: 'two checker' }, checkerForm(page), page.result),
+  );
+  update(page);
+}
+
+/** The inputs, by the names of what `check` takes. */
+function fieldsOf(page, { id = '', body = '', timestamp = '', secret = '' }) {
+  const typed = () => update(page);
+  const input = (name, properties) => field(name, 'input', { oninput: typed, ...properties });
+  const signature = input('signature', {
+    placeholder: 'v1=…',
+    oninput: () => {
+      chooseScheme(page, signature.value);
+      update(page);
+    },
+  });
+  return {
+    body: field('body', 'textarea', { rows: 7, placeholder: '{"event":"job.completed", …}', oninput: typed }, body),
+    timestamp: input('timestamp', { inputmode: 'numeric', value: timestamp, placeholder: '1734949200' }),
+    id: input('id', { value: id, placeholder: '01KDYAK3482WAV4DVEFM6KBDXQ' }),
+    secret: input('secret', { value: secret, placeholder: 'whsec_…' }),
+    oldSecret: input('old-secret', {}),
+    signature,
+  };
+}
+
+function field(name, tag, properties, text = '') {
+  const common = { id: `check-${name}`, autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false' };
+  return h(tag, { ...common, ...properties }, text);
+}
+
+function checkerForm(page) {
+  return h(
+    'form',
+    { class: 'card', novalidate: true, onsubmit: (event) => event.preventDefault() },
+    wholeRequest(page),
     h(
-      'div',
-      { class: 'head' },
+      'fieldset',
+      {},
+      h('legend', {}, 'Header'),
       h(
         'div',
-        {},
-        h('h1', {}, 'Signature checker'),
-        h(
-          'p',
-          { class: 'hint' },
-          'Your server says no to a signature? Paste what it worked with, and see what went wrong. All of it ' +
-            'stays in this tab.',
-        ),
+        { class: 'segments' },
+        page.schemes.map((input) => h('label', {}, input, h('span', {}, input.value))),
       ),
     ),
+    row(page, 'body', 'Body', 'As it arrived, before anything parsed it.'),
+    row(page, 'timestamp', 'Timestamp', 'The header X-Nano-Timestamp (webhook-timestamp has the same value).'),
+    page.idRow,
+    row(page, 'secret', 'Signing secret'),
     h(
-      'div',
-      { class: 'two checker' },
-      h(
-        'form',
-        { class: 'card', novalidate: true, onsubmit: (event) => event.preventDefault() },
-        h(
-          'details',
-          {},
-          h('summary', {}, 'Paste the whole request'),
-          h('label', { for: request.id }, 'Request'),
-          request,
-          h(
-            'p',
-            { class: 'hint' },
-            'Headers, an empty line and the body, as a log or a tunnel shows them. The fields take what they need.',
-          ),
-        ),
-        h(
-          'fieldset',
-          {},
-          h('legend', {}, 'Header'),
-          h(
-            'div',
-            { class: 'segments' },
-            [PAGE, STANDARD].map((name, at) => h('label', {}, schemes[at], h('span', {}, name))),
-          ),
-        ),
-        row('body', 'Body', 'As it arrived, before anything parsed it.'),
-        row('timestamp', 'Timestamp', 'The header X-Nano-Timestamp (webhook-timestamp has the same value).'),
-        idRow,
-        row('secret', 'Signing secret'),
-        h(
-          'details',
-          {},
-          h('summary', {}, 'It may have been another secret: an old one, or another webhook’s'),
-          row('oldSecret', 'The other secret'),
-        ),
-        row('signature', 'The signature that you computed', 'Or the one that arrived.'),
-      ),
-      result,
+      'details',
+      {},
+      h('summary', {}, 'It may have been another secret: an old one, or another webhook’s'),
+      row(page, 'oldSecret', 'The other secret'),
     ),
+    row(page, 'signature', 'The signature that you computed', 'Or the one that arrived.'),
   );
-  update();
+}
 
-  /** The form of what was pasted says which header is meant. */
-  function choose(signature) {
-    const scheme = schemeOf(signature);
-    for (const input of schemes) if (scheme) input.checked = input.value === scheme;
-  }
+/** A field for a whole request, which fills the other fields. */
+function wholeRequest(page) {
+  const request = field('request', 'textarea', {
+    rows: 5,
+    oninput: () => {
+      for (const [name, value] of Object.entries(readRequest(request.value))) page.fields[name].value = value;
+      chooseScheme(page, page.fields.signature.value);
+      update(page);
+    },
+  });
+  const hint = 'Headers, an empty line and the body, as a log or a tunnel shows them. The fields take what they need.';
+  return h(
+    'details',
+    {},
+    h('summary', {}, 'Paste the whole request'),
+    h('label', { for: request.id }, 'Request'),
+    request,
+    h('p', { class: 'hint' }, hint),
+  );
+}
 
-  function takeRequest() {
-    for (const [name, value] of Object.entries(readRequest(request.value))) fields[name].value = value;
-    choose(fields.signature.value);
-    update();
-  }
+function row({ fields }, name, label, hint) {
+  return h(
+    'div',
+    { class: 'field' },
+    h('label', { for: fields[name].id }, label),
+    fields[name],
+    hint && h('p', { class: 'hint' }, hint),
+  );
+}
 
-  async function update() {
-    if (this === fields.signature) choose(this.value);
-    const scheme = schemes.find((input) => input.checked).value;
-    idRow.hidden = scheme === PAGE;
-    fields.signature.placeholder = scheme === PAGE ? 'v1=…' : 'v1,…';
-    const stamp = (update.stamp = Symbol('the last check'));
-    const values = Object.fromEntries(Object.entries(fields).map(([name, input]) => [name, input.value]));
-    const needed = ['body', 'timestamp', ...(scheme === PAGE ? [] : ['id']), 'secret', 'signature'];
-    const missing = needed.filter((name) => values[name].trim() === '');
-    if (missing.length > 0) return fill(result, missingCard(missing));
-    const verdict = await check({ scheme, ...values });
-    // The next letter may have been typed meanwhile.
-    if (!signal.aborted && update.stamp === stamp) fill(result, verdictCard(scheme, verdict));
-  }
+/** Chooses the header that a signature's form belongs to. */
+function chooseScheme({ schemes }, signature) {
+  const scheme = schemeOf(signature);
+  for (const input of schemes) if (scheme) input.checked = input.value === scheme;
+}
+
+/** Checks what the fields contain, and shows the result. */
+async function update(page) {
+  const { fields, result } = page;
+  const scheme = page.schemes.find((input) => input.checked).value;
+  page.idRow.hidden = scheme === PAGE;
+  fields.signature.placeholder = scheme === PAGE ? 'v1=…' : 'v1,…';
+  const thisCheck = Symbol('check');
+  page.lastCheck = thisCheck;
+  const values = Object.fromEntries(Object.entries(fields).map(([name, input]) => [name, input.value]));
+  const needed = ['body', 'timestamp', ...(scheme === PAGE ? [] : ['id']), 'secret', 'signature'];
+  const missing = needed.filter((name) => values[name].trim() === '');
+  if (missing.length > 0) return fill(result, missingCard(missing));
+  const verdict = await check({ scheme, ...values });
+  // The next letter may have been typed meanwhile.
+  if (!page.signal.aborted && page.lastCheck === thisCheck) fill(result, verdictCard(scheme, verdict));
 }
 
 const NAMES = {

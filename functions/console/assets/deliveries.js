@@ -15,162 +15,157 @@ const ABOUT_HELD =
 /** The list as a section. `refresh` loads it once, `keepFresh` repeatedly. */
 export function deliveriesSection(path, signal, failed) {
   const { status, cursor } = Object.fromEntries(parameters());
-  // One cursor for each page up to the one that is shown. The first page's cursor is empty. The address has the last
-  // one.
-  let [state, cursors, shown] = [STATES.includes(status) ? status : '', cursor ? ['', cursor] : [''], null];
-  const webhookId = path.split('/')[1];
-  const body = h('div', {}, h('p', { class: 'loading' }, 'Loading …'));
+  const list = {
+    path,
+    signal,
+    failed,
+    state: STATES.includes(status) ? status : '',
+    // One cursor for each page up to the one that is shown. The first page's cursor is empty. The address has the last
+    // one.
+    cursors: cursor ? ['', cursor] : [''],
+    next: null,
+    shown: null,
+    body: h('div', {}, h('p', { class: 'loading' }, 'Loading …')),
+  };
+  list.newer = turnButton('← Newer', () => turn(list, list.cursors.slice(0, -1)));
+  list.older = turnButton('Older →', () => turn(list, [...list.cursors, list.next]));
+  list.pages = h('div', { class: 'pages', hidden: true }, list.newer, list.older);
+  list.section = h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'deliveries-title' },
+    h('div', { class: 'head' }, h('h2', { id: 'deliveries-title' }, 'Deliveries'), stateChoice(list)),
+    list.body,
+    list.pages,
+  );
+  return { section: list.section, refresh: () => refresh(list), keepFresh: () => keepFresh(list) };
+}
+
+function turnButton(text, onclick) {
+  return h('button', { type: 'button', class: 'small', onclick }, text);
+}
+
+function stateChoice(list) {
   const choice = (value, text) =>
     h(
       'label',
       {},
-      h('input', { type: 'radio', name: 'state', value, checked: value === state, onchange: () => choose(value) }),
+      h('input', {
+        type: 'radio',
+        name: 'state',
+        value,
+        checked: value === list.state,
+        onchange: () => choose(list, value),
+      }),
       h('span', {}, text),
     );
-  const newer = h('button', { type: 'button', class: 'small', onclick: () => turn(() => cursors.pop()) }, '← Newer');
-  const older = h(
-    'button',
-    { type: 'button', class: 'small', onclick: () => turn(() => cursors.push(older.cursor)) },
-    'Older →',
+  return h(
+    'fieldset',
+    { class: 'segments' },
+    h('legend', { class: 'sr-only' }, 'Show'),
+    choice('', 'All'),
+    STATES.map((name) => choice(name, capital(name))),
   );
-  const pages = h('div', { class: 'pages', hidden: true }, newer, older);
-  const section = h(
-    'section',
-    { class: 'card', 'aria-labelledby': 'deliveries-title' },
+}
+
+async function refresh(list) {
+  const { state, cursors } = list;
+  const cursor = cursors.at(-1);
+  const query = new URLSearchParams({ limit: 20, ...(state && { status: state }), ...(cursor && { cursor }) });
+  // The user may request another page meanwhile.
+  const isCurrent = () => list.state === state && list.cursors.at(-1) === cursor;
+  let page;
+  try {
+    page = await request('GET', `${list.path}/deliveries?${query}`, { signal: list.signal });
+  } catch (error) {
+    if (error.status !== 400 || cursors.length === 1 || !isCurrent()) throw error;
+    // A cursor is invalid once the secret that sealed it has expired.
+    list.cursors = [''];
+    return refresh(list);
+  }
+  if (isCurrent()) show(list, page);
+}
+
+function show(list, page) {
+  list.next = page.next_cursor;
+  list.newer.disabled = list.cursors.length === 1;
+  list.older.disabled = !page.next_cursor;
+  list.pages.hidden = list.newer.disabled && list.older.disabled;
+  const text = JSON.stringify([list.state, list.cursors.at(-1), page]);
+  if (text === list.shown) return;
+  list.shown = text;
+  keepLively();
+  const focused = document.activeElement?.getAttribute('href');
+  fill(
+    list.body,
+    list.state === 'held' && h('p', { class: 'hint' }, ABOUT_HELD),
+    page.deliveries.length > 0 ? table(list.path, page.deliveries) : h('p', { class: 'none' }, nothing(list)),
+  );
+  if (focused) list.body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+}
+
+/** Refreshes the first page regularly; the other pages do not change by themselves. */
+function keepFresh(list) {
+  poll(list.signal, async () => {
+    if (list.cursors.length === 1) await refresh(list);
+    return REFRESH_LIST;
+  }).catch(list.failed);
+}
+
+function choose(list, state) {
+  Object.assign(list, { state, cursors: [''] });
+  setParameters({ status: state, cursor: null });
+  refresh(list).catch(list.failed);
+}
+
+async function turn(list, cursors) {
+  list.cursors = cursors;
+  setParameters({ cursor: cursors.at(-1) });
+  try {
+    await refresh(list);
+    list.section.scrollIntoView({ block: 'nearest' });
+    // On the first and on the last page a button is disabled, and a disabled button loses the focus.
+    const other = list.newer.disabled ? list.older : list.newer;
+    if (document.activeElement === document.body || document.activeElement.disabled) other.focus();
+  } catch (error) {
+    list.failed(error);
+  }
+}
+
+function nothing({ cursors, state }) {
+  if (cursors.length > 1) return 'Nothing more here.';
+  if (state) return `No delivery is ${state} at the moment.`;
+  return (
+    'Nothing yet. Send a test event above, or wait for a task to finish: a delivery appears with its ' +
+    'first attempt.'
+  );
+}
+
+function table(path, deliveries) {
+  const names = ['Status', 'Event', 'Last answer', 'Attempts', `Task ended (${zone()})`];
+  const heads = names.map((name) => h('th', { scope: 'col' }, name));
+  return h(
+    'table',
+    { class: 'list' },
+    h('thead', {}, h('tr', {}, heads)),
     h(
-      'div',
-      { class: 'head' },
-      h('h2', { id: 'deliveries-title' }, 'Deliveries'),
-      h(
-        'fieldset',
-        { class: 'segments' },
-        h('legend', { class: 'sr-only' }, 'Show'),
-        choice('', 'All'),
-        STATES.map((name) => choice(name, capital(name))),
-      ),
+      'tbody',
+      {},
+      deliveries.map((delivery) => row(path, delivery)),
     ),
-    body,
-    pages,
   );
-  return { section, refresh, keepFresh };
+}
 
-  async function refresh() {
-    const query = new URLSearchParams({
-      limit: 20,
-      ...(state && { status: state }),
-      ...(cursors.at(-1) && { cursor: cursors.at(-1) }),
-    });
-    const asked = `${state} ${cursors.at(-1)}`;
-    const isCurrent = () => asked === `${state} ${cursors.at(-1)}`;
-    let page;
-    try {
-      page = await request('GET', `${path}/deliveries?${query}`, { signal });
-    } catch (error) {
-      if (error.status !== 400 || cursors.length === 1 || !isCurrent()) throw error;
-      // A cursor is invalid once the secret that sealed it has expired.
-      cursors = [''];
-      return refresh();
-    }
-    // The user may have requested another page meanwhile.
-    if (!isCurrent()) return;
-    [newer.disabled, older.disabled, older.cursor] = [cursors.length === 1, !page.next_cursor, page.next_cursor];
-    pages.hidden = newer.disabled && older.disabled;
-    const text = JSON.stringify([asked, page]);
-    if (text === shown) return;
-    shown = text;
-    keepLively();
-    const focused = document.activeElement?.getAttribute('href');
-    fill(
-      body,
-      state === 'held' && h('p', { class: 'hint' }, ABOUT_HELD),
-      page.deliveries.length > 0 ? table(page.deliveries) : h('p', { class: 'none' }, nothing()),
-    );
-    if (focused) body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-  }
-
-  /** Refreshes the first page regularly; the other pages do not change by themselves. */
-  function keepFresh() {
-    poll(signal, async () => {
-      if (cursors.length === 1) await refresh();
-      return REFRESH_LIST;
-    }).catch(failed);
-  }
-
-  function choose(value) {
-    [state, cursors] = [value, ['']];
-    setParameters({ status: state, cursor: null });
-    refresh().catch(failed);
-  }
-
-  function turn(change) {
-    change();
-    setParameters({ cursor: cursors.at(-1) });
-    refresh()
-      .then(() => {
-        section.scrollIntoView({ block: 'nearest' });
-        // On the first and on the last page a button is disabled, and a disabled button loses the focus.
-        const other = newer.disabled ? older : newer;
-        if (document.activeElement === document.body || document.activeElement.disabled) other.focus();
-      })
-      .catch(failed);
-  }
-
-  function nothing() {
-    if (cursors.length > 1) return 'Nothing more here.';
-    if (state) return `No delivery is ${state} at the moment.`;
-    return (
-      'Nothing yet. Send a test event above, or wait for a task to finish: a delivery appears with its ' +
-      'first attempt.'
-    );
-  }
-
-  function table(rows) {
-    return h(
-      'table',
-      { class: 'list' },
-      h(
-        'thead',
-        {},
-        h(
-          'tr',
-          {},
-          ['Status', 'Event', 'Last answer', 'Attempts', `Task ended (${zone()})`].map((name) =>
-            h('th', { scope: 'col' }, name),
-          ),
-        ),
-      ),
-      h(
-        'tbody',
-        {},
-        rows.map((row) =>
-          h(
-            'tr',
-            {},
-            h(
-              'td',
-              {},
-              h(
-                'a',
-                {
-                  href: `#/webhooks/${webhookId}/deliveries/${row.id}`,
-                  'aria-label': `${row.status}, ${row.event}, ${row.id}`,
-                },
-                statePill(row.status),
-              ),
-            ),
-            h('td', {}, h('code', {}, row.event)),
-            h(
-              'td',
-              { class: row.last_attempt && !succeeded(row.last_attempt) ? 'bad' : '' },
-              lastAnswer(row.last_attempt),
-            ),
-            h('td', {}, row.attempt_count.toLocaleString()),
-            h('td', {}, time(row.timestamp)),
-          ),
-        ),
-      ),
-    );
-  }
+function row(path, { id, event, status, attempt_count: count, last_attempt: last, timestamp }) {
+  const link = { href: `#/${path}/deliveries/${id}`, 'aria-label': `${status}, ${event}, ${id}` };
+  return h(
+    'tr',
+    {},
+    h('td', {}, h('a', link, statePill(status))),
+    h('td', {}, h('code', {}, event)),
+    h('td', { class: last && !succeeded(last) ? 'bad' : '' }, lastAnswer(last)),
+    h('td', {}, count.toLocaleString()),
+    h('td', {}, time(timestamp)),
+  );
 }
 
 function lastAnswer(attempt) {
@@ -183,6 +178,7 @@ function lastAnswer(attempt) {
   ];
 }
 
+/** A delivery's status as a coloured label. */
 export function statePill(state) {
   const colour = { delivered: 'green', retrying: 'amber', held: 'accent', failed: 'red' }[state] ?? 'grey';
   return h('span', { class: `pill ${colour}` }, capital(state));

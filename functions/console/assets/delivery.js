@@ -35,7 +35,7 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
   }
 }
 
-/** `null` if it was deleted: the history outlives it. */
+/** The webhook; `null` if it was deleted. Its deliveries stay in the history. */
 function findWebhook(id, signal) {
   return request('GET', `webhooks/${id}`, { signal }).catch((error) => {
     if (error.status !== 404) throw error;
@@ -145,7 +145,7 @@ async function retryNow(page, note) {
     await request('POST', `${page.path}/retry`);
     say('Queued');
     await follow(page, (delivery) => delivery.attempts.at(-1)?.started_at !== known);
-    // If an attempt came, the page has replaced this note, and the text is not seen.
+    // If an attempt came, the page has replaced this note, so this text is not shown.
     fill(note, 'No attempt came so far. Look again in a while.');
   } catch (failure) {
     if (!page.signal.aborted) fill(note, safely(failureText(failure)));
@@ -173,7 +173,7 @@ async function follow(page, isNews) {
   });
 }
 
-/** Looks whether the webhook was disabled or deleted: at once, and when the last attempt's effect on it can be seen. */
+/** Checks whether the webhook was disabled or deleted: immediately, and when the last attempt has changed its health. */
 async function refreshWebhook(page) {
   for (const wait of [0, HEALTH_FOLLOWS]) {
     await sleep(wait, page.signal);

@@ -6,7 +6,15 @@
  * out. Children are elements, texts, lists of these, or nothing (null, undefined, false).
  */
 export function h(tag, properties = {}, ...children) {
-  const element = document.createElement(tag);
+  return made(document.createElement(tag), properties, children);
+}
+
+/** The same for an element of a drawing. */
+export function svg(tag, properties, ...children) {
+  return made(document.createElementNS('http://www.w3.org/2000/svg', tag), properties, children);
+}
+
+function made(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (typeof value === 'function') element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, '');

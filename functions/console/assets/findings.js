@@ -1,4 +1,4 @@
-// The signature checker's texts for each mistake that it finds, and for facts that are no mistake but useful to know.
+// The signature checker's text for each mistake that it finds, and for facts that are useful to know.
 
 import { PAGE, STANDARD } from './schemes.js';
 

@@ -1,5 +1,5 @@
-// A program that receives webhooks, in the language of the customer: the tested ones of docs/receivers, with the path of the
-// webhook's URL filled in.
+// The page with a program that receives webhooks, in the customer's language: the tested programs of docs/receivers, with
+// the path of the webhook's URL filled in.
 
 import { parameters, setParameters } from './address.js';
 import { request } from './api.js';
@@ -7,21 +7,24 @@ import { copyButton, fill, h, safely } from './dom.js';
 import { RECEIVERS } from './receivers.js';
 import { webhookTabs } from './tabs.js';
 
-/** A path that means the same in every language and framework here. Others its owner has to write. */
+/** A path that means the same in every language and framework here. The owner of another path has to fill it in. */
 const PLAIN = /^\/[\w/.~-]*$/;
 
-/** Of one webhook, or without an id for somebody who has none yet. */
+/** The page of one webhook, or, without an id, of somebody who has none yet. */
 export async function receivePage(content, { ids: [id], signal }) {
   const webhook = id && (await request('GET', `webhooks/${id}`, { signal }));
-  const path = webhook ? new URL(webhook.url).pathname : '/webhook';
   document.title = `Receive it · ${id ? `Webhook ${id}` : 'Webhooks'}`;
-
-  const chosen = parameters().get('language');
-  const language = h(
-    'select',
-    { id: 'language', onchange: choose },
-    RECEIVERS.map(({ file, title }) => h('option', { value: file, selected: file === chosen }, title)),
+  fill(
+    content,
+    webhook ? webhookTabs(id, webhook.url) : h('h1', {}, 'Receive it'),
+    settingsSection(),
+    programSection(webhook ? new URL(webhook.url).pathname : '/webhook'),
   );
+}
+
+/** The program's settings, with the secret that the user types in. */
+function settingsSection() {
+  const settings = h('div', { class: 'prose' });
   const secret = h('input', {
     id: 'secret',
     type: 'password',
@@ -32,42 +35,23 @@ export async function receivePage(content, { ids: [id], signal }) {
     'aria-describedby': 'secret-hint',
     oninput: showSettings,
   });
-  const settings = h('div', { class: 'prose' });
-  const program = h('div', { class: 'prose' });
-  choose();
   showSettings();
   const hint =
     'The service shows a secret only once. Paste the one that you saved, and the line below is complete. It stays on ' +
     'this page and is not sent.';
-  fill(
-    content,
-    webhook ? webhookTabs(id, webhook.url) : h('h1', {}, 'Receive it'),
+  return h(
+    'section',
+    { class: 'card prose' },
+    h('h2', {}, 'The settings'),
     h(
-      'section',
-      { class: 'card prose' },
-      h('h2', {}, 'The settings'),
-      h(
-        'form',
-        { onsubmit: (event) => event.preventDefault() },
-        h('label', { for: 'secret' }, 'Signing secret'),
-        secret,
-        h('p', { class: 'hint', id: 'secret-hint' }, hint),
-      ),
-      settings,
+      'form',
+      { onsubmit: (event) => event.preventDefault() },
+      h('label', { for: 'secret' }, 'Signing secret'),
+      secret,
+      h('p', { class: 'hint', id: 'secret-hint' }, hint),
     ),
-    h(
-      'section',
-      { class: 'card prose' },
-      h('div', { class: 'head' }, h('h2', {}, 'The program'), h('label', { for: 'language', class: 'sr-only' }, 'Language'), language),
-      program,
-    ),
+    settings,
   );
-
-  function choose() {
-    const receiver = RECEIVERS.find(({ file }) => file === language.value);
-    if (language.value !== (parameters().get('language') ?? RECEIVERS[0].file)) setParameters({ language: language.value });
-    fill(program, programOf(receiver, path));
-  }
 
   function showSettings() {
     const lines = `WEBHOOK_SECRET=${secret.value.trim() || 'whsec_…'}\nPORT=8080\n`;
@@ -75,7 +59,32 @@ export async function receivePage(content, { ids: [id], signal }) {
   }
 }
 
-/** What to install, the path to see to, and the code. */
+/** The program in the language that the user chooses. The address has the choice. */
+function programSection(path) {
+  const chosen = parameters().get('language');
+  const language = h(
+    'select',
+    { id: 'language', onchange: choose },
+    RECEIVERS.map(({ file, title }) => h('option', { value: file, selected: file === chosen }, title)),
+  );
+  const program = h('div', { class: 'prose' });
+  choose();
+  const label = h('label', { for: 'language', class: 'sr-only' }, 'Language');
+  return h(
+    'section',
+    { class: 'card prose' },
+    h('div', { class: 'head' }, h('h2', {}, 'The program'), label, language),
+    program,
+  );
+
+  function choose() {
+    const receiver = RECEIVERS.find(({ file }) => file === language.value);
+    if (language.value !== (parameters().get('language') ?? RECEIVERS[0].file)) setParameters({ language: language.value });
+    fill(program, programOf(receiver, path));
+  }
+}
+
+/** What to install, where the program takes requests, and its code. */
 function programOf({ file, note, code }, path) {
   const isPlain = PLAIN.test(path);
   const filled = isPlain ? code.replace(/(["'])\/webhook\1/, `$1${path}$1`) : code;

@@ -13,12 +13,7 @@ const OVERLAPS = [
 
 /** Opens the dialog. `done` gets the changed webhook, before the new secret is shown. */
 export function rotateSecret(path, done) {
-  const hint = h('p', { class: 'hint', id: 'overlap-hint' });
-  const overlap = h(
-    'select',
-    { id: 'overlap', 'aria-describedby': 'overlap-hint', onchange: explain },
-    OVERLAPS.map(([seconds, text]) => h('option', { value: seconds, selected: seconds === 86_400 }, text)),
-  );
+  const overlap = overlapChoice();
   const secret = h('input', {
     id: 'secret',
     type: 'text',
@@ -40,28 +35,19 @@ export function rotateSecret(path, done) {
         'You get a new secret, and deliveries are signed as before. Give your server the new one, then press ' +
           '“Switch now” on this page: from then on the new one signs X-Nano-Signature. No delivery is lost.',
       ),
-      h('label', { for: 'overlap' }, 'How long the old one stays valid'),
-      overlap,
-      hint,
+      overlap.label,
+      overlap.select,
+      overlap.hint,
       ownSecret(secret),
       error,
       h('div', { class: 'actions' }, cancel, button),
     ),
   );
 
-  explain();
-
-  function explain() {
-    const text = Number(overlap.value)
-      ? 'If you do not switch, it happens by itself when the old one ends.'
-      : 'There is no switch. Your server refuses everything until it has the new one.';
-    fill(hint, text);
-  }
-
   async function submit(event) {
     event.preventDefault();
     button.disabled = true;
-    const body = { overlap_seconds: Number(overlap.value), ...(secret.value && { secret_key: secret.value }) };
+    const body = { overlap_seconds: Number(overlap.select.value), ...(secret.value && { secret_key: secret.value }) };
     try {
       const { secret_key: shown, ...changed } = await request('POST', `${path}/rotate-secret`, { body });
       dialog.close();
@@ -76,7 +62,7 @@ export function rotateSecret(path, done) {
   }
 }
 
-/** What the owner of a webhook should know while its secret is being rotated; nothing if it is not. */
+/** A notice about the rotation; `null` if no secret is being rotated. It contains `switchNow` until the switch. */
 export function rotationNotice({ secret_switches_at: switches, previous_secret_expires_at: end }, switchNow) {
   if (!end || Date.parse(end) <= Date.now()) return null;
   if (!switches || Date.parse(switches) <= Date.now()) {
@@ -98,6 +84,26 @@ export function rotationNotice({ secret_switches_at: switches, previous_secret_e
     h('p', { class: 'hint' }, 'What your server refuses in between is sent again, so switch soon after it has the new one.'),
     h('div', { class: 'tools' }, switchNow),
   );
+}
+
+/** The choice of how long the old secret stays valid, with a hint that says what happens then. */
+function overlapChoice() {
+  const hint = h('p', { class: 'hint', id: 'overlap-hint' });
+  const label = h('label', { for: 'overlap' }, 'How long the old one stays valid');
+  const select = h(
+    'select',
+    { id: 'overlap', 'aria-describedby': 'overlap-hint', onchange: explain },
+    OVERLAPS.map(([seconds, text]) => h('option', { value: seconds, selected: seconds === 86_400 }, text)),
+  );
+  explain();
+  return { label, select, hint };
+
+  function explain() {
+    const text = Number(select.value)
+      ? 'If you do not switch, it happens by itself when the old one ends.'
+      : 'There is no switch. Your server refuses everything until it has the new one.';
+    fill(hint, text);
+  }
 }
 
 function ownSecret(secret) {

@@ -1,8 +1,8 @@
-// What a signature proves, and where one goes wrong. No DOM in here, and nothing leaves the browser.
+// Computes signatures, and finds out why one is wrong. Does not use the DOM, and nothing leaves the browser.
 //
-// The idea: a wrong signature is the right computation over wrong things. So we compute it over all the things that are
-// usually taken by mistake, beginning with one mistake at a time. The combination that gives the very signature that we
-// were shown names what went wrong.
+// A wrong signature is usually the right computation over wrong input. So the search computes it over every input that
+// is usually taken by mistake: first with no mistake, then with one, two and three. The first input whose signature is
+// the given one says what went wrong.
 
 import { finding } from './findings.js';
 import { PAGE, STANDARD } from './schemes.js';
@@ -10,21 +10,21 @@ import { NOTHING, bodies, once, parsed, pythonBytes } from './spellings.js';
 
 const TOLERANCE = 300;
 
-/** The header's value for a delivery: `v1=<hex>` or `v1,<base64>`. `timestamp` is text: Unix seconds. */
+/** The header's value for a delivery: `v1=<hex>` or `v1,<base64>`. `timestamp` is a text of Unix seconds. */
 export async function sign(scheme, { id, timestamp, body, secret }) {
   const bytes = await hmac(rightKey(scheme, secret), rightMessage(scheme, { id, timestamp, body }));
   return scheme === PAGE ? `v1=${hex(bytes)}` : `v1,${base64(bytes)}`;
 }
 
 /**
- * Compares a signature with what it should be. All fields are texts as a person pastes them; `oldSecret` and, for
- * X-Nano-Signature, `id` may be empty. `now` is in milliseconds.
+ * Compares a signature with the right one. All fields are texts as a person pastes them. `oldSecret` may be empty, and
+ * for X-Nano-Signature also `id`. `now` is in milliseconds.
  *
- * Gives `{ verdict, expected, findings }`. The verdict is
+ * Returns `{ verdict, expected, findings }`. The verdict is
  *  - `equal`: the signature is right, byte for byte;
  *  - `explained`: it is wrong, and the findings say why;
  *  - `unknown`: it is wrong, and none of the usual mistakes explains it.
- * A finding is `{ code, problem, title, fix }`; one that is no problem is worth knowing all the same.
+ * A finding is `{ code, problem, title, fix }`. If `problem` is false, it is useful to know and no mistake.
  */
 export async function check({ scheme, id = '', body, timestamp, secret, oldSecret = '', signature, now = Date.now() }) {
   const given = {
@@ -36,7 +36,7 @@ export async function check({ scheme, id = '', body, timestamp, secret, oldSecre
     oldSecret: oldSecret.trim(),
   };
   const findings = timeFindings(given.timestamp, now);
-  // The header has seconds, whatever was pasted; what should have been signed is computed over them.
+  // The header has seconds. If milliseconds were pasted, the right signature is still over seconds.
   const right = { ...given, timestamp: inSeconds(given.timestamp) };
   const expected = await sign(scheme, right);
 
@@ -57,7 +57,7 @@ export async function check({ scheme, id = '', body, timestamp, secret, oldSecre
 
 // -- The signature as it was pasted ---------------------------------------------------------------------------------
 
-/** The 32 bytes that were meant, once for each signature in the text; what is wrong about the spelling is a finding. */
+/** The 32 bytes of each signature in the text. Adds a finding for each mistake in how they are written. */
 function readSignature(scheme, text, findings) {
   const note = (code) => {
     if (!findings.some((other) => other.code === code)) findings.push(finding(code, scheme));
@@ -71,7 +71,7 @@ function readSignature(scheme, text, findings) {
     const [, prefix, digest] = /^(v1=|v1,|sha256=)?(.*)$/i.exec(part);
     const { bytes, spelling } = decode(digest);
     if (!bytes) {
-      // In a list, a signature of a kind that we do not know is somebody else's business.
+      // A list may contain signatures of other versions. A verifier ignores them.
       if (parts.length === 1) note(spelling);
       continue;
     }
@@ -110,7 +110,7 @@ function decode(text) {
 
 // -- The search -----------------------------------------------------------------------------------------------------
 
-/** The codes of the fewest mistakes that lead to one of the signatures; nothing where none do. */
+/** The codes of the fewest mistakes that lead to one of the signatures. `null` if none do. */
 async function firstMatch(right, given, signatures) {
   const [keys, messages] = [await keysOf(given), messagesOf(right, given)];
   const most = 3;
@@ -160,7 +160,7 @@ function timestamps(right, { timestamp, body }) {
     { text: `${right}000`, codes: ['milliseconds_signed'] },
   ];
   for (const text of NOTHING) all.push({ text, codes: ['timestamp_undefined'] });
-  // As it was pasted: for milliseconds that are not a whole second.
+  // The pasted text itself: milliseconds need not be a whole second.
   if (timestamp !== right) all.push({ text: timestamp, codes: ['milliseconds_signed'] });
   const own = parsed(body)?.timestamp;
   if (typeof own === 'string') {
@@ -176,7 +176,7 @@ function timestamps(right, { timestamp, body }) {
 
 async function keysOf({ scheme, secret, oldSecret, rawSecret, rawOldSecret }) {
   const all = [...keyBytes(scheme, secret, rawSecret)];
-  // HMAC fills keys up with zeros, so that this is the empty one, which the browser does not take.
+  // HMAC pads keys with zeros, so this key equals the empty one, which the browser refuses.
   all.push({ bytes: Uint8Array.of(0), codes: ['secret_empty'] });
   for (const text of NOTHING) all.push({ bytes: encode(text), codes: ['secret_undefined'] });
   if (oldSecret) {
@@ -215,7 +215,7 @@ function keyBytes(scheme, secret, raw) {
           ['secret_not_decoded', bare !== null && encode(secret)],
           ['secret_not_decoded', bare !== null && encode(bare)],
           ['secret_taken_for_base64', bare === null && fromBase64(secret)],
-          // Python's decoder passes over what is no base64.
+          // Python's decoder skips characters that are not base64.
           ['secret_taken_for_base64', bare === null && fromBase64(secret.replace(/[^A-Za-z0-9+/]/g, ''))],
         ];
   if (bare === null && scheme === PAGE) wrong.push(['secret_prefix_missing', encode(`whsec_${secret}`)]);

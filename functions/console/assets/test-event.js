@@ -8,64 +8,72 @@ import { answered, isFinished, whyCancelled } from './explain.js';
 
 /** The section that sends a test event. `allow` enables or disables it. Calls `changed` when the status changes. */
 export function testSection({ id, events, signal, changed }) {
-  const path = `webhooks/${id}`;
-  const event = h(
-    'select',
-    { id: 'test-event' },
-    ['job.completed', 'job.failed'].map((name) => h('option', { selected: name === events[0] }, name)),
-  );
-  const result = h('div', { class: 'watch', role: 'status' });
-  const button = workButton({ class: 'primary', 'aria-describedby': 'test-hint' }, 'Send test event', send);
-  const hint = h('p', { class: 'hint', id: 'test-hint' });
-  let watching = new AbortController();
+  const test = {
+    id,
+    signal,
+    changed,
+    event: h(
+      'select',
+      { id: 'test-event' },
+      ['job.completed', 'job.failed'].map((name) => h('option', { selected: name === events[0] }, name)),
+    ),
+    hint: h('p', { class: 'hint', id: 'test-hint' }),
+    result: h('div', { class: 'watch', role: 'status' }),
+    watching: new AbortController(),
+  };
+  test.button = workButton({ class: 'primary', 'aria-describedby': 'test-hint' }, 'Send test event', () => send(test));
+  const label = h('label', { for: 'test-event', class: 'sr-only' }, 'Event');
   const section = h(
     'section',
     { class: 'card test' },
-    h('div', {}, h('h2', {}, 'Try it'), hint),
-    h('div', { class: 'inline' }, h('label', { for: 'test-event', class: 'sr-only' }, 'Event'), event, button),
-    result,
+    h('div', {}, h('h2', {}, 'Try it'), test.hint),
+    h('div', { class: 'inline' }, label, test.event, test.button),
+    test.result,
   );
-  return { section, allow };
+  return { section, allow: (isActive) => allow(test, isActive) };
+}
 
-  function allow(active) {
-    button.disabled = !active;
-    const sent = 'Sends an example to this webhook alone, signed like any other.';
-    fill(hint, active ? sent : 'Enable the webhook first: a disabled one gets no test events either.');
-  }
+function allow({ button, hint }, isActive) {
+  button.disabled = !isActive;
+  const sent = 'Sends an example to this webhook alone, signed like any other.';
+  fill(hint, isActive ? sent : 'Enable the webhook first: a disabled one gets no test events either.');
+}
 
-  async function send() {
-    // Stop following the previous event, which may still wait for a retry: there is only one line.
-    watching.abort();
-    watching = new AbortController();
-    const mine = AbortSignal.any([signal, watching.signal]);
-    fill(result, h('p', {}, dot('wait'), 'Sending …'));
-    const news = Promise.withResolvers();
-    follow(mine, news.resolve)
-      .catch((failure) => mine.aborted || fill(result, h('p', {}, dot('bad'), safely(failureText(failure)))))
-      .finally(news.resolve);
-    // The button works again once the first status is known.
-    await news.promise;
-  }
+async function send(test) {
+  const { result } = test;
+  // Stop following the previous event, which may still wait for a retry: there is only one line.
+  test.watching.abort();
+  test.watching = new AbortController();
+  const signal = AbortSignal.any([test.signal, test.watching.signal]);
+  fill(result, h('p', {}, dot('wait'), 'Sending …'));
+  const firstStatus = Promise.withResolvers();
+  follow(test, signal, firstStatus.resolve)
+    .catch((failure) => signal.aborted || fill(result, h('p', {}, dot('bad'), safely(failureText(failure)))))
+    .finally(firstStatus.resolve);
+  // The button works again once the first status is known.
+  await firstStatus.promise;
+}
 
-  async function follow(mine, arrived) {
-    let known = null;
-    const { id: delivery } = await request('POST', `${path}/test`, { body: { event: event.value } });
-    await watch(mine, {
-      look: () =>
-        request('GET', `${path}/deliveries/${delivery}`, { signal: mine }).catch((error) => {
-          // A delivery is in the history after its first attempt. Until then it is queued.
-          if (error.status !== 404) throw error;
-        }),
-      show: (state, gaveUp) => {
-        fill(result, watchLine(id, delivery, state, gaveUp));
-        if (!state || state.status === known) return;
-        known = state.status;
-        arrived();
-        changed();
-      },
-      isFinished,
-    });
-  }
+/** Sends the event and shows its status until the delivery is finished. Calls `arrived` at each new status. */
+async function follow({ id, event, result, changed }, signal, arrived) {
+  let known = null;
+  const path = `webhooks/${id}`;
+  const { id: delivery } = await request('POST', `${path}/test`, { body: { event: event.value } });
+  await watch(signal, {
+    look: () =>
+      request('GET', `${path}/deliveries/${delivery}`, { signal }).catch((error) => {
+        // A delivery is in the history after its first attempt. Until then it is queued.
+        if (error.status !== 404) throw error;
+      }),
+    show: (state, gaveUp) => {
+      fill(result, watchLine(id, delivery, state, gaveUp));
+      if (!state || state.status === known) return;
+      known = state.status;
+      arrived();
+      changed();
+    },
+    isFinished,
+  });
 }
 
 function watchLine(webhookId, id, state, gaveUp) {

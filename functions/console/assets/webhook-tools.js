@@ -3,13 +3,14 @@
 
 import { request } from './api.js';
 import { watch } from './deliveries.js';
-import { confirmDialog, editWebhook, failureText } from './dialogs.js';
+import { confirmDialog, failureText } from './dialogs.js';
 import { fill, h, moment, safely, say, workButton } from './dom.js';
+import { editWebhook } from './edit-webhook.js';
 import { rotateSecret } from './rotate.js';
 
 /**
- * `buttons` makes the buttons for the webhook's state, `probe` is for an open circuit, `switchNow` for a secret that is being
- * rotated, `problem` shows errors.
+ * `buttons` makes the buttons for the webhook's state, `probe` is for an open circuit, `switchNow` for a secret that is
+ * being rotated, `problem` shows errors.
  */
 export function webhookTools(page, rotated) {
   const problem = h('p', { class: 'error', role: 'alert' });

@@ -16,52 +16,61 @@ const HEALTH_FOLLOWS = 3000;
 
 export async function webhookPage(content, { ids: [id], signal, failed }) {
   const path = `webhooks/${id}`;
-  // `page.webhook` is always the newest known state.
-  const page = { path, signal, webhook: await request('GET', path, { signal }), changed: showTop };
-  document.title = `Webhook ${id} · Webhooks`;
-  const list = deliveriesSection(path, signal, failed);
-  const activity = activitySection(path, signal, failed);
-  // Failures are ignored here: each part refreshes itself again later.
-  const refreshAll = () => {
-    sleep(HEALTH_FOLLOWS, signal).then(() => signal.aborted || refreshHealth().catch(() => null));
-    return Promise.allSettled([refreshHealth(), list.refresh(), activity.refresh()]);
+  const page = {
+    id,
+    path,
+    signal,
+    // Always the newest known state.
+    webhook: await request('GET', path, { signal }),
+    // What of it the top shows, as text.
+    shown: null,
+    top: h('div'),
+    changed: (webhook) => showTop(page, webhook),
   };
-  const test = testSection({ id, events: page.webhook.events, signal, changed: refreshAll });
+  document.title = `Webhook ${id} · Webhooks`;
+  page.list = deliveriesSection(path, signal, failed);
+  page.activity = activitySection(path, signal, failed);
+  page.test = testSection({ id, events: page.webhook.events, signal, changed: () => refreshAll(page) });
   // A rotation without an overlap makes all earlier cursors invalid.
-  const tools = webhookTools(page, () => list.refresh().catch(failed));
-  const top = h('div');
-  let shown = null;
-  showTop(page.webhook);
-  fill(content, top, test.section, activity.section, list.section);
-  await list.refresh();
-  list.keepFresh();
+  page.tools = webhookTools(page, () => page.list.refresh().catch(failed));
+  showTop(page, page.webhook);
+  fill(content, page.top, page.test.section, page.activity.section, page.list.section);
+  await page.list.refresh();
+  page.list.keepFresh();
   poll(signal, async () => {
-    await refreshHealth();
+    await refreshHealth(page);
     return REFRESH_HEALTH;
   }).catch(failed);
-  return null;
+}
 
-  async function refreshHealth() {
-    showTop(await request('GET', path, { signal }));
-  }
+async function refreshHealth(page) {
+  showTop(page, await request('GET', page.path, { signal: page.signal }));
+}
 
-  function showTop(webhook) {
-    page.webhook = webhook;
-    const text = JSON.stringify(webhook);
-    // While the circuit is open, the shown time of the next probe passes, so the notice must be updated.
-    if (text === shown && webhook.circuit !== 'open') return;
-    if (shown !== null && text !== shown) keepLively();
-    shown = text;
-    test.allow(webhook.status === 'active');
-    const isProbed = webhook.circuit === 'open' && webhook.status === 'active';
-    refill(
-      top,
-      head(id, webhook, tools.buttons()),
-      tools.problem,
-      healthNotice(webhook, isProbed && tools.probe),
-      rotationNotice(webhook, tools.switchNow),
-    );
-  }
+/** Refreshes each part of the page. Failures are ignored: each part refreshes itself again later. */
+function refreshAll(page) {
+  sleep(HEALTH_FOLLOWS, page.signal).then(() => page.signal.aborted || refreshHealth(page).catch(() => null));
+  return Promise.allSettled([refreshHealth(page), page.list.refresh(), page.activity.refresh()]);
+}
+
+/** Shows a newer state of the webhook: its name, its actions and its notices. */
+function showTop(page, webhook) {
+  page.webhook = webhook;
+  const text = JSON.stringify(webhook);
+  // While the circuit is open, the shown time of the next probe passes, so the notice must be updated.
+  if (text === page.shown && webhook.circuit !== 'open') return;
+  if (page.shown !== null && text !== page.shown) keepLively();
+  page.shown = text;
+  page.test.allow(webhook.status === 'active');
+  const { buttons, problem, probe, switchNow } = page.tools;
+  const isProbed = webhook.circuit === 'open' && webhook.status === 'active';
+  refill(
+    page.top,
+    head(page.id, webhook, buttons()),
+    problem,
+    healthNotice(webhook, isProbed && probe),
+    rotationNotice(webhook, switchNow),
+  );
 }
 
 function head(id, webhook, buttons) {

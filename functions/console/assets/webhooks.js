@@ -1,7 +1,7 @@
 // The page with the account's webhooks.
 
 import { poll, request } from './api.js';
-import { editWebhook } from './dialogs.js';
+import { editWebhook } from './edit-webhook.js';
 import { fill, h, safely } from './dom.js';
 import { statusPill } from './health.js';
 

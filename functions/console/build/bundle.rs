@@ -52,12 +52,12 @@ impl<'a> Bundle<'a> {
         let mut body = String::new();
         for line in without_comments(text) {
             if let Some(import) = line.strip_prefix("import ") {
-                let (names, from) = import.split_once(" from './").unwrap_or_else(|| panic!("{name}: {line}"));
-                let from = from.strip_suffix("';").unwrap_or_else(|| panic!("{name}: {line}"));
+                let parts = import.strip_suffix("';").and_then(|import| import.split_once(" from './"));
+                let parts = parts.filter(|(names, _)| names.starts_with('{'));
+                let (names, from) = parts.unwrap_or_else(|| panic!("{name}: {line}"));
                 self.add(from);
-                let names = if names.starts_with('{') { names.to_owned() } else { format!("{{ default: {names} }}") };
                 writeln!(body, "const {names} = {};", variable(from)).unwrap();
-            } else if !line.starts_with("export {") {
+            } else {
                 writeln!(body, "{}", line.strip_prefix("export ").unwrap_or(line)).unwrap();
             }
         }
@@ -65,18 +65,17 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// A text without its comments, which are a sixth of the bytes. A block comment at the beginning stays: it is a
-/// license.
+/// A text without its comments, which no browser needs.
 fn without_comments(text: &str) -> impl Iterator<Item = &str> {
-    let (mut is_comment, mut is_license) = (false, text.starts_with("/*"));
+    let mut is_comment = false;
     text.lines().filter(move |line| {
         let line = line.trim();
         let begins = !is_comment && line.starts_with("/*");
         is_comment |= begins;
-        let is_left_out = (is_comment && !is_license) || line.starts_with("//");
+        let is_left_out = is_comment || line.starts_with("//");
         if is_comment && line.contains("*/") {
             assert!(line.ends_with("*/"), "code follows a comment: {line}");
-            (is_comment, is_license) = (false, false);
+            is_comment = false;
         }
         !is_left_out
     })
@@ -84,9 +83,6 @@ fn without_comments(text: &str) -> impl Iterator<Item = &str> {
 
 /// The member of the returned object for one line with `export`.
 fn member(export: &str) -> String {
-    if let Some(name) = export.strip_prefix("{ ").and_then(|export| export.strip_suffix(" as default };")) {
-        return format!("default: {name}");
-    }
     let declared =
         ["async function ", "function ", "class ", "const "].iter().find_map(|kind| export.strip_prefix(kind));
     let declared = declared.unwrap_or_else(|| panic!("export {export}"));

@@ -21,8 +21,6 @@ const OPENAPI: &str = "../../openapi.yaml";
 const DOCS: &str = "../../docs";
 const GUIDE: &str = "../../docs/verifying.md";
 const RECEIVERS: &str = "../../docs/receivers";
-/// In their order in the style sheet.
-const STYLES: [&str; 2] = ["uplot-1.6.32.css", "console.css"];
 
 fn main() {
     for input in [ASSETS, OPENAPI, GUIDE, RECEIVERS, "build"] {
@@ -30,10 +28,9 @@ fn main() {
     }
     let mut output = Output::new();
     let icon = output.add_hashed("icon.svg", "image/svg+xml", &asset("icon.svg"));
-    let styles = output.add_hashed("console.css", "text/css", &STYLES.map(asset).concat());
+    let styles = output.add_hashed("console.css", "text/css", &asset("console.css"));
     let script = Bundle::of(&modules(), "app.js").replace("console/icon.svg", &format!("console/{icon}"));
     let script = output.add_hashed("app.js", "text/javascript", &script);
-    output.add("uplot-license.txt", "text/plain; charset=utf-8", &asset("uplot-license.txt"));
 
     let named = |page: String| {
         let names = [("icon.svg", &icon), ("console.css", &styles), ("app.js", &script)];

@@ -35,12 +35,6 @@ impl Output {
         name
     }
 
-    /// Adds a file whose name does not change.
-    pub(crate) fn add(&mut self, name: &str, content_type: &str, content: &str) {
-        let file = self.file(name, content_type, content, false);
-        writeln!(self.files, "{file},").unwrap();
-    }
-
     /// Adds a page, as a constant of this name.
     pub(crate) fn add_page(&mut self, constant: &str, content: &str) {
         let file = self.file(&format!("{constant}.html"), "text/html; charset=utf-8", content, false);

@@ -245,6 +245,9 @@ impl Browser {
         let scheme = if dark { "dark" } else { "light" };
         let light = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.devtools("Emulation.setEmulatedMedia", light).await;
+        // The page draws its charts again at the end of the frame in which their width changes.
+        let frames = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
+        self.script_with(frames, json!(null)).await;
     }
 
     /// Sets the time zone, by its name in the tz database.
@@ -262,11 +265,16 @@ impl Browser {
     /// set.
     pub(crate) async fn picture(&self, name: &str) {
         let Some(folder) = env::var_os("NANO_PICTURES") else { return };
-        let order = json!({ "cmd": "Page.captureScreenshot", "params": { "captureBeyondViewport": true } });
-        let picture = self.post("goog/cdp/execute", order).await.unwrap();
-        let picture = BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
+        let picture = BASE64_STANDARD.decode(self.screenshot().await).unwrap();
         let name = name.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
         fs::write(Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
+    }
+
+    /// A picture of the whole page: a PNG, in base64.
+    pub(crate) async fn screenshot(&self) -> String {
+        let order = json!({ "cmd": "Page.captureScreenshot", "params": { "captureBeyondViewport": true } });
+        let picture = self.post("goog/cdp/execute", order).await.unwrap();
+        picture["data"].as_str().unwrap().to_owned()
     }
 
     /// Lets the page write to the clipboard, as a visible browser would.

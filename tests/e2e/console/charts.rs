@@ -1,4 +1,4 @@
-//! What the charts of a webhook's hours show: to the eye, so each test looks at the pixels.
+//! What the charts of a webhook's hours show: to the eye, so each test looks at the pixels of a picture.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -9,28 +9,54 @@ use serde_json::{Value, json};
 use super::{Browser, check_looks, sign_in, webhook};
 use crate::{RECEIVER, key_for};
 
-/// Draws both charts of the hours that are given and returns, for each, by colour of its lines or bars: how many pixels
-/// have this colour, those at its smoothed edges included, and how many of them the fullest column has.
-const DRAWN: &str = "
+/// Draws both charts for the given hours. Returns, for each, where it is on the page and the colours of its series.
+const DRAW: &str = "
     const { drawCharts } = (await import(document.querySelector('script').src)).modules.charts;
     const element = document.createElement('div');
     element.className = 'charts';
     document.querySelector('main').replaceChildren(element);
-    const { stop } = drawCharts(element, given);
+    drawCharts(element, given);
     await new Promise((resolve) => setTimeout(resolve, 200));
-    const drawn = [...element.querySelectorAll('canvas')].map((canvas) => {
-        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-        return Object.fromEntries(['green', 'red', 'amber', 'accent'].map((name) => {
-            const colour = getComputedStyle(canvas).getPropertyValue(`--${name}`).match(/\\d+/g).map(Number);
-            const columns = Array(canvas.width).fill(0);
-            for (let at = 0; at < data.length; at += 4)
-                if (data[at + 3] > 99 && colour.every((part, which) => Math.abs(data[at + which] - part) < 9))
-                    columns[(at / 4) % canvas.width] += 1;
+    return [...element.querySelectorAll('figure')].map((figure) => {
+        const { x, y, width, height } = figure.querySelector('.canvas').getBoundingClientRect();
+        const colours = [...figure.querySelectorAll('.swatch')].map((swatch) =>
+            [swatch.classList[1], getComputedStyle(swatch).backgroundColor.match(/\\d+/g).map(Number)]);
+        return { area: [x + scrollX, y + scrollY, width, height].map(Math.round), colours };
+    });";
+
+/// Counts, in a picture of the page, the pixels of each chart by colour: how many have it, those at smoothed edges
+/// included, and how many of them the fullest column has. And looks whether anything is at the left or right edge.
+const COUNT: &str = "
+    const bytes = Uint8Array.from(atob(given.picture), (letter) => letter.charCodeAt(0));
+    const picture = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+    const context = new OffscreenCanvas(picture.width, picture.height).getContext('2d');
+    context.drawImage(picture, 0, 0);
+    return given.charts.map(({ area, colours }) => {
+        const { data, width, height } = context.getImageData(...area);
+        const pixel = (x, y) => data.subarray(4 * (y * width + x), 4 * (y * width + x) + 3);
+        const ground = [...pixel(0, 0)];
+        // The part of the colour in a pixel, where the rest is the ground; 0 for another colour.
+        const part = (pixel, colour) => {
+            const way = colour.map((value, at) => value - ground[at]);
+            const length = way.reduce((sum, value) => sum + value * value, 0);
+            const share = way.reduce((sum, value, at) => sum + value * (pixel[at] - ground[at]), 0) / length;
+            return way.every((value, at) => Math.abs(ground[at] + share * value - pixel[at]) < 9) ? share : 0;
+        };
+        const rows = [...Array(height).keys()];
+        const counts = colours.map(([name, colour]) => {
+            const columns = [...Array(width).keys()].map((x) => rows.filter((y) => part(pixel(x, y), colour) > 0.39).length);
             return [name, [columns.reduce((sum, count) => sum + count), Math.max(...columns)]];
-        }));
-    });
-    stop();
-    return drawn;";
+        });
+        const touches_edge = rows.some((y) => [0, width - 1].some((x) => pixel(x, y).some((value, at) => value !== ground[at])));
+        return { ...Object.fromEntries(counts), touches_edge };
+    });";
+
+/// Draws both charts for these hours and returns what a picture of them shows.
+pub(super) async fn drawn(browser: &Browser, hours: Value) -> [Value; 2] {
+    let charts = browser.script_with(DRAW, hours).await;
+    let given = json!({ "charts": charts, "picture": browser.screenshot().await });
+    serde_json::from_value(browser.script_with(COUNT, given).await).unwrap()
+}
 
 /// So many hours, each with this many deliveries and failures, and with a median and a 95th percentile or none.
 fn hours(count: u64, deliveries: u64, failures: u64, speed: impl Fn(u64) -> Option<u64>) -> Value {
@@ -48,12 +74,65 @@ async fn failures_stand_above_deliveries_in_a_colour_of_their_own() {
     let Some(browser) = Browser::start().await else { return };
     browser.read("API key").await;
     browser.look(1440, false).await;
-    let drawn = browser.script_with(DRAWN, hours(24, 30, 30, |_| None)).await;
-    let [green, red] = ["green", "red"].map(|name| drawn[0][name][0].as_u64().unwrap());
-    assert!(green > 1000 && green.abs_diff(red) * 5 < green, "as many of both: {drawn}");
-    let drawn = browser.script_with(DRAWN, hours(24, 0, 30, |_| None)).await;
-    assert_eq!(drawn[0]["green"][0], 0, "{drawn}");
-    assert!(drawn[0]["red"][0].as_u64() > Some(1000), "{drawn}");
+    let [volume, _] = drawn(&browser, hours(24, 30, 30, |_| None)).await;
+    let [green, red] = ["green", "red"].map(|name| volume[name][0].as_u64().unwrap());
+    assert!(green > 1000 && green.abs_diff(red) * 5 < green, "as many of both: {volume}");
+    let [volume, _] = drawn(&browser, hours(24, 0, 30, |_| None)).await;
+    assert_eq!(volume["green"][0], 0, "{volume}");
+    assert!(volume["red"][0].as_u64() > Some(1000), "{volume}");
+}
+
+/// A user's high-contrast theme replaces the colours of text, and would make all bars one colour.
+#[tokio::test]
+async fn forced_colours_leave_deliveries_and_failures_apart() {
+    let Some(browser) = Browser::start().await else { return };
+    browser.read("API key").await;
+    browser.look(1440, false).await;
+    browser.force_colours().await;
+    let [volume, _] = drawn(&browser, hours(24, 30, 30, |_| None)).await;
+    for name in ["green", "red"] {
+        assert!(volume[name][0].as_u64() > Some(1000), "{name}: {volume}");
+    }
+}
+
+/// Moves the pointer over the first chart, to so many pixels from its left edge, or away if that is negative. Returns
+/// the text around the chart.
+const POINT: &str = "
+    const [first] = document.querySelectorAll('.canvas');
+    const { left, top } = first.getBoundingClientRect();
+    const at = { bubbles: true, clientX: left + given, clientY: top + 50 };
+    if (given < 0) first.dispatchEvent(new MouseEvent('mouseleave'));
+    else first.firstChild.dispatchEvent(new MouseEvent('mousemove', at));
+    return first.closest('figure').innerText;";
+
+#[tokio::test]
+async fn the_pointer_and_the_arrow_keys_choose_the_hour_whose_numbers_are_shown() {
+    let Some(browser) = Browser::start().await else { return };
+    browser.read("API key").await;
+    browser.look(1440, false).await;
+    browser.be_in("UTC").await;
+    let mut day = hours(24, 0, 0, |_| None);
+    for (at, hour) in day.as_array_mut().unwrap().iter_mut().enumerate() {
+        hour["deliveries"] = json!(100 + at);
+    }
+    drawn(&browser, day).await;
+    let shown = async |x: i32| browser.script_with(POINT, json!(x)).await.as_str().unwrap().to_owned();
+    assert!(shown(-1).await.contains("Total"));
+    let first = shown(54).await;
+    assert!(first.contains("Fri, 00:00 UTC") && first.contains("Delivered 100"), "{first}");
+    let axis = shown(20).await;
+    assert!(axis.contains("Total") && axis.contains("Delivered 2,676"), "{axis}");
+
+    browser.script("document.querySelector('.canvas').focus()").await;
+    for (key, numbers) in [
+        ("\u{e012}", "Fri, 23:00 UTC: Failed attempts 0, Delivered 123"),
+        ("\u{e012}", "Fri, 22:00 UTC: Failed attempts 0, Delivered 122"),
+        ("\u{e014}", "Fri, 23:00 UTC: Failed attempts 0, Delivered 123"),
+        ("\u{e014}", "Fri, 23:00 UTC: Failed attempts 0, Delivered 123"),
+    ] {
+        browser.keys(key).await;
+        browser.comes_to("return document.getElementById('said').textContent", json!(numbers)).await;
+    }
 }
 
 #[tokio::test]
@@ -63,8 +142,8 @@ async fn dots_mark_the_hours_of_a_day_and_do_not_smear_into_a_band_over_seven_da
     for width in [1440, 390] {
         browser.look(width, false).await;
         let thickest = async |hours: Value| {
-            let drawn = browser.script_with(DRAWN, hours).await;
-            ["amber", "accent"].map(|name| drawn[1][name][1].as_u64().unwrap())
+            let [_, speed] = drawn(&browser, hours).await;
+            ["amber", "accent"].map(|name| speed[name][1].as_u64().unwrap())
         };
         let day = thickest(hours(24, 1, 0, |_| Some(100))).await;
         let week = thickest(hours(168, 1, 0, |_| Some(100))).await;

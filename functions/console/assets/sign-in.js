@@ -1,0 +1,94 @@
+// The page that asks for an API key.
+
+import { request } from './api.js';
+import { clock, fill, h, say } from './dom.js';
+import { session } from './session.js';
+
+/** Shows the page. `reason` says why the user has to sign in again. Calls `done` once the session has a key. */
+export function signInPage(content, reason, done) {
+  document.title = 'Sign in · Webhooks';
+  const form = signInForm(reason, done);
+  fill(
+    content,
+    h(
+      'section',
+      { class: 'card sign-in' },
+      h('img', { src: 'console/icon.svg', alt: '', width: 40, height: 40 }),
+      h('h1', {}, 'Sign in to your webhooks'),
+      form.element,
+      h(
+        'p',
+        { class: 'hint' },
+        'No key yet? The operator of this service makes one for you, with ',
+        h('code', {}, 'nano-webhooks keys create'),
+        '.',
+      ),
+    ),
+  );
+  form.key.focus();
+}
+
+function signInForm(reason, done) {
+  const form = {
+    done,
+    key: h('input', {
+      id: 'key',
+      name: 'api-key',
+      type: 'password',
+      autocomplete: 'off',
+      autocapitalize: 'none',
+      spellcheck: 'false',
+      placeholder: 'sk-…',
+      required: true,
+      'aria-describedby': 'key-hint sign-in-error',
+    }),
+    error: h('p', { class: 'error', id: 'sign-in-error', role: 'alert' }, reason),
+    button: h('button', { class: 'primary wide' }, 'Sign in'),
+  };
+  const hint =
+    'It begins with sk- and stays in this tab and those that you open from it. On a computer that others use, sign out: browsers can open a closed ' +
+    'tab again, key and all.';
+  form.element = h(
+    'form',
+    { novalidate: true, onsubmit: (event) => submit(form, event) },
+    h('label', { for: 'key' }, 'API key'),
+    form.key,
+    h('p', { class: 'hint', id: 'key-hint' }, hint),
+    form.error,
+    form.button,
+  );
+  return form;
+}
+
+async function submit(form, event) {
+  event.preventDefault();
+  // Accept a key copied from a header or a config file, with `Bearer` or quotes.
+  const key = form.key.value
+    .trim()
+    .replace(/^(authorization:\s*)?bearer\s+/i, '')
+    .replace(/^["']|["']$/g, '');
+  if (!/^sk-[0-9a-f]{40}$/.test(key))
+    return refuse(form, key ? 'An API key is sk- and 40 digits or letters from a to f.' : 'Paste your API key first.');
+  form.button.disabled = true;
+  try {
+    await request('GET', 'webhooks', { key });
+    session.start(key);
+    say('Signed in');
+    await form.done();
+  } catch (failure) {
+    refuse(form, whyRefused(failure));
+  }
+  form.button.disabled = false;
+}
+
+function whyRefused(failure) {
+  if (failure.status === 401) return 'This key is not valid. Was it copied whole, and has it not been revoked?';
+  if (failure.goOnAt) return `Too many requests with this key. Try again at ${clock(failure.goOnAt)}.`;
+  return failure.message;
+}
+
+function refuse(form, text) {
+  fill(form.error, text);
+  form.key.setAttribute('aria-invalid', 'true');
+  form.key.focus();
+}

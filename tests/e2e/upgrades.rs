@@ -181,8 +181,10 @@ async fn an_hour_that_began_before_the_upgrade_counts_on() {
     for frozen in frozen().await {
         received(frozen, "failing", 6).await;
         let then = &frozen.replies_then["/api/v1/webhooks/3/stats?hours=1"]["hours"][0];
+        // The samples' own attempts are counted once more, in the hour in which they were made.
         let total = |stats: &Value, name: &str| -> u64 {
-            stats["hours"].as_array().unwrap().iter().map(|hour| hour[name].as_u64().unwrap()).sum()
+            let hours = stats["hours"].as_array().unwrap().iter().filter(|hour| hour["hour"] != then["hour"]);
+            hours.map(|hour| hour[name].as_u64().unwrap()).sum()
         };
         let deliveries = then["deliveries"].as_u64().unwrap() + 6;
         // Two hours, in case the test runs across the end of an hour.

@@ -134,7 +134,7 @@ impl Sender {
         let Signatures { nano, next, previous, standard_webhooks } =
             signature::of(webhook, id.as_str(), started_at, body);
         let (host, event) = (&url[Position::BeforeHost..Position::AfterPort], event.as_str());
-        // Spelled as on the API's published page and in Standard Webhooks: some receivers compare names with their
+        // Spelled as on the API's published page and in Standard Webhooks: some receivers compare header names with their
         // case.
         let mut headers: Vec<(&str, &dyn Display)> = vec![
             ("Host", &host),

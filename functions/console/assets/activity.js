@@ -27,8 +27,12 @@ export function activitySection(path, signal, failed) {
     refresh().catch(failed);
   }
   async function refresh() {
-    const stats = await request('GET', `${path}/stats?hours=${hours.value}`, { signal });
-    if (signal.aborted) return;
+    const period = hours.value;
+    const stats = await request('GET', `${path}/stats?hours=${period}`, { signal });
+    // Another period may have been chosen meanwhile, and its reply may have come first.
+    if (signal.aborted || period !== hours.value) return;
+    // Drawing again would take the focus from somebody who reads the hours by keyboard.
+    if (body.contains(document.activeElement)) return;
     drawing?.stop();
     drawing = drawCharts(body, stats.hours);
   }

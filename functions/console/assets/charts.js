@@ -78,6 +78,6 @@ function reasons(hours) {
   const all = Object.entries(counts).sort(([, one], [, other]) => other - one);
   return (
     all.length > 0 &&
-    `Failed: ${all.map(([outcome, count]) => `${count.toLocaleString()} × ${OUTCOMES[outcome]}`).join(', ')}`
+    `Failed: ${all.map(([outcome, count]) => `${count.toLocaleString()} × ${OUTCOMES[outcome] ?? outcome}`).join(', ')}`
   );
 }

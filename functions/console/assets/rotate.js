@@ -11,9 +11,12 @@ const OVERLAPS = [
   [0, 'Not at all: the old one has leaked'],
 ];
 
-/** Opens the dialog. `done` gets the changed webhook, before the new secret is shown. */
-export function rotateSecret(path, done) {
-  const overlap = overlapChoice();
+/**
+ * Opens the dialog. `isUnderWay` says whether another rotation is before its switch. `done` gets the changed webhook,
+ * before the new secret is shown.
+ */
+export function rotateSecret(path, isUnderWay, done) {
+  const overlap = overlapChoice(isUnderWay);
   const secret = h('input', {
     id: 'secret',
     type: 'text',
@@ -29,12 +32,7 @@ export function rotateSecret(path, done) {
     h(
       'form',
       { novalidate: true, onsubmit: submit },
-      h(
-        'p',
-        {},
-        'You get a new secret, and deliveries are signed as before. Give your server the new one, then press ' +
-          '“Switch now” on this page: from then on the new one signs X-Nano-Signature. No delivery is lost.',
-      ),
+      h('p', {}, 'You get a new secret for the signatures of your deliveries.'),
       overlap.label,
       overlap.select,
       overlap.hint,
@@ -64,8 +62,9 @@ export function rotateSecret(path, done) {
 
 /** A notice about the rotation; `null` if no secret is being rotated. It contains `switchNow` until the switch. */
 export function rotationNotice({ secret_switches_at: switches, previous_secret_expires_at: end }, switchNow) {
-  if (!end || Date.parse(end) <= Date.now()) return null;
-  if (!switches || Date.parse(switches) <= Date.now()) {
+  // The API leaves out what is over, by its own clock. The browser's clock may be wrong.
+  if (!end) return null;
+  if (!switches) {
     const text = 'The new one signs X-Nano-Signature, and the old one X-Nano-Signature-Previous until ';
     return h('div', { class: 'notice' }, h('p', {}, h('strong', {}, 'The secret was switched.'), ` ${text}`, time(end), '.'));
   }
@@ -87,7 +86,7 @@ export function rotationNotice({ secret_switches_at: switches, previous_secret_e
 }
 
 /** The choice of how long the old secret stays valid, with a hint that says what happens then. */
-function overlapChoice() {
+function overlapChoice(isUnderWay) {
   const hint = h('p', { class: 'hint', id: 'overlap-hint' });
   const label = h('label', { for: 'overlap' }, 'How long the old one stays valid');
   const select = h(
@@ -99,10 +98,14 @@ function overlapChoice() {
   return { label, select, hint };
 
   function explain() {
-    const text = Number(select.value)
-      ? 'If you do not switch, it happens by itself when the old one ends.'
-      : 'There is no switch. Your server refuses everything until it has the new one.';
-    fill(hint, text);
+    const [stages, again] = [
+      'Deliveries are signed as before. Give your server the new one, then press “Switch now” on this page: from then on ' +
+        'the new one signs X-Nano-Signature. If you do not, it happens by itself when the old one ends. Make both changes ' +
+        'within a day, so that no delivery is lost.',
+      ' Another rotation is before its switch. If your server has that secret already, cancel and switch first.',
+    ];
+    const leaked = 'There is no switch. Your server refuses everything until it has the new one.';
+    fill(hint, Number(select.value) ? stages + (isUnderWay ? again : '') : leaked);
   }
 }
 

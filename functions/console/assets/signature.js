@@ -45,7 +45,9 @@ export async function check({ scheme, id = '', body, timestamp, secret, oldSecre
   const match = read.length > 0 && (await firstMatch(right, all, read));
   if (match) findings.push(...match.map((code) => finding(code, scheme)));
   // X-Nano-Signature itself has one signature, which comes first.
-  const isBeside = scheme === PAGE && read.length > 1 && match && !(await firstMatch(right, all, read.slice(0, 1)));
+  const isOther = /^\s*x-nano-signature-(next|previous)\s*:/i.test(signature);
+  const isLater = read.length > 1 && match && !(await firstMatch(right, all, read.slice(0, 1)));
+  const isBeside = scheme === PAGE && match && (isOther || isLater);
   if (isBeside) findings.push(finding('signed_beside', scheme));
   const problems = findings.some(({ problem }) => problem);
   if (!match && read.length > 0) {

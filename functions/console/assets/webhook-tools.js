@@ -28,7 +28,7 @@ export function webhookTools(page, rotated) {
   const buttons = () => [
     act('edit', 'Edit', () => editWebhook(page.webhook, (webhook) => show(page, webhook, 'Saved'))),
     act('rotate', 'Rotate secret', () =>
-      rotateSecret(page.path, (webhook) => {
+      rotateSecret(page.path, Boolean(page.webhook.secret_switches_at), (webhook) => {
         page.changed(webhook);
         rotated();
       }),

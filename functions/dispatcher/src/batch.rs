@@ -108,7 +108,8 @@ pub(crate) fn readable(event: &SqsEvent) -> (Vec<Job<'_>>, Vec<&SqsMessage>) {
 
 /// Whether the deliveries and webhooks of these messages may be read eventually consistently: each message is received
 /// for the first time, and either comes from fan-out or follows a recorded attempt. A customer may have changed the webhook
-/// just before a new round, a probe or a test, and a dispatcher may have recorded the attempt of a message that was received
+/// just before a new round, a probe or a test; the retry of a waiting delivery is the next attempt of its round, and may be read
+/// as it was a second ago. And a dispatcher may have recorded the attempt of a message that was received
 /// before.
 pub(crate) fn may_read_late(jobs: &[Job<'_>]) -> bool {
     jobs.iter().all(|job| {

@@ -127,7 +127,7 @@ impl Webhook {
     /// Returns the webhook with a new secret. The present one stays valid until the overlap ends.
     ///
     /// If the last rotation is still before its switch, `X-Nano-Signature` stays with the secret that signs it: receivers
-    /// were never asked to go over to the one that is replaced now, and may never have seen it.
+    /// may not have the one that is replaced now, because its reply may have been lost.
     pub fn rotated(
         &self,
         secret: Secret,

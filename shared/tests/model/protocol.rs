@@ -1,6 +1,6 @@
 //! The effect of each event: the order in which the functions do things, around the library's decisions.
 //!
-//! It mirrors `functions/dispatcher`, `functions/release` and `functions/retry-delivery`, and the conditions of the
+//! It mirrors `functions/dispatcher`, `functions/release` and `functions/api/src/bin/retry-delivery.rs`, and the conditions of the
 //! store's writes. If you change the order there, change it here, and see which claims break.
 
 use nano_webhooks::delivery::{self, Change, Look, State, Step, Write};

@@ -187,7 +187,7 @@ fn cases_of_a_rotation() -> Vec<(Value, String, Vec<&'static str>)> {
     vec![
         (json!({}), format!("{ours} {other}"), vec![]),
         (json!({}), format!("{other} {ours}"), vec!["signed_beside"]),
-        (json!({}), format!("X-Nano-Signature-Next: {ours}"), vec![]),
+        (json!({}), format!("X-Nano-Signature-Next: {ours}"), vec!["signed_beside"]),
     ]
 }
 

@@ -34,11 +34,12 @@ async fn handle(webhooks: &Webhooks, deliveries: &Deliveries, request: Request) 
         }
     };
     let changed = changed.map_err(|err| ApiError::Conflict(err.to_string()))?;
+    // Counted before the secret is stored: if this fails, nothing has changed, and no new secret is lost.
+    let held = deliveries.held_of(&webhook).await?;
     if !webhooks.replace_secrets(&webhook, &changed).await? {
         let meanwhile =
             "another request changed the webhook's secrets or deleted it at this moment; look at it and try again";
         return Err(ApiError::Conflict(meanwhile.into()));
     }
-    let held = deliveries.held_of(&changed).await?;
     Ok(Reply::ok(&changed.details(held, now).once_with(is_generated.then_some(&changed.secret))))
 }

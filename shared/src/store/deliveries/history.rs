@@ -22,7 +22,7 @@ use crate::{
     names::{AccountId, DeliveryId, WebhookId},
 };
 
-/// How many items of a partition one query looks at to find those that were `delivered`.
+/// The most items that one query reads when it filters for `delivered`.
 const LOOKED_AT: usize = 50;
 /// How many times a page queries each partition. Then the page ends early, and the next one continues there.
 const ROUNDS: usize = 5;

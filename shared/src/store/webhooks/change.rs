@@ -110,7 +110,9 @@ impl Webhooks {
         // The SDK repeats a write whose answer was lost. Then our own first write makes the condition fail.
         let stored = self.find(&before.account_id, before.id).await?;
         Ok(stored.is_some_and(|stored| {
-            stored.secret == changed.secret && stored.secret_switches_at == changed.secret_switches_at
+            stored.secret == changed.secret
+                && stored.previous_secrets == changed.previous_secrets
+                && stored.secret_switches_at == changed.secret_switches_at
         }))
     }
 }

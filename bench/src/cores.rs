@@ -1,5 +1,5 @@
-//! Gives the measured functions one processor, and the endpoints and this program another, so that neither takes the
-//! other's time.
+//! Runs the measured functions on one processor, and the endpoints and this program on another, so that neither takes
+//! the other's time.
 
 use std::{fs, io, path::Path, sync::LazyLock, thread};
 

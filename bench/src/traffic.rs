@@ -164,7 +164,8 @@ pub(crate) fn fan_out(world: &World, functions: &Functions, completions: &[Sent]
     Ok((std::mem::take(&mut sqs.sent), peak_rss_mib))
 }
 
-/// Runs events through one process of a function; returns its peak memory in MiB. Fails if it gives a message back.
+/// Runs events through one process of a function; returns its peak memory in MiB. Fails if it reports a batch item
+/// failure.
 pub(crate) fn work_off(world: &World, functions: &Functions, name: &str, events: Vec<Bytes>) -> Result<f64> {
     let sandbox = world.start(functions, name, false)?;
     let count = events.len();

@@ -22,7 +22,7 @@ pub(crate) struct Stack {
     pub(crate) status: String,
     outputs: HashMap<String, String>,
     parameters: HashMap<String, String>,
-    /// The API's address if it is not the template's output: on the local stack.
+    /// Set only for the local stack, whose API address is not in the outputs.
     api_url: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Stack {
         })
     }
 
-    /// An output of the template. Fails if the stack does not have it.
+    /// Returns the value of a stack output. Fails if the stack does not have it.
     pub(crate) fn output(&self, name: &str) -> Result<&str, Failure> {
         let missing = || {
             Failure::Failed(format!(

@@ -48,7 +48,7 @@ pub(crate) enum WebhooksCommand {
     },
     /// Enables a webhook that the customer or the service disabled; its held deliveries are sent, at a growing pace
     Enable(Named),
-    /// Probes an endpoint that counts as down now, instead of at its next probe
+    /// Probes now an endpoint that counts as down, instead of at its next probe
     #[command(after_help = PROBE_HELP)]
     Probe(Named),
 }
@@ -130,12 +130,12 @@ pub(crate) async fn find(stack: &Stack, account: &AccountId, id: WebhookId) -> R
     stack.webhooks()?.find(account, id).await?.ok_or_else(|| no_webhook(account, id))
 }
 
-/// Whether its circuit is open, so that its endpoint is probed.
+/// Whether its endpoint is probed: the webhook is active and its circuit is open.
 fn is_open(webhook: &Webhook) -> bool {
     webhook.is_active() && webhook.circuit() == Circuit::Open
 }
 
-/// When its endpoint is probed next; `None` unless its circuit is open.
+/// When its endpoint is probed next; `None` unless it is active and its circuit is open.
 fn next_probe(webhook: &Webhook) -> Option<Timestamp> {
     webhook.action_at.filter(|_| is_open(webhook))
 }

@@ -305,8 +305,8 @@ impl Scene {
         }
     }
 
-    /// Waits until an alarm's metric has moved, the alarm has sounded, and a notification has told the operator which
-    /// part of the runbook to read.
+    /// Waits until an alarm's metric has moved, the alarm has sounded, and its notification names the part of
+    /// the runbook to read.
     async fn sounds(&self, resource: &str) {
         self.moves(resource).await;
         let start = Instant::now();

@@ -43,7 +43,7 @@ impl Owner {
         self.customer.post(&format!("{WEBHOOK}/rotate-secret"), &request).await.unwrap()
     }
 
-    /// Rotates the secret or makes the switch; gives the webhook.
+    /// Rotates the secret or makes the switch; returns the webhook.
     async fn rotate(&self, request: Value) -> Value {
         let reply = self.ask(request).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
@@ -66,7 +66,7 @@ impl Owner {
         self.wait_for(task, |_| true).await
     }
 
-    /// Waits for an attempt of a task that was answered like this; gives the last one.
+    /// Waits until the last attempt of a task was answered like this, and returns it.
     async fn wait_for(&self, task: &str, answered: fn(u16) -> bool) -> Received {
         let start = Instant::now();
         loop {

@@ -17,7 +17,7 @@ pub enum Certificate {
     Good,
     /// It expired in 2020.
     Expired,
-    /// It is valid, but for another host.
+    /// It is valid for another host only.
     OfAnotherHost,
     /// It is self-signed: no authority signed it.
     SelfSigned,

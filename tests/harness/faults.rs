@@ -1,7 +1,7 @@
 //! Injects faults: a proxy between the functions and the emulator that makes calls fail in every way in which a
 //! network call can fail, at random from a seed.
 //!
-//! Only the functions go through it: the emulator gives them the proxy's address as its own. The emulator's polling
+//! Only the functions go through it: the emulator passes them the proxy's address as its own. The emulator's polling
 //! of the queues, the tests' customers and their producer bypass it. It injects no faults until [`Faults::set_rate`]
 //! is called.
 

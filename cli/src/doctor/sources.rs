@@ -17,7 +17,7 @@ use nano_webhooks::telemetry;
 use super::{report::Report, tables::permission};
 use crate::{failure::Failure, stack::Stack};
 
-/// The logical ids that SAM gives the event source mappings (function and event), and their functions.
+/// The logical ids of the event source mappings, which SAM makes from function and event, and their functions.
 const SOURCES: [(&str, &str); 4] = [
     ("FanOutFunctionCompletions", "fan-out"),
     ("DispatcherFunctionDeliveries", "dispatcher"),

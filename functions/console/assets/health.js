@@ -20,7 +20,7 @@ const CONDITIONS = {
 /** The condition of a webhook from `GET webhooks/{id}`. The list of webhooks does not have enough fields for it. */
 export function condition({ status, circuit, held, failing_since: since, disabled_reason: reason }) {
   if (circuit === undefined) return 'checking';
-  // The service gives a reason when it disables a webhook; the customer gives none.
+  // There is a reason only if the service disabled the webhook, and not the customer.
   if (status === 'disabled') return reason ? 'given-up' : 'disabled';
   if (circuit === 'open') return 'down';
   if (circuit === 'recovering' && held > 0) return 'recovering';

@@ -5,7 +5,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-/// The modules with their texts, and how far the bundle is.
+/// The modules with their texts, and the script so far. The `done` modules are in it. The `open` modules wait for
+/// their imports.
 pub(crate) struct Bundle<'a> {
     modules: &'a BTreeMap<String, String>,
     done: Vec<String>,

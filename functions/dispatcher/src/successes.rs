@@ -17,8 +17,8 @@ const REMEMBERED: usize = 1000;
 pub(crate) struct Successes(RefCell<HashMap<(AccountId, WebhookId, u64), Timestamp>>);
 
 impl Successes {
-    /// For a success (the time at which it ended) remembers it and returns `None`. For a failure (`None`) returns
-    /// when the last success ended, if one is remembered.
+    /// Remembers a success by the time at which it ended, and returns `None`. For a failure (`success` is `None`),
+    /// returns when the last success ended; `None` if none is remembered.
     pub(crate) fn last(&self, webhook: &Webhook, success: Option<Timestamp>) -> Option<Timestamp> {
         let mut seen = self.0.borrow_mut();
         let key = (webhook.account_id.clone(), webhook.id, webhook.epoch);

@@ -30,7 +30,7 @@ const LONGEST_OVERLAP: u64 = 7 * 86_400;
 /// A valid request to `POST /api/v1/webhooks/{id}/rotate-secret`.
 #[derive(Debug)]
 pub enum Rotation {
-    /// Gives the webhook a new secret.
+    /// Starts a rotation: the webhook gets a new secret.
     Start {
         /// The customer's own new secret. If it is `None`, the service generates one.
         secret: Option<Secret>,

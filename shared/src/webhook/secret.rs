@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(STANDARD.decode(encoded).unwrap().len(), 32);
     }
 
-    /// The keys are what Python's `base64.b64decode(text + "==")` gives, which is what its standardwebhooks does.
+    /// The keys are what Python's `base64.b64decode(text + "==")` returns. Its standardwebhooks package decodes them so.
     #[test]
     fn what_follows_whsec_is_decoded_as_the_official_libraries_decode_it() {
         let key = |text: &str| hex::encode(Secret::parse(text).expect(text).standard_key());

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Browser, check_looks, sign_in, webhook};
 use crate::{RECEIVER, key_for};
 
-/// Sends a test event; gives the request that comes of it.
+/// Sends a test event and returns the request that the receiver got.
 async fn test_event(browser: &Browser, path: &str) -> Received {
     let count = RECEIVER.received(path).len() + 1;
     browser.click("Send test event").await;

@@ -1,6 +1,6 @@
 //! `POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/retry`: asks for one attempt now. A finished delivery starts
-//! a new round of its schedule. A waiting delivery makes its next attempt now; the message that was scheduled for it
-//! then finds it made.
+//! a new round of its schedule. The next attempt of a waiting delivery is made now; the dispatcher then drops the
+//! message that was scheduled for it.
 //!
 //! The function only sends a message, so a retry is never lost between a table and a queue. The dispatcher decides
 //! what the message means when it receives it.

@@ -1,4 +1,4 @@
-//! `POST /api/v1/webhooks/{id}/rotate-secret`: gives a webhook a new secret, or makes the switch to it.
+//! `POST /api/v1/webhooks/{id}/rotate-secret`: starts a rotation of a webhook's secret, or makes its switch.
 //!
 //! [`Rotation`] has the two requests, and `Webhook::signing_at` what they mean for the headers of a delivery.
 

@@ -22,7 +22,7 @@ pub(crate) struct Stack {
     pub(crate) status: String,
     outputs: HashMap<String, String>,
     parameters: HashMap<String, String>,
-    /// Set only for the local stack, whose API address is not in the outputs.
+    /// The local stack's API address, which replaces the output `ApiUrl`; `None` for any other stack.
     api_url: Option<String>,
 }
 

@@ -135,7 +135,7 @@ fn is_open(webhook: &Webhook) -> bool {
     webhook.is_active() && webhook.circuit() == Circuit::Open
 }
 
-/// When its endpoint is probed next; `None` unless it is active and its circuit is open.
+/// When its endpoint is probed next; `None` unless the webhook is active and its circuit is open.
 fn next_probe(webhook: &Webhook) -> Option<Timestamp> {
     webhook.action_at.filter(|_| is_open(webhook))
 }

@@ -36,7 +36,8 @@ def in_the_envelope(ctx, response, case):
     if response.request.method == "OPTIONS":
         return
     assert response.headers.get("x-request-id"), "no x-request-id"
-    if not case.operation.path.startswith("/api/") and response.status_code == 200:
+    # Files, and redirects to them.
+    if not case.operation.path.startswith("/api/") and response.status_code in (200, 307):
         return
     assert response.headers["content-type"] == ["application/json"], "not JSON"
     if response.request.method != "HEAD":

@@ -91,8 +91,9 @@ fn run_release(aws: &Aws) {
 
 #[tokio::test]
 async fn what_waits_is_on_no_queue_and_is_sent_when_it_is_due() {
-    // Long enough that the queue is seen empty before the first retry is due, on a busy machine too.
-    let scene = Scene::start("/waits", "20", Some(1)).await;
+    // Long enough that the queue is seen empty before the first retry is due, and that one run of release has ended before
+    // the next one begins, on a busy machine too: two at the same time may send a page twice.
+    let scene = Scene::start("/waits", "20", Some(5)).await;
     RECEIVER.answer(scene.path, vec![Answer::status(503); 30]);
     scene.finish_tasks(30).await;
     scene.wait_for("retrying", 30).await;

@@ -107,10 +107,11 @@ pub(crate) fn readable(event: &SqsEvent) -> (Vec<Job<'_>>, Vec<&SqsMessage>) {
 }
 
 /// Whether the deliveries and webhooks of these messages may be read eventually consistently: each message is received
-/// for the first time, and either comes from fan-out or follows a recorded attempt. A customer may have changed the webhook
-/// just before a new round, a probe or a test; the retry of a waiting delivery is the next attempt of its round, and may be read
-/// as it was a second ago. And a dispatcher may have recorded the attempt of a message that was received
-/// before.
+/// for the first time, and either comes from fan-out or follows a recorded attempt.
+///
+/// All others are read consistently. A new round, a probe or a test comes just after a change by the customer, and another
+/// dispatcher may just have recorded the attempt of a message that was received before. A retry of a waiting delivery is
+/// the next attempt of its round: within a second of a change it can still use the old URL or secret.
 pub(crate) fn may_read_late(jobs: &[Job<'_>]) -> bool {
     jobs.iter().all(|job| {
         let Message { attempt, probe, queued_at, .. } = &job.message;

@@ -22,7 +22,7 @@ export async function webhookPage(content, { ids: [id], signal, failed }) {
     signal,
     // Always the newest known state.
     webhook: await request('GET', path, { signal }),
-    // What of it the top shows, as text.
+    // The state that the top shows, as text.
     shown: null,
     top: h('div'),
     changed: (webhook) => showTop(page, webhook),

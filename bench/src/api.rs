@@ -21,8 +21,10 @@ use crate::{
 const API_KEYS_TABLE: &str = "nano-webhooks-api-keys";
 /// The key in the sample events.
 const SAMPLE_KEY: &str = "sk-0123456789abcdef0123456789abcdef01234567";
-/// How many deliveries the history of each account's first webhook has: more than a page.
+/// How many events each account has, with deliveries to its first webhook: more than a page.
 pub(crate) const HISTORY: u64 = 50;
+/// The id of each account's webhook that has a resend.
+const RESENT: usize = 2;
 /// The id of each account's last webhook, whose circuit is open.
 const OPEN: usize = 3;
 
@@ -39,6 +41,7 @@ impl Requests {
             let account = account(number);
             let url = Manner::Keep.url(&world.receiver(false));
             register(world, &account, OPEN, &url)?;
+            load(world, WEBHOOKS_TABLE, resent(webhook(&account, RESENT, &url)).to_string())?;
             load(world, WEBHOOKS_TABLE, open(webhook(&account, OPEN, &url)).to_string())?;
             let item = json!({
                 "key_hash": {"S": hex::encode(Sha256::digest(key(number)))},
@@ -47,7 +50,7 @@ impl Requests {
                 "created_at": {"S": "2026-01-02T03:04:05Z"},
             });
             load(world, API_KEYS_TABLE, item.to_string())?;
-            original.copy(world, &format!("{account}#1"), 0..HISTORY)?;
+            original.copy(world, &account, 0..HISTORY)?;
         }
         let api = functions.built().filter(|function| function.is_api);
         let samples = api.map(|function| {
@@ -61,13 +64,42 @@ impl Requests {
 
     /// A function's sample, as a request of this account.
     pub(crate) fn event(&self, function: &str, account: usize) -> Result<Bytes> {
+        let sample = self.of(function, account)?;
+        let sample = match function {
+            "probe-webhook" => of_webhook(&sample, OPEN),
+            "get-resend" | "stop-resend" => of_webhook(&sample, RESENT),
+            _ => sample,
+        };
+        // A customer's page asks for the newest 20, of whatever state or task.
+        let sample = sample.replace("status=failed&limit=50", "limit=20").replace(r#""status": "failed","#, "");
+        let sample = sample.replace("task_id=task_xxx&limit=50", "limit=20").replace(r#""task_id": "task_xxx","#, "");
+        Ok(with_id(&sample.replace(r#""limit": "50""#, r#""limit": "20""#), 0))
+    }
+
+    /// A search for the events of a task that does not exist.
+    pub(crate) fn search(&self, account: usize) -> Result<Bytes> {
+        self.of("list-events", account).map(Bytes::from)
+    }
+
+    fn of(&self, function: &str, account: usize) -> Result<String> {
         let sample = self.samples.get(function);
         let sample = sample.ok_or_else(|| Failure::new(format!("events/ has nothing for {function}")))?;
-        let sample = if function == "probe-webhook" { of_webhook(sample, OPEN) } else { sample.clone() };
-        // A customer's page asks for the newest 20 deliveries.
-        let sample = sample.replace("status=failed&limit=50", "limit=20").replace(r#""status": "failed","#, "");
-        Ok(with_id(&sample.replace(r#""limit": "50""#, r#""limit": "20""#).replace(SAMPLE_KEY, &key(account)), 0))
+        Ok(sample.replace(SAMPLE_KEY, &key(account)))
     }
+}
+
+/// The item of a webhook with a resend that goes on.
+fn resent(mut webhook: Value) -> Value {
+    webhook["resend"] = json!({"M": {
+        "id": {"S": "01KDYAK3482WAV4DVEFM6KBDXQ"},
+        "since": {"S": "2026-01-02T03:04:05Z"},
+        "until": {"S": "2026-01-02T04:04:05Z"},
+        "statuses": {"L": [{"S": "failed"}]},
+        "started_at": {"S": "2026-01-02T04:04:05Z"},
+        "sent": {"N": "0"},
+        "next_at": {"S": "2026-01-02T04:04:05Z"},
+    }});
+    webhook
 }
 
 /// The item of a webhook with an open circuit.

@@ -1,8 +1,9 @@
 //! `cost`: the bill of a million deliveries. Completions go through the real fan-out and the real dispatcher, and the
 //! endpoints count every unit that the bill would count.
 //!
-//! The rest is calculated: the job pipeline sends its completions in batches of the same size, Lambda receives each
-//! batch in one request and deletes it in another, and hands all attempts to count-attempts as those of one minute.
+//! The rest is calculated: the job pipeline sends its completions in batches as large as the measured ones, Lambda
+//! receives each batch in one request and deletes it in another, and hands all attempts to count-attempts as those of
+//! one minute.
 
 mod failing;
 
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use self::failing::Failing;
 use crate::{
-    dynamodb::{Table, Usage},
+    dynamodb::Table,
     failure::{Result, check},
     lambda::{Done, PROCESSOR_MIB},
     prices,
@@ -23,8 +24,8 @@ use crate::{
     sandbox::Sandbox,
     sqs::{Sent, billed},
     traffic::{
-        DELIVERIES_TABLE, account, attempts, check_counted, check_delivered, check_done, completion, events, register,
-        said,
+        DELIVERIES_TABLE, EVENTS_TABLE, account, attempts, check_counted, check_delivered, check_done, check_stored,
+        completion, events, register, said,
     },
     world::{Functions, World},
 };
@@ -74,8 +75,8 @@ const SCENARIOS: [Scenario; 8] = [
         way: Way::Delivered(Delivered { batch: 1, sandboxes: 20, ..FULL }),
     },
     Scenario {
-        name: "batches of 10, 2 KiB",
-        key: "usd_per_million_full_2_kib",
+        name: "realistic: 2 KiB, answered with 400 bytes",
+        key: "usd_per_million_realistic",
         way: Way::Delivered(Delivered { body_bytes: 2_048, manner: Manner::Talks, ..FULL }),
     },
     Scenario {
@@ -115,10 +116,20 @@ struct Used {
     gb_seconds: f64,
     log_bytes: u64,
     log_lines: u64,
-    dynamodb: Usage,
-    stored_bytes: u64,
+    half_read_units: u64,
+    /// Write units of all tables.
+    write_units: u64,
+    events: Kept,
+    history: Kept,
     /// The median duration of an invocation in milliseconds, by function.
     durations: BTreeMap<&'static str, f64>,
+}
+
+/// What a table whose items are kept costs.
+#[derive(Default)]
+struct Kept {
+    write_units: u64,
+    stored_bytes: u64,
 }
 
 /// Runs all scenarios, with this number of completions. Without `with_hanging` it leaves out the last one, which
@@ -155,7 +166,14 @@ pub(crate) fn run(functions: &Functions, completions: usize, with_hanging: bool)
     rows.push(sums);
     let durations = scenarios.iter().zip(&used).map(|(scenario, used)| {
         let of = used.durations.iter().map(|(name, duration)| format!("{name} {duration:.1} ms"));
-        format!("Median durations, {}: {}\n", scenario.name, of.collect::<Vec<_>>().join(", "))
+        let stored = |kept: &Kept| (kept.stored_bytes as f64 / used.deliveries as f64).round();
+        format!(
+            "{}: an event and its delivery are stored as {} and {} bytes; median durations: {}\n",
+            scenario.name,
+            stored(&used.events),
+            stored(&used.history),
+            of.collect::<Vec<_>>().join(", ")
+        )
     });
     let text = format!(
         "{completions} completions, one webhook each, a receiver that takes 100 ms; us-east-1, arm64\n\n{}\n{}",
@@ -169,17 +187,24 @@ pub(crate) fn run(functions: &Functions, completions: usize, with_hanging: bool)
 fn lines(used: &Used) -> Vec<(&'static str, f64, f64)> {
     let gb = |bytes: f64| bytes / 1e9;
     let logged = gb((used.log_bytes + used.log_lines * prices::LOG_LINE_BYTES) as f64);
-    let stored = gb(used.stored_bytes as f64) * DAYS_KEPT / DAYS_A_MONTH;
+    let stored = |kept: &Kept| gb(kept.stored_bytes as f64) * DAYS_KEPT / DAYS_A_MONTH;
+    let (events, history) = (stored(&used.events), stored(&used.history));
     let million = 1e-6;
+    let write = prices::DYNAMODB_WRITE_MILLION * million;
+    let other_writes = used.write_units - used.events.write_units - used.history.write_units;
     vec![
         ("SQS requests", used.sqs as f64, prices::SQS_MILLION * million),
         ("SQS fair queue", used.sqs_fair as f64, prices::SQS_FAIR_MILLION * million),
         ("Lambda invocations", used.invocations as f64, prices::LAMBDA_MILLION * million),
         ("Lambda GB-seconds", used.gb_seconds, prices::LAMBDA_GB_SECOND),
-        ("DynamoDB read units", used.dynamodb.half_read_units as f64 / 2.0, prices::DYNAMODB_READ_MILLION * million),
-        ("DynamoDB write units", used.dynamodb.write_units as f64, prices::DYNAMODB_WRITE_MILLION * million),
-        ("history, 30 days, GB-months", stored, prices::DYNAMODB_GB_MONTH),
-        ("its backups, GB-months", stored, prices::DYNAMODB_BACKUP_GB_MONTH),
+        ("DynamoDB read units", used.half_read_units as f64 / 2.0, prices::DYNAMODB_READ_MILLION * million),
+        ("write units, events", used.events.write_units as f64, write),
+        ("write units, history", used.history.write_units as f64, write),
+        ("write units, other tables", other_writes as f64, write),
+        ("events, 30 days, GB-months", events, prices::DYNAMODB_GB_MONTH),
+        ("their backups, GB-months", events, prices::DYNAMODB_BACKUP_GB_MONTH),
+        ("history, 30 days, GB-months", history, prices::DYNAMODB_GB_MONTH),
+        ("its backups, GB-months", history, prices::DYNAMODB_BACKUP_GB_MONTH),
         ("logs taken in, GB", logged, prices::LOGS_GB),
         (
             "logs kept 30 days, GB-months",
@@ -237,6 +262,7 @@ impl Used {
         check(messages.len() == completions.len(), || {
             format!("{} deliveries came of {} completions", messages.len(), completions.len())
         })?;
+        check_stored(world, completions.len())?;
         Ok(messages)
     }
 
@@ -247,8 +273,11 @@ impl Used {
         self.sqs_fair += sqs.billed_fair;
         let dynamodb = world.dynamodb();
         let usage = dynamodb.usage();
-        self.dynamodb = Usage { half_read_units: self.dynamodb.half_read_units + usage.half_read_units, ..usage };
-        self.stored_bytes = dynamodb.tables.get(DELIVERIES_TABLE).map_or(0, Table::stored_bytes);
+        self.half_read_units += usage.half_read_units;
+        self.write_units = usage.write_units;
+        let kept = |table: &Table| Kept { write_units: table.usage.write_units, stored_bytes: table.stored_bytes() };
+        self.events = dynamodb.tables.get(EVENTS_TABLE).map(kept).unwrap_or_default();
+        self.history = dynamodb.tables.get(DELIVERIES_TABLE).map(kept).unwrap_or_default();
     }
 
     /// Counts the requests of Lambda's poller, which receives each batch with one request and deletes it with one.

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Options {
     pub(crate) deliveries: usize,
     pub(crate) runs: usize,
-    /// How many processes share the functions' processor; one would leave it idle while a batch waits for answers.
+    /// How many processes share the functions' processor; with one, it would be idle while a batch waits for answers.
     pub(crate) sandboxes: usize,
     pub(crate) body_bytes: usize,
     /// Whether to measure only the first variant.
@@ -56,7 +56,7 @@ struct Run {
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     let variants = if options.headline { &VARIANTS[..1] } else { &VARIANTS };
     let mut runs: Vec<Vec<Run>> = variants.iter().map(|_| Vec::new()).collect();
-    // In turn, because the machine's speed changes over time.
+    // Interleaved, because the machine's speed changes over time.
     for _ in 0..options.runs {
         for (variant, runs) in variants.iter().zip(&mut runs) {
             runs.push(measure(functions, options, variant)?);
@@ -106,7 +106,7 @@ fn measure(functions: &Functions, options: &Options, variant: &Variant) -> Resul
     for number in 0..variant.accounts {
         register(&world, &account(number), 1, &url)?;
     }
-    // The first ones only warm the processes up; there are enough for each process to get some.
+    // The first messages warm the processes up; each process gets some.
     let warm_up = (options.deliveries / 10).next_multiple_of(BATCH);
     let completions: Vec<_> = (0..options.deliveries + warm_up)
         .map(|number| completion(number, &account(number % variant.accounts), options.body_bytes))

@@ -6,10 +6,11 @@
 //! It has what the instruments' runs send, and each part is here because one of them needs it:
 //!
 //! - `size` and `table`, because the bill is made of the sizes of items and of their entries in indexes;
-//! - `GetItem`, `Query` and `BatchGetItem`: every function reads a key, webhooks, deliveries or what waits;
-//! - `BatchExecuteStatement` with `partiql`: the dispatcher records a batch, and thereby makes the history;
-//! - `UpdateItem` with `expression` and `evaluate`: the API counts a key's requests, count-attempts counts attempts,
-//!   watch-webhooks and release store health, pace and cursors;
+//! - `GetItem`, `Query` and `BatchGetItem`: every function reads a key, webhooks, events, deliveries or what waits;
+//! - `BatchExecuteStatement` with `partiql`: fan-out stores a batch's events, and the dispatcher records a batch, and
+//!   thereby they make the history;
+//! - `UpdateItem` with `expression` and `evaluate`: the API counts a key's requests and erases an event, count-attempts
+//!   counts attempts, watch-webhooks and release store health, pace and cursors;
 //! - `DeleteItem` and `TransactWriteItems`: the API deletes and creates a webhook;
 //! - `BatchWriteItem`: the dispatcher lets a delivery wait.
 //!
@@ -34,7 +35,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use self::table::{Index, Keys, Table};
 use self::{
     expression::Reader,
-    table::{Asked, Change, Write, key_in},
+    table::{Asked, Change, Write, key_in, projected},
 };
 
 /// An item's attributes: `{"name": {"S": "text"}}`.
@@ -195,21 +196,13 @@ impl DynamoDb {
 
     fn query(&mut self, request: &Item) -> Result<String, Refusal> {
         let names = ["ExpressionAttributeNames", "ExpressionAttributeValues", "ScanIndexForward", "Limit"];
-        let more = ["TableName", "IndexName", "KeyConditionExpression", "ProjectionExpression", "ConsistentRead"];
-        refuse_others(request, &[&names[..], &more].concat())?;
-        let mut key_condition = Reader::of_expression(&text(request, "KeyConditionExpression")?, request)?;
-        let ranges = key_condition.ranges()?;
-        key_condition.end()?;
-        let projection = request.get("ProjectionExpression").and_then(Value::as_str).map(|text| {
-            let mut reader = Reader::of_expression(text, request)?;
-            let names = reader.names()?;
-            reader.end()?;
-            Ok(names)
-        });
+        let more = ["TableName", "IndexName", "KeyConditionExpression", "FilterExpression", "ProjectionExpression"];
+        refuse_others(request, &[&names[..], &more, &["ConsistentRead"]].concat())?;
         let asked = Asked {
             index: request.get("IndexName").and_then(Value::as_str),
-            ranges,
-            projection: projection.transpose()?,
+            ranges: expression(request, "KeyConditionExpression", Reader::ranges)?.unwrap_or_default(),
+            filter: expression(request, "FilterExpression", Reader::condition)?,
+            projection: expression(request, "ProjectionExpression", Reader::names)?,
             forward: request.get("ScanIndexForward") != Some(&Value::Bool(false)),
             limit: request
                 .get("Limit")
@@ -227,16 +220,22 @@ impl DynamoDb {
         let mut answer = r#"{"Responses":{"#.to_owned();
         for (at, (name, asked)) in object(request, "RequestItems")?.iter().enumerate() {
             let asked = asked.as_object().ok_or_else(|| Refusal::invalid("keys of a table are missing"))?;
-            refuse_others(asked, &["Keys", "ConsistentRead"])?;
+            refuse_others(asked, &["Keys", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames"])?;
+            let projection = expression(asked, "ProjectionExpression", Reader::names)?;
             let _ = write!(answer, "{}{}:[", if at == 0 { "" } else { "," }, json!(name));
             let table = self.table(name)?;
             let mut separator = "";
             for key in list(asked.get("Keys")).iter().filter_map(Value::as_object) {
                 let key = key_in(&table.keys, key)?;
-                if let Some(item) = table.read(&key, is_set(asked, "ConsistentRead")) {
-                    let _ = write!(answer, "{separator}{item}");
-                    separator = ",";
-                }
+                let Some(item) = table.read(&key, is_set(asked, "ConsistentRead")) else { continue };
+                let _ = match &projection {
+                    None => write!(answer, "{separator}{item}"),
+                    Some(names) => {
+                        let item: Item = serde_json::from_str(item).expect("what is stored was written from an item");
+                        write!(answer, "{separator}{}", projected(&item, names))
+                    }
+                };
+                separator = ",";
             }
             answer.push(']');
         }
@@ -318,26 +317,31 @@ impl DynamoDb {
         let item = request.remove(if operation == "PutItem" { "Item" } else { "Key" });
         let Some(Value::Object(item)) = item else { return Err(Refusal::invalid("a write without its item or key")) };
         let key = key_in(&self.table(&name)?.keys, &item)?;
-        let expression = |name| request.get(name).and_then(Value::as_str);
-        let condition = expression("ConditionExpression").map(|text| {
-            let mut reader = Reader::of_expression(text, request)?;
-            let condition = reader.condition()?;
-            reader.end()?;
-            Ok(condition)
-        });
         let change = match operation {
             "PutItem" => Change::Put(item),
             "DeleteItem" => Change::Delete,
             "UpdateItem" => {
-                let mut reader = Reader::of_expression(expression("UpdateExpression").unwrap_or_default(), request)?;
-                let actions = reader.actions()?;
-                reader.end()?;
-                Change::Update(actions, item)
+                let actions = expression(request, "UpdateExpression", Reader::actions)?;
+                Change::Update(actions.unwrap_or_default(), item)
             }
             other => return Err(Refusal::invalid(format!("{other} is not known here"))),
         };
-        Ok((name, Write { key, change, condition: condition.transpose()?, is_insert: false }))
+        let condition = expression(request, "ConditionExpression", Reader::condition)?;
+        Ok((name, Write { key, change, condition, is_insert: false }))
     }
+}
+
+/// Parses the expression in this member of a request; returns `None` if the request has no such member.
+fn expression<'a, T>(
+    request: &'a Item,
+    member: &str,
+    parse: impl FnOnce(&mut Reader<'a>) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
+    let Some(text) = request.get(member).and_then(Value::as_str) else { return Ok(None) };
+    let mut reader = Reader::of_expression(text, request)?;
+    let parsed = parse(&mut reader)?;
+    reader.end()?;
+    Ok(Some(parsed))
 }
 
 /// Refuses a request with other members than these: one that is ignored could change the bill.

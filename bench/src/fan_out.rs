@@ -11,7 +11,7 @@ use crate::{
     report::{Report, median, rounded, table},
     row,
     sandbox::Sandbox,
-    traffic::{BATCH, account, check_done, completion, delivery_ids, events, register, said},
+    traffic::{BATCH, account, check_done, check_stored, completion, deliveries, events, register, said},
     world::{Functions, World},
 };
 
@@ -134,9 +134,10 @@ fn measure(functions: &Functions, options: &Options, case: Case) -> Result<Run> 
     let used = cpu_ms()? - before;
 
     world.check_calls()?;
-    let made = delivery_ids(&world.sqs().sent)?.len();
+    let made = deliveries(&world.sqs().sent)?.len();
     let expected = (count + warm_up) * webhooks;
     check(made == expected, || format!("{made} deliveries were queued in place of {expected}"))?;
+    check_stored(&world, count + warm_up)?;
     let peaks = sandboxes.iter().map(Sandbox::peak_rss_mib).collect::<Result<Vec<_>>>()?;
     Ok(Run {
         per_second: count as f64 / wall.as_secs_f64(),

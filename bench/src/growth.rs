@@ -5,17 +5,18 @@ use serde_json::{Value, json};
 use crate::{
     api::{self, Requests},
     failure::{Failure, Result, check},
-    history::Original,
+    history::{Original, number},
+    lambda::Done,
     receiver::Manner,
     report::{Report, ms, percentile, rounded, table},
     row,
-    traffic::{BATCH, account, check_delivered, check_done, completion, delivery_ids, events, fan_out, register, said},
+    traffic::{BATCH, account, check_delivered, check_done, completion, deliveries, events, fan_out, register, said},
     world::{Functions, World},
 };
 
 /// The sizes to measure.
 pub(crate) struct Options {
-    /// How many deliveries the webhook's history has.
+    /// How many events an account has, with a delivery each.
     pub(crate) histories: Vec<u64>,
     /// How many accounts there are.
     pub(crate) accounts: Vec<usize>,
@@ -28,58 +29,123 @@ pub(crate) struct Options {
 /// Sizes of bodies, in KiB. The last one is the largest that the service accepts.
 const BODIES_KIB: [usize; 3] = [1, 64, 256];
 
-/// Measures listing, fan-out and memory.
-pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
-    let (lists, list_text) = listing(functions, options)?;
-    let (accounts, accounts_text) = accounts(functions, options)?;
-    let (memory, memory_text) = memory(functions, options.batches)?;
-    let json = json!({"list_deliveries": lists, "fan_out": accounts, "dispatcher_memory": memory});
-    Ok(Report { json, text: [list_text, accounts_text, memory_text].join("\n") })
+/// A request whose price must not grow with what is kept.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    key: &'static str,
+    function: &'static str,
+    /// Whether it looks for a task that does not exist, which is the dearest search.
+    searches: bool,
 }
 
-/// Measures listing the newest 20 deliveries of growing histories.
-fn listing(functions: &Functions, options: &Options) -> Result<(Vec<Value>, String)> {
+impl Case {
+    const fn new(name: &'static str, key: &'static str, function: &'static str) -> Self {
+        Self { name, key, function, searches: false }
+    }
+}
+
+const CASES: [Case; 4] = [
+    Case::new("the newest 20 deliveries", "list_deliveries", "list-deliveries"),
+    Case::new("the newest 20 events", "list_events", "list-events"),
+    Case::new("an event by its id", "get_event", "get-event"),
+    Case { searches: true, ..Case::new("the events of a task", "search_events", "list-events") },
+];
+
+/// Measures requests, fan-out and memory.
+pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
+    let (history, history_text) = history(functions, options)?;
+    let (accounts, accounts_text) = accounts(functions, options)?;
+    let (memory, memory_text) = memory(functions, options.batches)?;
+    let json = json!({"history": history, "fan_out": accounts, "dispatcher_memory": memory});
+    Ok(Report { json, text: [history_text, accounts_text, memory_text].join("\n") })
+}
+
+/// Measures requests for what is kept, as it grows.
+fn history(functions: &Functions, options: &Options) -> Result<(Value, String)> {
     let world = World::new(functions)?;
     let original = Original::new(&world, functions, 300)?;
     let requests = Requests::new(&world, functions, 1)?;
-    let name = format!("{}#1", account(0));
-    let sandbox = world.start(functions, "list-deliveries", false)?;
-    let send = |count: usize| {
-        let events = (0..count).map(|_| requests.event("list-deliveries", 0)).collect::<Result<Vec<_>>>()?;
-        world.lambda.queue(events);
-        let answers = world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))?;
-        for done in &answers {
-            api::check_answer("list-deliveries", done)?;
-            let answer: Value = serde_json::from_slice(&done.body).unwrap_or_default();
-            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
-            let shown = body["data"]["deliveries"].as_array().map_or(0, Vec::len);
-            check(shown == 20, || format!("{shown} deliveries were listed in place of 20"))?;
-        }
-        Ok(answers)
-    };
-    let mut rows = vec![row!["deliveries in the history", "CPU ms", "p50 ms", "read units", "bytes read"]];
-    let (mut figures, mut stored) = (Vec::new(), api::HISTORY);
+    let mut rows =
+        vec![row!["", "events kept", "CPU ms", "p50 ms", "read units", "bytes read", "looked at, of the newest"]];
+    let (mut figures, mut stored) = (json!({}), api::HISTORY);
     for count in options.histories.iter().copied() {
-        original.copy(&world, &name, stored..count)?;
+        original.copy(&world, &account(0), stored..count)?;
         stored = count;
-        send(options.requests.div_ceil(10))?;
-        world.dynamodb().forget_usage();
-        let before = sandbox.cpu_ms()?;
-        let answers = send(options.requests)?;
-        let cpu_ms = (sandbox.cpu_ms()? - before) / options.requests as f64;
-        let usage = world.dynamodb().usage();
-        let figure = json!({
-            "history": count,
-            "cpu_ms": rounded(cpu_ms, 3),
-            "p50_ms": rounded(percentile(answers.iter().map(|done| ms(done.duration)), 0.5), 2),
-            "read_units": rounded(usage.half_read_units as f64 / 2.0 / options.requests as f64, 2),
-            "bytes_read": usage.bytes_read / options.requests as u64,
-        });
-        rows.push(row![count, figure["cpu_ms"], figure["p50_ms"], figure["read_units"], figure["bytes_read"]]);
-        figures.push(figure);
+        for case in CASES {
+            let figure = ask(&world, functions, &requests, (case, count, options.requests))?;
+            rows.push(row![
+                case.name,
+                count,
+                figure["cpu_ms"],
+                figure["p50_ms"],
+                figure["read_units"],
+                figure["bytes_read"],
+                figure["looked_at"],
+            ]);
+            let of = figures.as_object_mut().map(|figures| figures.entry(case.key).or_insert(json!([])));
+            of.and_then(Value::as_array_mut).into_iter().for_each(|of| of.push(figure.clone()));
+        }
     }
     world.check_calls()?;
-    Ok((figures, format!("Listing the newest 20, with the key and its count\n\n{}", table(&rows))))
+    rows.sort_by_key(|row| CASES.iter().position(|case| case.name == row[0]));
+    Ok((figures, format!("Requests of one account, with the key and its count\n\n{}", table(&rows))))
+}
+
+/// Sends a request many times, after a tenth as a warm-up. A search is sent a hundredth as often: it reads megabytes.
+fn ask(
+    world: &World,
+    functions: &Functions,
+    requests: &Requests,
+    (case, kept, count): (Case, u64, usize),
+) -> Result<Value> {
+    let count = if case.searches { count.div_ceil(100) } else { count };
+    let sandbox = world.start(functions, case.function, false)?;
+    let send = |count: usize| {
+        let event = || if case.searches { requests.search(0) } else { requests.event(case.function, 0) };
+        world.lambda.queue((0..count).map(|_| event()).collect::<Result<Vec<_>>>()?);
+        world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))
+    };
+    send(count.div_ceil(10))?;
+    world.dynamodb().forget_usage();
+    let before = sandbox.cpu_ms()?;
+    let answers = send(count)?;
+    let cpu_ms = (sandbox.cpu_ms()? - before) / count as f64;
+    let mut looked_at = None;
+    for done in &answers {
+        looked_at = case.looked_at(done, kept)?;
+    }
+    let usage = world.dynamodb().usage();
+    drop(sandbox);
+    world.lambda.wait_until_nobody_asks()?;
+    Ok(json!({
+        "history": kept,
+        "cpu_ms": rounded(cpu_ms, 3),
+        "p50_ms": rounded(percentile(answers.iter().map(|done| ms(done.duration)), 0.5), 2),
+        "read_units": rounded(usage.half_read_units as f64 / 2.0 / count as f64, 2),
+        "bytes_read": usage.bytes_read / count as u64,
+        "looked_at": looked_at,
+    }))
+}
+
+impl Case {
+    /// Fails unless the answer has what was asked for. Returns how many of the newest events the search of a list has
+    /// passed.
+    fn looked_at(self, done: &Done, kept: u64) -> Result<Option<u64>> {
+        api::check_answer(self.function, done)?;
+        let answer: Value = serde_json::from_slice(&done.body).unwrap_or_default();
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+        let data = &body["data"];
+        if self.function == "get-event" {
+            return check(data["payload"].is_object(), || format!("no event: {data}")).map(|()| None);
+        }
+        let shown: usize =
+            ["deliveries", "events"].into_iter().filter_map(|name| data[name].as_array()).map(Vec::len).sum();
+        let expected = if self.searches { 0 } else { 20 };
+        check(shown == expected, || format!("{shown} were listed in place of {expected}"))?;
+        let last = data["next_cursor"].as_str().map_or(Some(0), number);
+        Ok(last.map(|last| kept - last))
+    }
 }
 
 /// Measures fan-out with completions from more and more accounts.
@@ -98,7 +164,7 @@ fn accounts(functions: &Functions, options: &Options) -> Result<(Vec<Value>, Str
         world.lambda.queue(events);
         let answers = world.lambda.answers(batches).map_err(|err| said(&err, &sandbox.log.last_words()))?;
         check_done(&answers)?;
-        let made = delivery_ids(&std::mem::take(&mut world.sqs().sent))?.len();
+        let made = deliveries(&std::mem::take(&mut world.sqs().sent))?.len();
         check(made == count, || format!("{made} deliveries were queued in place of {count}"))
     };
     for count in options.accounts.iter().copied() {

@@ -1,5 +1,5 @@
-//! Fills the history with past deliveries. The real functions make one; the others are copies of it with other ids
-//! and webhooks, so they are stored as the functions store them today.
+//! Fills the tables with past events and their deliveries. The real functions make one; the others are copies of it with
+//! other ids, tasks and webhooks, so they are stored as the functions store them today.
 
 use hyper::body::Bytes;
 
@@ -7,24 +7,24 @@ use crate::{
     failure::{Failure, Result},
     receiver::Manner,
     traffic::{
-        BATCH, DELIVERIES_TABLE, account, attempts, check_counted, check_delivered, completion, delivery_ids, events,
-        fan_out, load, register, work_off,
+        BATCH, DELIVERIES_TABLE, EVENTS_TABLE, account, attempts, check_counted, check_delivered, completion,
+        deliveries, events, fan_out, load, register, work_off,
     },
     world::{Functions, World},
 };
 
-/// The items that one delivery leaves in the deliveries table.
+/// The items that one event and its delivery leave in the tables.
 pub(crate) struct Original {
-    webhook: String,
+    account: String,
     id: String,
-    /// The delivery's item.
+    event: String,
     delivery: String,
     /// The other items that were written for it: the hour's statistics.
     others: Vec<String>,
 }
 
 impl Original {
-    /// Makes one delivery with the real functions, takes its items and empties the table again.
+    /// Makes one delivery with the real functions, takes its items and empties the tables again.
     pub(crate) fn new(world: &World, functions: &Functions, body_bytes: usize) -> Result<Self> {
         let account = account(999_999);
         register(world, &account, 1, &Manner::Keep.url(&world.receiver(false)))?;
@@ -35,27 +35,38 @@ impl Original {
         work_off(world, functions, "count-attempts", attempts(world, BATCH))?;
         check_counted(world, messages.len())?;
 
-        let ids = delivery_ids(&messages)?;
-        let id = ids.into_iter().next().ok_or_else(|| Failure::new("no delivery was made"))?;
+        let names = deliveries(&messages)?;
+        let (_, id) = names.into_iter().next().ok_or_else(|| Failure::new("no delivery was made"))?;
         let mut dynamodb = world.dynamodb();
-        let table = dynamodb.tables.get_mut(DELIVERIES_TABLE).ok_or_else(|| Failure::new("there is no history"))?;
-        let (deliveries, others): (Vec<String>, _) =
-            table.texts().map(str::to_owned).partition(|text| text.contains(&id));
-        table.clear();
+        // The items that name the event, and the others.
+        let mut items = |table| {
+            let table = dynamodb.tables.get_mut(table).ok_or_else(|| Failure::new("there is no history"))?;
+            let items: (Vec<_>, Vec<_>) = table.texts().map(str::to_owned).partition(|text| text.contains(&id));
+            table.clear();
+            Ok(items)
+        };
+        let (mut event, _) = items(EVENTS_TABLE)?;
+        let (mut delivery, others) = items(DELIVERIES_TABLE)?;
         dynamodb.forget_usage();
-        let delivery = deliveries.into_iter().next().ok_or_else(|| Failure::new("no delivery was recorded"))?;
-        Ok(Self { webhook: format!("{account}#1"), id, delivery, others })
+        let event = event.pop().ok_or_else(|| Failure::new("no event was stored"))?;
+        let delivery = delivery.pop().ok_or_else(|| Failure::new("no delivery was recorded"))?;
+        Ok(Self { account, id, event, delivery, others })
     }
 
-    /// Copies the delivery into a webhook's history, once for each number, and its statistics with it.
-    pub(crate) fn copy(&self, world: &World, webhook: &str, numbers: impl Iterator<Item = u64>) -> Result<()> {
+    /// Copies the event and its delivery to an account's first webhook, once for each number, and the statistics with
+    /// them. Each copy is of another task.
+    pub(crate) fn copy(&self, world: &World, account: &str, numbers: impl Iterator<Item = u64>) -> Result<()> {
         for other in &self.others {
-            load(world, DELIVERIES_TABLE, other.replace(&self.webhook, webhook))?;
+            load(world, DELIVERIES_TABLE, other.replace(&self.account, account))?;
         }
-        let partition = |id: &str, webhook: &str| format!("{webhook}#{}", shard(id));
-        for id in numbers.map(id) {
-            let delivery = self.delivery.replace(&partition(&self.id, &self.webhook), &partition(&id, webhook));
-            load(world, DELIVERIES_TABLE, delivery.replace(&self.id, &id))?;
+        for number in numbers {
+            let id = id(number);
+            for (table, item, webhook) in [(EVENTS_TABLE, &self.event, ""), (DELIVERIES_TABLE, &self.delivery, "#1")] {
+                let partition = |account: &str, id: &str| format!(r#""{account}{webhook}#{}""#, shard(id));
+                let item = item.replace(&partition(&self.account, &self.id), &partition(account, &id));
+                let item = item.replace(&self.id, &id);
+                load(world, table, item.replace("task_00000000", &format!("task_{number:08}")))?;
+            }
         }
         Ok(())
     }
@@ -67,7 +78,12 @@ pub(crate) fn id(number: u64) -> String {
     format!("01KDYAK348{number:016}")
 }
 
-/// The partition, of eight, in which a webhook's delivery is stored: the last three bits of its id.
+/// The number of a copy, from its id.
+pub(crate) fn number(id: &str) -> Option<u64> {
+    id.strip_prefix("01KDYAK348")?.parse().ok()
+}
+
+/// The partition, of eight, in which an account's event or a webhook's delivery is stored: the last three bits of its id.
 fn shard(id: &str) -> usize {
     let digit =
         id.bytes().last().and_then(|last| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".iter().position(|digit| *digit == last));

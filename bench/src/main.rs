@@ -123,17 +123,18 @@ enum Instrument {
     },
     /// How an endpoint that is down affects the other accounts: a simulation of days, with the library's decisions.
     Outage {
-        /// How long the endpoints are down, in minutes.
+        /// How long an outage lasts, in minutes, unless the scenario has a length of its own.
         #[arg(long, default_value_t = 1_440)]
         minutes: u64,
-        /// Scales the events of the account whose endpoint is down, and the million accounts of the last scenarios.
+        /// Scales the busy account's events, the million accounts, and the rates of the healthy scenarios (at least
+        /// 0.1); 1 is full size.
         #[arg(long, default_value_t = 1.0)]
         scale: f64,
         /// Run only scenarios whose names contain this.
         #[arg(long, default_value = "")]
         only: String,
     },
-    /// What listing deliveries, fan-out and memory cost as history, accounts and payloads grow.
+    /// What lists, a look-up, a search, fan-out and memory cost as history, accounts and payloads grow.
     Growth {
         /// How many requests, and completions, each figure is measured with.
         #[arg(long, default_value_t = 2000)]
@@ -172,7 +173,7 @@ fn run(command: &Command) -> Result<Report> {
         }
         Instrument::Release { .. } => Functions::build(&["release"], Profile::Release)?,
         Instrument::Growth { .. } => {
-            let names = ["fan-out", "dispatcher", "count-attempts", "list-deliveries"];
+            let names = ["fan-out", "dispatcher", "count-attempts", "list-deliveries", "list-events", "get-event"];
             Functions::build(&names, Profile::Release)?
         }
         Instrument::ColdStart { functions, .. } | Instrument::Api { functions, .. } if !functions.is_empty() => {

@@ -48,10 +48,10 @@ fn ms(time: Timestamp) -> Ms {
 
 /// What to simulate.
 pub(crate) struct Options {
-    /// How many minutes the endpoints are down.
+    /// How many minutes an outage lasts, unless the scenario has a length of its own.
     pub(crate) minutes: u64,
-    /// Scales the events per second of the account whose endpoint is down, and the number of accounts in the last
-    /// scenarios; 1 is the full size.
+    /// Scales the busy account's events, the million accounts, and the rates of the healthy scenarios (at least 0.1);
+    /// 1 is full size.
     pub(crate) scale: f64,
     /// Run only scenarios whose names contain this.
     pub(crate) only: String,
@@ -90,26 +90,26 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
 fn outages(options: &Options) -> Vec<(&'static str, Scenario)> {
     let (before, down) = (HOUR.min(options.minutes * MINUTE), options.minutes * MINUTE);
     let up = before + down;
-    // It may take an hour until a probe finds the endpoint back, and the held deliveries drain at the webhook's own
-    // rate, so as long again as the outage.
+    // A probe may find the endpoint back only after an hour. The drain, at the webhook's own rate, then takes as long
+    // as the outage.
     let until = up + HOUR + down + down / 10 + HOUR / 2;
     let scale = |count: f64| (count * options.scale).ceil();
     let quiet = || Flow { webhooks: 100, per_second: 1.0, sends: 0..until, endpoint: Endpoint::well() };
     let beside = |flow| scenario(vec![flow, quiet()], vec![before, before + 15 * SECOND, up]);
-    let busy = |meanwhile| {
-        let endpoint = Endpoint::down(meanwhile, before..up);
+    let busy = |when_down| {
+        let endpoint = Endpoint::down(when_down, before..up);
         beside(Flow { webhooks: 1, per_second: scale(1_000.0), sends: 0..until, endpoint })
     };
     let asks = Endpoint::down(Manner::AsksToWait { seconds: 21_600 }, 0..before + 6 * HOUR.min(down));
     let completions = before..before + 2 * MINUTE;
     let fails = Manner::Fails { share: 0.05, status: 500, retry_after: 0 };
-    let many = |meanwhile, dispatchers| {
+    let many = |when_down, dispatchers| {
         let flow = |webhooks: f64, endpoint| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a million")]
             let webhooks = scale(webhooks) as u32;
             Flow { webhooks, per_second: 1.0 / 3_600.0, sends: 0..until, endpoint }
         };
-        let flows = vec![flow(10_000.0, Endpoint::down(meanwhile, before..up)), flow(990_000.0, Endpoint::well())];
+        let flows = vec![flow(10_000.0, Endpoint::down(when_down, before..up)), flow(990_000.0, Endpoint::well())];
         Scenario { dispatchers, ..scenario(flows, vec![before, before + 15 * SECOND, up]) }
     };
     vec![
@@ -127,7 +127,7 @@ fn scenario(flows: Vec<Flow>, spans: Vec<Ms>) -> Scenario {
     Scenario { flows, spans, until: 30 * 24 * HOUR, dispatchers: 50, repeats_batches: false, late_shard: 0 }
 }
 
-/// The scenarios of an endpoint that is healthy as a whole.
+/// The scenarios with single failures, or an outage of ten minutes.
 fn healthy(options: &Options) -> Vec<(&'static str, Scenario)> {
     let of = |per_second: f64, hours, endpoint| {
         let flow = Flow { webhooks: 1, per_second, sends: 0..hours * HOUR, endpoint };
@@ -137,12 +137,12 @@ fn healthy(options: &Options) -> Vec<(&'static str, Scenario)> {
     let fails = |share, status, retry_after| Endpoint::usually(Manner::Fails { share, status, retry_after });
     let down = || Endpoint::down(Manner::Refuses, 10 * MINUTE..20 * MINUTE);
     let poison = |count, endpoint| {
-        // They come shortly before the endpoint goes down, so their next attempts are the oldest held.
+        // With `down()` they fail shortly before the outage, so they are the oldest that are held.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of a delivery")]
         let first = (rate(2.0) * 575.0) as u32;
         Endpoint { poison: first..first + count, ..endpoint }
     };
-    // More than the schedule takes.
+    // Longer than the retry schedule, 28 hours.
     let hours = 34;
     let late = |repeats_batches, endpoint| Scenario {
         repeats_batches,

@@ -13,7 +13,7 @@ use crate::{
     lambda::PROCESSOR_MIB,
     report::{Report, median, ms, rounded, table},
     row,
-    traffic::{WAITING_TABLE, account, delivery_ids, load, said},
+    traffic::{WAITING_TABLE, account, deliveries, load, said},
     world::{Functions, World},
 };
 
@@ -105,7 +105,7 @@ fn measure(functions: &Functions, due: usize) -> Result<(Run, Run)> {
     };
     let busy = run()?;
     world.check_calls()?;
-    let sent = delivery_ids(&world.sqs().sent)?.len();
+    let sent = deliveries(&world.sqs().sent)?.len();
     check(sent == due, || {
         format!("{sent} attempts were put on the queue in place of {due}: {}", sandbox.log.last_words())
     })?;
@@ -126,7 +126,7 @@ fn fill(world: &World, due: usize) -> Result<()> {
             "due": {"S": name},
             "account_id": {"S": account},
             "webhook_id": {"N": "1"},
-            "delivery_id": {"S": id},
+            "event_id": {"S": id},
             "event": {"S": "job.completed"},
             "round": {"N": "0"},
             "attempt": {"N": "2"},

@@ -54,11 +54,14 @@ fn release_sends_everything_that_is_due_and_nothing_twice() {
 }
 
 #[test]
-fn growth_lists_twenty_deliveries_at_the_same_price_however_many_there_are() {
+fn growth_lists_twenty_and_finds_one_at_the_same_price_however_many_there_are() {
     let options = growth::Options { histories: vec![100, 1000], accounts: vec![10, 100], requests: 20, batches: 2 };
     let report = growth::run(&FUNCTIONS, &options).unwrap();
-    let lists = report.json["list_deliveries"].as_array().unwrap();
-    assert_eq!(lists[0]["read_units"], lists[1]["read_units"], "{}", report.text);
+    for request in ["list_deliveries", "list_events", "get_event"] {
+        let figures = &report.json["history"][request];
+        assert_eq!(figures[0]["read_units"], figures[1]["read_units"], "{}", report.text);
+    }
+    assert_eq!(report.json["history"]["search_events"][1]["looked_at"], 1000, "{}", report.text);
     assert_eq!(report.json["dispatcher_memory"].as_array().unwrap().len(), 3, "{}", report.text);
 }
 

@@ -22,6 +22,7 @@ use crate::{
 /// The most messages in one batch.
 pub(crate) const BATCH: usize = 10;
 pub(crate) const WEBHOOKS_TABLE: &str = "nano-webhooks-webhooks";
+pub(crate) const EVENTS_TABLE: &str = "nano-webhooks-events";
 pub(crate) const DELIVERIES_TABLE: &str = "nano-webhooks-deliveries";
 pub(crate) const WAITING_TABLE: &str = "nano-webhooks-waiting";
 /// Every webhook's secret; the bare loop signs with it.
@@ -61,16 +62,24 @@ pub(crate) fn load(world: &World, table: &str, item: String) -> Result<()> {
     table.load(item).map_err(Failure::to("fill a table"))
 }
 
+/// Prose, of which every completion has another part as its prompt. Bodies are stored deflated, and one letter again
+/// and again would deflate to nothing.
+const PROSE: &str = include_str!("../../LICENSE");
+
 /// A message for the completions queue, from which fan-out makes a body of `body_bytes`, or of the least possible
 /// size.
 pub(crate) fn completion(number: usize, account: &str, body_bytes: usize) -> Sent {
+    let mut random = fastrand::Rng::with_seed(number as u64);
+    let image = format!("https://cdn.example.com/{:032x}.png", random.u128(..));
+    let prose = PROSE.chars().filter(|c| c.is_ascii_alphanumeric() || *c == ' ').cycle();
+    let prose = prose.skip(random.usize(..PROSE.len() / 2));
     let make = |padding: usize| {
         json!({
             "account_id": account,
             "task_id": format!("task_{number:08}"),
             "task_type": "image",
             "status": "completed",
-            "data": {"url": "https://cdn.example.com/image.png", "credits_charged": 6, "prompt": "x".repeat(padding)},
+            "data": {"url": image, "credits_charged": 6, "prompt": prose.clone().take(padding).collect::<String>()},
             "timestamp": "2026-01-02T03:04:05Z",
         })
     };
@@ -206,20 +215,26 @@ pub(crate) fn check_counted(world: &World, attempts: usize) -> Result<()> {
     check(counted == attempts, || format!("of {attempts} attempts {counted} were counted"))
 }
 
-/// The ids of deliveries, from their messages.
-pub(crate) fn delivery_ids(messages: &[Sent]) -> Result<HashSet<String>> {
-    let ids = messages.iter().map(|message| {
+/// The names of deliveries, webhook and event, from their messages. No two accounts have an event of the same id.
+pub(crate) fn deliveries(messages: &[Sent]) -> Result<HashSet<(u64, String)>> {
+    let names = messages.iter().map(|message| {
         let message: Value = serde_json::from_str(&message.body).unwrap_or_default();
-        let id = message["delivery_id"].as_str().map(str::to_owned);
-        id.ok_or_else(|| Failure::new(format!("fan-out sent what is no delivery: {message}")))
+        let name = message["webhook_id"].as_u64().zip(message["event_id"].as_str().map(str::to_owned));
+        name.ok_or_else(|| Failure::new(format!("fan-out sent what is no delivery: {message}")))
     });
-    ids.collect()
+    names.collect()
 }
 
-/// Fails unless each of these deliveries arrived exactly once and is in the history.
+/// Fails unless the events table has exactly this number of events.
+pub(crate) fn check_stored(world: &World, events: usize) -> Result<()> {
+    let stored = world.dynamodb().tables.get(EVENTS_TABLE).map_or(0, |table| table.texts().count());
+    check(stored == events, || format!("of {events} events {stored} were stored"))
+}
+
+/// Fails unless each of these deliveries, of an event each, arrived exactly once and is in the history.
 pub(crate) fn check_delivered(world: &World, messages: &[Sent]) -> Result<()> {
     world.check_calls()?;
-    let ids = delivery_ids(messages)?;
+    let ids: HashSet<_> = deliveries(messages)?.into_iter().map(|(_, id)| id).collect();
     check(ids.len() == messages.len(), || format!("{} messages are {} deliveries", messages.len(), ids.len()))?;
     let heard = world.heard();
     let arrived = ids.iter().filter(|id| heard.deliveries.get(*id) == Some(&1)).count();

@@ -13,7 +13,7 @@ use crate::{failure::Failure, stack::Stack, terminal};
 pub(crate) enum Completions {
     /// Sends one message to the completions queue, as the job pipeline does for a finished task
     ///
-    /// It prints the message's id. It refuses text that is not a completion, with the reason that fan-out would give.
+    /// It prints the message's id. It refuses text that is not a completion, with fan-out's reason.
     /// Send integers beyond 2^53, such as a model's seed, as strings: numbers are rounded, and this command warns of
     /// that.
     #[command(after_help = SEND_HELP)]

@@ -1,7 +1,7 @@
 //! `nano-webhooks dead-letters`: lists the messages that could not be processed, says why, and redrives or purges
 //! them.
 
-mod chosen;
+mod selection;
 mod words;
 
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use nano_webhooks::{
 };
 use serde_json::{Value, json};
 
-use self::chosen::Chosen;
+use self::selection::Selection;
 use crate::{
     failure::Failure,
     stack::Stack,
@@ -43,12 +43,12 @@ pub(crate) enum DeadLettersCommand {
     /// completions queue; if it has no timestamp, it gets the time at which it was first sent, so that it stays one
     /// event. Dead letters that arrive while the command runs are left there, also those that come back immediately.
     #[command(after_help = REDRIVE_HELP)]
-    Redrive(Chosen),
+    Redrive(Selection),
     /// Deletes dead letters permanently
     #[command(after_help = PURGE_HELP)]
     Purge {
         #[command(flatten)]
-        chosen: Chosen,
+        selection: Selection,
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
@@ -64,7 +64,7 @@ Exit code 1 if not all were reached: SQS hides at most 120,000 at the same time,
 const REDRIVE_HELP: &str = "\
 Examples:
   nano-webhooks dead-letters redrive 6d1b2f9e-0c7a-4f5e-9f0c-2f6f4f1f8a55
-  nano-webhooks dead-letters redrive --all           all but the malformed ones
+  nano-webhooks dead-letters redrive --all           except malformed ones and notifications
   nano-webhooks dead-letters redrive --malformed     those, once a newer version takes them";
 
 const PURGE_HELP: &str = "\
@@ -79,8 +79,8 @@ impl DeadLettersCommand {
         match self {
             Self::List { limit } => list(stack, limit, json).await,
             Self::Show { id } => show(stack, &id, json).await,
-            Self::Redrive(chosen) => redrive(stack, &chosen, json).await,
-            Self::Purge { chosen, yes } => purge(stack, &chosen, yes, json).await,
+            Self::Redrive(selection) => redrive(stack, &selection, json).await,
+            Self::Purge { selection, yes } => purge(stack, &selection, yes, json).await,
         }
     }
 }
@@ -136,7 +136,7 @@ async fn show(stack: &Stack, id: &str, json: bool) -> Result<(), Failure> {
             Ok::<_, Failure>(Look { enough: found.is_some(), kept: letters })
         })
         .await?;
-    let (shown, why, what_to_do, body) = found.ok_or_else(|| chosen::no_letters(&[id.to_owned()]))?;
+    let (shown, why, what_to_do, body) = found.ok_or_else(|| selection::not_found(&[id.to_owned()]))?;
     if json {
         let mut shown = shown;
         shown["body"] = body.into();
@@ -156,10 +156,10 @@ async fn show(stack: &Stack, id: &str, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failure> {
+async fn redrive(stack: &Stack, selection: &Selection, json: bool) -> Result<(), Failure> {
     let letters = stack.dead_letters()?;
-    let found = find(&letters, chosen, |letter| chosen.redrives(letter)).await?;
-    chosen.check_found(&found.ids)?;
+    let found = find(&letters, selection, |letter| selection.redrives(letter)).await?;
+    selection.check_found(&found.ids)?;
     let (completions, deliveries) = (stack.completions_queue()?, stack.deliveries_queue()?);
     let send = async |letter: &DeadLetter| {
         match &letter.cause {
@@ -173,7 +173,7 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
                 let text = timed.as_deref().unwrap_or(&letter.body);
                 drop(completions.send_text(text, words::account(letter)).await?);
             }
-            Cause::Notification(_) => return Err(chosen::no_way_back(letter)),
+            Cause::Notification(_) => return Err(selection::cannot_redrive(letter)),
         }
         Ok(())
     };
@@ -184,7 +184,7 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
         terminal::json(&json!({ "redriven": done }))?;
     } else {
         terminal::note(&format!("Sent {} back to their queues.", done.len()));
-        if found.others > 0 && chosen.all {
+        if found.others > 0 && selection.all {
             let left = found.others;
             terminal::note(&format!("Left {left} that are malformed or notifications: `dead-letters list` says why."));
         }
@@ -193,10 +193,10 @@ async fn redrive(stack: &Stack, chosen: &Chosen, json: bool) -> Result<(), Failu
     check_reached(found.unreached)
 }
 
-async fn purge(stack: &Stack, chosen: &Chosen, yes: bool, json: bool) -> Result<(), Failure> {
+async fn purge(stack: &Stack, selection: &Selection, yes: bool, json: bool) -> Result<(), Failure> {
     let letters = stack.dead_letters()?;
-    let found = find(&letters, chosen, |letter| chosen.purges(letter)).await?;
-    chosen.check_found(&found.ids)?;
+    let found = find(&letters, selection, |letter| selection.purges(letter)).await?;
+    selection.check_found(&found.ids)?;
     if !found.ids.is_empty() {
         terminal::confirm(yes, &format!("Delete {} of the dead letters for good?", found.ids.len()))?;
     }
@@ -212,7 +212,7 @@ async fn purge(stack: &Stack, chosen: &Chosen, yes: bool, json: bool) -> Result<
 
 /// The result of a search through the queue.
 struct Found {
-    /// The ids of the chosen dead letters.
+    /// The ids of the selected dead letters.
     ids: HashSet<String>,
     /// How many others were read.
     others: usize,
@@ -220,19 +220,19 @@ struct Found {
     unreached: usize,
 }
 
-/// Finds the chosen dead letters before any is handled. A message that is sent back can be a dead letter again within
+/// Finds the selected dead letters before any is handled. A message that is sent back can be a dead letter again within
 /// a second, under another id, and must not be sent back a second time.
 async fn find(
     letters: &DeadLetterQueue,
-    chosen: &Chosen,
-    is_chosen: impl Fn(&DeadLetter) -> bool,
+    selection: &Selection,
+    is_selected: impl Fn(&DeadLetter) -> bool,
 ) -> Result<Found, Failure> {
     let (mut ids, mut others) = (HashSet::new(), 0);
     let look = letters.look_through(async |batch: Vec<DeadLetter>| {
         let before = ids.len();
-        ids.extend(batch.iter().filter(|letter| is_chosen(letter)).map(|letter| letter.id.clone()));
+        ids.extend(batch.iter().filter(|letter| is_selected(letter)).map(|letter| letter.id.clone()));
         others += batch.len() - (ids.len() - before);
-        Ok::<_, Failure>(Look { enough: chosen.is_complete(&ids), kept: batch })
+        Ok::<_, Failure>(Look { enough: selection.is_complete(&ids), kept: batch })
     });
     let unreached = look.await?;
     Ok(Found { ids, others, unreached })

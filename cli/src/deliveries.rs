@@ -1,6 +1,7 @@
-//! `nano-webhooks deliveries`: lists and shows deliveries, and retries those that failed.
+//! `nano-webhooks deliveries`: lists and shows deliveries, retries those that failed, and resends events.
 
 mod flush;
+mod resend;
 mod retry;
 mod show;
 
@@ -9,7 +10,7 @@ use futures_util::future::try_join_all;
 use nano_webhooks::{
     attempt::Attempt,
     delivery::{Delivery, DeliverySummary, Listed, State},
-    names::{AccountId, DeliveryId, WebhookId},
+    names::{AccountId, EventId, WebhookId},
     store::{Filter, Page},
 };
 use serde_json::{Value, json};
@@ -37,20 +38,22 @@ pub(crate) enum DeliveriesCommand {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
         /// Only deliveries older than this one: continues where the last list ended
-        #[arg(long, value_parser = delivery_id)]
-        before: Option<DeliveryId>,
+        #[arg(long, value_parser = event_id)]
+        before: Option<EventId>,
     },
     /// Shows one delivery: its payload and every attempt
     #[command(after_help = "Example:\n  nano-webhooks deliveries show 01KDYAK3482WAV4DVEFM6KBDXQ --account acct_1")]
     Show {
         /// The delivery's id: the header `webhook-id`
-        #[arg(value_parser = delivery_id)]
-        id: DeliveryId,
+        #[arg(value_parser = event_id)]
+        id: EventId,
         #[command(flatten)]
         of: Of,
     },
     /// Retries deliveries: a finished one starts its schedule again, under the same id
     Retry(retry::Retry),
+    /// Sends the events of a time range to a webhook again, or shows or stops that
+    Resend(resend::Resend),
     /// Sends a webhook's held deliveries now, instead of at the growing pace at which release sends them
     Flush(flush::Flush),
     /// Shows every attempt as it happens, until Ctrl-C
@@ -77,26 +80,35 @@ pub(crate) struct Of {
 }
 
 fn state(text: &str) -> Result<State, String> {
-    let names = State::STORED.map(State::as_str).join(", ");
-    State::STORED.into_iter().find(|state| state.as_str() == text).ok_or_else(|| format!("expected one of {names}"))
+    text.parse().map_err(|_| format!("expected one of {}", State::names()))
 }
 
-fn delivery_id(text: &str) -> Result<DeliveryId, &'static str> {
-    DeliveryId::parse(text).ok_or("expected a delivery's id: 26 letters and digits")
+/// Parses an event's id, for clap.
+pub(crate) fn event_id(text: &str) -> Result<EventId, &'static str> {
+    EventId::parse(text).ok_or("expected an event's id: 26 letters and digits")
 }
 
 impl DeliveriesCommand {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
         match self {
             Self::List { of, status, limit, before } => {
-                let list = of.list(stack, &Filter { state: status, before, limit: limit.into() }).await?;
+                let list = of
+                    .list(
+                        stack,
+                        &Filter { state: status, below: before.as_ref(), limit: limit.into(), ..Filter::default() },
+                    )
+                    .await?;
                 if json { terminal::json(&list.json()) } else { list.print() }
             }
             Self::Show { id, of } => {
                 let delivery = of.find(stack, &id).await?;
-                if json { terminal::json(&show::json(&delivery)) } else { show::print(&delivery) }
+                let event = stack.events()?.find(&delivery.account_id, &id).await?;
+                let body = event.and_then(|event| event.body);
+                let body = body.as_deref();
+                if json { terminal::json(&show::json(&delivery, body)) } else { show::print(&delivery, body) }
             }
             Self::Retry(retry) => retry.run(stack, json).await,
+            Self::Resend(resend) => resend.run(stack, json).await,
             Self::Flush(flush) => flush.run(stack, json).await,
             Self::Tail(tail) => tail.run(stack, json).await,
         }
@@ -111,7 +123,7 @@ impl Of {
         }
     }
 
-    async fn find(&self, stack: &Stack, id: &DeliveryId) -> Result<Delivery, Failure> {
+    async fn find(&self, stack: &Stack, id: &EventId) -> Result<Delivery, Failure> {
         let deliveries = stack.deliveries()?;
         for webhook in self.webhooks(stack).await? {
             if let Some(delivery) = deliveries.find(&self.account, webhook, id).await? {
@@ -125,7 +137,7 @@ impl Of {
     }
 
     /// One page of the deliveries of all these webhooks together.
-    async fn list(&self, stack: &Stack, filter: &Filter) -> Result<List, Failure> {
+    async fn list(&self, stack: &Stack, filter: &Filter<'_>) -> Result<List, Failure> {
         let deliveries = stack.deliveries()?;
         let pages =
             self.webhooks(stack).await?.into_iter().map(async |webhook| {
@@ -139,7 +151,7 @@ impl Of {
 /// One page of deliveries, and where the next page begins.
 struct List {
     rows: Vec<(WebhookId, Listed)>,
-    next: Option<DeliveryId>,
+    next: Option<EventId>,
 }
 
 impl List {
@@ -153,8 +165,13 @@ impl List {
         let mut rows: Vec<_> = rows.filter(|(_, listed)| next.as_ref().is_none_or(|end| listed.id >= *end)).collect();
         rows.sort_by(|(_, one), (_, other)| other.id.cmp(&one.id));
         if rows.len() > limit {
-            rows.truncate(limit);
-            next = rows.last().map(|(_, listed)| listed.id.clone());
+            // An event's deliveries stay together, because the next page begins behind the event.
+            let last = rows[limit - 1].1.id.clone();
+            let all = rows.len();
+            rows.retain(|(_, listed)| listed.id >= last);
+            if rows.len() < all {
+                next = Some(last);
+            }
         }
         Self { rows, next }
     }
@@ -173,14 +190,24 @@ impl List {
             terminal::note("No deliveries. One appears with its first attempt.");
             return Ok(());
         }
-        let mut table =
-            Table::new(&["ID", "WEBHOOK", "EVENT", "STATUS", "TASK ENDED", "NEXT ATTEMPT", "ATTEMPTS", "LAST ATTEMPT"]);
+        let mut table = Table::new(&[
+            "ID",
+            "WEBHOOK",
+            "TASK",
+            "EVENT",
+            "STATUS",
+            "TASK ENDED",
+            "NEXT ATTEMPT",
+            "ATTEMPTS",
+            "LAST ATTEMPT",
+        ]);
         for (webhook, listed) in &self.rows {
             table.row([
                 listed.id.to_string(),
                 webhook.to_string(),
-                listed.event.as_str().to_owned(),
-                listed.state.as_str().to_owned(),
+                listed.task_id.clone(),
+                listed.event.to_string(),
+                listed.state.to_string(),
                 time(Some(listed.id.ended_at())),
                 time(listed.next_attempt_at),
                 listed.attempts.len().to_string(),
@@ -206,6 +233,8 @@ mod tests {
             id: serde_json::from_value(json!(id)).unwrap(),
             event: EventType::JobFailed,
             state: State::Failed,
+            task_id: String::new(),
+            reason: None,
             attempts: Vec::new(),
             next_attempt_at: None,
         };
@@ -224,6 +253,13 @@ mod tests {
         let pages = || vec![page(&["5", "3"], None), page(&["4"], None)];
         assert_eq!(list(pages(), 3), (["5", "4", "3"].map(String::from).into(), None));
         assert_eq!(list(pages(), 2), (["5", "4"].map(String::from).into(), Some("4".into())));
+    }
+
+    #[test]
+    fn an_events_deliveries_to_several_webhooks_are_on_one_page() {
+        let pages = || vec![page(&["5", "4", "3"], None), page(&["5", "4"], None)];
+        assert_eq!(list(pages(), 3), (["5", "5", "4", "4"].map(String::from).into(), Some("4".into())));
+        assert_eq!(list(pages(), 5), (["5", "5", "4", "4", "3"].map(String::from).into(), None));
     }
 
     #[test]

@@ -54,7 +54,11 @@ impl Doctor {
         let stack = match Stack::find(stack, local).await {
             Ok(stack) => stack,
             Err(failure) => {
-                report.ill("stack", failure.text().unwrap_or_default(), "name the stack with --stack, or deploy it")?;
+                report.failed(
+                    "stack",
+                    failure.text().unwrap_or_default(),
+                    "name the stack with --stack, or deploy it",
+                )?;
                 return report.end();
             }
         };
@@ -66,13 +70,7 @@ impl Doctor {
         sources::check(&mut report, &stack).await?;
         logs::check(&mut report, &stack).await?;
         let api_url = self.api_url.as_deref().map_or_else(|| stack.api_url(), Ok);
-        let is_behind_cdn = stack.parameter("OriginVerifySecrets").is_some_and(|secrets| !secrets.is_empty());
         let api = match api_url {
-            Ok(_) if is_behind_cdn && self.api_url.is_none() => {
-                let advice = "--api-url https://… with the host name that your CDN answers to";
-                report.unknown("api", "it takes only requests that come through your CDN", Some(advice))?;
-                None
-            }
             Ok(url) => api::check(&mut report, url).await?,
             Err(_) => None,
         };
@@ -89,12 +87,13 @@ fn endpoint(stack: &Stack, url: &str) -> Result<TargetUrl, Failure> {
     TargetUrl::parse(url, &policy).map_err(|err| Failure::Wrong(format!("--endpoint may not be called: {err}")))
 }
 
-const OUTPUTS: [&str; 9] = [
+const OUTPUTS: [&str; 10] = [
     "ApiUrl",
     "CompletionsQueueUrl",
     "DeliveriesQueueUrl",
     "DeadLetterQueueUrl",
     "WebhooksTableName",
+    "EventsTableName",
     "DeliveriesTableName",
     "ApiKeysTableName",
     "UsageTableName",
@@ -106,16 +105,16 @@ fn check_stack(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
     let found = format!("{} is {} in {region}", stack.name, stack.status);
     if stack.status.ends_with("_COMPLETE") && !stack.status.contains("ROLLBACK") && !stack.status.starts_with("DELETE")
     {
-        report.well("stack", &found)?;
+        report.passed("stack", &found)?;
     } else {
-        report.ill("stack", &found, "its events in CloudFormation say what went wrong; deploy it again")?;
+        report.failed("stack", &found, "its events in CloudFormation say what went wrong; deploy it again")?;
     }
     let missing: Vec<&str> = OUTPUTS.into_iter().filter(|name| stack.output(name).is_err()).collect();
     if missing.is_empty() {
-        return report.well("outputs", "all there");
+        return report.passed("outputs", "all there");
     }
     let advice = "deploy the template that belongs to this version of the command";
-    report.ill("outputs", &format!("{} missing", missing.join(", ")), advice)
+    report.failed("outputs", &format!("{} missing", missing.join(", ")), advice)
 }
 
 fn account() -> AccountId {

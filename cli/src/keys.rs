@@ -1,8 +1,16 @@
-//! `nano-webhooks keys`: creates, lists and revokes API keys in the stack's table.
+//! `nano-webhooks keys`: creates, imports, lists and revokes API keys in the stack's table.
+
+mod import;
+
+use std::collections::BTreeSet;
 
 use clap::Subcommand;
-use jiff::Timestamp;
-use nano_webhooks::{api_key::ApiKey, names::AccountId, store::KeyRecord};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use nano_webhooks::{
+    api_key::{ApiKey, KeyScope},
+    names::AccountId,
+    store::{KeyGrant, KeyRecord},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -20,6 +28,22 @@ pub(crate) enum Keys {
         /// The key's account: the `account_id` of its completions
         #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
         account: AccountId,
+        /// A note for you: whose it is, and what for
+        #[arg(long, value_parser = label)]
+        label: Option<String>,
+        /// The key may only read: every request that changes or sends something gets 403
+        #[arg(long)]
+        read_only: bool,
+        /// How long the key is valid; without it, until you revoke it
+        #[arg(long, value_name = "90d", value_parser = lifetime)]
+        expires_in: Option<SignedDuration>,
+    },
+    /// Imports keys that your customers have already, by their hashes
+    #[command(after_help = IMPORT_HELP)]
+    Import {
+        /// A file with one JSON object per line; `-` reads standard input
+        #[arg(long)]
+        file: String,
     },
     /// Lists the ids of keys, oldest first; the keys themselves are not stored
     List {
@@ -38,19 +62,62 @@ pub(crate) enum Keys {
     },
 }
 
+const IMPORT_HELP: &str = r#"Each line has the SHA-256 of a key, its account and your own id of it, and if you like a label, a scope and an end:
+
+  {"key_hash": "9f86d0…", "account_id": "acct_1", "id": "42"}
+  {"key_hash": "60303a…", "account_id": "acct_2", "id": "43", "scope": "read", "expires_at": "2027-01-01T00:00:00Z"}
+
+A key is `sk-` and more, 20 to 256 visible ASCII characters in all, and must be random: a hash of a key that can be
+guessed is as good as the key. A line that is wrong is named, and then nothing is imported. Keys that are there already
+are not changed, so an import that broke off can be made again.
+
+Examples:
+  nano-webhooks keys import --file hashes.ndjson
+  printf %s "$KEY" | sha256sum                         the hash of a key
+  nano-webhooks keys revoke 42                         revokes by your own id"#;
+
+/// The longest label, in characters.
+const MAX_LABEL: usize = 100;
+
 impl Keys {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
         match self {
-            Self::Create { account } => create(stack, account, json).await,
+            Self::Create { account: account_id, label, read_only, expires_in } => {
+                let expires_at = expires_in.map(|lifetime| Timestamp::now() + lifetime);
+                create(stack, KeyGrant { account_id, label, scope: scope(read_only), expires_at }, json).await
+            }
+            Self::Import { file } => import::import(&stack.api_keys()?, &file, json).await,
             Self::List { account } => list(stack, account.as_ref(), json).await,
             Self::Revoke { id, yes } => revoke(stack, &id, yes, json).await,
         }
     }
 }
 
-async fn create(stack: &Stack, account: AccountId, json: bool) -> Result<(), Failure> {
+/// The scope of a key that may only read, or may do everything.
+pub(crate) fn scope(read_only: bool) -> KeyScope {
+    if read_only { KeyScope::Read } else { KeyScope::Full }
+}
+
+/// Parses a length of time such as `12h` or `90d`, for clap. A day has 24 hours.
+pub(crate) fn lifetime(text: &str) -> Result<SignedDuration, String> {
+    let parse = |text: &str| text.parse::<Span>().ok()?.to_duration(SpanRelativeTo::days_are_24_hours()).ok();
+    let range = SignedDuration::from_secs(1)..=SignedDuration::from_hours(24 * 366 * 100);
+    let wrong = || "expected a length of time, such as 12h or 90d".to_owned();
+    parse(text).filter(|lifetime| range.contains(lifetime)).ok_or_else(wrong)
+}
+
+/// Parses a label, for clap.
+fn label(text: &str) -> Result<String, String> {
+    if (1..=MAX_LABEL).contains(&text.chars().count()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected 1 to {MAX_LABEL} characters"))
+    }
+}
+
+async fn create(stack: &Stack, grant: KeyGrant, json: bool) -> Result<(), Failure> {
     let key = ApiKey::generate();
-    let record = stack.api_keys()?.add(&key, account, Timestamp::now()).await?;
+    let record = stack.api_keys()?.add(&key, grant, Timestamp::now()).await?;
     if json {
         let mut shown = shown(&record);
         shown["key"] = key.reveal().into();
@@ -84,39 +151,69 @@ async fn list(stack: &Stack, account: Option<&AccountId>, json: bool) -> Result<
         terminal::note("No keys. `keys create --account ACCOUNT` makes one.");
         return Ok(());
     }
-    let mut table = Table::new(&["ID", "ACCOUNT", "CREATED", "LAST USED", "REVOKED"]);
+    let mut table = Table::new(&["ID", "ACCOUNT", "SCOPE", "CREATED", "LAST USED", "EXPIRES", "REVOKED", "LABEL"]);
     for record in &records {
-        let KeyRecord { id, account_id, created_at, revoked_at, .. } = record;
-        let [created, used, revoked] = [Some(*created_at), used(record), *revoked_at].map(time);
-        table.row([id.clone(), account_id.to_string(), created, used, revoked]);
+        let KeyRecord { id, account_id, created_at, expires_at, revoked_at, label, .. } = record;
+        let [created, used, expires, revoked] = [Some(*created_at), used(record), *expires_at, *revoked_at].map(time);
+        let label = label.clone().unwrap_or_else(|| "-".into());
+        table.row([id.clone(), account_id.to_string(), scope_name(record), created, used, expires, revoked, label]);
     }
     table.print()
 }
 
 async fn revoke(stack: &Stack, id: &str, yes: bool, json: bool) -> Result<(), Failure> {
     let keys = stack.api_keys()?;
-    let missing = || Failure::NotFound(format!("there is no key {id}; `keys list` shows the ids"));
-    let record = &keys.find(id).await?.ok_or_else(missing)?;
+    let found = keys.find_all(id).await?;
+    if found.is_empty() {
+        return Err(Failure::NotFound(format!("there is no key {id}; `keys list` shows the ids")));
+    }
     let already = || Failure::Failed(format!("{id} is revoked already"));
-    if record.revoked_at.is_some() {
+    let valid: Vec<_> = found.iter().filter(|record| record.revoked_at.is_none()).collect();
+    if valid.is_empty() {
         return Err(already());
     }
-    terminal::confirm(yes, &format!("Revoke {id} of {}? It cannot be brought back.", record.account_id))?;
+    let number = if valid.len() == 1 { String::new() } else { format!(" ({} keys)", valid.len()) };
+    let accounts: BTreeSet<_> = valid.iter().map(|record| record.account_id.as_str()).collect();
+    let accounts = Vec::from_iter(accounts).join(", ");
+    terminal::confirm(yes, &format!("Revoke {id}{number} of {accounts}? It cannot be brought back."))?;
     let now = Timestamp::now();
-    if !keys.revoke(record, now).await? {
+    let mut revoked = false;
+    for record in &valid {
+        revoked |= keys.revoke(record, now).await?;
+    }
+    if !revoked {
         return Err(already());
     }
     if json {
-        let mut shown = shown(record);
+        let mut shown = shown(valid[0]);
         shown["revoked_at"] = json!(now);
         return terminal::json(&shown);
     }
-    terminal::note(&format!("Revoked {id} of {}.", record.account_id));
+    terminal::note(&format!("Revoked {id}{number} of {accounts}."));
     Ok(())
 }
 
 /// The fields of a key that may be shown. The hash is left out: no reader needs it, and it is the table's key.
 fn shown(record: &KeyRecord) -> Value {
-    let KeyRecord { id, account_id, created_at, revoked_at, .. } = record;
-    json!({ "id": id, "account_id": account_id, "created_at": created_at, "revoked_at": revoked_at })
+    let KeyRecord { id, account_id, created_at, label, scope, expires_at, revoked_at, .. } = record;
+    json!({ "id": id, "account_id": account_id, "label": label, "scope": scope, "created_at": created_at,
+        "expires_at": expires_at, "revoked_at": revoked_at })
+}
+
+fn scope_name(record: &KeyRecord) -> String {
+    json!(record.scope).as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_a_length_of_time() {
+        assert_eq!(lifetime("90d"), Ok(SignedDuration::from_hours(90 * 24)));
+        assert_eq!(lifetime("1d 12h"), Ok(SignedDuration::from_hours(36)));
+        for wrong in ["", "90", "-1d", "0s", "2027-01-02T03:04:05Z"] {
+            assert!(lifetime(wrong).is_err(), "{wrong}");
+        }
+    }
 }

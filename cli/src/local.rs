@@ -40,6 +40,11 @@ impl Local {
         self.value("NANO_API_URL")
     }
 
+    /// The API key of the local stack's account.
+    pub(crate) fn api_key(&self) -> Result<String, LocalError> {
+        self.value("NANO_API_KEY")
+    }
+
     fn value(&self, name: &'static str) -> Result<String, LocalError> {
         self.0.get(name).cloned().ok_or(LocalError::Missing(name))
     }

@@ -1,11 +1,17 @@
-//! `nano-webhooks`, the operator's command: one module for each subcommand, and the modules that they share.
+//! `nano-webhooks`, the operator's command, and with `listen` the customer's: one module for each subcommand, and the
+//! modules that they share.
 
+mod accounts;
 mod completions;
+mod console_link;
 mod dead_letters;
 mod deliveries;
 mod doctor;
+mod events;
 mod failure;
+mod http;
 mod keys;
+mod listen;
 mod local;
 mod stack;
 mod table;
@@ -24,6 +30,8 @@ use stack::Stack;
 /// It uses your AWS credentials and region as the AWS CLI does (`AWS_PROFILE`, `AWS_REGION`, IAM Identity Center, …),
 /// and finds the stack's queues and tables by the stack's name, in CloudFormation. With `--local` it works on the
 /// stack that `cargo local` has started.
+///
+/// `listen` is for customers: it needs an API key and no AWS credentials.
 #[derive(Debug, Parser)]
 #[command(name = "nano-webhooks", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -33,7 +41,7 @@ struct Cli {
     /// Use the local stack of `cargo local`, found by target/local/stack.env
     #[arg(long, global = true)]
     local: bool,
-    /// Print JSON, for programs: one document, or one object per line from `deliveries tail`
+    /// Print JSON, for programs: one document, or one object per line from `deliveries tail` and `listen`
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -44,37 +52,49 @@ const AFTER_HELP: &str = "\
 Examples:
   nano-webhooks doctor                                 is all well?
   nano-webhooks keys create --account acct_1           a first key
+  nano-webhooks events list --account acct_1 --task-id task_7
   nano-webhooks deliveries list --account acct_1 --status failed
   nano-webhooks deliveries tail                        every attempt, as it happens
   nano-webhooks dead-letters list                      what could not be processed, and why
+  nano-webhooks listen --forward-to http://localhost:3000/webhook
 
 Exit codes:
   0    it is done
   1    it did not work
   2    it was not tried: the command line is wrong, or it needs a yes and there is nobody to ask
-  3    what was named is not there: a stack, a webhook, a delivery, a key, a dead letter
+  3    what was named is not there: a stack, an account, a webhook, an event, a delivery, a key, a dead letter
   4    doctor found something that is not well
   130  interrupted by Ctrl-C";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Creates, lists and revokes API keys
+    /// Creates, imports, lists and revokes API keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Makes a link that opens the console of one account for some hours
+    ConsoleLink(console_link::ConsoleLink),
     /// Sends completions, as the job pipeline does
     #[command(subcommand)]
     Completions(completions::Completions),
     /// Shows webhooks and their health, disables, enables and probes them
     #[command(subcommand)]
     Webhooks(webhooks::WebhooksCommand),
+    /// Shows events: what became of each finished task, whether or not a webhook got it
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Shows deliveries and their attempts, retries them, and watches attempts as they happen
     #[command(subcommand)]
     Deliveries(deliveries::DeliveriesCommand),
     /// Shows messages that could not be processed and why, and sends them again or deletes them
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    /// Erases what is stored of an account
+    #[command(subcommand)]
+    Accounts(accounts::AccountsCommand),
     /// Checks a deployed stack from end to end, and says what to do if a check fails
     Doctor(doctor::Doctor),
+    /// For customers: shows your account's events as they happen, and posts each to a server on your machine
+    Listen(Box<listen::Listen>),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -94,16 +114,22 @@ async fn main() -> ExitCode {
 }
 
 async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
-    if let Command::Doctor(doctor) = command {
-        return doctor.run(&stack, local, json).await;
-    }
+    // These two run without a stack: it is the first that the doctor checks, and customers have no access to it.
+    let command = match command {
+        Command::Doctor(doctor) => return doctor.run(&stack, local, json).await,
+        Command::Listen(listen) => return listen.run(local, json).await,
+        command => command,
+    };
     let stack = Stack::find(&stack, local).await?;
     match command {
         Command::Keys(command) => command.run(&stack, json).await,
+        Command::ConsoleLink(command) => command.run(&stack, json).await,
         Command::Completions(command) => command.run(&stack, json).await,
         Command::Webhooks(command) => command.run(&stack, json).await,
+        Command::Events(command) => command.run(&stack, json).await,
         Command::Deliveries(command) => command.run(&stack, json).await,
         Command::DeadLetters(command) => command.run(&stack, json).await,
-        Command::Doctor(_) => unreachable!("runs above"),
+        Command::Accounts(command) => command.run(&stack, json).await,
+        Command::Doctor(_) | Command::Listen(_) => unreachable!("runs above"),
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _};
 use nano_webhooks::{
     aws,
     queue::{DeadLetters, Queue},
-    store::{ApiKeys, Deliveries, Usage, Webhooks},
+    store::{ApiKeys, Deliveries, Events, Usage, Webhooks},
     telemetry,
 };
 
@@ -105,6 +105,10 @@ impl Stack {
 
     pub(crate) fn webhooks(&self) -> Result<Webhooks, Failure> {
         Ok(Webhooks::new(&self.aws, self.output("WebhooksTableName")?.to_owned()))
+    }
+
+    pub(crate) fn events(&self) -> Result<Events, Failure> {
+        Ok(Events::new(&self.aws, self.output("EventsTableName")?.to_owned()))
     }
 
     pub(crate) fn deliveries(&self) -> Result<Deliveries, Failure> {

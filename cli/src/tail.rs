@@ -49,13 +49,13 @@ pub(crate) fn since(text: &str) -> Result<Timestamp, String> {
 
 /// Formats an attempt for a person.
 fn text(line: &AttemptLine<'_>) -> String {
-    let AttemptLine { timestamp, account_id, webhook_id, delivery_id, attempt, duration_ms, .. } = line;
+    let AttemptLine { timestamp, account_id, webhook_id, event_id, attempt, duration_ms, state, .. } = line;
     let outcome = line.http_status.map_or_else(|| line.outcome.to_string(), |status| format!("http {status}"));
     let next = line.next_attempt_at.map(|at| format!(", next {at:.0}")).unwrap_or_default();
-    let (account_id, delivery_id, state) = (account_id.as_str(), delivery_id.as_str(), line.state.as_str());
+    let (account_id, event_id) = (account_id.as_str(), event_id.as_str());
     let attempt = format!("#{attempt}");
     format!(
-        "{timestamp:.3}  {account_id:<20}  {webhook_id:>3}  {delivery_id}  {attempt:<3}  {outcome:<11}  {duration_ms:>6} ms  {state}{next}"
+        "{timestamp:.3}  {account_id:<20}  {webhook_id:>3}  {event_id}  {attempt:<3}  {outcome:<11}  {duration_ms:>6} ms  {state}{next}"
     )
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     const LINE: &str = r#"{"timestamp":"2026-01-02T03:04:05.678901Z","level":"INFO","message":"attempt",
-        "delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","account_id":"acct_1","webhook_id":1,"attempt":2,"outcome":"http",
+        "event_id":"01KDYAK3482WAV4DVEFM6KBDXQ","account_id":"acct_1","webhook_id":1,"attempt":2,"outcome":"http",
         "http_status":503,"duration_ms":12,"resent":false,"state":"retrying","next_attempt_at":"2026-01-02T03:09:05.5Z"}"#;
 
     #[test]

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use nano_webhooks::{
     names::{AccountId, WebhookId},
-    webhook::{Circuit, Status, Webhook, WebhookChange},
+    webhook::{CallbackHost, Circuit, Metadata, Status, Webhook, WebhookChange},
 };
 use serde_json::{Value, json};
 
@@ -96,12 +96,8 @@ impl WebhooksCommand {
                 found.retain(|webhook| !failing || webhook.health().failing_since.is_some());
                 found.retain(|webhook| !open || is_open(webhook));
                 found.retain(|webhook| !disabled || !webhook.is_active());
-                let deliveries = stack.deliveries()?;
-                let mut counted = Vec::new();
-                for webhook in found {
-                    let held = deliveries.held_of(&webhook).await?;
-                    counted.push((webhook, held));
-                }
+                let held = stack.deliveries()?.held_of_each(&found).await?;
+                let counted: Vec<_> = found.into_iter().zip(held).collect();
                 if json {
                     return terminal::json(&counted.iter().map(|(webhook, held)| shown(webhook, *held)).collect());
                 }
@@ -114,7 +110,8 @@ impl WebhooksCommand {
             }
             Self::Disable { named: Named { id, account }, yes } => {
                 let question = format!(
-                    "Disable webhook {id} of {account}? It hears of nothing meanwhile, and what waits for it is held."
+                    "Disable webhook {id} of {account}? It gets nothing until it is enabled, and waiting \
+                     deliveries are held."
                 );
                 find(stack, &account, id).await?;
                 terminal::confirm(yes, &question)?;
@@ -174,7 +171,7 @@ async fn probe(stack: &Stack, account: &AccountId, id: WebhookId, json: bool) ->
 
 /// Changes the status, as `PATCH` does.
 async fn change(stack: &Stack, account: &AccountId, id: WebhookId, status: Status, json: bool) -> Result<(), Failure> {
-    let change = WebhookChange { url: None, events: None, status: Some(status) };
+    let change = WebhookChange { status: Some(status), ..WebhookChange::default() };
     let changed = stack.webhooks()?.change(account, id, &change, Timestamp::now()).await?;
     let changed = changed.ok_or_else(|| no_webhook(account, id))?;
     if json {
@@ -206,9 +203,9 @@ fn print_table(webhooks: &[(Webhook, usize)]) -> Result<(), Failure> {
         table.row([
             webhook.account_id.to_string(),
             webhook.id.to_string(),
-            status(webhook).to_owned(),
+            webhook.status().to_string(),
             events(webhook),
-            webhook.circuit().as_str().to_owned(),
+            webhook.circuit().to_string(),
             counted(*held),
             time(next_probe(webhook)),
             time(health.failing_since),
@@ -234,12 +231,17 @@ fn print(webhook: &Webhook, held: usize) -> Result<(), Failure> {
         ("webhook", format!("{id} of {account_id}")),
         ("url", url.clone()),
         ("events", events(webhook)),
-        ("status", format!("{}{reason}", status(webhook))),
+        ("status", format!("{}{reason}", webhook.status())),
         ("health", failing),
         ("circuit", circuit(webhook)),
         ("held", format!("{}{}", counted(held), if held > 0 { what_of_held(webhook) } else { "" })),
     ] {
         terminal::line(&format!("{name:<8} {value}"))?;
+    }
+    print_optional(webhook)?;
+    if !webhook.callback_hosts.is_empty() {
+        let hosts: Vec<_> = webhook.callback_hosts.iter().map(CallbackHost::as_str).collect();
+        terminal::line(&format!("{:<8} also allowed at {}", "callback", hosts.join(", ")))?;
     }
     if let Some(end) = previous {
         let stage = switch.map_or_else(
@@ -251,12 +253,33 @@ fn print(webhook: &Webhook, held: usize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The fields that a webhook need not have, and its times.
+fn print_optional(webhook: &Webhook) -> Result<(), Failure> {
+    let types = webhook.task_types.as_ref().map(|types| format!("{types} only"));
+    let metadata = webhook.metadata.iter().flat_map(Metadata::pairs);
+    let metadata: Vec<_> = metadata.map(|(name, value)| format!("{name}={value}")).collect();
+    for (name, value) in [
+        ("about", webhook.description.clone()),
+        ("tasks", types),
+        ("headers", Some(webhook.headers.names().join(", ")).filter(|names| !names.is_empty())),
+        ("limit", webhook.max_per_minute.map(|most| format!("at most {most} requests a minute"))),
+        ("metadata", Some(metadata.join(", ")).filter(|values| !values.is_empty())),
+        ("created", webhook.created_at.map(|at| format!("{at:.0}"))),
+        ("changed", webhook.updated_at.map(|at| format!("{at:.0}"))),
+    ] {
+        if let Some(value) = value {
+            terminal::line(&format!("{name:<8} {value}"))?;
+        }
+    }
+    Ok(())
+}
+
 /// The state of its circuit, and what it means.
 fn circuit(webhook: &Webhook) -> String {
     match (webhook.circuit(), next_probe(webhook)) {
         (Circuit::Open, Some(next)) => format!("open: the endpoint is taken for down; next probe {next:.0}"),
         (Circuit::Recovering, _) if webhook.is_active() => "recovering: what is held is being sent".to_owned(),
-        (circuit, _) => circuit.as_str().to_owned(),
+        (circuit, _) => circuit.to_string(),
     }
 }
 
@@ -264,6 +287,7 @@ fn what_of_held(webhook: &Webhook) -> &'static str {
     match webhook.circuit() {
         _ if !webhook.is_active() => ", sent when the webhook is enabled",
         Circuit::Open => ", sent when a probe succeeds",
+        _ if webhook.max_per_minute.is_some() => ", on their way at the limit; `deliveries flush` sends them now",
         _ => ", on their way at a growing pace; `deliveries flush` sends them now",
     }
 }
@@ -273,10 +297,6 @@ pub(crate) fn counted(held: usize) -> String {
     if held < MOST_COUNTED { held.to_string() } else { format!("{MOST_COUNTED} or more") }
 }
 
-fn status(webhook: &Webhook) -> &'static str {
-    if webhook.is_active() { "active" } else { "disabled" }
-}
-
 fn events(webhook: &Webhook) -> String {
-    webhook.events.iter().map(|event| event.as_str()).collect::<Vec<_>>().join(",")
+    webhook.events.names().join(",")
 }

@@ -2,9 +2,12 @@
 //!
 //! A function's `main` passes its handler to [`serve`]. The handler runs only if the [`Gate`] admits the request,
 //! with a valid key and within the key's limits, and reads the key's account from its [`Request`]. So no route can
-//! forget the check. Routes that anyone may read use [`serve_public`].
+//! forget the check. Routes that anyone may read use [`serve_public`]. Every `POST` route uses [`serve_once`], which
+//! answers a repeated request with the first reply.
 
 mod gate;
+pub mod listing;
+mod once;
 mod origin;
 mod query;
 
@@ -12,6 +15,7 @@ use std::{error::Error as StdError, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt as _;
 pub use gate::Gate;
+use jiff::Timestamp;
 use lambda_http::{
     Adapter, Body, LambdaEvent, RequestExt as _, Response,
     http::{HeaderValue, Method, StatusCode, header::HOST},
@@ -19,6 +23,7 @@ use lambda_http::{
     service_fn,
     tower::ServiceExt as _,
 };
+pub use once::serve_once;
 use serde::Serialize;
 use serde_json::json;
 use url::Url;
@@ -27,10 +32,10 @@ use self::origin::Origin;
 use crate::{
     aws::AwsError,
     egress::Policy,
-    names::{AccountId, DeliveryId, WebhookId},
-    store::Allowance,
+    names::{AccountId, EventId, WebhookId},
+    store::{Allowance, Claim},
     telemetry,
-    webhook::{Invalid, Webhook},
+    webhook::{Invalid, Secret, Webhook},
 };
 
 /// The largest request body, in bytes.
@@ -42,9 +47,12 @@ pub enum ApiError {
     /// The key is missing, malformed or unknown.
     #[error("Invalid or missing API key")]
     Unauthorized,
-    /// The request is invalid. The text names the field and the fix.
-    #[error("{0}")]
-    Invalid(String),
+    /// The key is valid, but its scope does not allow the request.
+    #[error("this key may only read; {0} needs a key with the scope full")]
+    Forbidden(Method),
+    /// The request is invalid. The text says what would be right.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
     /// The thing does not exist, or belongs to another account; the reply must be the same for both.
     #[error("{0}")]
     NotFound(String),
@@ -68,9 +76,24 @@ impl ApiError {
         Self::NotFound(format!("there is no webhook {id}"))
     }
 
-    /// The error for a delivery that does not exist, or belongs to another webhook.
-    pub fn no_delivery(id: &DeliveryId) -> Self {
-        Self::NotFound(format!("there is no delivery {id}"))
+    /// The error for an event that the webhook never got.
+    pub fn no_delivery(id: &EventId) -> Self {
+        Self::NotFound(format!("there is no delivery of event {id} to this webhook"))
+    }
+
+    /// The error for an event that does not exist, or belongs to another account.
+    pub fn no_event(id: &EventId) -> Self {
+        Self::NotFound(format!("there is no event {id}"))
+    }
+
+    /// The error for a webhook without a resend.
+    pub fn no_resend(id: WebhookId) -> Self {
+        Self::NotFound(format!("webhook {id} has no resend"))
+    }
+
+    /// The error for a request that needs the body of an event that was erased.
+    pub fn erased(id: &EventId) -> Self {
+        Self::Conflict(format!("event {id} was erased, so it cannot be sent"))
     }
 
     /// The error for a request that only an active webhook allows.
@@ -79,9 +102,15 @@ impl ApiError {
         Self::Conflict(format!("webhook {} is disabled{reason}; make it active first", webhook.id))
     }
 
+    /// The field of the body or the query parameter that the error is about, if it is about one.
+    fn field(&self) -> Option<&str> {
+        if let Self::Invalid(invalid) = self { invalid.field_name() } else { None }
+    }
+
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
@@ -89,12 +118,6 @@ impl ApiError {
             Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
         }
-    }
-}
-
-impl From<Invalid> for ApiError {
-    fn from(Invalid(message): Invalid) -> Self {
-        Self::Invalid(message)
     }
 }
 
@@ -108,6 +131,8 @@ impl From<AwsError> for ApiError {
 pub struct Request {
     /// The account that the key belongs to.
     pub account: AccountId,
+    /// The claim on its `Idempotency-Key`, if it has one and the route uses [`serve_once`].
+    pub claim: Option<Claim>,
     inner: lambda_http::Request,
 }
 
@@ -118,11 +143,10 @@ impl Request {
         WebhookId::parse(text).ok_or_else(|| ApiError::NotFound(format!("there is no webhook {text}")))
     }
 
-    /// The delivery id of the path's `{delivery_id}`. A malformed id fails with the same error as an unknown
-    /// delivery.
-    pub fn delivery_id(&self) -> Result<DeliveryId, ApiError> {
-        let text = self.path_parameter("delivery_id");
-        DeliveryId::parse(text).ok_or_else(|| ApiError::NotFound(format!("there is no delivery {text}")))
+    /// The event id of the path's `{event_id}`. A malformed id fails with the same error as an unknown event.
+    pub fn event_id(&self) -> Result<EventId, ApiError> {
+        let text = self.path_parameter("event_id");
+        EventId::parse(text).ok_or_else(|| ApiError::NotFound(format!("there is no event {text}")))
     }
 
     fn path_parameter(&self, name: &str) -> &str {
@@ -144,13 +168,14 @@ impl Request {
         self.inner.body()
     }
 
-    /// The header `Idempotency-Key`, by which a client marks a repeated request. Fails unless it is 1 to 255 visible
-    /// ASCII characters.
-    pub fn idempotency_key(&self) -> Result<Option<&str>, ApiError> {
-        let Some(value) = self.inner.headers().get("idempotency-key") else { return Ok(None) };
-        let visible = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-        let wrong = || ApiError::Invalid("Idempotency-Key must be 1 to 255 visible ASCII characters".into());
-        value.to_str().ok().filter(visible).map(Some).ok_or_else(wrong)
+    /// When the request came for the first time, with its `Idempotency-Key`; without a key, now.
+    pub fn first_at(&self) -> Timestamp {
+        self.claim.as_ref().map_or_else(Timestamp::now, |claim| claim.first_at)
+    }
+
+    /// A random number. Of a request that is made again after a crash, the same number.
+    pub fn number(&self) -> u64 {
+        self.claim.as_ref().map_or_else(|| getrandom::u64().unwrap_or_default(), Claim::number)
     }
 
     /// A policy that also forbids the API's own host. The API refers to the function, so the template cannot give the
@@ -172,6 +197,8 @@ pub struct Reply {
     status: StatusCode,
     headers: Vec<Header>,
     body: Body,
+    /// The secret that the body shows.
+    secret: Option<Secret>,
 }
 
 impl Reply {
@@ -193,17 +220,18 @@ impl Reply {
     /// 307 to another URL, which may be relative.
     pub fn redirect(to: &'static str) -> Self {
         let headers = vec![("location", to.to_owned())];
-        Self { status: StatusCode::TEMPORARY_REDIRECT, headers, body: Body::Empty }
+        Self { status: StatusCode::TEMPORARY_REDIRECT, headers, body: Body::Empty, secret: None }
     }
 
     /// 200 with a file, without the envelope.
     pub fn file(content_type: &'static str, content: impl Into<Body>) -> Self {
-        Self { status: StatusCode::OK, headers: vec![("content-type", content_type.to_owned())], body: content.into() }
+        let headers = vec![("content-type", content_type.to_owned())];
+        Self { status: StatusCode::OK, headers, body: content.into(), secret: None }
     }
 
     /// 304: the client already has the file.
     pub fn not_modified() -> Self {
-        Self { status: StatusCode::NOT_MODIFIED, headers: Vec::new(), body: Body::Empty }
+        Self { status: StatusCode::NOT_MODIFIED, headers: Vec::new(), body: Body::Empty, secret: None }
     }
 
     /// Adds a header.
@@ -213,13 +241,20 @@ impl Reply {
         self
     }
 
+    /// Says which secret the data shows, so that it is not stored with the reply.
+    #[must_use]
+    pub fn showing(self, secret: Option<&Secret>) -> Self {
+        Self { secret: secret.cloned(), ..self }
+    }
+
     fn new(status: StatusCode, data: &impl Serialize) -> Self {
         let data = serde_json::to_string(data).expect("a reply's data has string keys and no failing parts");
         Self::json(status, format!(r#"{{"success":true,"data":{data}}}"#))
     }
 
     fn json(status: StatusCode, body: String) -> Self {
-        Self { status, headers: vec![("content-type", "application/json".to_owned())], body: body.into() }
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self { status, headers, body: body.into(), secret: None }
     }
 
     fn without_body(self) -> Self {
@@ -233,7 +268,8 @@ impl Reply {
         }
         // Written by hand, because a serialised map would not keep the published page's order.
         let message = json!(err.to_string());
-        Self::json(status, format!(r#"{{"success":false,"error":{{"code":"{code}","message":{message}}}}}"#))
+        let field = err.field().map(|field| format!(r#","field":{}"#, json!(field))).unwrap_or_default();
+        Self::json(status, format!(r#"{{"success":false,"error":{{"code":"{code}","message":{message}{field}}}}}"#))
     }
 }
 
@@ -268,17 +304,19 @@ where
         if let Some(reply) = public(&request) {
             return (Ok(reply), Vec::new());
         }
-        let (account, allowance) = match gate.admit(request.headers()).await {
+        let (key, allowance) = match gate.admit(request.headers()).await {
             Ok(admitted) => admitted,
             Err(err) => return (Err(err), Vec::new()),
         };
         let size = request.body().len();
         let result = if !allowance.allowed {
             Err(ApiError::RateLimited(allowance))
+        } else if !key.scope.allows(request.method()) {
+            Err(ApiError::Forbidden(request.method().clone()))
         } else if size > MAX_REQUEST_BYTES {
             Err(ApiError::TooLarge(size))
         } else {
-            handler(Request { account, inner: request }).await
+            handler(Request { account: key.account_id, claim: None, inner: request }).await
         };
         (result, gate.headers(&allowance))
     })

@@ -1,13 +1,36 @@
-//! API keys: `sk-` and 160 random bits in hex. Only their SHA-256 is stored, so that a reader of the table cannot
-//! call the API. A hash without salt is enough, because 160 random bits cannot be guessed.
+//! API keys. A key that is generated here is `sk-` and 160 random bits in hex; a platform can import the keys that it
+//! has, if they begin with `sk-`. Only a key's SHA-256 is stored, so that a reader of the table cannot call the API. A
+//! hash without salt is enough, because a random key cannot be guessed.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
+use lambda_http::http::Method;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 const PREFIX: &str = "sk-";
 const RANDOM_BYTES: usize = 20;
+/// How many characters a key has, with its prefix.
+const LENGTHS: RangeInclusive<usize> = 20..=256;
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyScope {
+    /// Everything that the API can do for the key's account.
+    #[default]
+    Full,
+    /// Read alone: `GET` and `HEAD`.
+    Read,
+}
+
+impl KeyScope {
+    /// Whether a key with this scope may make a request with this method.
+    pub fn allows(self, method: &Method) -> bool {
+        self == Self::Full || matches!(*method, Method::GET | Method::HEAD)
+    }
+}
 
 /// A well-formed key. Only the store knows whether it is valid. Its `Debug` does not show it.
 #[derive(Clone)]
@@ -20,7 +43,7 @@ impl ApiKey {
     /// If the operating system returns no random bytes; no key would be safe then.
     pub fn generate() -> Self {
         let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
-        getrandom::fill(bytes.as_mut()).expect("the operating system gives random bytes");
+        getrandom::fill(bytes.as_mut()).expect("the operating system returns random bytes");
         let digits = Zeroizing::new(hex::encode(bytes.as_ref()));
         Self(Zeroizing::new(format!("{PREFIX}{}", digits.as_str())))
     }
@@ -28,10 +51,10 @@ impl ApiKey {
     /// Parses the value of an `Authorization` header. Returns `None` for any other form, which then costs no look-up.
     pub fn from_authorization(header: &str) -> Option<Self> {
         let (scheme, key) = header.split_once(' ')?;
-        let digits = key.strip_prefix(PREFIX)?;
         let well_formed = scheme.eq_ignore_ascii_case("bearer")
-            && digits.len() == 2 * RANDOM_BYTES
-            && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            && key.starts_with(PREFIX)
+            && LENGTHS.contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic());
         well_formed.then(|| Self(Zeroizing::new(key.to_owned())))
     }
 
@@ -42,13 +65,18 @@ impl ApiKey {
 
     /// An id for the key that may be shown and logged: `key_` and the first 16 digits of its hash.
     pub fn id(&self) -> String {
-        format!("key_{}", &self.hash()[..16])
+        id_of(&self.hash())
     }
 
     /// The key itself, shown once to the operator who has just created it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// The id of a generated key with this hash.
+pub fn id_of(hash: &str) -> String {
+    format!("key_{}", &hash[..16])
 }
 
 impl fmt::Debug for ApiKey {
@@ -82,13 +110,32 @@ mod tests {
             format!("Bearer {digits}"),
             format!("Bearer  sk-{digits}"),
             format!("Bearer sk-{digits} "),
-            format!("Bearer sk-{}", &digits[1..]),
-            format!("Bearer sk-{digits}0"),
-            format!("Bearer sk-{}", digits.to_uppercase()),
+            format!("Bearer SK-{digits}"),
+            format!("Bearer sk-{}", &digits[..16]),
+            format!("Bearer sk-{}", "0".repeat(254)),
+            format!("Bearer sk-{digits}é"),
             format!("Bearer sk-{digits}, Bearer sk-{digits}"),
         ] {
             assert!(ApiKey::from_authorization(&header).is_none(), "{header:?}");
         }
+    }
+
+    #[test]
+    fn any_key_of_20_to_256_visible_characters_may_be_imported() {
+        for rest in ["proj_AbC-123.~/+=,;!".to_owned(), "0".repeat(17), "0".repeat(253)] {
+            let key = ApiKey::from_authorization(&format!("Bearer sk-{rest}")).unwrap();
+            assert_eq!(key.reveal(), format!("sk-{rest}"));
+        }
+    }
+
+    #[test]
+    fn a_key_that_may_only_read_changes_nothing() {
+        let allowed = |scope: KeyScope| {
+            [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::PUT, Method::DELETE]
+                .map(|method| scope.allows(&method))
+        };
+        assert_eq!(allowed(KeyScope::Full), [true; 6]);
+        assert_eq!(allowed(KeyScope::Read), [true, true, false, false, false, false]);
     }
 
     #[test]

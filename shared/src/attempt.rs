@@ -1,5 +1,7 @@
 //! The outcome of an attempt.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +10,7 @@ const LONGEST_DETAIL: usize = 300;
 
 /// The outcome of one attempt: one case for each phase that can end it. A receiver's failure is data, not an error of
 /// ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The target may not be called. Nothing was sent.
     Blocked {
@@ -17,7 +18,6 @@ pub enum Outcome {
         detail: String,
         /// Whether only the addresses of the host name may not be called, while the URL itself may. Such an attempt
         /// is retried: a name server that answers with private addresses for a moment must not lose events.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         resolved: bool,
     },
     /// The host name did not resolve.
@@ -51,7 +51,6 @@ pub enum Outcome {
         /// The beginning of the response's body, as safe text.
         response: String,
         /// The target of a redirect, as safe text. The sender does not follow it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         redirect: Option<String>,
     },
 }
@@ -89,39 +88,65 @@ impl Outcome {
         if let Self::Http { http_status, .. } = self { Some(*http_status) } else { None }
     }
 
-    /// The phase's name, as the history and the logs show it.
-    pub fn phase(&self) -> &'static str {
+    /// The phase that ended the attempt.
+    pub fn phase(&self) -> Phase {
         match self {
-            Self::Blocked { .. } => "blocked",
-            Self::Dns { .. } => "dns",
-            Self::Connect { .. } => "connect",
-            Self::Tls { .. } => "tls",
-            Self::Timeout => "timeout",
-            Self::Interrupted { .. } => "interrupted",
-            Self::TooLarge => "too_large",
-            Self::Http { .. } => "http",
+            Self::Blocked { .. } => Phase::Blocked,
+            Self::Dns { .. } => Phase::Dns,
+            Self::Connect { .. } => Phase::Connect,
+            Self::Tls { .. } => Phase::Tls,
+            Self::Timeout => Phase::Timeout,
+            Self::Interrupted { .. } => Phase::Interrupted,
+            Self::TooLarge => Phase::TooLarge,
+            Self::Http { .. } => Phase::Http,
         }
     }
 }
 
+/// An [`Outcome`] without its details, as the history, the logs and the statistics name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Blocked,
+    Dns,
+    Connect,
+    Tls,
+    Timeout,
+    Interrupted,
+    TooLarge,
+    Http,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// One request to the endpoint, and its outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub started_at: Timestamp,
     pub duration_ms: u64,
     /// Whether the request was sent twice, because a connection kept from an earlier attempt was dead. The receiver
     /// may have got both.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resent: bool,
-    #[serde(flatten)]
     pub outcome: Outcome,
     /// The name of the receiver's answer, if it is long and stored apart from the delivery. The outcome's `response`
     /// is then empty, unless the answer was read with the delivery.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
 }
 
 impl Attempt {
+    /// Removes what the receiver wrote. Its answer may quote the payload.
+    pub(crate) fn forget_answer(&mut self) {
+        if let Outcome::Http { response, redirect, .. } = &mut self.outcome {
+            response.clear();
+            *redirect = redirect.take().map(|_| "an erased URL".to_owned());
+        }
+        self.answer = None;
+    }
+
     /// Explains to the customer, in one line, what happened. It does not reveal to which addresses a name resolved.
     pub fn explanation(&self) -> String {
         match &self.outcome {

@@ -2,7 +2,7 @@
 
 use std::{env, str::FromStr, time::Duration};
 
-use crate::{egress::Policy, webhook::Settings};
+use crate::{egress::Policy, retry::Schedule, webhook::Settings};
 
 /// A variable is missing or wrong. The function stops immediately and reports it: a half-configured deployment must
 /// not take messages.
@@ -56,6 +56,25 @@ pub fn egress_policy() -> Result<Policy, ConfigError> {
         "local" => Ok(Policy::local()),
         value => Err(ConfigError::Invalid { name, value: value.into(), problem: "expected strict or local".into() }),
     }
+}
+
+/// Returns the egress policy of `EGRESS_POLICY`, which also forbids the deployment's own host names: those in
+/// `OWN_HOSTS`, separated by commas.
+pub fn sending_policy() -> Result<Policy, ConfigError> {
+    let own_hosts = text("OWN_HOSTS")?;
+    let own_hosts = own_hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned);
+    Ok(egress_policy()?.with_own_hosts(own_hosts))
+}
+
+/// Returns how long an event is kept, in days: `HISTORY_RETENTION_DAYS`, but at least a week, and at least as long as
+/// a delivery of it may wait: for `DISABLE_AFTER_SECONDS` until its webhook is disabled, and then for the whole of
+/// `RETRY_SCHEDULE_SECONDS`.
+pub fn event_retention_days() -> Result<u32, ConfigError> {
+    let history: u32 = parsed("HISTORY_RETENTION_DAYS")?;
+    let schedule: Schedule = parsed("RETRY_SCHEDULE_SECONDS")?;
+    let longest = seconds("DISABLE_AFTER_SECONDS")? + schedule.total();
+    let days = longest.as_secs().div_ceil(86_400) + 1;
+    Ok(history.max(7).max(u32::try_from(days).unwrap_or(u32::MAX)))
 }
 
 /// Returns the operator's settings for circuits, from `CIRCUIT_FAILURES`, `CIRCUIT_EVENTS`, `DISABLE_AFTER_SECONDS`,

@@ -6,18 +6,29 @@
 //! as a receive of the message, it costs the customer no attempt, and too many receives make the message a dead
 //! letter. The rules that keep messages and records in step are in [`protocol`](step).
 
+mod erasure;
 mod protocol;
+mod resend;
+mod standing;
 mod view;
 
+use std::{fmt, str::FromStr};
+
+pub use erasure::{ERASED_KEPT_DAYS, Erasure, remains};
 use jiff::Timestamp;
-pub use protocol::{Change, Look, Made, Mark, Step, Write, record, step};
-use serde::{Deserialize, Serialize};
+pub use protocol::{Change, Look, Made, Mark, Step, Write, record, step, uses_quota};
+use serde::{
+    Deserialize, Serialize,
+    de::{self, IntoDeserializer as _},
+};
+pub use standing::{EventDetails, EventSummary};
 pub use view::{DeliverySummary, DeliveryView, Listed};
 
 use crate::{
     attempt::Attempt,
-    event::Completion,
-    names::{AccountId, DeliveryId, EventType, WebhookId},
+    egress,
+    event::{Event, Payload},
+    names::{AccountId, EventId, EventType, WebhookId},
     webhook::{Circuit, Webhook},
 };
 
@@ -26,11 +37,14 @@ use crate::{
 pub struct Message {
     pub account_id: AccountId,
     pub webhook_id: WebhookId,
-    pub delivery_id: DeliveryId,
+    pub event_id: EventId,
     pub event: EventType,
-    /// The body to send, byte for byte. `None` if the delivery is stored: the dispatcher then sends the stored body.
+    /// What to send. Only fan-out's messages have it; for all others the dispatcher reads the stored event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
+    pub payload: Option<Payload>,
+    /// The URL that the job's submitter asked for; `None` if the webhook's own URL is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
     /// The round of the schedule: 0 at first, and one more for each manual retry of a finished delivery.
     pub round: u32,
     /// The number of the attempt in that round, from 1.
@@ -40,24 +54,44 @@ pub struct Message {
     /// drops a probe of any other version in the same round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<u64>,
+    /// The id of the resend that sends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resend: Option<String>,
     /// When the completion was sent to its queue, to measure the time to the first attempt. Only fan-out's messages
     /// have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_at: Option<Timestamp>,
 }
 
+/// Whether a callback URL, if there is one, is at another origin than the webhook's own URL.
+fn calls_elsewhere(callback_url: Option<&str>, webhook: &Webhook) -> bool {
+    callback_url.is_some_and(|url| egress::origin(url) != egress::origin(&webhook.url))
+}
+
+fn waits_for_circuit(callback_url: Option<&str>, webhook: &Webhook) -> bool {
+    webhook.circuit() == Circuit::Open && !calls_elsewhere(callback_url, webhook)
+}
+
 impl Message {
-    /// The first message of a completion's delivery to a webhook.
-    pub fn new(completion: &Completion, webhook: &Webhook) -> Self {
+    /// Whether the delivery waits for the webhook's circuit: it is open, and the message is for the webhook's own
+    /// endpoint.
+    pub fn waits_for_circuit(&self, webhook: &Webhook) -> bool {
+        waits_for_circuit(self.callback_url.as_deref(), webhook)
+    }
+
+    /// The message for the first attempt of an event's delivery to a webhook, without the payload.
+    pub fn first(event: &Event, webhook_id: WebhookId) -> Self {
         Self {
-            account_id: webhook.account_id.clone(),
-            webhook_id: webhook.id,
-            delivery_id: completion.delivery_id(webhook.id),
-            event: completion.event,
-            body: Some(completion.body.clone()),
+            account_id: event.account_id.clone(),
+            webhook_id,
+            event_id: event.id.clone(),
+            event: event.event,
+            payload: None,
+            callback_url: event.callback_for(webhook_id).map(str::to_owned),
             round: 0,
             attempt: 1,
             probe: None,
+            resend: None,
             queued_at: None,
         }
     }
@@ -78,7 +112,7 @@ pub enum State {
     Delivered,
     /// The schedule is used up, or no retry can help: the URL may not be called, or the receiver answered 410.
     Failed,
-    /// The webhook was deleted before the delivery was finished.
+    /// No attempt can follow; [`Delivery::reason`] says why.
     Cancelled,
 }
 
@@ -87,16 +121,9 @@ impl State {
     pub const STORED: [Self; 6] =
         [Self::Pending, Self::Retrying, Self::Held, Self::Delivered, Self::Failed, Self::Cancelled];
 
-    /// The state's name in the API and in the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Retrying => "retrying",
-            Self::Held => "held",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
+    /// The names of all states, for messages.
+    pub fn names() -> String {
+        Self::STORED.map(|state| state.to_string()).join(", ")
     }
 
     /// Whether no further attempt follows, unless somebody retries the delivery by hand.
@@ -105,18 +132,51 @@ impl State {
     }
 }
 
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl FromStr for State {
+    type Err = de::value::Error;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::deserialize(name.into_deserializer())
+    }
+}
+
+/// Why a delivery is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reason {
+    /// The webhook was deleted before the delivery was finished.
+    Deleted,
+    /// The customer erased the event.
+    Erased,
+    /// The event was older than the time for which events are kept.
+    Expired,
+}
+
 /// A delivery and its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     pub account_id: AccountId,
     pub webhook_id: WebhookId,
-    pub id: DeliveryId,
+    pub id: EventId,
     pub event: EventType,
-    /// The body that is sent, byte for byte.
-    pub body: String,
+    /// See [`Payload::task_id`].
+    pub task_id: String,
+    /// See [`Message::callback_url`].
+    pub callback_url: Option<String>,
     /// See [`Message::round`].
     pub round: u32,
     pub state: State,
+    /// Why it is [`State::Cancelled`]. A delivery that was finished before its event was erased keeps its state, and
+    /// has [`Reason::Erased`] here, so that no later record adds an answer to it.
+    pub reason: Option<Reason>,
+    /// The id of the last resend that began a round of it. The same resend begins no second one.
+    pub resend: Option<String>,
     /// The attempts of all rounds, oldest first: at most the last [`ATTEMPTS_KEPT`].
     pub attempts: Vec<Attempt>,
     /// How many attempts of the schedule this round has used up. Probes use up none.
@@ -134,16 +194,19 @@ pub struct Delivery {
 pub const ATTEMPTS_KEPT: usize = 50;
 
 impl Delivery {
-    /// A delivery of which nothing is stored yet. Returns `None` if the message has no body.
+    /// A delivery of which nothing is stored yet. Returns `None` if the message has no payload.
     pub fn pending(message: &Message) -> Option<Self> {
         Some(Self {
             account_id: message.account_id.clone(),
             webhook_id: message.webhook_id,
-            id: message.delivery_id.clone(),
+            id: message.event_id.clone(),
             event: message.event,
-            body: message.body.clone()?,
+            task_id: message.payload.as_ref()?.task_id.clone(),
+            callback_url: message.callback_url.clone(),
             round: message.round,
             state: State::Pending,
+            reason: None,
+            resend: message.resend.clone(),
             attempts: Vec::new(),
             tries: 0,
             next_attempt_at: None,
@@ -156,12 +219,14 @@ impl Delivery {
         Message {
             account_id: self.account_id.clone(),
             webhook_id: self.webhook_id,
-            delivery_id: self.id.clone(),
+            event_id: self.id.clone(),
             event: self.event,
-            body: None,
+            payload: None,
+            callback_url: None,
             round: self.round,
             attempt: self.tries + 1,
             probe: None,
+            resend: None,
             queued_at: None,
         }
     }
@@ -172,17 +237,57 @@ impl Delivery {
     }
 
     /// The message for a manual retry. A finished delivery begins a new round of the schedule; any other one makes
-    /// its next attempt now. If the webhook's circuit is open, the message is a probe. Two retries of the same stored
-    /// delivery make the same message, so only one attempt follows.
-    pub fn retried(&self, circuit: Circuit) -> Message {
-        let probe = (circuit == Circuit::Open).then_some(self.version);
+    /// its next attempt now. If it waits for the webhook's circuit, the message is a probe. Two retries of the same
+    /// stored delivery make the same message, so only one attempt follows.
+    pub fn retried(&self, webhook: &Webhook) -> Message {
+        let probe = waits_for_circuit(self.callback_url.as_deref(), webhook).then_some(self.version);
         let (round, attempt) =
             if self.state.is_finished() { (self.round + 1, 1) } else { (self.round, self.tries + 1) };
         Message { round, attempt, probe, ..self.follow_up() }
     }
 
-    /// Adds an attempt to the history, and drops the oldest if there are more than [`ATTEMPTS_KEPT`].
-    fn push(&mut self, attempt: Attempt) {
+    /// The number of the next attempt in the history, counted from 1 over all rounds. The history keeps the last
+    /// [`ATTEMPTS_KEPT`], so every attempt after these has the same number, one more than that.
+    pub fn next_attempt(&self) -> usize {
+        self.attempts.len() + 1
+    }
+
+    /// The URL to call.
+    pub fn url<'a>(&'a self, webhook: &'a Webhook) -> &'a str {
+        self.callback_url.as_deref().unwrap_or(&webhook.url)
+    }
+
+    /// Whether a callback goes to another origin (scheme, host or port) than the webhook's own URL.
+    pub fn calls_elsewhere(&self, webhook: &Webhook) -> bool {
+        calls_elsewhere(self.callback_url.as_deref(), webhook)
+    }
+
+    /// The delivery after its event was erased: nothing is sent any more, and what receivers answered is gone. Returns
+    /// `None` if it is erased already.
+    pub fn erased(self) -> Option<Self> {
+        if self.reason == Some(Reason::Erased) {
+            return None;
+        }
+        let state = if self.state.is_finished() { self.state } else { State::Cancelled };
+        Some(Self { state, ..self.cancelled(Reason::Erased) })
+    }
+
+    /// The delivery after it was cancelled. If its event was erased, what receivers answered is gone, too: nothing else
+    /// removes it from a delivery that the dispatcher has cancelled before the erasure came to it.
+    fn cancelled(mut self, reason: Reason) -> Self {
+        if reason == Reason::Erased {
+            self.attempts.iter_mut().for_each(Attempt::forget_answer);
+            self.callback_url = None;
+        }
+        Self { state: State::Cancelled, reason: Some(reason), next_attempt_at: None, ..self }
+    }
+
+    /// Adds an attempt to the history, and drops the oldest if there are more than [`ATTEMPTS_KEPT`]. If the event was
+    /// erased, the attempt is added without the receiver's words.
+    fn push(&mut self, mut attempt: Attempt) {
+        if self.reason == Some(Reason::Erased) {
+            attempt.forget_answer();
+        }
         if self.attempts.len() == ATTEMPTS_KEPT {
             self.attempts.remove(0);
         }
@@ -193,53 +298,28 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempt::Outcome;
-    use crate::webhook::Secret;
-
-    fn completion(task: &str, status: &str, timestamp: &str) -> Completion {
-        let message = format!(
-            r#"{{"account_id":"acct_1","task_id":"{task}","task_type":"image","status":"{status}","timestamp":"{timestamp}"}}"#
-        );
-        Completion::parse(&message, Timestamp::UNIX_EPOCH).unwrap()
-    }
+    use crate::{attempt::Outcome, event::Completion, webhook::Secret};
 
     fn message() -> Message {
+        let message = r#"{"account_id":"acct_1","task_id":"t","task_type":"image","status":"completed","timestamp":"2026-01-02T03:04:05Z"}"#;
+        let event = Event::test(&Completion::parse(message, Timestamp::UNIX_EPOCH).unwrap(), WebhookId(1));
+        Message { payload: event.payload(), ..Message::first(&event, WebhookId(1)) }
+    }
+
+    fn webhook(circuit: Circuit) -> Webhook {
         let account = AccountId::parse("acct_1").unwrap();
-        let (url, events) = ("https://a.example.com/".into(), vec![EventType::JobCompleted]);
-        let webhook = Webhook::new(account, WebhookId(1), url, events, Secret::generate());
-        Message::new(&completion("t", "completed", "2026-01-02T03:04:05Z"), &webhook)
+        let (url, events) = ("https://a.example.com/hook".into(), vec![EventType::JobCompleted]);
+        let mut webhook = Webhook::new(account, WebhookId(1), url, events, Secret::generate());
+        webhook.stored_health.circuit = circuit;
+        webhook
     }
 
-    #[test]
-    fn a_repeated_completion_has_the_same_id_however_its_time_is_written() {
-        let id = |timestamp| completion("t", "completed", timestamp).delivery_id(WebhookId(1));
-        assert_eq!(id("2026-01-02T03:04:05Z"), id("2026-01-02T04:04:05.000+01:00"));
+    fn attempt(outcome: Outcome) -> Attempt {
+        Attempt { started_at: Timestamp::UNIX_EPOCH, duration_ms: 1, resent: false, outcome, answer: None }
     }
 
-    /// The expected id was recorded when the format was fixed. [`DeliveryId`] says what a change would break.
-    #[test]
-    fn an_id_stays_what_it_is_across_versions() {
-        let id = completion("t", "completed", "2026-01-02T03:04:05Z").delivery_id(WebhookId(1));
-        assert_eq!(id.as_str(), "01KDYAK3482WAV4DVEFM6KBDXQ");
-    }
-
-    #[test]
-    fn account_webhook_task_event_and_time_each_make_another_id() {
-        let of = |task, status, time, webhook| completion(task, status, time).delivery_id(WebhookId(webhook));
-        let base = of("t", "completed", "2026-01-02T03:04:05Z", 1);
-        assert_ne!(base, of("u", "completed", "2026-01-02T03:04:05Z", 1));
-        assert_ne!(base, of("t", "failed", "2026-01-02T03:04:05Z", 1));
-        assert_ne!(base, of("t", "completed", "2026-01-02T03:04:05.000001Z", 1));
-        assert_ne!(base, of("t", "completed", "2026-01-02T03:04:05Z", 2));
-        let mut other = completion("t", "completed", "2026-01-02T03:04:05Z");
-        other.account_id = AccountId::parse("acct_2").unwrap();
-        assert_ne!(base, other.delivery_id(WebhookId(1)));
-    }
-
-    #[test]
-    fn ids_sort_by_the_time_the_task_ended() {
-        let id = |timestamp| completion("t", "completed", timestamp).delivery_id(WebhookId(1));
-        assert!(id("2026-01-02T03:04:05.001Z") < id("2026-01-02T03:04:05.002Z"));
+    fn answered(response: &str) -> Attempt {
+        attempt(Outcome::Http { http_status: 503, response: response.into(), redirect: None })
     }
 
     #[test]
@@ -247,21 +327,57 @@ mod tests {
         let stored = Delivery { tries: 3, version: 3, ..Delivery::pending(&message()).unwrap() };
         for state in State::STORED {
             let stored = Delivery { state, ..stored.clone() };
-            let Message { round, attempt, body, probe, .. } = stored.retried(Circuit::Recovering);
+            let Message { round, attempt, payload, probe, .. } = stored.retried(&webhook(Circuit::Recovering));
             assert_eq!((round, attempt), if state.is_finished() { (1, 1) } else { (0, 4) }, "{state:?}");
-            assert_eq!((body, probe), (None, None));
+            assert_eq!((payload, probe), (None, None));
         }
-        assert_eq!(stored.retried(Circuit::Open).probe, Some(3));
+        assert_eq!(stored.retried(&webhook(Circuit::Open)).probe, Some(3));
+        let elsewhere = Delivery { callback_url: Some("https://jobs.example.net/".into()), ..stored };
+        assert_eq!(elsewhere.retried(&webhook(Circuit::Open)).probe, None, "it does not wait for the circuit");
     }
 
     #[test]
     fn of_endless_attempts_the_last_are_kept() {
         let mut delivery = Delivery::pending(&message()).unwrap();
         for duration_ms in 0..60 {
-            let started_at = Timestamp::UNIX_EPOCH;
-            delivery.push(Attempt { started_at, duration_ms, resent: false, outcome: Outcome::Timeout, answer: None });
+            assert_eq!(delivery.next_attempt(), usize::try_from(duration_ms).unwrap().min(ATTEMPTS_KEPT) + 1);
+            delivery.push(Attempt { duration_ms, ..attempt(Outcome::Timeout) });
         }
         assert_eq!(delivery.attempts.len(), ATTEMPTS_KEPT);
         assert_eq!(delivery.attempts.last().unwrap().duration_ms, 59);
+    }
+
+    #[test]
+    fn erasing_forgets_what_was_answered_and_what_is_still_answered_later() {
+        let mut delivery = Delivery::pending(&message()).unwrap();
+        delivery.callback_url = Some("https://jobs.example.com/?token=secret".into());
+        delivery.push(answered("you sent: secret"));
+        let mut erased = delivery.erased().unwrap();
+        assert_eq!(erased.callback_url, None);
+        assert_eq!((erased.state, erased.reason), (State::Cancelled, Some(Reason::Erased)));
+        erased.push(answered("you sent: secret"));
+        assert_eq!(erased.attempts, [answered(""), answered("")]);
+        assert_eq!(erased.erased(), None);
+    }
+
+    #[test]
+    fn erasing_leaves_a_finished_delivery_in_its_state() {
+        let delivered = Delivery { state: State::Delivered, ..Delivery::pending(&message()).unwrap() };
+        assert_eq!(delivered.erased().unwrap().state, State::Delivered);
+    }
+
+    #[test]
+    fn a_callback_at_another_scheme_host_or_port_goes_elsewhere() {
+        let webhook = webhook(Circuit::Closed);
+        let elsewhere = |callback: Option<&str>| {
+            let callback_url = callback.map(str::to_owned);
+            Delivery { callback_url, ..Delivery::pending(&message()).unwrap() }.calls_elsewhere(&webhook)
+        };
+        for own in [None, Some("https://a.example.com/other?job=1"), Some("https://A.example.com:443/")] {
+            assert!(!elsewhere(own), "{own:?}");
+        }
+        for other in ["http://a.example.com/", "https://b.example.com/", "https://a.example.com:8443/", "nonsense"] {
+            assert!(elsewhere(Some(other)), "{other}");
+        }
     }
 }

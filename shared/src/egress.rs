@@ -18,6 +18,7 @@
 
 mod addresses;
 mod names;
+mod origin;
 mod ports;
 mod target_url;
 mod url_error;
@@ -27,6 +28,8 @@ use std::net::IpAddr;
 use url::Url;
 
 pub use addresses::{FORBIDDEN_BLOCKS, ForbiddenBlock, Network};
+pub(crate) use names::{is_spelling_of, syntax_error};
+pub use origin::origin;
 pub use target_url::TargetUrl;
 pub use url_error::{MAX_URL_BYTES, UrlError};
 
@@ -145,6 +148,6 @@ impl Forbidden {
 
 /// Removes a final dot: `example.com.` and `example.com` are one host. With its dot, `localhost.` would pass every
 /// rule about names.
-fn without_final_dot(host: &str) -> &str {
+pub(crate) fn without_final_dot(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }

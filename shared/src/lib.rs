@@ -4,11 +4,11 @@
 //!
 //! - [`names`]: accounts, webhooks, event types and deliveries. [`attempt`]: the outcome of a request to an endpoint.
 //! - [`canonical_json`]: JSON exactly as JavaScript writes it; webhook bodies are signed and sent in this form.
-//!   `reply_time`: the format of times in API replies. [`visible`]: which
+//!   `reply_time` and `rfc_3339`: times in API replies and requests. [`visible`]: which
 //!   characters may not be shown as they are. [`egress`]: which URLs and addresses the service may call.
 //!   [`retry`]: when a failed attempt is retried, as a pure function. `tls`: the TLS configuration, the trusted root
 //!   certificates, and TLS errors in words.
-//! - [`event`]: what a finished task becomes. [`webhook`]: a customer's registered endpoint, its health and its circuit.
+//! - [`webhook`]: a customer's registered endpoint, its health and its circuit. [`event`]: what a finished task becomes.
 //!   [`signature`]: how a webhook is signed. [`delivery`]: one event on its way to one webhook. [`stats`]: hourly counts
 //!   of attempts.
 //! - [`config`]: environment variables. [`aws`]: the AWS clients' settings, and the error of a call. [`telemetry`]: logs,
@@ -25,17 +25,19 @@ pub mod canonical_json;
 
 mod reply_time;
 
+mod rfc_3339;
+
 pub mod visible;
 
 pub mod egress;
 
 pub mod retry;
 
-pub mod event;
-
 mod tls;
 
 pub mod webhook;
+
+pub mod event;
 
 pub mod signature;
 

@@ -26,6 +26,7 @@ use crate::{
     canonical_json,
     config::{self, ConfigError},
     delivery::Message,
+    event::Payload,
     names::AccountId,
     telemetry::{self, trace::Trace},
 };
@@ -155,13 +156,13 @@ pub fn give_back<'a>(messages: impl IntoIterator<Item = &'a SqsMessage>) -> SqsB
     response
 }
 
-/// A body as a message contains it: a JSON string of ASCII.
+/// A payload as a message contains it: JSON of ASCII.
 #[derive(Debug)]
-pub struct EncodedBody(String);
+pub struct EncodedPayload(String);
 
-impl EncodedBody {
-    pub fn new(body: &str) -> Self {
-        Self(canonical_json::to_ascii(&serde_json::to_string(body).expect("a string is valid JSON")))
+impl EncodedPayload {
+    pub fn new(payload: &Payload) -> Self {
+        Self(canonical_json::to_ascii(&serde_json::to_string(payload).expect("it has only strings")))
     }
 }
 
@@ -181,11 +182,11 @@ impl Outgoing {
         Self { account, text, trace: None, delay: Duration::ZERO }
     }
 
-    /// A message with a body that was encoded once for several webhooks.
-    pub fn with_body(message: &Message, body: &EncodedBody) -> Self {
-        let without = Self::new(&Message { body: None, ..message.clone() });
+    /// A message with a payload that was encoded once for several webhooks.
+    pub fn with_payload(message: &Message, payload: &EncodedPayload) -> Self {
+        let without = Self::new(&Message { payload: None, ..message.clone() });
         let open = without.text.strip_suffix('}').expect("a message is a JSON object");
-        Self { text: format!(r#"{open},"body":{}}}"#, body.0), ..without }
+        Self { text: format!(r#"{open},"payload":{}}}"#, payload.0), ..without }
     }
 
     /// Makes the message part of a trace.
@@ -247,8 +248,9 @@ mod tests {
 
     fn message(body: String) -> Message {
         let text =
-            r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"0","event":"job.failed","round":0,"attempt":1}"#;
-        Message { body: Some(body), ..serde_json::from_str(text).unwrap() }
+            r#"{"account_id":"acct_1","webhook_id":1,"event_id":"0","event":"job.failed","round":0,"attempt":1}"#;
+        let payload = Some(Payload { task_id: "t".into(), body });
+        Message { payload, ..serde_json::from_str(text).unwrap() }
     }
 
     fn batches(sizes: &[usize]) -> Vec<Vec<usize>> {
@@ -284,9 +286,9 @@ mod tests {
     #[test]
     fn a_message_is_ascii_and_says_the_same() {
         let body = "{\"event\":\"é 😀 \u{FFFE}\u{FFFF}\u{2028}\\u0000\"}".to_owned();
-        let message = message(body.clone());
-        let with_body = Outgoing::with_body(&Message { body: None, ..message.clone() }, &EncodedBody::new(&body)).text;
-        for text in [Outgoing::new(&message).text, with_body] {
+        let message = message(body);
+        let payload = EncodedPayload::new(message.payload.as_ref().unwrap());
+        for text in [Outgoing::new(&message).text, Outgoing::with_payload(&message, &payload).text] {
             assert!(text.is_ascii());
             assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
         }

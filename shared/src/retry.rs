@@ -52,6 +52,11 @@ pub enum Verdict {
 }
 
 impl Schedule {
+    /// The time from the first attempt to the last, without jitter and without the receivers' wishes.
+    pub fn total(&self) -> Duration {
+        self.0.iter().sum()
+    }
+
     /// Decides what happens after an attempt with this outcome.
     pub fn verdict(&self, outcome: &Outcome, circumstances: Circumstances) -> Verdict {
         let Circumstances { earlier_tries, now, jitter, retry_after } = circumstances;

@@ -42,6 +42,7 @@ use crate::{
     attempt::{Attempt, Outcome},
     delivery::Delivery,
     egress::{Policy, TargetUrl},
+    retry,
     signature::{self, Signatures},
     webhook::Webhook,
 };
@@ -69,8 +70,8 @@ pub struct Sender {
 pub struct Exchange {
     /// The attempt, with its outcome.
     pub attempt: Attempt,
-    /// The response's `Retry-After`, unparsed: up to 64 characters of visible ASCII and spaces.
-    pub retry_after: Option<String>,
+    /// How long the response's `Retry-After` asks to wait, at most six hours. Zero if it asks for nothing.
+    pub retry_after: Duration,
     /// When the request was sent; if it was sent twice, the second time. `None` if it was not sent.
     pub sent_at: Option<Timestamp>,
 }
@@ -95,11 +96,17 @@ impl Sender {
     ///
     /// Whatever the receiver does becomes an [`Outcome`]; the attempt's duration is measured up to the status.
     /// `traceparent` is the header of that name, if the endpoint is to receive the trace.
-    pub async fn attempt(&self, webhook: &Webhook, delivery: &Delivery, traceparent: Option<&str>) -> Exchange {
+    pub async fn attempt(
+        &self,
+        webhook: &Webhook,
+        delivery: &Delivery,
+        body: &str,
+        traceparent: Option<&str>,
+    ) -> Exchange {
         let (started_at, clock) = (now(), Instant::now());
         let deadline = tokio::time::Instant::now() + self.timeout;
         let mut sent = Sent::default();
-        let (target, request) = match self.prepare(webhook, delivery, started_at, traceparent) {
+        let (target, request) = match self.prepare(webhook, delivery, body, started_at, traceparent) {
             Ok(prepared) => prepared,
             Err(detail) => {
                 let outcome = Outcome::Blocked { detail, resolved: false };
@@ -111,29 +118,30 @@ impl Sender {
         let (outcome, retry_after) = match answered {
             Err(_) => (Outcome::Timeout, None),
             Ok(Err(outcome)) => (outcome, None),
-            Ok(Ok((connection, mut head))) => {
-                let retry_after = head.retry_after.take();
-                (self.finish(&target, &request, connection, &head, deadline).await, retry_after)
+            Ok(Ok((connection, head))) => {
+                let outcome = self.finish(&target, &request, connection, &head, deadline).await;
+                (hiding(webhook, outcome), head.retry_after)
             }
         };
-        exchange(started_at, took, sent, outcome, retry_after)
+        exchange(started_at, took, sent, outcome, retry_after.as_deref())
     }
 
     /// Returns the request and its target, or why no request can be made.
     fn prepare<'a>(
         &self,
         webhook: &Webhook,
-        delivery: &'a Delivery,
+        delivery: &Delivery,
+        body: &'a str,
         started_at: Timestamp,
         traceparent: Option<&str>,
     ) -> Result<(TargetUrl, Request<'a>), String> {
-        let target = TargetUrl::parse(&webhook.url, &self.policy).map_err(|refusal| refusal.to_string())?;
+        let target = TargetUrl::parse(delivery.url(webhook), &self.policy).map_err(|refusal| refusal.to_string())?;
         let url = target.url();
-        let Delivery { id, event, body, .. } = delivery;
-        let timestamp = started_at.as_second();
+        let Delivery { id, event, .. } = delivery;
+        let (timestamp, attempt) = (started_at.as_second(), delivery.next_attempt());
         let Signatures { nano, next, previous, standard_webhooks } =
             signature::of(webhook, id.as_str(), started_at, body);
-        let (host, event) = (&url[Position::BeforeHost..Position::AfterPort], event.as_str());
+        let host = &url[Position::BeforeHost..Position::AfterPort];
         // Spelled as on the API's published page and in Standard Webhooks: some receivers compare header names with their
         // case.
         let mut headers: Vec<(&str, &dyn Display)> = vec![
@@ -142,7 +150,8 @@ impl Sender {
             ("Accept-Encoding", &"identity"),
             ("User-Agent", &USER_AGENT),
             ("Content-Type", &"application/json"),
-            ("X-Nano-Event", &event),
+            ("X-Nano-Event", event),
+            ("X-Nano-Attempt", &attempt),
             ("X-Nano-Timestamp", &timestamp),
             ("X-Nano-Signature", &nano),
             ("webhook-id", id),
@@ -158,6 +167,10 @@ impl Sender {
         if let Some(traceparent) = &traceparent {
             headers.push(("traceparent", traceparent));
         }
+        // Their values are secrets of the webhook's own endpoint.
+        let is_own = !delivery.calls_elsewhere(webhook);
+        let own: Vec<_> = webhook.headers.reveal().filter(|_| is_own).collect();
+        headers.extend(own.iter().map(|(name, value)| (*name, value as &dyn Display)));
         let request = Request::post(target.path_and_query(), &headers, body)
             .map_err(|problem| format!("no request can be made of it ({problem})"))?;
         Ok((target, request))
@@ -212,6 +225,17 @@ impl Sender {
     }
 }
 
+/// The outcome without the values of the webhook's static headers, which the endpoint may have repeated.
+fn hiding(webhook: &Webhook, outcome: Outcome) -> Outcome {
+    let hide = |text: String| webhook.headers.hide_in(&text).into_owned();
+    match outcome {
+        Outcome::Http { http_status, response, redirect } if !webhook.headers.is_empty() => {
+            Outcome::Http { http_status, response: hide(response), redirect: redirect.map(hide) }
+        }
+        other => other,
+    }
+}
+
 async fn send_over_used(used: &mut Connection, request: &Request<'_>) -> Result<Head, Failed> {
     let ends = used.ends();
     let mut sending = pin!(used.send(request));
@@ -235,10 +259,11 @@ fn exchange(
     took: Duration,
     sent: Sent,
     outcome: Outcome,
-    retry_after: Option<String>,
+    retry_after: Option<&str>,
 ) -> Exchange {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let attempt = Attempt { started_at, duration_ms, resent: sent.twice, outcome: outcome.shortened(), answer: None };
+    let retry_after = retry_after.map_or(Duration::ZERO, |value| retry::retry_after(value, Timestamp::now()));
     Exchange { attempt, retry_after, sent_at: sent.at }
 }
 

@@ -1,4 +1,4 @@
-//! Signs deliveries, so that a receiver can tell that one is ours and unchanged.
+//! Signs deliveries, so that a receiver can check who sent one, and that it is unchanged.
 //!
 //! Each attempt is signed in two ways, with the same secrets and over the same body, so that a receiver may check
 //! whichever it knows: as the published page has it (`X-Nano-Timestamp`, `X-Nano-Signature`), and as Standard Webhooks 1.0
@@ -56,14 +56,6 @@ pub fn nano_signature(secret: &Secret, timestamp: i64, body: &str) -> String {
 pub fn standard_webhooks_signature(secret: &Secret, id: &str, timestamp: i64, body: &str) -> String {
     let mac = hmac(&secret.standard_key(), &[id.as_bytes(), timestamp.to_string().as_bytes(), body.as_bytes()]);
     format!("v1,{}", STANDARD.encode(mac))
-}
-
-/// Returns a seal for something that the service hands to a customer and takes back: HMAC-SHA256 over `seal` and the parts.
-///
-/// Only the service and the secret's owner can make it. No signed message begins with that word, so a signature cannot
-/// pass as a seal, nor a seal as a signature.
-pub fn seal(secret: &Secret, parts: &[&[u8]]) -> [u8; 32] {
-    hmac(secret.reveal().as_bytes(), &[[b"seal".as_slice()].as_slice(), parts].concat())
 }
 
 /// Returns the HMAC-SHA256 of the parts, joined by dots.

@@ -65,7 +65,7 @@ impl Tally {
             self.deliveries += 1;
         } else {
             self.failures += 1;
-            *self.failures_by_outcome.entry(attempt.outcome.phase().to_owned()).or_default() += 1;
+            *self.failures_by_outcome.entry(attempt.outcome.phase().to_string()).or_default() += 1;
         }
         if matches!(attempt.outcome, Outcome::Http { .. }) {
             *self.durations.entry(bucket(attempt.duration_ms)).or_default() += 1;
@@ -142,11 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn every_duration_is_told_within_a_tenth() {
+    fn every_duration_is_reported_within_a_tenth() {
         for duration in 0..=60_000 {
-            let told = tally([duration]).percentile(50).unwrap();
+            let reported = tally([duration]).percentile(50).unwrap();
             // Rounding to whole milliseconds can add half a millisecond.
-            assert!(told.abs_diff(duration.max(1)) * 10 <= duration + 5, "{duration} is told as {told}");
+            assert!(reported.abs_diff(duration.max(1)) * 10 <= duration + 5, "{duration} is reported as {reported}");
         }
     }
 

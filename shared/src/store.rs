@@ -1,13 +1,22 @@
 //! The tables, one submodule each. This is the only module that knows DynamoDB.
 
 mod api_keys;
+mod batch_get;
 mod deliveries;
+mod events;
+mod merge;
+mod shards;
+mod statements;
 mod usage;
 mod waiting;
 mod webhooks;
 
-pub use api_keys::{ApiKeys, KeyRecord};
-pub use deliveries::{Changes, Deliveries, DeliveryName, End, Filter, Page, Stored, WriteResult, expires_at};
+pub use api_keys::{ApiKeys, ImportResult, KeyGrant, KeyRecord};
+pub use deliveries::{Changes, Deliveries, DeliveryName, Filter, Page, Stored, Tables, WriteResult, expires_at};
+pub use events::{EventFilter, EventPage, Events, InsertResult};
+pub use merge::End;
 pub use usage::{Allowance, Limits, Usage};
 pub use waiting::{Cursor, Cursors, Due, Pass, Shard, Wait, Waiting};
-pub use webhooks::{ACTION_SHARDS, CreateError, Created, Idempotency, Webhooks};
+pub use webhooks::{
+    ACTION_SHARDS, BeginResult, Claim, ClaimResult, CreateError, Created, KeyedRequest, Noted, StoredReply, Webhooks,
+};

@@ -46,9 +46,9 @@ fn with_roots(certificates: Vec<CertificateDer<'static>>) -> Option<ClientConfig
 /// The system's root certificates: from the files that the environment names, otherwise from one bundle. The folder
 /// beside the bundle has the same certificates in one file each; reading it takes several times as long.
 fn system_roots() -> CertificateResult {
-    let is_told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| env::var_os(name).is_some());
+    let is_configured = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| env::var_os(name).is_some());
     match BUNDLES.iter().map(Path::new).find(|bundle| bundle.exists()) {
-        Some(bundle) if !is_told => rustls_native_certs::load_certs_from_paths(Some(bundle), None),
+        Some(bundle) if !is_configured => rustls_native_certs::load_certs_from_paths(Some(bundle), None),
         _ => rustls_native_certs::load_native_certs(),
     }
 }

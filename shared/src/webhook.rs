@@ -3,6 +3,7 @@
 //! Requests are parsed once, at the edge: a [`NewWebhook`] is always valid, and later code does not validate it
 //! again.
 
+mod callback;
 mod change;
 mod circuit;
 mod fields;
@@ -11,31 +12,45 @@ mod invalid;
 mod new;
 mod notice;
 mod notification;
+mod optional;
 mod pace;
 mod recorded;
+mod resend;
 mod rotation;
 mod sample;
 mod secret;
+mod static_headers;
+mod subscription;
+mod view;
 
+use std::{fmt, str::FromStr};
+
+pub use callback::{Callback, CallbackHost, InvalidCallbackHost};
 pub use change::WebhookChange;
 pub use circuit::{Circuit, InvalidProbeWaits, ProbeWaits, Settings};
 pub use health::{Disabled, FailedAttempt, Health};
-pub use invalid::Invalid;
+pub use invalid::{Invalid, SHOWN_OF_A_NAME};
 use jiff::Timestamp;
 pub use new::NewWebhook;
 pub use notice::{EXHAUSTED, Notice};
 pub use notification::{Notification, Notifying};
-pub use pace::{Action, Drain, Drained, Pace, Search, Settled, between};
+pub use optional::{Edit, MAX_DESCRIPTION, MOST_PER_MINUTE, Metadata, OptionalFields};
+pub use pace::{Action, Drain, Drained, Pace, Search, Settled, between, minute_of};
 pub use recorded::{Recorded, RecordedAttempt};
+pub use resend::{Resend, ResendRequest, ResendStatus, ResendView};
 pub use rotation::{PreviousSecret, Rotation, RotationConflict, Signing};
 pub use sample::SampleRequest;
 pub use secret::Secret;
-use serde::{Deserialize, Serialize};
-
-use crate::{
-    names::{AccountId, EventType, WebhookId},
-    reply_time::ReplyTime,
+use serde::{
+    Deserialize, Serialize,
+    de::{self, IntoDeserializer as _},
 };
+pub use static_headers::StaticHeaders;
+pub(crate) use static_headers::is_of_a_header_name;
+pub use subscription::{Subscription, TaskTypes};
+pub use view::{Details, WebhookView};
+
+use crate::names::{AccountId, EventType, WebhookId};
 
 /// Whether a webhook receives deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +60,20 @@ pub enum Status {
     Active,
     /// Receives nothing until it is enabled again.
     Disabled,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl FromStr for Status {
+    type Err = de::value::Error;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::deserialize(name.into_deserializer())
+    }
 }
 
 /// A registered webhook.
@@ -57,10 +86,24 @@ pub struct Webhook {
     /// The URL of the endpoint, as the customer wrote it. It was vetted then, and is vetted again before every
     /// attempt.
     pub url: String,
-    /// The event types that it subscribes to, in the customer's order.
-    pub events: Vec<EventType>,
+    /// The event types that it subscribes to.
+    pub events: Subscription,
+    /// The task types that it takes; `None` means all. [`Webhook::subscribes_to`] applies both.
+    pub task_types: Option<TaskTypes>,
+    /// What the customer calls it: at most [`MAX_DESCRIPTION`] characters.
+    pub description: Option<String>,
+    /// The headers of each request to `url`'s origin, besides those of the service.
+    pub headers: StaticHeaders,
+    /// The most requests to the endpoint in a minute of UTC; `None` means no limit.
+    pub max_per_minute: Option<u32>,
+    /// The customer's own values.
+    pub metadata: Option<Metadata>,
+    /// The hosts that a completion's `callback_url` may have, besides the origin of `url`.
+    pub callback_hosts: Vec<CallbackHost>,
     /// Whether the customer wants deliveries. [`Webhook::status`] also says whether the service disabled it.
     pub status: Status,
+    /// When the customer disabled it, if it still is. [`Webhook::disabled_at`] also says when the service did.
+    pub disabled_by_owner_at: Option<Timestamp>,
     /// The newest secret. [`Webhook::signing_at`] says which secret signs which header.
     pub secret: Secret,
     /// The secrets before it, which stay valid until their overlaps end. See [`Webhook::previous_secrets_at`].
@@ -70,8 +113,14 @@ pub struct Webhook {
     /// Raised whenever the URL or the status changes. Attempts of an earlier epoch do not count for the endpoint's
     /// health.
     pub epoch: u64,
+    /// When it was created; `None` if that was before the service stored it.
+    pub created_at: Option<Timestamp>,
+    /// When the customer last changed it or its secret; `None` if that was before the service stored it.
+    pub updated_at: Option<Timestamp>,
     /// When the customer last asked for a probe.
     pub probe_asked_at: Option<Timestamp>,
+    /// The last resend, under way or done.
+    pub resend: Option<Resend>,
     /// When release must look at it next: its time in the index `by-action`.
     pub action_at: Option<Timestamp>,
     /// The health that watch-webhooks stored last. Read [`Webhook::health`] instead, which applies epoch and pace.
@@ -82,18 +131,34 @@ pub struct Webhook {
 
 impl Webhook {
     /// A newly registered webhook: active, with an empty history.
-    pub fn new(account_id: AccountId, id: WebhookId, url: String, events: Vec<EventType>, secret: Secret) -> Self {
+    pub fn new(
+        account_id: AccountId,
+        id: WebhookId,
+        url: String,
+        events: impl Into<Subscription>,
+        secret: Secret,
+    ) -> Self {
         Self {
             account_id,
             id,
             url,
-            events,
+            events: events.into(),
+            task_types: None,
+            description: None,
+            headers: StaticHeaders::default(),
+            max_per_minute: None,
+            metadata: None,
+            callback_hosts: Vec::new(),
             status: Status::Active,
+            disabled_by_owner_at: None,
             secret,
             previous_secrets: Vec::new(),
             secret_switches_at: None,
             epoch: 0,
+            created_at: None,
+            updated_at: None,
             probe_asked_at: None,
+            resend: None,
             action_at: None,
             stored_health: Health::default(),
             stored_pace: Pace::default(),
@@ -110,79 +175,26 @@ impl Webhook {
         if self.is_active() { Status::Active } else { Status::Disabled }
     }
 
-    /// Whether it is active and subscribes to this event type.
-    pub fn wants(&self, event: EventType) -> bool {
-        self.is_active() && self.events.contains(&event)
+    /// When it was disabled; the earlier time, if both the customer and the service disabled it. `None` if it is active.
+    pub fn disabled_at(&self) -> Option<Timestamp> {
+        let by_service = self.health().disabled.map(|disabled| disabled.began_at);
+        let by_owner = self.disabled_by_owner_at.filter(|_| self.status == Status::Disabled);
+        by_service.into_iter().chain(by_owner).min()
     }
 
-    /// The webhook as a list shows it, without secrets and details.
-    pub fn view(&self) -> WebhookView<'_> {
-        WebhookView { id: self.id, url: &self.url, events: &self.events, status: self.status(), secret_key: None }
+    /// Whether it is active and subscribes to an event of this type, of a task of this type.
+    pub fn wants(&self, event: EventType, task_type: &str) -> bool {
+        self.is_active() && self.subscribes_to(event, task_type)
     }
 
-    /// The webhook as its own page shows it: also its health, the number of `held` deliveries, and the stage of a
-    /// rotation.
-    pub fn details(&self, held: usize, now: Timestamp) -> Details<'_> {
-        let Health { failing_since, consecutive_failures, last_failed_at, disabled, circuit, .. } = self.health();
-        let is_probed = circuit == Circuit::Open && self.is_active();
-        let previous = self.previous_secrets_at(now).map(|previous| previous.expires_at);
-        Details {
-            view: self.view(),
-            failing_since: failing_since.map(ReplyTime::from),
-            consecutive_failures,
-            last_failed_at: last_failed_at.map(ReplyTime::from),
-            disabled_reason: disabled.map(|disabled| disabled.reason),
-            circuit,
-            next_probe_at: self.action_at.filter(|_| is_probed).map(ReplyTime::from),
-            held,
-            secret_switches_at: self.secret_switches_at(now).map(ReplyTime::from),
-            previous_secret_expires_at: previous.max().map(ReplyTime::from),
-        }
+    /// Whether it subscribes to an event of this type, of a task of this type. It need not be active.
+    pub fn subscribes_to(&self, event: EventType, task_type: &str) -> bool {
+        self.events.includes(event) && self.takes(task_type)
     }
-}
 
-/// A webhook in a reply. Its fields have the published page's order. It has no `Debug`, because it may hold a secret.
-#[derive(Serialize)]
-pub struct WebhookView<'a> {
-    id: WebhookId,
-    url: &'a str,
-    events: &'a [EventType],
-    status: Status,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret_key: Option<&'a str>,
-}
-
-impl<'a> WebhookView<'a> {
-    /// Adds the secret if the service generated it. Only the reply that creates the secret may show it.
-    #[must_use]
-    pub fn once_with(self, generated: Option<&'a Secret>) -> Self {
-        Self { secret_key: generated.map(Secret::reveal), ..self }
-    }
-}
-
-/// One webhook with its details, in a reply.
-#[derive(Serialize)]
-pub struct Details<'a> {
-    #[serde(flatten)]
-    view: WebhookView<'a>,
-    failing_since: Option<ReplyTime>,
-    consecutive_failures: u64,
-    last_failed_at: Option<ReplyTime>,
-    disabled_reason: Option<String>,
-    circuit: Circuit,
-    next_probe_at: Option<ReplyTime>,
-    held: usize,
-    /// When the new secret takes over `X-Nano-Signature`.
-    secret_switches_at: Option<ReplyTime>,
-    /// When the last of the previous secrets stops signing.
-    previous_secret_expires_at: Option<ReplyTime>,
-}
-
-impl<'a> Details<'a> {
-    /// The same as [`WebhookView::once_with`].
-    #[must_use]
-    pub fn once_with(self, generated: Option<&'a Secret>) -> Self {
-        Self { view: self.view.once_with(generated), ..self }
+    /// Whether it takes tasks of this type, whatever their event.
+    pub fn takes(&self, task_type: &str) -> bool {
+        self.task_types.as_ref().is_none_or(|types| types.includes(task_type))
     }
 }
 

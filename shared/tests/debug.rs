@@ -10,11 +10,11 @@ use nano_webhooks::{
     api_key::ApiKey,
     delivery::{self, Look, Message},
     egress::Policy,
-    event::Completion,
+    event::{Completion, Event},
     names::{AccountId, EventType, WebhookId},
     signature,
     store::{Created, Stored},
-    webhook::{NewWebhook, Rotation, Secret, Webhook},
+    webhook::{NewWebhook, Rotation, Secret, Webhook, WebhookChange},
 };
 
 const SECRET: &str = "a-secret-of-the-customers-own";
@@ -36,9 +36,13 @@ fn webhook() -> Webhook {
 #[test]
 fn nothing_that_holds_a_secret_shows_it() {
     let (webhook, now) = (webhook(), Timestamp::now());
-    let completion = Completion::sample(&webhook.account_id, EventType::JobCompleted, now);
-    let message = Message::new(&completion, &webhook);
-    let new = format!(r#"{{"url":"https://a.example.com/","events":["job.failed"],"secret_key":"{SECRET}"}}"#);
+    let completion = Completion::sample(&webhook.account_id, EventType::JobCompleted, 1, now);
+    let event = Event::test(&completion, webhook.id);
+    let message = Message { payload: event.payload(), ..Message::first(&event, webhook.id) };
+    let new = format!(
+        r#"{{"url":"https://a.example.com/","events":["job.failed"],"secret_key":"{SECRET}","headers":{{"x-key":"{SECRET}"}}}}"#
+    );
+    let change = format!(r#"{{"headers":{{"x-key":"{SECRET}"}}}}"#);
     let rotation = format!(r#"{{"secret_key":"{SECRET}"}}"#);
 
     assert_silent(&webhook);
@@ -46,11 +50,12 @@ fn nothing_that_holds_a_secret_shows_it() {
     assert_silent(&webhook.previous_secrets);
     assert_silent(&webhook.signing_at(now));
     assert_silent(&NewWebhook::parse(new.as_bytes(), &Policy::strict()).unwrap());
+    assert_silent(&WebhookChange::parse(change.as_bytes(), &Policy::strict()).unwrap());
     assert_silent(&Rotation::parse(rotation.as_bytes()).unwrap());
     assert_silent(&signature::of(&webhook, "id", now, "{}"));
-    let look = Look { received_before: false, consistent: true };
+    let look = Look { received_before: false, consistent: true, erased: false };
     assert_silent(&delivery::step(&message, None, Some(webhook.clone()), look));
-    assert_silent(&Stored { delivery: None, webhook: Some(webhook.clone()) });
+    assert_silent(&Stored { delivery: None, webhook: Some(webhook.clone()), event: Some(event) });
     assert_silent(&Created { webhook, generated: true, replayed: false });
 }
 

@@ -2,24 +2,30 @@
 //!
 //! Messages are sent, delayed, received, attempted, recorded, given back, lost, duplicated and redriven from the
 //! dead-letter queue. Dispatchers die at any point, and two of them work on the delivery at the same time. Reads are
-//! late, and the tables refuse writes. The customer asks for a retry. The webhook is disabled, enabled and deleted,
-//! and its circuit opens and closes at any moment, more freely than any rule about circuits allows. release sends
-//! what is due, sweeps what is overdue, probes, and drains held deliveries. The library's own functions make all
-//! decisions. `model/protocol.rs` models SQS, the tables and the order in which the functions do things.
-//! `model/claims.rs` lists the claims that must hold. Each guard of the protocol is removed once, to see which claim
-//! breaks.
+//! late, and the tables refuse writes. The customer asks for a retry, or erases the event. The event expires. The
+//! webhook is disabled, enabled and deleted, and its circuit opens and closes at any moment, more freely than any rule
+//! about circuits allows. release sends what is due, sweeps what is overdue, probes, and drains held deliveries. The
+//! library's own functions make all decisions. `model/protocol.rs` models SQS, the tables and the order in which the
+//! functions do things. `model/claims.rs` lists the claims that must hold. Each guard of the protocol is removed once,
+//! to see which claim breaks.
 //!
 //! It is a plain breadth-first search that visits every world within its bounds, so it finds the shortest
 //! counterexample. Nothing here depends on durations; the end-to-end tests cover those.
 
 #[path = "model/claims.rs"]
 mod claims;
+#[path = "model/erasure.rs"]
+mod erasure;
 #[path = "model/events.rs"]
 mod events;
+#[path = "model/letter.rs"]
+mod letter;
 #[path = "model/outside.rs"]
 mod outside;
 #[path = "model/protocol.rs"]
 mod protocol;
+#[path = "model/receive.rs"]
+mod receive;
 #[path = "model/search.rs"]
 mod search;
 #[path = "model/setting.rs"]
@@ -36,7 +42,10 @@ use crate::{
     world::{Bounds, Start},
 };
 
-const NOTHING: Bounds = Bounds { faults: 0, clicks: 0, switches: 0, probes: 0, outages: 0, redrives: 0 };
+const NOTHING: Bounds =
+    Bounds { faults: 0, clicks: 0, switches: 0, probes: 0, outages: 0, redrives: 0, erasures: 0, expiries: 0 };
+const ERASED: Bounds = Bounds { erasures: 1, ..NOTHING };
+const EXPIRED: Bounds = Bounds { expiries: 1, ..NOTHING };
 
 /// Checks that every claim holds in every world within the bounds, both if next attempts are due soon and if they are
 /// not. Returns how many worlds have a dead letter.
@@ -103,6 +112,27 @@ fn while_the_tables_take_no_writes_an_endpoint_gets_a_delivery_twice_at_most() {
 }
 
 #[test]
+fn what_is_erased_is_sent_no_more_and_ends() {
+    hold(Start::Sent, Bounds { faults: 1, ..ERASED });
+    hold(Start::Sent, Bounds { outages: 1, ..ERASED });
+    hold(Start::Retrying, Bounds { faults: 1, ..ERASED });
+    hold(Start::Held, Bounds { probes: 1, switches: 1, ..ERASED });
+    hold(Start::HeldByFanOut, Bounds { probes: 1, switches: 1, ..ERASED });
+    hold(Start::Failed, Bounds { clicks: 1, switches: 1, ..ERASED });
+    hold(Start::FailedAndAccepted, Bounds { clicks: 1, ..ERASED });
+    hold(Start::FailedAndOpen, Bounds { faults: 1, clicks: 1, ..ERASED });
+}
+
+#[test]
+fn what_expires_while_it_waits_is_cancelled() {
+    hold(Start::Sent, EXPIRED);
+    hold(Start::Retrying, Bounds { faults: 1, ..EXPIRED });
+    hold(Start::Held, Bounds { probes: 1, switches: 1, ..EXPIRED });
+    hold(Start::FailedAndAccepted, Bounds { clicks: 1, ..EXPIRED });
+    hold(Start::Retrying, Bounds { faults: 1, erasures: 1, ..EXPIRED });
+}
+
+#[test]
 #[ignore = "takes minutes: cargo test -p nano-webhooks --test model -- --ignored --nocapture"]
 fn more_of_everything_loses_nothing() {
     hold(Start::Sent, Bounds { faults: 3, ..NOTHING });
@@ -111,6 +141,10 @@ fn more_of_everything_loses_nothing() {
     hold(Start::Sent, Bounds { faults: 1, clicks: 1, switches: 1, probes: 1, ..NOTHING });
     hold(Start::Held, Bounds { faults: 2, switches: 1, probes: 1, ..NOTHING });
     hold(Start::FailedAndAccepted, Bounds { faults: 1, clicks: 1, switches: 1, ..NOTHING });
+    hold(Start::Sent, Bounds { faults: 2, erasures: 1, expiries: 1, ..NOTHING });
+    hold(Start::FailedAndAccepted, Bounds { faults: 1, clicks: 1, switches: 1, erasures: 1, ..NOTHING });
+    hold(Start::Held, Bounds { faults: 1, switches: 1, probes: 1, erasures: 1, expiries: 1, ..NOTHING });
+    hold(Start::Retrying, Bounds { faults: 1, redrives: 1, outages: 1, erasures: 1, ..NOTHING });
 }
 
 #[test]
@@ -128,7 +162,7 @@ fn without_claims_an_endpoint_gets_a_delivery_repeatedly_while_the_tables_take_n
 #[test]
 fn without_a_second_look_a_new_webhooks_delivery_is_cancelled() {
     let broken = broken_without(Guard::LookAgain, Start::Sent, Bounds { faults: 1, ..NOTHING });
-    assert_eq!(broken, Claim::OnlyTheDeletedAreCancelled);
+    assert_eq!(broken, Claim::OnlyTheDeletedAreCalledDeleted);
 }
 
 #[test]
@@ -227,4 +261,65 @@ fn a_probe_of_a_version_that_has_passed_leaves_no_message_if_it_stands_for_anoth
     let bounds = Bounds { clicks: 2, switches: 1, ..NOTHING };
     let broken = broken_without(Guard::DedupeByProbe, Start::FailedAndAccepted, bounds);
     assert_eq!(broken, Claim::OnlyWhatIsLostIsSwept);
+}
+
+#[test]
+fn an_erasure_of_the_event_alone_leaves_what_is_on_the_queue_to_be_sent() {
+    let broken = broken_without(Guard::EraseDelivery, Start::Sent, ERASED);
+    assert_eq!(broken, Claim::NothingIsSentOfTheErased);
+}
+
+#[test]
+fn while_the_delivery_is_erased_and_not_yet_the_event_a_repeated_completion_sends_it() {
+    let broken = broken_without(Guard::TombstoneFirst, Start::Failed, Bounds { faults: 2, ..ERASED });
+    assert_eq!(broken, Claim::NothingIsSentOfTheErased);
+}
+
+#[test]
+fn a_completion_that_is_repeated_after_the_erasure_would_be_sent() {
+    let broken = broken_without(Guard::Tombstone, Start::Sent, Bounds { faults: 2, ..ERASED });
+    assert_eq!(broken, Claim::NothingIsSentOfTheErased);
+}
+
+#[test]
+fn a_dispatcher_that_does_not_see_the_erasure_calls_the_event_expired() {
+    let broken = broken_without(Guard::SeesErasure, Start::Retrying, ERASED);
+    assert_eq!(broken, Claim::OnlyTheExpiredAreCalledExpired);
+}
+
+#[test]
+fn an_attempt_that_needs_no_body_is_made_without_one() {
+    let broken = broken_without(Guard::NeedsBody, Start::Retrying, EXPIRED);
+    assert_eq!(broken, Claim::NothingIsSentWithoutABody);
+}
+
+#[test]
+fn without_a_second_look_a_delivery_is_cancelled_whose_event_was_not_seen() {
+    let broken = broken_without(Guard::LookAgainForEvent, Start::Retrying, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::OnlyTheExpiredAreCalledExpired);
+}
+
+#[test]
+fn a_second_look_that_does_not_read_the_event_sends_what_was_erased() {
+    let broken = broken_without(Guard::ReadEventAgain, Start::Retrying, Bounds { faults: 1, ..ERASED });
+    assert_eq!(broken, Claim::NothingIsSentWithoutABody);
+}
+
+#[test]
+fn an_attempt_that_is_recorded_after_the_erasure_brings_an_answer_back() {
+    let broken = broken_without(Guard::LaterAnswers, Start::Sent, ERASED);
+    assert_eq!(broken, Claim::NoAnswerOutlivesTheErasure);
+}
+
+#[test]
+fn what_the_dispatcher_cancels_before_the_erasure_comes_to_it_keeps_earlier_answers() {
+    let broken = broken_without(Guard::EarlierAnswers, Start::Retrying, ERASED);
+    assert_eq!(broken, Claim::NoAnswerOutlivesTheErasure);
+}
+
+#[test]
+fn an_erased_delivery_that_begins_a_round_is_held_and_does_not_end() {
+    let bounds = Bounds { clicks: 1, switches: 1, ..ERASED };
+    let broken = broken_without(Guard::ErasureIsFinal, Start::Failed, bounds);
+    assert_eq!(broken, Claim::TheErasedIsFinished);
 }

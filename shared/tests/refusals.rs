@@ -49,52 +49,56 @@ struct Kind {
 }
 
 fn kinds() -> Vec<Kind> {
-    fn told<T>(result: Result<T, impl ToString>) -> Result<(), String> {
+    fn refusal<T>(result: Result<T, impl ToString>) -> Result<(), String> {
         result.map(drop).map_err(|err| err.to_string())
     }
     let (url, events, secret) = ("https://a.example.com/", json!(["job.completed"]), "your-secret-key");
     vec![
         Kind {
             name: "POST /api/v1/webhooks",
-            parse: |body| told(NewWebhook::parse(body, &Policy::strict())),
-            right: json!({ "url": url, "events": events, "secret_key": secret }),
+            parse: |body| refusal(NewWebhook::parse(body, &Policy::strict())),
+            right: json!({ "url": url, "events": events, "secret_key": secret, "callback_hosts": ["*.example.com"],
+                "description": "d", "headers": { "X-Api-Key": "k" }, "max_per_minute": 60, "metadata": { "k": "v" },
+                "task_types": ["image"] }),
             required: &["url", "events"],
         },
         Kind {
             name: "PATCH /api/v1/webhooks/{id}",
-            parse: |body| told(WebhookChange::parse(body, &Policy::strict())),
-            right: json!({ "url": url, "events": events, "status": "active" }),
+            parse: |body| refusal(WebhookChange::parse(body, &Policy::strict())),
+            right: json!({ "url": url, "events": events, "status": "active", "callback_hosts": ["*.example.com"],
+                "description": "d", "headers": { "X-Api-Key": "k" }, "max_per_minute": 60, "metadata": { "k": "v" },
+                "task_types": ["image"] }),
             required: &[],
         },
         Kind {
             name: "POST /api/v1/webhooks/{id}/rotate-secret",
-            parse: |body| told(Rotation::parse(body)),
+            parse: |body| refusal(Rotation::parse(body)),
             right: json!({ "secret_key": secret, "overlap_seconds": 60, "switch_after_seconds": 30 }),
             required: &[],
         },
         // The same route's other request.
         Kind {
             name: "POST /api/v1/webhooks/{id}/rotate-secret",
-            parse: |body| told(Rotation::parse(body)),
+            parse: |body| refusal(Rotation::parse(body)),
             right: json!({ "switch": "now" }),
             required: &[],
         },
         Kind {
             name: "POST /api/v1/webhooks/{id}/test",
-            parse: |body| told(SampleRequest::parse(body)),
+            parse: |body| refusal(SampleRequest::parse(body)),
             right: json!({ "event": "job.failed" }),
             required: &[],
         },
         Kind {
             name: "a completion",
-            parse: |body| told(Completion::parse(str::from_utf8(body).expect("is text"), Timestamp::UNIX_EPOCH)),
+            parse: |body| refusal(Completion::parse(str::from_utf8(body).expect("is text"), Timestamp::UNIX_EPOCH)),
             right: json!({ "account_id": "acct_1", "task_id": "t", "task_type": "image", "status": "completed",
-                "timestamp": "2024-12-23T10:00:00Z" }),
+                "timestamp": "2024-12-23T10:00:00Z", "callback_url": "https://a.example.com/" }),
             required: &["account_id", "task_id", "task_type", "status"],
         },
         Kind {
             name: "an EventBridge event",
-            parse: |body| told(Completion::parse(str::from_utf8(body).expect("is text"), Timestamp::UNIX_EPOCH)),
+            parse: |body| refusal(Completion::parse(str::from_utf8(body).expect("is text"), Timestamp::UNIX_EPOCH)),
             right: json!({ "detail-type": "TaskCompleted", "detail": { "account_id": "acct_1", "task_id": "t",
                 "task_type": "image", "status": "completed" } }),
             required: &[],

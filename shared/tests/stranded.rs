@@ -1,9 +1,10 @@
-//! No held delivery is stranded: whatever the interleaving of attempts, holds, stream batches, release's runs and
-//! changes of the webhook, in the end every delivery is delivered, and the circuit is closed.
+//! No held delivery and no resend is stranded: whatever the interleaving of attempts, holds, stream batches, release's
+//! runs, resends and changes of the webhook, in the end every delivery is delivered, every resend that was not stopped is
+//! done, and the circuit is closed.
 //!
 //! `stranded/service.rs` simulates the service around one webhook, with the library's own decisions: the protocol,
-//! the fold of the webhook's health, and release's probes and drains. Each test removes one guard against stranded
-//! deliveries, or none.
+//! the fold of the webhook's health, and release's probes, drains and resends. Each test removes one guard against
+//! stranded deliveries and resends, or none.
 
 #[path = "stranded/release.rs"]
 mod release;
@@ -34,6 +35,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::ChangeUrl),
         1 => Just(Step::AskForProbe),
         2 => any::<u8>().prop_map(Step::Retry),
+        2 => Just(Step::Resend),
+        1 => Just(Step::StopResend),
     ];
     vec(step, 0..300)
 }
@@ -80,6 +83,16 @@ fn without_the_holds_that_set_a_closed_circuit_recovering_a_probe_that_comes_lat
 #[test]
 fn without_the_condition_on_what_release_has_read_something_is_stranded() {
     assert_is_stranded_without(Guard::PaceCondition);
+}
+
+/// release finds that nothing is to be done. Before it writes that, the customer asks for a resend.
+#[test]
+fn without_the_condition_on_the_resend_that_release_has_read_a_new_one_is_stranded() {
+    use Step::{BeginRelease, EndRelease, Resend, StopResend, Wait};
+    let journey =
+        [Resend, StopResend, Wait(1), BeginRelease { late: false }, Resend, EndRelease { dies: false }, Wait(100)];
+    assert_eq!(Service::new(None).take(&journey), Ok(()));
+    assert!(Service::new(Some(Guard::ResendCondition)).take(&journey).is_err());
 }
 
 #[test]

@@ -54,7 +54,7 @@ const sent = await data(
   202,
   customer.POST('/api/v1/webhooks/{id}/test', { params, body: { event: 'job.completed' } }),
 );
-const ofDelivery = { path: { id, delivery_id: sent.data.id } };
+const ofDelivery = { path: { id, event_id: sent.data.id } };
 for (let looks = 0, status = ''; status !== 'delivered'; looks += 1) {
   check(looks < 300, 'the test event arrives');
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -69,15 +69,23 @@ for (let looks = 0, status = ''; status !== 'delivered'; looks += 1) {
 const delivery = await data(
   'getDelivery',
   200,
-  customer.GET('/api/v1/webhooks/{id}/deliveries/{delivery_id}', { params: ofDelivery }),
+  customer.GET('/api/v1/webhooks/{id}/deliveries/{event_id}', { params: ofDelivery }),
 );
-check(delivery.data.payload.event === 'job.completed', 'the payload is the event’s');
+check(delivery.data.payload?.event === 'job.completed', 'the payload is the event’s');
 check(delivery.data.attempts[0]?.http_status === 200, 'the endpoint answered 200');
 await data(
   'retryDelivery',
   202,
-  customer.POST('/api/v1/webhooks/{id}/deliveries/{delivery_id}/retry', { params: ofDelivery }),
+  customer.POST('/api/v1/webhooks/{id}/deliveries/{event_id}/retry', { params: ofDelivery }),
 );
+const ofTask = { query: { task_id: delivery.data.task_id, limit: 5 } };
+const listed = await data('listEvents', 200, customer.GET('/api/v1/events', { params: ofTask }));
+check(listed.data.events[0]?.webhooks[0]?.status === 'delivered', 'the event is listed as delivered');
+const ofEvent = { params: { path: { event_id: sent.data.id } } };
+const event = await data('getEvent', 200, customer.GET('/api/v1/events/{event_id}', ofEvent));
+check(event.data.payload?.task_id === delivery.data.task_id, 'the event has the payload');
+const erased = await data('deleteEvent', 200, customer.DELETE('/api/v1/events/{event_id}', ofEvent));
+check(erased.data.remains.length > 0, 'the reply says what remains');
 const stats = await data(
   'getStats',
   200,
@@ -99,6 +107,16 @@ check(switched.data.secret_switches_at === null, 'the switch is made');
 const probe = await customer.POST('/api/v1/webhooks/{id}/probe', { params });
 check(probe.response.status === 409 && probe.error?.error.code === 'conflict', 'there is nothing to probe');
 called.add('probeWebhook');
+const asked = { since: '2024-12-23T10:00:00Z', statuses: ['failed' as const, 'missed' as const] };
+const resend = await data(
+  'resendWebhook',
+  202,
+  customer.POST('/api/v1/webhooks/{id}/resend', { params, body: asked }),
+);
+const shown = await data('getResend', 200, customer.GET('/api/v1/webhooks/{id}/resend', { params }));
+check(shown.data.id === resend.data.id && shown.data.sent === 0, 'the resend is shown');
+const stopped = await data('stopResend', 200, customer.DELETE('/api/v1/webhooks/{id}/resend', { params }));
+check(stopped.data.id === id, 'the resend is stopped');
 const deleted = await data('deleteWebhook', 200, customer.DELETE('/api/v1/webhooks/{id}', { params }));
 check(deleted.data.id === id, 'it is deleted');
 

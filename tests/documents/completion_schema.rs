@@ -75,6 +75,11 @@ fn the_schema_accepts_what_the_service_accepts() {
     accepted.extend([64, 1].map(|length| with("account_id", "a".repeat(length))));
     accepted.extend([256, 1].map(|length| with("task_id", "😀".repeat(length))));
     accepted.extend([64, 1].map(|length| with("task_type", "é".repeat(length))));
+    // A callback that cannot be called does not stop the event.
+    accepted.extend(
+        [json!(null), json!("https://a.example.com/hook?job=7"), json!("no URL"), json!("x".repeat(2_048))]
+            .map(|url| with("callback_url", url)),
+    );
     accepted.extend([with("account_id", "A-z_0.9:"), with("status", "failed"), with("timestamp", Value::Null)]);
     // Each is a completion, although it has a field of an event.
     accepted.extend([with("detail-type", "x"), with("detail", 1)]);
@@ -94,6 +99,10 @@ fn the_schema_refuses_what_the_service_refuses() {
             [json!(null), json!(7), json!(""), json!([]), json!({}), json!(true)].map(|value| with(field, value)),
         );
     }
+    refused.extend(
+        [json!(""), json!(7), json!(false), json!([]), json!({}), json!("x".repeat(2_049))]
+            .map(|url| with("callback_url", url)),
+    );
     refused.extend([
         with("account_id", "a".repeat(65)),
         with("task_id", "😀".repeat(257)),
@@ -149,9 +158,14 @@ fn the_differences_between_schema_and_service_are_these_and_no_others() {
         ("a number that fits no double", data("1e400"), true),
         ("half a surrogate pair", data(r#""\ud800""#), true),
         ("more than 127 levels", data(&deep), true),
+        (
+            "a callback_url of 2,048 characters and more bytes",
+            with("callback_url", "é".repeat(2_048)).to_string(),
+            true,
+        ),
         ("a day that the month does not have", timestamp("2024-02-30T10:00:00Z").to_string(), true),
         ("before 1970 in UTC", timestamp("1970-01-01T00:00:00+01:00").to_string(), true),
-        ("after the last time that can be told", timestamp("9999-12-31T23:59:59Z").to_string(), true),
+        ("after the last time that can be written", timestamp("9999-12-31T23:59:59Z").to_string(), true),
         ("since 1970 in UTC, and written as 1969", timestamp("1969-12-31T23:30:00-01:00").to_string(), false),
         ("a leap second", timestamp("2016-12-31T23:59:60Z").to_string(), false),
         ("an offset of a day", timestamp("2024-12-23T10:00:00+24:00").to_string(), false),
@@ -175,7 +189,9 @@ fn schema_and_service_agree_on_documents_put_together_at_random() {
 /// A mostly valid document; sometimes a field has a fault.
 fn random_document(random: &mut fastrand::Rng) -> Value {
     let mut document = good();
-    for field in ["account_id", "task_id", "task_type", "status", "data", "timestamp", "detail", "detail-type"] {
+    let fields =
+        ["account_id", "task_id", "task_type", "status", "data", "timestamp", "callback_url", "detail", "detail-type"];
+    for field in fields {
         match random.u8(..12) {
             0 => drop(document.as_object_mut().unwrap().remove(field)),
             1 => document[field] = random_value(random),

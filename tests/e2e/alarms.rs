@@ -49,7 +49,7 @@ struct Scene {
     producer: Producer,
     resources: Vec<Value>,
     /// The mailbox that receives the operator's notifications.
-    told: Mailbox,
+    mailbox: Mailbox,
     /// The names of the alarms that have sounded so far.
     sounded: Mutex<BTreeSet<String>>,
 }
@@ -95,7 +95,16 @@ impl Scene {
         let made = aws.call("cloudformation", "DescribeStackResources", &named).unwrap();
         let resources = made["StackResources"].as_array().unwrap().clone();
         let producer = Producer::new(&stack);
-        Self { stack, aws, faults, customer, producer, resources, told: Mailbox::default(), sounded: Mutex::default() }
+        Self {
+            stack,
+            aws,
+            faults,
+            customer,
+            producer,
+            resources,
+            mailbox: Mailbox::default(),
+            sounded: Mutex::default(),
+        }
     }
 
     async fn nothing_sounds_on_a_good_day(&self) {
@@ -197,7 +206,7 @@ impl Scene {
         let name = format!("{due:.3}#acct_alarms#1#{id}#0#2");
         let number = |number: i64| json!({ "N": number.to_string() });
         let entry = json!({ "shard": text("7"), "due": text(&name), "account_id": text("acct_alarms"),
-            "webhook_id": number(1), "delivery_id": text(id), "event": text("job.completed"), "round": number(0),
+            "webhook_id": number(1), "event_id": text(id), "event": text("job.completed"), "round": number(0),
             "attempt": number(2), "expires_at": number(due.as_second() + 172_800) });
         let put = json!({ "TableName": self.physical("WaitingTable"), "Item": entry });
         self.aws.call("dynamodb", "PutItem", &put).unwrap();
@@ -323,7 +332,7 @@ impl Scene {
     /// Waits for the notification that an alarm is in this state, and returns it.
     async fn pages(&self, resource: &str, state: &str) -> Value {
         let name = self.physical(resource);
-        self.told.wait_for(&self.aws, |page| page["AlarmName"] == name && page["NewStateValue"] == state).await
+        self.mailbox.wait_for(&self.aws, |page| page["AlarmName"] == name && page["NewStateValue"] == state).await
     }
 
     /// The values of each of an alarm's metrics, by minute.

@@ -30,16 +30,21 @@ async fn every_route_refuses_a_query_parameter_that_it_does_not_have_and_names_t
     let customer = customer("acct_query");
     for (route, _, body) in WITH_KEY.iter().filter(|(route, ..)| *route != "$default") {
         let (method, path) = route.split_once(' ').unwrap();
-        let path = path.replace("{id}", "1").replace("{delivery_id}", "01JFSKR5R00000000000000000");
-        let method: Method = method.parse().unwrap();
-        let reply = customer.send(method, &format!("{path}?statuss=failed"), Some((*body).to_owned())).await.unwrap();
+        let path = path.replace("{id}", "1").replace("{event_id}", "01JFSKR5R00000000000000000");
+        let (method, asked): (Method, _) = (method.parse().unwrap(), format!("{path}?statuss=failed"));
+        let reply = customer.send(method.clone(), &asked, Some((*body).to_owned())).await.unwrap();
         let known = match path.rsplit('/').next().unwrap() {
             "stats" => "the only query parameter here is hours",
-            "deliveries" => "the query parameters here are status, limit, cursor",
+            "deliveries" => "the query parameters here are status, event, task_id, since, until, limit, cursor",
+            "events" => {
+                "the query parameters here are task_id, event, task_type, since, until, undelivered, limit, cursor"
+            }
+            "webhooks" if method == Method::GET => "the only query parameter here is include",
             _ => "this route takes no query parameters",
         };
         let message = format!("the query has \"statuss\"; {known}");
         assert_eq!((reply.status, error(&reply)), (400, ("invalid_request".into(), message)), "{route}");
+        assert_eq!(reply.json()["error"]["field"], "statuss", "{route}");
     }
     // The refused requests have changed nothing.
     assert_eq!(customer.get(WEBHOOKS).await.unwrap().json()["data"], json!([]));
@@ -74,8 +79,8 @@ async fn the_three_routes_answer_as_on_the_page() {
 
 #[tokio::test]
 async fn the_description_is_the_repositorys_and_needs_no_key() {
-    let nobody = Customer::new(&STACK, &ApiKey { account_id: String::new(), key: String::new() });
-    let reply = nobody.get("/openapi.yaml").await.unwrap();
+    let stranger = Customer::new(&STACK, &ApiKey { account_id: String::new(), key: String::new() });
+    let reply = stranger.get("/openapi.yaml").await.unwrap();
     assert_eq!((reply.status, reply.text.as_str()), (200, include_str!("../../openapi.yaml")));
     assert_eq!(reply.headers["content-type"], "application/yaml");
     assert!(!reply.headers["x-request-id"].is_empty());
@@ -223,7 +228,7 @@ async fn unknown_routes_and_methods_get_the_envelope() {
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_told_what_is_wrong() {
+async fn the_error_says_what_is_wrong_with_a_request() {
     let customer = customer("acct_wrong");
     let cases = [
         ("", "the body is empty"),
@@ -296,9 +301,9 @@ async fn two_accounts_cannot_see_or_delete_each_others_webhooks() {
     one.post(WEBHOOKS, &request).await.unwrap();
 
     assert_eq!(other.get(WEBHOOKS).await.unwrap().text, r#"{"success":true,"data":[]}"#);
-    let (theirs, nobodys) =
+    let (foreign, missing) =
         (other.delete("/api/v1/webhooks/1").await.unwrap(), other.delete("/api/v1/webhooks/2").await.unwrap());
-    assert_eq!((theirs.status, nobodys.status), (404, 404));
-    assert_eq!(theirs.text.replace('1', "2"), nobodys.text, "the two replies are alike");
+    assert_eq!((foreign.status, missing.status), (404, 404));
+    assert_eq!(foreign.text.replace('1', "2"), missing.text, "the two replies are alike");
     assert_eq!(one.get(WEBHOOKS).await.unwrap().json()["data"][0]["id"], 1, "it is still there");
 }

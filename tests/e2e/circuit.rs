@@ -1,6 +1,6 @@
 //! An endpoint that is down, as its owner sees it. `release.rs` tests what release then does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harness::{Answer, Customer, Producer, SOON};
 use jiff::Timestamp;
@@ -44,19 +44,11 @@ impl Account {
     }
 
     async fn webhook(&self) -> Value {
-        self.customer.get(WEBHOOK).await.unwrap().json()["data"].take()
+        self.customer.data(WEBHOOK).await.unwrap()
     }
 
-    async fn wait_until(&self, is_it: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
-        loop {
-            let webhook = self.webhook().await;
-            if is_it(&webhook) {
-                return webhook;
-            }
-            assert!(start.elapsed() < SOON, "{webhook}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+    async fn wait_until(&self, is_met: impl Fn(&Value) -> bool) -> Value {
+        self.customer.wait_until(WEBHOOK, is_met).await.unwrap()
     }
 
     /// The status and the error message of the reply to a request for a probe.

@@ -56,6 +56,7 @@ async fn a_finished_task_becomes_the_pages_webhook() {
     assert!(signature::is_valid_standard(received, SECRET));
     assert_eq!(received.header("content-type"), Some("application/json"));
     assert_eq!(received.header("x-nano-event"), Some("job.completed"));
+    assert_eq!(received.header("x-nano-attempt"), Some("1"));
     assert_eq!(received.header("user-agent"), Some(concat!("nano-webhooks/", env!("CARGO_PKG_VERSION"))));
     assert_eq!(received.header("accept-encoding"), Some("identity"), "a compressed answer cannot be shown");
     assert_eq!(received.header("webhook-timestamp"), received.header("x-nano-timestamp"));
@@ -164,6 +165,26 @@ async fn a_failed_attempt_is_made_again_when_due_with_the_same_id_and_a_new_sign
     assert!(received.iter().all(|webhook| signature::is_valid(webhook, SECRET)));
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(RECEIVER.received("/retry").len(), 3, "a delivered one is not sent again");
+}
+
+#[tokio::test]
+async fn each_attempt_says_its_number_and_a_retry_by_hand_goes_on_counting() {
+    register("acct_counted", "/counted", &["job.completed"]).await;
+    RECEIVER.answer("/counted", [Answer::status(500), Answer::status(302)]);
+    Producer::new(&STACK).send(completion("acct_counted", "task_1")).await.unwrap();
+    let received = RECEIVER.wait_for("/counted", 3, SOON).await.unwrap();
+
+    let customer = Customer::new(&STACK, &key_for("acct_counted"));
+    let delivery = format!("{WEBHOOKS}/1/deliveries/{}", id_of(&received[0]));
+    let start = Instant::now();
+    while customer.get(&delivery).await.unwrap().json()["data"]["status"] != "delivered" {
+        assert!(start.elapsed() < SOON, "the third attempt is not recorded");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(customer.send(Method::POST, &format!("{delivery}/retry"), None).await.unwrap().status, 202);
+    let received = RECEIVER.wait_for("/counted", 4, SOON).await.unwrap();
+    let numbers: Vec<_> = received.iter().map(|webhook| webhook.header("x-nano-attempt").unwrap()).collect();
+    assert_eq!(numbers, ["1", "2", "3", "4"]);
 }
 
 #[tokio::test]

@@ -74,11 +74,12 @@ async fn with_every_option_on_the_stack_comes_up_and_each_option_does_what_it_sa
     every_option_is_on(&aws);
     let key = stack.create_api_key("acct_events").unwrap();
     only_what_comes_through_the_cdn_reaches_the_api(&stack, &key).await;
+    the_operator_has_to_name_the_cdn(&stack);
     let customer = Customer::new(&stack, &key).with_header(VERIFY, NEW);
     an_event_on_the_bus_becomes_a_webhook(&aws, &customer).await;
     what_the_rule_cannot_deliver_is_a_dead_letter(&aws);
     the_host_name_leads_to_the_api(&stack, &aws).await;
-    the_owner_of_a_failing_webhook_is_told(&stack, &aws, &customer).await;
+    the_owner_of_a_failing_webhook_is_notified(&stack, &aws, &customer).await;
     what_an_option_needs_its_functions_may_do(&aws);
     every_alarm_tells_its_topic(&aws);
     what_has_data_outlives_the_stack(&stack, &aws).await;
@@ -134,6 +135,15 @@ fn every_option_is_on(aws: &Aws) {
         let is_off = ["", "off"].contains(&default) && given.contains(&as_by_default);
         assert!(!is_off, "{name} is off");
     }
+}
+
+/// Past the CDN neither a link to the console nor the doctor's key would work.
+fn the_operator_has_to_name_the_cdn(stack: &Stack) {
+    let link = stack.ask_operator(&["console-link", "--account", "acct_events"], "").unwrap();
+    assert!(link.code == Some(2) && link.err.contains("it answers 401"), "{link:?}");
+    let doctor = stack.ask_operator(&["doctor", "--read-only", "--json"], "").unwrap().json();
+    let api = doctor["checks"].as_array().unwrap().iter().find(|check| check["check"] == "api").unwrap();
+    assert_eq!(api["found"], "it takes only requests that come through your CDN", "{doctor}");
 }
 
 /// Checks routes that need a key and routes that do not.
@@ -221,17 +231,17 @@ async fn the_host_name_leads_to_the_api(stack: &Stack, aws: &Aws) {
 }
 
 /// Follows a notification from watch-webhooks over the bus to the topic.
-async fn the_owner_of_a_failing_webhook_is_told(stack: &Stack, aws: &Aws, customer: &Customer) {
-    RECEIVER.answer("/owner_is_told", vec![Answer::status(500); 20]);
-    let webhook = json!({ "url": RECEIVER.url("/owner_is_told"), "events": ["job.failed"] });
+async fn the_owner_of_a_failing_webhook_is_notified(stack: &Stack, aws: &Aws, customer: &Customer) {
+    RECEIVER.answer("/owner_is_notified", vec![Answer::status(500); 20]);
+    let webhook = json!({ "url": RECEIVER.url("/owner_is_notified"), "events": ["job.failed"] });
     assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
     let completion = json!({ "account_id": "acct_events", "task_id": "task_failed", "task_type": "image",
         "status": "failed" });
     Producer::new(stack).send(completion).await.unwrap();
-    let told = Mailbox::default();
-    let mail = told.wait_for(aws, |mail| mail["detail-type"] == "webhook.failing").await;
+    let mailbox = Mailbox::default();
+    let mail = mailbox.wait_for(aws, |mail| mail["detail-type"] == "webhook.failing").await;
     assert_eq!((&mail["source"], &mail["detail"]["stack"]), (&json!("nano-webhooks"), &json!(Stack::NAME)), "{mail}");
-    assert_eq!(mail["detail"]["url"], RECEIVER.url("/owner_is_told"));
+    assert_eq!(mail["detail"]["url"], RECEIVER.url("/owner_is_notified"));
 }
 
 fn what_an_option_needs_its_functions_may_do(aws: &Aws) {
@@ -284,7 +294,7 @@ async fn what_has_data_outlives_the_stack(stack: &Stack, aws: &Aws) {
     let tables = aws.call("dynamodb", "ListTables", &json!({})).unwrap();
     let tables: BTreeSet<_> =
         tables["TableNames"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().into()).collect();
-    assert_eq!(tables, named(&["api-keys", "deliveries", "usage", "waiting", "webhooks"]));
+    assert_eq!(tables, named(&["api-keys", "deliveries", "events", "usage", "waiting", "webhooks"]));
     let queues = aws.call("sqs", "ListQueues", &json!({ "QueueNamePrefix": "nano-webhooks" })).unwrap();
     let queues = queues["QueueUrls"].as_array().unwrap().iter();
     let queues: BTreeSet<_> = queues.map(|url| url.as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect();

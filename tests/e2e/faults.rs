@@ -203,7 +203,7 @@ async fn nothing_happens_twice(
     faults: &Faults,
 ) {
     let before = receiver.received_by_all().len();
-    let again: Vec<String> = world.finished(evidence).take(50).collect();
+    let again: Vec<String> = evidence.finished(world).take(50).collect();
     producer.send_all(&again).await.unwrap();
     settle(producer, faults, Duration::from_mins(1)).await;
     assert_eq!(receiver.received_by_all().len(), before, "a finished delivery was sent again");

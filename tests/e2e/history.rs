@@ -85,10 +85,10 @@ async fn a_delivery_shows_its_payload_and_every_attempt() {
     assert_eq!(data["timestamp"], "2024-12-23T10:00:01.000Z");
     assert_eq!(data["next_attempt_at"], Value::Null);
     let attempts = data["attempts"].as_array().unwrap();
-    let told =
+    let summary =
         |attempt: &Value| json!([attempt["outcome"], attempt["http_status"], attempt["response"], attempt["message"]]);
-    assert_eq!(told(&attempts[0]), json!(["http", 503, "busy\u{FFFD} \u{FFFD}[2J", "the endpoint answered 503"]));
-    assert_eq!(told(&attempts[1]), json!(["http", 201, "thanks", "the endpoint answered 201"]));
+    assert_eq!(summary(&attempts[0]), json!(["http", 503, "busy\u{FFFD} \u{FFFD}[2J", "the endpoint answered 503"]));
+    assert_eq!(summary(&attempts[1]), json!(["http", 201, "thanks", "the endpoint answered 201"]));
     assert_eq!(attempts.len(), 2);
     assert_eq!(listed[0]["attempt_count"], 2);
     assert_eq!(listed[0]["last_attempt"], attempts[1]);
@@ -132,6 +132,36 @@ async fn a_list_can_be_narrowed_to_a_state() {
 }
 
 #[tokio::test]
+async fn a_list_can_be_narrowed_to_a_task_an_event_and_a_time() {
+    let account = Account::with_webhook("acct_narrowed").await;
+    account.send(1..12).await;
+    account.wait_for("delivered", 11).await;
+    let tasks = async |query: &str| {
+        let (deliveries, _) = account.list(query).await;
+        deliveries.iter().map(|delivery| delivery["task_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(tasks("?task_id=task_7").await, ["task_7"]);
+    assert_eq!(tasks("?task_id=task_7&status=delivered&event=job.completed").await, ["task_7"]);
+    assert!(tasks("?task_id=task_7&status=failed").await.is_empty());
+    assert!(tasks("?event=job.failed").await.is_empty());
+    assert_eq!(tasks("?since=2024-12-23T10:00:03Z&until=2024-12-23T10:00:05Z").await, ["task_4", "task_3"]);
+}
+
+#[tokio::test]
+async fn a_cursor_outlives_a_rotation() {
+    let account = Account::with_webhook("acct_paging_rotation").await;
+    account.send(1..5).await;
+    account.wait_for("delivered", 4).await;
+    let (first, cursor) = account.list("?limit=2").await;
+    let rotation = Some(json!({ "overlap_seconds": 0 }).to_string());
+    let rotated = account.customer.send(Method::POST, "/api/v1/webhooks/1/rotate-secret", rotation).await.unwrap();
+    assert_eq!(rotated.status, 200, "{}", rotated.text);
+    let (second, _) = account.list(&format!("?limit=2&cursor={}", cursor.unwrap())).await;
+    assert_eq!((first.len(), second.len()), (2, 2));
+    assert!(ids(&first)[1] > ids(&second)[0]);
+}
+
+#[tokio::test]
 async fn wrong_parameters_are_told_what_is_right() {
     let account = Account::with_webhook("acct_parameters").await;
     let cases = [
@@ -139,7 +169,10 @@ async fn wrong_parameters_are_told_what_is_right() {
         ("?limit=101", "limit is \"101\"; expected a whole number from 1 to 100"),
         ("?limit=ten", "limit is \"ten\"; expected a whole number from 1 to 100"),
         ("?status=done", "status is \"done\"; expected one of pending, retrying, held, delivered, failed, cancelled"),
-        ("?cursor=AAAA", "cursor is not a next_cursor of this webhook's list; leave it out to start with the newest"),
+        (
+            "?cursor=AAAA",
+            "cursor is \"AAAA\"; expected the next_cursor of the page before; leave it out to start with the newest",
+        ),
     ];
     for (query, message) in cases {
         let reply = account.get(query).await;
@@ -203,12 +236,12 @@ async fn another_accounts_history_looks_like_none() {
     owner.send(1..2).await;
     let id = ids(&owner.wait_for("delivered", 1).await)[0].to_owned();
     let other = Customer::new(&STACK, &key_for(other.id));
-    for (method, path) in [
-        (Method::GET, format!("/api/v1/webhooks/1/deliveries/{id}")),
-        (Method::POST, format!("/api/v1/webhooks/1/deliveries/{id}/retry")),
+    let path = format!("/api/v1/webhooks/1/deliveries/{id}");
+    for (method, path, message) in [
+        (Method::GET, path.clone(), format!("there is no delivery of event {id} to this webhook")),
+        (Method::POST, format!("{path}/retry"), format!("there is no event {id}")),
     ] {
         let reply = other.send(method, &path, None).await.unwrap();
-        let message = format!("there is no delivery {id}");
         assert_eq!((reply.status, reply.json()["error"]["message"].as_str()), (404, Some(message.as_str())));
     }
     let reply = other.get("/api/v1/webhooks/2/deliveries").await.unwrap();

@@ -18,23 +18,36 @@ use serde_json::{Value, json};
 use crate::{RECEIVER, STACK, key_for};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
+const EVENTS: &str = "/api/v1/events";
 const UNAUTHORIZED: &str =
     r#"{"success":false,"error":{"code":"unauthorized","message":"Invalid or missing API key"}}"#;
 
 /// Every route that needs a key, with the query and the body of a request that its owner could make. The order
 /// matters, because the strangers change their own webhooks on the way: the routes that delete and create come last.
-pub(crate) const WITH_KEY: [(&str, &str, &str); 14] = [
+pub(crate) const WITH_KEY: [(&str, &str, &str); 22] = [
     ("GET /api/v1/webhooks", "", ""),
+    ("GET /api/v1/webhooks", "?include=details", ""),
     ("GET /api/v1/webhooks/{id}", "", ""),
     ("GET /api/v1/webhooks/{id}/stats", "?hours=1", ""),
     ("GET /api/v1/webhooks/{id}/deliveries", "", ""),
     ("GET /api/v1/webhooks/{id}/deliveries", "?limit=1&cursor={cursor}", ""),
-    ("GET /api/v1/webhooks/{id}/deliveries/{delivery_id}", "", ""),
-    ("POST /api/v1/webhooks/{id}/deliveries/{delivery_id}/retry", "", ""),
-    ("PATCH /api/v1/webhooks/{id}", "", r#"{"events":["job.failed"]}"#),
+    ("GET /api/v1/webhooks/{id}/deliveries/{event_id}", "", ""),
+    ("POST /api/v1/webhooks/{id}/deliveries/{event_id}/retry", "", ""),
+    ("GET /api/v1/events", "", ""),
+    ("GET /api/v1/events", "?limit=1&cursor={cursor}", ""),
+    ("GET /api/v1/events/{event_id}", "", ""),
+    ("DELETE /api/v1/events/{event_id}", "", ""),
+    (
+        "PATCH /api/v1/webhooks/{id}",
+        "",
+        r#"{"events":["*"],"description":"a stranger's","metadata":{"team":"strangers"},"task_types":["video"]}"#,
+    ),
     ("POST /api/v1/webhooks/{id}/rotate-secret", "", r#"{"secret_key":"a-strangers-secret","overlap_seconds":0}"#),
     ("POST /api/v1/webhooks/{id}/test", "", ""),
     ("POST /api/v1/webhooks/{id}/probe", "", ""),
+    ("GET /api/v1/webhooks/{id}/resend", "", ""),
+    ("POST /api/v1/webhooks/{id}/resend", "", RESEND),
+    ("DELETE /api/v1/webhooks/{id}/resend", "", ""),
     ("DELETE /api/v1/webhooks/{id}", "", ""),
     ("POST /api/v1/webhooks", "", CREATE),
     ("$default", "", ""),
@@ -44,13 +57,17 @@ pub(crate) const WITH_KEY: [(&str, &str, &str); 14] = [
 const WITHOUT_KEY: [(&str, &str, &str); 4] = [
     ("GET /openapi.yaml", "/openapi.yaml", "it describes the API, and who reads it has no key yet"),
     ("GET /docs", "/docs", "it is the same, to be read by a person"),
-    ("GET /console", "/console", "it is the page on which a customer gives the key"),
+    ("GET /console", "/console", "it is the page on which a customer enters the key"),
     (
         "GET /console/{file}",
         "/console/app-0123456789abcdef.js",
         "it is what that page is made of, the same for everybody",
     ),
 ];
+
+/// Of a time without events, so that nothing is sent.
+const RESEND: &str =
+    r#"{"since":"2001-01-01T00:00:00Z","until":"2001-01-02T00:00:00Z","statuses":["failed","missed","delivered"]}"#;
 
 const CREATE: &str = r#"{"url":"https://your-server.com/","events":["job.failed"],"secret_key":"your-secret-key"}"#;
 
@@ -62,12 +79,19 @@ struct Names {
     idempotency_key: &'static str,
 }
 
+impl Names {
+    /// The idempotency key of a request to a route: each request has its own, or all but the first would be refused.
+    fn key_of(&self, route: &str, body: &str) -> String {
+        format!("{}/{}/{}/{}", self.idempotency_key, self.webhook, route.replace(' ', "/"), body == CREATE)
+    }
+}
+
 /// The method and the path of a request to a route, with these names filled in.
 fn line(route: &str, query: &str, names: &Names) -> (Method, String) {
     let (method, path) = if route == "$default" { ("GET", "/nowhere/{id}") } else { route.split_once(' ').unwrap() };
     let path = format!("{path}{query}")
         .replace("{id}", &names.webhook.to_string())
-        .replace("{delivery_id}", &names.delivery)
+        .replace("{event_id}", &names.delivery)
         .replace("{cursor}", &names.cursor);
     (method.parse().unwrap(), path)
 }
@@ -149,9 +173,7 @@ impl Victim {
     }
 
     async fn data(&self, path: &str) -> Value {
-        let reply = self.customer.get(path).await.unwrap();
-        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
-        reply.json()["data"].clone()
+        self.customer.data(path).await.unwrap()
     }
 
     /// The names that belong to one of its webhooks.
@@ -164,7 +186,7 @@ impl Victim {
 
     /// Everything that the victim can see of its own account.
     async fn snapshot(&self) -> Vec<Value> {
-        let mut seen = vec![self.data(WEBHOOKS).await];
+        let mut seen = vec![self.data(WEBHOOKS).await, self.data(&format!("{WEBHOOKS}?include=details")).await];
         for number in 1..=3 {
             let webhook = format!("{WEBHOOKS}/{number}");
             seen.push(self.data(&webhook).await);
@@ -174,6 +196,11 @@ impl Victim {
             }
             seen.push(deliveries);
         }
+        let events = self.data(EVENTS).await;
+        for event in events["events"].as_array().unwrap() {
+            seen.push(self.data(&format!("{EVENTS}/{}", event["id"].as_str().unwrap())).await);
+        }
+        seen.push(events);
         seen
     }
 
@@ -239,8 +266,8 @@ async fn no_route_lets_anybody_in_without_a_valid_key() {
 
 async fn ask_with(authorization: Option<&str>, method: Method, path: &str, body: &str) -> Reply {
     let header = authorization.map(|value| ("authorization", value));
-    let nobody = Customer::without_key(&STACK);
-    nobody.send_with(method, path, Some(body.to_owned()), header.as_slice()).await.unwrap()
+    let stranger = Customer::without_key(&STACK);
+    stranger.send_with(method, path, Some(body.to_owned()), header.as_slice()).await.unwrap()
 }
 
 fn revoke_newest_key(account: &str) {
@@ -252,20 +279,21 @@ fn revoke_newest_key(account: &str) {
 
 /// Two strangers with the same webhooks of their own make the same requests. The first one makes them before the
 /// victim's account exists, and names things that do not exist. The second one names the victim's. If any reply
-/// differs, a stranger can tell the victim's things from things that do not exist.
+/// differs, a stranger can distinguish the victim's things from things that do not exist.
 #[tokio::test]
 async fn what_is_another_accounts_is_answered_like_what_is_nobodys() {
     // A webhook number that the strangers do not have, and one that every account has.
     let nobodys = [9, 1].map(|webhook| Names {
         webhook,
         delivery: "01JFSKR5R00000000000000000".into(),
-        cursor: "bm9ib2R5cw".into(),
+        cursor: "01JFSKR5R00000000000000000".into(),
         idempotency_key: "nobodys-idempotency-key",
     });
     let before_the_victim = ask_for_all(&stranger("acct_stranger_early").await, &nobodys).await;
 
     let victim = Victim::new("acct_watched").await;
-    let key = [("idempotency-key", "victims-idempotency-key")];
+    let key = victim.names(3).await.key_of("POST /api/v1/webhooks", CREATE);
+    let key = [("idempotency-key", key.as_str())];
     let create = CREATE.replace("your-server.com", "victims-server.com");
     assert_eq!(victim.customer.send_with(Method::POST, WEBHOOKS, Some(create), &key).await.unwrap().status, 201);
     assert_eq!(victim.customer.delete("/api/v1/webhooks/4").await.unwrap().status, 200);
@@ -308,20 +336,22 @@ async fn stranger(account: &str) -> Customer {
 /// The reply, without the names that the request contained and without values that differ between requests.
 async fn ask(customer: &Customer, route: &str, query: &str, body: &str, names: &Names) -> Said {
     let (method, path) = line(route, query, names);
-    let key = [("idempotency-key", names.idempotency_key)];
+    let key = names.key_of(route, body);
+    let key = [("idempotency-key", key.as_str())];
     let reply = customer.send_with(method, &path, Some(body.to_owned()), &key).await.unwrap();
     let headers = reply.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let own = ["date", "x-request-id", "apigw-requestid", "ratelimit-remaining", "ratelimit-reset"];
     let text = reply.text.replace(&format!("webhook {}\"", names.webhook), "webhook {id}\"");
     let text = text.replace(&format!("/nowhere/{}\"", names.webhook), "/nowhere/{id}\"");
-    (reply.status, without_ids(&text), headers.filter(|(name, _)| !own.contains(&name.as_str())).collect())
+    (reply.status, without_ids_and_times(&text), headers.filter(|(name, _)| !own.contains(&name.as_str())).collect())
 }
 
-/// Replaces ids and hours: delivery ids are echoed, each test event has a new id, and an hour is the present one.
-fn without_ids(text: &str) -> String {
+/// Replaces ids and times: event ids are echoed, each test event and each resend has a new id, and times are the present
+/// one.
+fn without_ids_and_times(text: &str) -> String {
     let is_id =
         |word: &&str| word.len() == 26 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    let is_hour = |word: &&str| word.ends_with(":00:00Z");
-    let words = text.split('"').flat_map(|text| text.split(' ')).filter(|word| is_id(word) || is_hour(word));
+    let is_time = |word: &&str| word.parse::<jiff::Timestamp>().is_ok();
+    let words = text.split('"').flat_map(|text| text.split(' ')).filter(|word| is_id(word) || is_time(word));
     words.fold(text.to_owned(), |text, word| text.replace(word, "…"))
 }

@@ -55,49 +55,50 @@ async fn send(account: &str, tasks: std::ops::Range<usize>) {
 }
 
 /// The names of the notifications about an account, in the order in which they arrived.
-fn news_of(mail: &[Value], account: &str) -> Vec<String> {
+fn notifications_of(mail: &[Value], account: &str) -> Vec<String> {
     let of_account = mail.iter().filter(|mail| mail["detail"]["account_id"] == account);
     of_account.map(|mail| mail["detail-type"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
-async fn the_operator_hears_once_of_each_change_of_a_webhook() {
-    let (customer, aws, mailbox) = (customer("acct_news"), OBSERVED.aws().unwrap(), Mailbox::default());
+async fn the_operator_is_notified_once_of_each_change_of_a_webhook() {
+    let (customer, aws, mailbox) = (customer("acct_notified"), OBSERVED.aws().unwrap(), Mailbox::default());
     // Four deliveries, too few to open the circuit, fail in several dispatchers for longer than two seconds. Then all
     // succeed.
-    RECEIVER.answer("/acct_news", vec![Answer::status(503); 16]);
-    register(&customer, "/acct_news").await;
-    send("acct_news", 0..4).await;
-    let recovered = mailbox.wait_for(&aws, is_news("acct_news", "webhook.recovered")).await["detail"].take();
+    RECEIVER.answer("/acct_notified", vec![Answer::status(503); 16]);
+    register(&customer, "/acct_notified").await;
+    send("acct_notified", 0..4).await;
+    let recovered =
+        mailbox.wait_for(&aws, is_notification("acct_notified", "webhook.recovered")).await["detail"].take();
     assert_eq!(recovered["held"], 0);
-    let failing = mailbox.wait_for(&aws, is_news("acct_news", "webhook.failing")).await["detail"].take();
+    let failing = mailbox.wait_for(&aws, is_notification("acct_notified", "webhook.failing")).await["detail"].take();
     assert_eq!((&failing["webhook_id"], &failing["status"]), (&json!(1), &json!("active")));
-    assert_eq!(failing["url"], RECEIVER.url("/acct_news"));
+    assert_eq!(failing["url"], RECEIVER.url("/acct_notified"));
     assert_eq!(failing["last_attempt"]["message"], "the endpoint answered 503");
     assert!(failing["failing_since"].is_string() && failing["consecutive_failures"].as_u64() > Some(1), "{failing}");
     // A duplicate notification would arrive within this time.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(news_of(&mailbox.all(&aws), "acct_news"), ["webhook.failing", "webhook.recovered"]);
+    assert_eq!(notifications_of(&mailbox.all(&aws), "acct_notified"), ["webhook.failing", "webhook.recovered"]);
 
-    RECEIVER.answer("/acct_news", vec![Answer::status(410); 3]);
-    send("acct_news", 20..23).await;
-    let disabled = mailbox.wait_for(&aws, is_news("acct_news", "webhook.disabled")).await["detail"].take();
+    RECEIVER.answer("/acct_notified", vec![Answer::status(410); 3]);
+    send("acct_notified", 20..23).await;
+    let disabled = mailbox.wait_for(&aws, is_notification("acct_notified", "webhook.disabled")).await["detail"].take();
     assert_eq!(
         (&disabled["status"], &disabled["disabled_reason"]),
         (&json!("disabled"), &json!("the endpoint answered 410 Gone"))
     );
-    RECEIVER.answer("/acct_news", []);
+    RECEIVER.answer("/acct_notified", []);
     let active = json!({ "status": "active" }).to_string();
     assert_eq!(customer.send(Method::PATCH, "/api/v1/webhooks/1", Some(active)).await.unwrap().status, 200);
-    send("acct_news", 23..25).await;
+    send("acct_notified", 23..25).await;
     let start = Instant::now();
-    while news_of(&mailbox.all(&aws), "acct_news").len() < 4 {
+    while notifications_of(&mailbox.all(&aws), "acct_notified").len() < 4 {
         assert!(start.elapsed() < SOON, "{:?}", mailbox.all(&aws));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     let all = ["webhook.failing", "webhook.recovered", "webhook.disabled", "webhook.recovered"];
-    assert_eq!(news_of(&mailbox.all(&aws), "acct_news"), all);
+    assert_eq!(notifications_of(&mailbox.all(&aws), "acct_notified"), all);
 
     what_nobody_sent_is_sent_with_the_next_record(&aws, &mailbox).await;
 }
@@ -120,14 +121,14 @@ async fn what_nobody_sent_is_sent_with_the_next_record(aws: &Aws, mailbox: &Mail
         "ExpressionAttributeValues": { ":health": health },
     });
     aws.call("dynamodb", "UpdateItem", &update).unwrap();
-    let message = json!({ "account_id": "acct_unsent", "webhook_id": 1, "delivery_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
-        "event": "job.completed", "body": "{}", "round": 0, "attempt": 1 });
+    let message = json!({ "account_id": "acct_unsent", "webhook_id": 1, "event_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
+        "event": "job.completed", "payload": { "task_id": "t", "body": "{}" }, "round": 0, "attempt": 1 });
     Producer::new(&OBSERVED).forge_delivery(message).await.unwrap();
-    mailbox.wait_for(aws, is_news("acct_unsent", "webhook.disabled")).await;
+    mailbox.wait_for(aws, is_notification("acct_unsent", "webhook.disabled")).await;
     assert!(RECEIVER.received("/acct_unsent").is_empty());
 }
 
-fn is_news(account: &'static str, name: &'static str) -> impl Fn(&Value) -> bool {
+fn is_notification(account: &'static str, name: &'static str) -> impl Fn(&Value) -> bool {
     move |mail| mail["detail"]["account_id"] == account && mail["detail-type"] == name
 }
 

@@ -23,9 +23,11 @@ fn completions(account: &str) -> Vec<Value> {
     let completion = |task: usize| {
         let large = if (10..18).contains(&task) { "x".repeat(200_000) } else { String::new() };
         let status = if task.is_multiple_of(5) { "failed" } else { "completed" };
+        // For the receiver it is the same path.
+        let callback_url = task.is_multiple_of(3).then(|| RECEIVER.url(&format!("/{account}?task={task}")));
         json!({ "account_id": account, "task_id": format!("task_{task}"), "task_type": "image", "status": status,
             "data": { "n": task, "text": "é 😀 \u{FFFE}\u{7f}\n\" \\", "large": large },
-            "timestamp": format!("2024-12-23T10:00:{task:02}Z") })
+            "timestamp": format!("2024-12-23T10:00:{task:02}Z"), "callback_url": callback_url })
     };
     (0..TASKS).map(completion).collect()
 }
@@ -70,7 +72,7 @@ async fn deliveries(customer: &Customer) -> usize {
 async fn tells_of_every_task_once(name: &str, seed: u64) {
     let Some(program) = Program::named(name) else { return };
     let faults = Faults::start(seed).unwrap();
-    let endpoint = faults.before(&STACK).to_owned();
+    let endpoint = faults.before(STACK.endpoint()).to_owned();
     faults.take_down();
     // The proxy does not understand EventBridge's answers: it fails whole calls only.
     let met = |faults: &Faults| {
@@ -114,6 +116,7 @@ async fn tells_of_every_task_once(name: &str, seed: u64) {
     let messages: Vec<String> = entries.iter().map(text).collect();
     assert!(messages.len() >= 2 * TASKS);
     assert!(messages.iter().all(|message| message.is_ascii()), "{name} sends ASCII");
+    assert!(messages.iter().any(|message| message.contains("?task=3")), "{name} passes callback_url on");
     for (message, complaint) in messages.iter().zip(schema.complaints(&messages).unwrap()) {
         assert_eq!(complaint, None, "{name} sends {message}");
     }
@@ -159,7 +162,7 @@ async fn a_completion_without_a_timestamp_is_sent_by_no_program() {
     for name in programs::names() {
         let Some(program) = Program::named(&name) else { continue };
         let faults = Faults::start(0).unwrap();
-        let endpoint = faults.before(&STACK).to_owned();
+        let endpoint = faults.before(STACK.endpoint()).to_owned();
         let failure = program.run(&endpoint, &completions).unwrap_err();
         assert!(failure.contains("no timestamp"), "{name}: {failure}");
         assert_eq!(faults.counts().calls.len(), 0, "{name} sends nothing before it has read everything");
@@ -184,11 +187,16 @@ async fn the_state_machine_tells_how_its_job_ended() {
         ("refused", "failed", json!({ "error": "Runtime.HandlerError" })),
     ];
     for (prompt, status, data) in outcomes {
-        let input = json!({ "account_id": account, "task_id": prompt, "task_type": "image", "prompt": prompt });
+        let mut input = json!({ "account_id": account, "task_id": prompt, "task_type": "image", "prompt": prompt });
+        // The other job's submitter asked for no callback.
+        let path = if prompt == "drawn" { format!("/{account}/{prompt}") } else { format!("/{account}") };
+        if prompt == "drawn" {
+            input["callback_url"] = RECEIVER.url(&path).into();
+        }
         let ended = aws(&["run", arn], &input.to_string()).unwrap();
         assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
         let arrived = async || loop {
-            let received = RECEIVER.received(&format!("/{account}"));
+            let received = RECEIVER.received(&path);
             if let Some(webhook) = received.iter().find(|webhook| webhook.json()["task_id"] == prompt) {
                 break webhook.json();
             }

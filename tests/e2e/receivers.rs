@@ -22,7 +22,7 @@ const WEBHOOKS: &str = "/api/v1/webhooks";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// One program of each kind whose language is installed, shared by all tests. Reports the missing ones once.
+/// Each program whose language is installed, shared by all tests. Reports the missing ones once.
 static PROGRAMS: LazyLock<Vec<Program>> = LazyLock::new(|| {
     let (mut running, mut missing) = (Vec::new(), Vec::new());
     for name in names() {
@@ -100,6 +100,12 @@ impl Account {
     }
 }
 
+#[track_caller]
+fn assert_delivered_at_first_attempt(program: &Program, delivery: &Value) {
+    let status_and_attempts = (&delivery["status"], &delivery["attempt_count"]);
+    assert_eq!(status_and_attempts, (&json!("delivered"), &json!(1)), "{}: {delivery}", program.name);
+}
+
 /// Sends a request as anybody on the internet can; returns the status and the text of the answer.
 async fn post(client: &reqwest::Client, program: &Program, headers: &[(&str, &[u8])], body: &[u8]) -> (u16, String) {
     let mut request = client.post(&program.url).header("content-type", "application/json").body(body.to_vec());
@@ -116,7 +122,7 @@ fn event(task: &str) -> String {
     )
 }
 
-/// The time after the programs have started: installing their packages can take minutes.
+/// Starts the programs, which can take minutes, and then returns the time.
 fn now() -> u64 {
     LazyLock::force(&PROGRAMS);
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
@@ -140,8 +146,7 @@ async fn every_receiver_takes_every_delivery_at_once() {
     }
     for (program, deliveries) in account.deliveries(tasks.len()).await {
         for delivery in deliveries {
-            let told = (&delivery["status"], &delivery["attempt_count"]);
-            assert_eq!(told, (&json!("delivered"), &json!(1)), "{}: {delivery}", program.name);
+            assert_delivered_at_first_attempt(program, &delivery);
         }
         for (task, _) in tasks {
             assert_eq!(program.count(task), 1, "{} took {task}: {}", program.name, program.log());
@@ -172,8 +177,7 @@ async fn every_receiver_takes_deliveries_with_either_secret_until_the_overlap_en
             account.send(task, "{}").await;
             for (program, deliveries) in account.deliveries(count).await {
                 for delivery in deliveries {
-                    let told = (&delivery["status"], &delivery["attempt_count"]);
-                    assert_eq!(told, (&json!("delivered"), &json!(1)), "{} of {}", program.name, account.id);
+                    assert_delivered_at_first_attempt(program, &delivery);
                 }
             }
             account.rotate(&json!({ "switch": "now" })).await;
@@ -188,7 +192,7 @@ async fn every_receiver_takes_deliveries_with_either_secret_until_the_overlap_en
     }
 }
 
-/// A request that a stranger sends, and the reason for which it must be refused, if any.
+/// A request, and why it must be refused; empty if it must be accepted.
 struct Case {
     name: &'static str,
     timestamp: String,
@@ -204,7 +208,7 @@ fn forgeries(now: u64) -> Vec<Case> {
     let sign = |timestamp: u64| signature::nano_signature_of(&timestamp.to_string(), body.as_bytes(), SECRET);
     let (good, tampered) = (sign(now), body.replace("1.5", "9.5"));
     let (head, tail) = body.split_once('.').unwrap();
-    // All with a margin, for a busy machine.
+    // Not close to the limit, for a busy machine.
     let (nearly_late, late, early, milliseconds) = (now - 200, now - 360, now + 360, now * 1000 + 1);
     let beyond_ascii = [b"v1=", [0xE9; 64].as_slice()].concat();
     let another = signature::nano_signature_of(&now.to_string(), body.as_bytes(), OTHER_SECRET);
@@ -222,7 +226,7 @@ fn forgeries(now: u64) -> Vec<Case> {
         ("half a signature", now.to_string(), bytes(&good[..35]), &body, SIGNATURE),
         ("no signature", now.to_string(), bytes(""), &body, SIGNATURE),
         ("a signature beyond ASCII", now.to_string(), beyond_ascii, &body, SIGNATURE),
-        // The signed bytes are the same: the first dot is the sender's separator only if the time must be a number.
+        // The signed bytes are the same. Only the rule that the time is a number shows that a dot was moved.
         ("a time with a part of the body", format!("{now}.{head}"), bytes(&good), tail, TIME),
     ];
     let case = |(name, timestamp, signature, body, reason): (_, _, _, &str, _)| Case {
@@ -344,7 +348,7 @@ async fn no_receiver_trusts_an_empty_secret() {
     }
 }
 
-/// The vectors' time is long past. A receiver reports that only if the signature is right.
+/// The vectors are too old. A receiver reports that only if the signature is right.
 #[tokio::test]
 async fn every_receiver_agrees_with_the_published_vectors() {
     let vectors = fs::read_to_string(workspace().join("docs/signature-vectors.json")).unwrap();

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use harness::{Answer, Aws, Customer, Options, Producer, SOON, Stack};
+use harness::{Answer, Aws, Customer, Failure, Options, Producer, SOON, Stack};
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, folder_of_this_run};
@@ -80,13 +80,19 @@ impl Scene {
     }
 }
 
-fn run_release(aws: &Aws) {
-    let functions = aws.call("lambda", "ListFunctions", &json!({})).unwrap();
+/// Runs release once, and waits for its end.
+pub(crate) fn run_release(aws: &Aws) {
+    let answer = invoke_release(aws).unwrap();
+    assert!(answer.get("FunctionError").is_none(), "{answer}");
+}
+
+/// The same, whatever its end. Returns Lambda's answer.
+pub(crate) fn invoke_release(aws: &Aws) -> Result<Value, Failure> {
+    let functions = aws.call("lambda", "ListFunctions", &json!({}))?;
     let names = functions["Functions"].as_array().unwrap().iter().map(|it| it["FunctionName"].as_str().unwrap());
     let name = names.into_iter().find(|name| name.contains("Release")).unwrap();
     let run = json!({ "FunctionName": name, "InvocationType": "RequestResponse", "Payload": "{}" });
-    let answer = aws.call("lambda", "Invoke", &run).unwrap();
-    assert!(answer.get("FunctionError").is_none(), "{answer}");
+    aws.call("lambda", "Invoke", &run)
 }
 
 #[tokio::test]

@@ -23,9 +23,9 @@ async fn a_keys_limits_hold_across_functions_and_sandboxes() {
     let stack = Stack::start(&options, &|_| {}).unwrap();
     let key = stack.create_api_key("acct_busy").unwrap();
     let customer = Customer::new(&stack, &key);
-    let nobody = Customer::new(&stack, &ApiKey { key: "sk-0".into(), ..key.clone() });
+    let stranger = Customer::new(&stack, &ApiKey { key: "sk-0".into(), ..key.clone() });
     // Starts the sandboxes first, so that the burst does not last into the next minute on a slow machine.
-    join_all((0..8).flat_map(|_| PATHS).map(|path| nobody.get(path))).await;
+    join_all((0..8).flat_map(|_| PATHS).map(|path| stranger.get(path))).await;
 
     a_good_minute().await;
     let burst = burst(&customer, 40).await;

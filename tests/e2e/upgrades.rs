@@ -163,7 +163,9 @@ async fn numbers_go_on_and_a_repeated_create_is_still_known() {
         let customer = Customer::new(&STACK, &frozen.key("key"));
         // The same request as then, with the receiver's address of then.
         let url = format!("{}{}", frozen.receiver_then, frozen.path("healthy"));
-        let body = json!({ "url": url, "events": ["job.failed", "job.completed"] }).to_string();
+        let body = json!({ "url": url, "events": ["job.failed", "job.completed"], "description": "the healthy one",
+            "metadata": { "team": "frozen" } })
+        .to_string();
         let headers = [("idempotency-key", "frozen")];
         let again = customer.send_with(Method::POST, "/api/v1/webhooks", Some(body), &headers).await.unwrap();
         assert_eq!(again.status, 201, "{}: {}", frozen.version, again.text);

@@ -187,7 +187,7 @@ pub(crate) struct Attempted(Value);
 impl Attempted {
     /// The outcome's name in the history, and the HTTP status.
     pub(crate) fn outcome(&self) -> (&str, Option<u64>) {
-        (self.0["phase"].as_str().unwrap(), self.0["attempt"]["http_status"].as_u64())
+        (self.0["outcome"].as_str().unwrap(), self.0["http_status"].as_u64())
     }
 
     /// The explanation that the customer reads.
@@ -204,7 +204,7 @@ impl Attempted {
     }
 
     pub(crate) fn milliseconds(&self) -> u64 {
-        self.0["attempt"]["duration_ms"].as_u64().unwrap()
+        self.0["duration_ms"].as_u64().unwrap()
     }
 
     /// Everything about the attempt that the sender passes to the history and to the log.

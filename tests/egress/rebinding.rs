@@ -53,7 +53,7 @@ fn an_open_connection_is_used_again_without_a_second_look_up() {
 }
 
 #[test]
-fn what_takes_the_place_of_a_dead_connection_is_vetted_anew() {
+fn what_takes_the_place_of_a_dead_connection_is_vetted_again() {
     in_own_internet(|internet| {
         rebind(internet);
         internet.receiver.on("/", [answer("200 OK", ""), Resets(Vec::new()), answer("200 OK", "")]);

@@ -23,7 +23,7 @@ const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42c
 #[test]
 fn a_segment_reaches_a_daemon_that_is_not_on_loopback() {
     if env::var_os(IS_DAEMON).is_some() {
-        return hear();
+        return listen();
     }
     in_own_network(|| {
         let mut other = other_network();
@@ -77,7 +77,7 @@ fn inside(network: &Child, program: &str) -> Command {
     command
 }
 
-fn hear() {
+fn listen() {
     let socket = UdpSocket::bind(ADDRESS).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut datagram = [0; 4096];

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{Failure, helper::set_clean_environment, workspace};
+use crate::{Failure, environment::set_clean_environment, workspace};
 
 /// A client for every operation of AWS, pointed to the emulator. Its helper process ends when this is dropped.
 pub struct Aws {

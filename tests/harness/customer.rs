@@ -1,9 +1,13 @@
 //! The customer's side: an HTTP client with an API key. It knows no more of the service than the published page says.
 
+use std::time::{Duration, Instant};
+
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
-use crate::{ApiKey, Failure, Stack, secrets::UsedSecrets};
+use crate::{ApiKey, Failure, SOON, Stack, http_client, secrets::UsedSecrets};
+
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A client of the HTTP API. Make one for each runtime: its connections end with the runtime.
 pub struct Customer {
@@ -58,6 +62,30 @@ impl Customer {
     /// `GET {path}`
     pub async fn get(&self, path: &str) -> Result<Reply, Failure> {
         self.send(Method::GET, path, None).await
+    }
+
+    /// The `data` of the reply to `GET {path}`. Fails unless the status is 200.
+    pub async fn data(&self, path: &str) -> Result<Value, Failure> {
+        let reply = self.get(path).await?;
+        match reply.status {
+            200 => Ok(reply.json()["data"].take()),
+            status => Err(Failure::new(format!("GET {path} is answered {status}: {}", reply.text))),
+        }
+    }
+
+    /// Waits until the `data` of `GET {path}` meets a condition, and returns it. Fails after [`SOON`].
+    pub async fn wait_until(&self, path: &str, is_met: impl Fn(&Value) -> bool) -> Result<Value, Failure> {
+        let start = Instant::now();
+        loop {
+            let data = self.data(path).await?;
+            if is_met(&data) {
+                return Ok(data);
+            }
+            if start.elapsed() > SOON {
+                return Err(Failure::new(format!("{path} stays {data}")));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// `POST {path}` with a JSON body.
@@ -120,17 +148,9 @@ fn oddly_written_time(value: &Value) -> Option<&str> {
         }
         Value::Array(elements) => elements.iter().find_map(oddly_written_time),
         Value::Object(members) => {
-            let ours = members.iter().filter(|(name, _)| !["payload", "response"].contains(&name.as_str()));
-            ours.map(|(_, value)| value).find_map(oddly_written_time)
+            let own = members.iter().filter(|(name, _)| !["payload", "response"].contains(&name.as_str()));
+            own.map(|(_, value)| value).find_map(oddly_written_time)
         }
         _ => None,
     }
-}
-
-/// An HTTP client without a proxy, for the tests and the harness.
-pub fn http_client() -> reqwest::Client {
-    // reqwest needs a TLS provider even if it only speaks plain HTTP. Installing one a second time does no harm.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    #[expect(clippy::disallowed_methods, reason = "tests play the outside world, which does not have the sender")]
-    reqwest::Client::builder().no_proxy().build().expect("a client without options")
 }

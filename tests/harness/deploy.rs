@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure,
-    emulator::{Emulator, REGION},
-    helper::{last_words, run, set_clean_environment},
+    emulator::Emulator,
+    environment::{REGION, set_clean_environment},
+    helper::{last_words, run},
     python, workspace,
 };
 

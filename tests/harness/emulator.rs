@@ -13,14 +13,9 @@ use std::{
 use rustix::process::Pid;
 
 use crate::{
-    Failure, Faults, Options, helper,
+    Failure, Faults, Options, environment,
     processes::{self, Process},
 };
-
-/// The emulator's region and credentials: invented values, which no other system accepts.
-pub(crate) const REGION: &str = "us-east-1";
-pub(crate) const ACCESS_KEY_ID: &str = "test";
-pub(crate) const SECRET_ACCESS_KEY: &str = "test";
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -157,7 +152,7 @@ pub(crate) fn choose_port(port: Option<u16>) -> Result<u16, Failure> {
 
 /// The functions inherit this environment, so it has nothing of the developer's own (profiles, proxies, log levels).
 fn set_environment(command: &mut Command, port: u16, endpoint: &str, folder: &Path) {
-    helper::set_clean_environment(command, endpoint);
+    environment::set_clean_environment(command, endpoint);
     command
         .env("GATEWAY_PORT", port.to_string())
         .env("BIND_HOST", "127.0.0.1")

@@ -25,7 +25,7 @@ use fastrand::Rng;
 use tokio::runtime::Builder;
 
 use self::{call::Call, limit::Limit};
-use crate::{Failure, Stack};
+use crate::{Failure, http_client};
 
 /// Longer than the functions' clients wait for a call: they give up after three seconds.
 const HELD: Duration = Duration::from_secs(6);
@@ -123,7 +123,7 @@ impl Faults {
         let inner = Arc::new(Inner {
             address,
             emulator: OnceLock::new(),
-            client: crate::customer::http_client(),
+            client: http_client(),
             weather: Mutex::new(weather),
             under_way: AtomicUsize::new(0),
         });
@@ -178,10 +178,10 @@ impl Faults {
         lock(&self.0.weather).counts.clone()
     }
 
-    /// Forwards to a stack that was started without this proxy, for a client of the test's own. Returns the address
-    /// that the client uses as AWS's.
-    pub fn before(&self, stack: &Stack) -> &str {
-        self.forward_to(stack.endpoint());
+    /// Forwards to the [endpoint](crate::Stack::endpoint) of a stack that was started without this proxy, for a
+    /// client of the test's own. Returns the address that the client uses as AWS's.
+    pub fn before(&self, endpoint: &str) -> &str {
+        self.forward_to(endpoint);
         self.address()
     }
 

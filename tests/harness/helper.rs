@@ -3,15 +3,12 @@
 //! They are recorded while they run, so that Ctrl-C in a slow step leaves no process behind.
 
 use std::{
-    env,
     io::{self, Write as _},
     process::{Child, Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-
-use crate::emulator::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
 
 /// The helpers that are running. `None` once they have been stopped: then none may start any more.
 static RUNNING: Mutex<Option<Vec<Pid>>> = Mutex::new(Some(Vec::new()));
@@ -54,19 +51,6 @@ pub(crate) fn last_words(output: &Output) -> String {
         Some(line) => line.to_owned(),
         None => format!("it ended with {} and did not say why", output.status),
     }
-}
-
-/// Replaces a helper's environment with what every program needs and the emulator's address and credentials.
-pub(crate) fn set_clean_environment(command: &mut Command, endpoint: &str) {
-    let needed = ["PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
-    command.env_clear().envs(needed.iter().filter_map(|name| Some((name, env::var_os(name)?))));
-    command.envs([
-        ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_REGION", REGION),
-        ("AWS_DEFAULT_REGION", REGION),
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
-        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
-    ]);
 }
 
 fn lock() -> MutexGuard<'static, Option<Vec<Pid>>> {

@@ -266,13 +266,10 @@ async fn behave(
             say_last(stream, &bytes).await?;
             std::future::pending::<()>().await;
         }
-        Behaviour::Sips => loop {
-            let mut sip = [0; 1024];
-            if stream.read(&mut sip).await? == 0 {
-                return Ok(Some(End::Close));
-            }
-            sleep(Duration::from_secs(1)).await;
-        },
+        Behaviour::Sips => {
+            sip(stream).await?;
+            return Ok(Some(End::Close));
+        }
         Behaviour::Says(bytes) => {
             read_body(stream, buffer, head).await?;
             stream.write_all(&bytes).await?;
@@ -284,16 +281,12 @@ async fn behave(
         }
         Behaviour::Blurts(first, pause, then) => {
             read_body(stream, buffer, head).await?;
-            stream.write_all(&first).await?;
-            stream.flush().await?;
-            sleep(pause).await;
+            say_and_wait(stream, &first, pause).await?;
             stream.write_all(&then).await?;
         }
         Behaviour::ChangesKeys(bytes, pause) => {
             read_body(stream, buffer, head).await?;
-            stream.write_all(&bytes).await?;
-            stream.flush().await?;
-            sleep(pause).await;
+            say_and_wait(stream, &bytes, pause).await?;
             stream.change_keys();
         }
         Behaviour::SpeaksPlainly(bytes) => {
@@ -312,6 +305,21 @@ async fn behave(
         }
     }
     Ok(None)
+}
+
+/// Reads slowly, until the sender closes the connection.
+async fn sip(stream: &mut impl Line) -> io::Result<()> {
+    while stream.read(&mut [0; 1024]).await? > 0 {
+        sleep(Duration::from_secs(1)).await;
+    }
+    Ok(())
+}
+
+async fn say_and_wait(stream: &mut impl Line, bytes: &[u8], pause: Duration) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await?;
+    sleep(pause).await;
+    Ok(())
 }
 
 fn next_behaviour(memory: &Mutex<Memory>, head: &str) -> (String, Behaviour) {

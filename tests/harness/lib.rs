@@ -22,14 +22,18 @@
 mod aws;
 mod certificates;
 mod customer;
+mod dead_letter;
 mod deploy;
 mod emulator;
+mod environment;
 mod failure;
 mod faults;
 mod helper;
 mod hostile;
+mod http;
 mod node;
 mod operator;
+mod options;
 mod processes;
 mod producer;
 mod python;
@@ -42,21 +46,24 @@ mod stack;
 
 pub use aws::Aws;
 pub use certificates::Certificate;
-pub use customer::{Customer, Reply, http_client};
+pub use customer::{Customer, Reply};
+pub use dead_letter::DeadLetter;
 pub use deploy::expand_template;
 pub use failure::Failure;
 pub use faults::{Counts, Fault, Faults};
 pub use helper::stop_helpers;
 pub use hostile::{Behaviour, Heard, Hostile};
+pub use http::http_client;
 pub use node::modules as node_modules;
 pub use operator::Said;
-pub use producer::{DeadLetter, Producer};
+pub use options::{Before, Options};
+pub use producer::Producer;
 pub use programs::workspace;
 pub use python::environment as python_environment;
 pub use receiver::{Answer, Received, Receiver};
 pub use schema::{Schema, producers_python};
 pub use skipped::skipped;
-pub use stack::{ApiKey, Before, Options, Stack, prepare};
+pub use stack::{ApiKey, Stack, prepare};
 
 /// Longer than anything takes, even on a busy machine: only a failing test waits this long.
 pub const SOON: std::time::Duration = std::time::Duration::from_mins(3);

@@ -9,12 +9,12 @@ use aws_sdk_sqs::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region},
     error::DisplayErrorContext,
-    types::{Message, MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry},
+    types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry},
 };
 
 use crate::{
-    Failure, Stack,
-    emulator::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY},
+    DeadLetter, Failure, Stack,
+    environment::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY},
 };
 
 /// A client of the stack's queues. Make one for each runtime: its connections end with the runtime.
@@ -24,15 +24,6 @@ pub struct Producer {
     deliveries: String,
     dead_letters: String,
     collected: Arc<Mutex<Vec<DeadLetter>>>,
-}
-
-/// A message that could not be processed.
-#[derive(Clone, Debug)]
-pub struct DeadLetter {
-    /// The message's body, unchanged.
-    pub body: String,
-    /// Why the service refused it; `None` if SQS moved it here after too many receives.
-    pub reason: Option<String>,
 }
 
 impl Producer {
@@ -160,14 +151,6 @@ impl Producer {
                 deleted.map_err(|error| failure(&error))?;
             }
         }
-    }
-}
-
-impl DeadLetter {
-    fn read(message: &Message) -> Self {
-        let attributes = message.message_attributes();
-        let reason = attributes.and_then(|attributes| attributes.get("reason")?.string_value());
-        Self { body: message.body().unwrap_or_default().to_owned(), reason: reason.map(str::to_owned) }
     }
 }
 

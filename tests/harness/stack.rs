@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::SocketAddr,
     path::PathBuf,
     process::{Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -13,10 +12,11 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
-    Aws, DeadLetter, Failure, Faults,
+    Aws, DeadLetter, Failure, Options,
     deploy::deploy,
-    emulator::{ACCESS_KEY_ID, Emulator, REGION, SECRET_ACCESS_KEY, choose_port},
-    helper::{run, set_clean_environment},
+    emulator::{Emulator, choose_port},
+    environment::{aws_environment, set_clean_environment},
+    helper::run,
     operator::Said,
     processes::peak_memory,
     python,
@@ -39,32 +39,6 @@ const PARAMETERS: [(&str, &str); 7] = [
     // Each concurrent fan-out is a process of its own; one can process everything that a machine sends.
     ("FanOutMaximumConcurrency", "5"),
 ];
-
-/// Prepares the account before the deployment, as an operator would; returns parameters of the template, by name.
-pub type Before = fn(&Aws) -> Result<Vec<(&'static str, String)>, Failure>;
-
-/// How to start a stack.
-#[derive(Default)]
-pub struct Options {
-    /// The emulator's port on 127.0.0.1; `None` for any free one.
-    pub port: Option<u16>,
-    /// The folder for the emulator's log and temporary files. Only one stack at a time may use it.
-    pub folder: PathBuf,
-    /// The proxy through which the functions call the emulator, if a test makes their calls fail.
-    pub faults: Option<Faults>,
-    /// Parameters of the template, in addition to those of every local stack.
-    pub parameters: Vec<(&'static str, &'static str)>,
-    /// Creates what must exist before the stack, and returns the parameters that name it.
-    pub before: Option<Before>,
-    /// Whether the emulator publishes metrics and evaluates alarms as CloudWatch does.
-    pub metrics: bool,
-    /// How many seconds apart scheduled rules run. `None`: as often as the template says, every minute for release.
-    pub schedules_every_seconds: Option<u32>,
-    /// The address to which the functions send their traces; on AWS, X-Ray's daemon beside each function.
-    pub trace_daemon: Option<SocketAddr>,
-    /// Properties of resources that replace the template's: `{resource: {property: value}}`.
-    pub properties: Value,
-}
 
 /// A stack that is ready for use. It ends when this is dropped, or at the latest when this process ends.
 pub struct Stack {
@@ -222,14 +196,7 @@ impl Stack {
 
     /// The environment variables with which an AWS client reaches this stack.
     pub fn aws_environment(&self) -> [(&'static str, &str); 5] {
-        [
-            ("AWS_ENDPOINT_URL", self.endpoint()),
-            ("AWS_REGION", REGION),
-            // Python's clients know the region only under this name.
-            ("AWS_DEFAULT_REGION", REGION),
-            ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
-            ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
-        ]
+        aws_environment(self.endpoint())
     }
 
     /// Kills one process of a function immediately, as a crash would. The function has its name in the template;

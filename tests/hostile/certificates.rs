@@ -52,7 +52,7 @@ fn both_versions_of_tls_are_spoken() {
 
 /// A fatal alert, which a server sends instead of its hello.
 #[test]
-fn a_server_that_refuses_the_handshake_is_told_why() {
+fn a_refused_handshake_is_explained() {
     for (alert, word) in
         [(40, "enable TLS 1.3, or TLS 1.2 with"), (70, "enable TLS 1.2 or 1.3"), (112, "check the host")]
     {
@@ -64,14 +64,14 @@ fn a_server_that_refuses_the_handshake_is_told_why() {
 }
 
 #[test]
-fn plain_http_on_a_tls_port_is_told() {
+fn plain_http_on_a_tls_port_is_explained() {
     let url = HOSTILE.url_that_answers("https", b"HTTP/1.1 400 Bad Request\r\n\r\n");
     let why = "what came is not TLS: set TLS up on this port, or use the URL of one that has it";
     assert_eq!(attempt(&url).explanation(), format!("no TLS session could be made: {why}"));
 }
 
 #[test]
-fn after_a_good_handshake_nobody_is_told_that_there_was_none() {
+fn after_a_good_handshake_plain_http_is_no_failed_handshake() {
     for certificate in [Certificate::Good, Certificate::GoodOver12] {
         HOSTILE.on("/plainly", [SpeaksPlainly(b"HTTP/1.1 200 OK\r\n\r\n".to_vec())]);
         let attempted = attempt(&HOSTILE.tls_url(certificate, "/plainly"));

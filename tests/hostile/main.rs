@@ -51,16 +51,16 @@ impl Probe {
         Self(probe.env_remove("no_proxy").env_remove("NO_PROXY").stdout(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Waits until the process has stopped at its step `stop`, waits for `meanwhile` so that the receiver can act,
+    /// Waits until the process has stopped at its step `stop`, waits for `pause` so that the receiver can act,
     /// and continues the process.
-    fn pass_stop(self, meanwhile: Duration) -> Self {
+    fn pass_stop(self, pause: Duration) -> Self {
         let status = format!("/proc/{}/status", self.0.id());
         let start = Instant::now();
         while !fs::read_to_string(&status).unwrap().contains("State:\tT") {
             assert!(start.elapsed() < Duration::from_secs(30), "the probe does not stop");
             thread::sleep(Duration::from_millis(10));
         }
-        thread::sleep(meanwhile);
+        thread::sleep(pause);
         kill_process(Pid::from_child(&self.0), Signal::CONT).unwrap();
         self
     }
@@ -87,18 +87,17 @@ struct Attempted(Value);
 impl Attempted {
     /// The outcome's name in the history.
     fn outcome(&self) -> &str {
-        assert_eq!(self.0["phase"], self.0["attempt"]["outcome"]);
-        self.0["phase"].as_str().unwrap()
+        self.0["outcome"].as_str().unwrap()
     }
 
     /// The HTTP status, if there was an answer.
     fn status(&self) -> Option<u64> {
-        self.0["attempt"]["http_status"].as_u64()
+        self.0["http_status"].as_u64()
     }
 
     /// The part of the body that the history stores.
     fn response(&self) -> &str {
-        self.0["attempt"]["response"].as_str().unwrap()
+        self.0["response"].as_str().unwrap()
     }
 
     fn explanation(&self) -> &str {
@@ -106,15 +105,16 @@ impl Attempted {
     }
 
     fn took(&self) -> Duration {
-        Duration::from_millis(self.0["attempt"]["duration_ms"].as_u64().unwrap())
+        Duration::from_millis(self.0["duration_ms"].as_u64().unwrap())
     }
 
     fn was_resent(&self) -> bool {
-        self.0["attempt"]["resent"].as_bool().unwrap_or(false)
+        self.0["resent"].as_bool().unwrap()
     }
 
-    fn retry_after(&self) -> Option<&str> {
-        self.0["retry_after"].as_str()
+    /// How long the receiver asked to wait, in seconds.
+    fn retry_after(&self) -> u64 {
+        self.0["retry_after"].as_u64().unwrap()
     }
 
     /// What the dispatcher does next, if the schedule is not used up.

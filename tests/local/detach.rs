@@ -26,7 +26,7 @@ pub(crate) async fn start(session: &Session, setting: Setting) -> Result<(), Fai
     let mut background = spawn(session, setting)?;
     let ready = select! {
         ready = wait_until_ready(session, &mut background) => ready,
-        () = stop.told() => Err(Failure::new("stopped before it was ready")),
+        () = stop.requested() => Err(Failure::new("stopped before it was ready")),
     };
     if ready.is_err() {
         end(session, Pid::from_child(&background)).await?;

@@ -20,7 +20,7 @@ pub(crate) async fn run(session: &Session, setting: Setting) -> Result<(), Failu
     let mut stop = Stop::new()?;
     let done = select! {
         done = show(session, setting) => done,
-        () = stop.told() => Ok(()),
+        () = stop.requested() => Ok(()),
     };
     // Ends the helpers that a slow step may have left running. The stack itself ended when its future was dropped, or
     // ends with this process, because the pipe between them closes.
@@ -88,7 +88,7 @@ impl Stop {
     }
 
     /// Returns once the process has been asked to end.
-    pub(crate) async fn told(&mut self) {
+    pub(crate) async fn requested(&mut self) {
         select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -10,6 +10,10 @@ PATHS = st.from_regex(r"(/[A-Za-z0-9_~-]{1,20}){0,3}/?(\?[a-z]{1,8}=[A-Za-z0-9]{
 URLS = st.builds("https://{}.your-server.com{}{}".format, NAMES, st.sampled_from(["", ":443", ":8443"]), PATHS)
 schemathesis.openapi.format("iri", URLS)
 
+# Host names, which the schema can describe only in words, too.
+HOSTS = st.just("*") | st.builds("{}{}.your-server.com".format, st.sampled_from(["", "*."]), NAMES)
+schemathesis.openapi.format("callback-host", HOSTS)
+
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):

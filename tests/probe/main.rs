@@ -12,6 +12,7 @@ use std::{
 };
 
 use nano_webhooks::{
+    attempt::Outcome,
     config,
     delivery::{Delivery, Message},
     names::{AccountId, EventType, WebhookId},
@@ -34,8 +35,8 @@ fn main() -> Done {
 
 async fn make_attempts() -> Done {
     let mut arguments = env::args().skip(1);
-    let body_bytes = arguments.next().unwrap_or_default().parse()?;
-    let delivery = delivery(body_bytes)?;
+    let body = "x".repeat(arguments.next().unwrap_or_default().parse()?);
+    let delivery = delivery()?;
     let own_hosts = config::text("OWN_HOSTS")?;
     let policy = config::egress_policy()?.with_own_hosts(own_hosts.split(',').map(str::to_owned));
     let sender = Sender::new(policy, Duration::from_secs(10));
@@ -53,14 +54,22 @@ async fn make_attempts() -> Done {
             kill_process(getpid(), Signal::STOP)?;
             continue;
         }
-        let Exchange { attempt, retry_after, .. } = sender.attempt(&webhook(argument)?, &delivery, None).await;
+        let Exchange { attempt, retry_after, .. } = sender.attempt(&webhook(argument)?, &delivery, &body, None).await;
+        let (response, redirect) = match &attempt.outcome {
+            Outcome::Http { response, redirect, .. } => (Some(response), redirect.as_ref()),
+            _ => (None, None),
+        };
         let line = json!({
-            "attempt": attempt,
-            "phase": attempt.outcome.phase(),
+            "outcome": attempt.outcome.phase(),
+            "http_status": attempt.outcome.http_status(),
+            "response": response,
+            "redirect": redirect,
+            "duration_ms": attempt.duration_ms,
+            "resent": attempt.resent,
             "explanation": attempt.explanation(),
             "is_success": attempt.outcome.is_success(),
             "is_retryable": attempt.outcome.is_retryable(),
-            "retry_after": retry_after,
+            "retry_after": retry_after.as_secs(),
             "grown_kib": status("VmHWM:").zip(before).map(|(peak, before)| peak.saturating_sub(before)),
         });
         writeln!(io::stdout(), "{line}")?;
@@ -73,17 +82,17 @@ fn webhook(url: String) -> Result<Webhook, Box<dyn std::error::Error>> {
     Ok(Webhook::new(account, WebhookId(1), url, events, Secret::parse("the-probes-own-secret")?))
 }
 
-fn delivery(body_bytes: usize) -> Result<Delivery, Box<dyn std::error::Error>> {
+fn delivery() -> Result<Delivery, Box<dyn std::error::Error>> {
     let message: Message = serde_json::from_value(json!({
         "account_id": "acct_probe",
         "webhook_id": 1,
-        "delivery_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
+        "event_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
         "event": "job.completed",
-        "body": "x".repeat(body_bytes),
+        "payload": { "task_id": "t", "body": "" },
         "round": 0,
         "attempt": 1,
     }))?;
-    Delivery::pending(&message).ok_or_else(|| "the message has no body".into())
+    Delivery::pending(&message).ok_or_else(|| "the message has no payload".into())
 }
 
 /// A number from `/proc/self/status`, memory in KiB; `None` on systems without `/proc`, such as macOS.

@@ -147,15 +147,16 @@ fn no_function_writes_an_api_key() {
 }
 
 #[test]
-fn a_role_reaches_only_what_its_function_is_told_of() {
+fn a_role_reaches_only_what_its_function_is_configured_with() {
     for (name, function) in of_kind(FUNCTION) {
         let variables = function["Environment"]["Variables"].as_object();
-        let mut told: BTreeSet<_> = variables.into_iter().flat_map(|all| all.values()).filter_map(reference).collect();
-        told.insert(log_group_of(function));
-        told.extend(event_sources().filter(|(caller, _)| *caller == name).map(|(_, source)| source));
+        let mut configured: BTreeSet<_> =
+            variables.into_iter().flat_map(|all| all.values()).filter_map(reference).collect();
+        configured.insert(log_group_of(function));
+        configured.extend(event_sources().filter(|(caller, _)| *caller == name).map(|(_, source)| source));
         let role = statements(&TEMPLATE["Resources"][role_of(function)]["Properties"]);
         let reached = role.flat_map(|statement| list(&statement["Resource"])).filter_map(own);
-        let unexpected: Vec<_> = reached.filter(|thing| !told.contains(thing)).collect();
+        let unexpected: Vec<_> = reached.filter(|thing| !configured.contains(thing)).collect();
         assert_eq!(unexpected, [""; 0], "the role of {name}");
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn measure(functions: &Functions, completions: usize, failing: &Faili
         messages = std::mem::take(&mut world.sqs().sent);
         let waiting = waiting(&world);
         // Each entry is read twice: when it is due, and an hour later.
-        used.dynamodb.half_read_units += 2 * (waiting.bytes.div_ceil(4_096) as u64);
+        used.half_read_units += 2 * (waiting.bytes.div_ceil(4_096) as u64);
         check(waiting.count == items_before + if attempt < ATTEMPTS { completions.len() } else { 0 }, || {
             format!("after attempt {attempt} {} wait", waiting.count)
         })?;
@@ -97,7 +97,7 @@ fn waiting(world: &World) -> WaitingNow {
         let message = json!({
             "account_id": item["account_id"]["S"],
             "webhook_id": number("webhook_id"),
-            "delivery_id": item["delivery_id"]["S"],
+            "event_id": item["event_id"]["S"],
             "event": item["event"]["S"],
             "round": number("round"),
             "attempt": number("attempt"),

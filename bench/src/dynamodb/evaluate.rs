@@ -34,6 +34,9 @@ pub(super) fn change(item: &mut Item, actions: &[Action]) -> Result<(), Refusal>
             Action::Set(name, value) => {
                 item.insert(name.clone(), value.clone());
             }
+            Action::SetFirst(name, value) => {
+                item.entry(name).or_insert_with(|| value.clone());
+            }
             Action::Remove(name) => {
                 item.remove(name);
             }
@@ -61,6 +64,7 @@ fn compares(left: &Value, sign: &str, right: &Value) -> bool {
         "<>" => order.map_or(left != right, Ordering::is_ne),
         "<" => order.is_some_and(Ordering::is_lt),
         "<=" => order.is_some_and(Ordering::is_le),
+        ">" => order.is_some_and(Ordering::is_gt),
         _ => order.is_some_and(Ordering::is_ge),
     }
 }
@@ -109,9 +113,9 @@ mod tests {
         for condition in [
             "attribute_exists(version)",
             "attribute_not_exists(id) OR version = :two",
-            "version >= :two AND version < :ten",
+            "version > :two AND version >= :two AND version < :ten",
             "#state = :text AND NOT (version = :two OR version <= :two)",
-            "health.version = epoch AND attribute_not_exists(health.epoch)",
+            "health.version = epoch AND attribute_not_exists(health.#state)",
         ] {
             assert!(asks(condition), "{condition}");
         }
@@ -121,6 +125,7 @@ mod tests {
             "id = :two",
             "id <> :two",
             "version >= :ten",
+            "epoch > :two",
             "attribute_exists(id) AND version >= :two",
         ] {
             assert!(!asks(condition), "{condition}");
@@ -130,9 +135,11 @@ mod tests {
     #[test]
     fn changes_set_remove_and_add() {
         let request = item(json!({"ExpressionAttributeValues": {":one": {"N": "1"}}}));
-        let actions = Reader::of_expression("SET a = :one REMOVE c ADD n :one, m :one", &request).unwrap().actions();
-        let mut stored = item(json!({"a": {"S": "x"}, "c": {"S": "y"}, "n": {"N": "41"}}));
+        let set = "SET a = :one, b = if_not_exists(b, :one), d = if_not_exists(d, :one)";
+        let actions = Reader::of_expression(&format!("{set} REMOVE c ADD n :one, m :one"), &request).unwrap().actions();
+        let mut stored = item(json!({"a": {"S": "x"}, "b": {"S": "x"}, "c": {"S": "y"}, "n": {"N": "41"}}));
         change(&mut stored, &actions.unwrap()).unwrap();
-        assert_eq!(Value::Object(stored), json!({"a": {"N": "1"}, "n": {"N": "42"}, "m": {"N": "1"}}));
+        let expected = json!({"a": {"N": "1"}, "b": {"S": "x"}, "d": {"N": "1"}, "n": {"N": "42"}, "m": {"N": "1"}});
+        assert_eq!(Value::Object(stored), expected);
     }
 }

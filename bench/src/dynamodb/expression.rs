@@ -1,11 +1,14 @@
 //! Parses DynamoDB's expressions and PartiQL's writing statements. The parser replaces placeholders by names and
 //! values, so its results no longer need the request.
 //!
-//! The grammar is what the functions send, and no more: a name, `AND`, `OR`, `NOT`, five comparisons, the two
-//! `attribute_…exists`, `SET`, `REMOVE` and `ADD` of a value, and in PartiQL a `?` for every value. Everything else is
-//! refused, because no instrument may measure a request that was only half understood.
+//! The grammar is what the functions send, and no more: a name, `AND`, `OR`, `NOT`, six comparisons, the two
+//! `attribute_…exists`, `SET`, `REMOVE` and `ADD` of a value, `if_not_exists` of the attribute that is set, and in PartiQL
+//! a `?` for every value. Everything else is refused, because no instrument may measure a request that was only half
+//! understood.
 
-use serde_json::Value;
+use std::ops::Bound;
+
+use serde_json::{Value, json};
 
 use super::{Item, Refusal};
 
@@ -26,18 +29,20 @@ pub(super) enum Operand {
     Value(Value),
 }
 
-/// A part of a key condition: the key's value is at least `low` and at most `high`.
+/// A part of a key condition: the key's value is between these bounds.
 #[derive(Debug, PartialEq)]
 pub(super) struct Range {
     pub(super) name: String,
-    pub(super) low: Option<Value>,
-    pub(super) high: Option<Value>,
+    pub(super) low: Bound<Value>,
+    pub(super) high: Bound<Value>,
 }
 
 /// One change to an item.
 #[derive(Debug, PartialEq)]
 pub(super) enum Action {
     Set(String, Value),
+    /// Sets an attribute that does not exist yet.
+    SetFirst(String, Value),
     Remove(String),
     Add(String, Value),
 }
@@ -60,8 +65,8 @@ enum Token {
     Sign(&'static str),
 }
 
-const SIGNS: [&str; 12] = ["<>", "<=", ">=", "=", "<", "(", ")", "{", "}", ",", "?", ":"];
-const COMPARISONS: [&str; 5] = ["<>", "<=", ">=", "=", "<"];
+const SIGNS: [&str; 13] = ["<>", "<=", ">=", "=", "<", ">", "(", ")", "{", "}", ",", "?", ":"];
+const COMPARISONS: [&str; 6] = ["<>", "<=", ">=", "=", "<", ">"];
 
 impl<'a> Reader<'a> {
     /// A parser of an expression, with the names and values of its request.
@@ -122,22 +127,41 @@ impl<'a> Reader<'a> {
     pub(super) fn ranges(&mut self) -> Result<Vec<Range>, Refusal> {
         let mut ranges = Vec::new();
         while ranges.is_empty() || self.keyword("AND") {
-            let name = self.name()?;
-            let (low, high) = if self.keyword("BETWEEN") {
-                let low = self.value()?;
-                self.expect_keyword("AND")?;
-                (Some(low), Some(self.value()?))
-            } else {
-                match (self.comparison()?, self.value()?) {
-                    ("=", value) => (Some(value.clone()), Some(value)),
-                    ("<=", value) => (None, Some(value)),
-                    (">=", value) => (Some(value), None),
-                    _ => return Err(self.unknown()),
-                }
-            };
-            ranges.push(Range { name, low, high });
+            ranges.push(if self.keyword("begins_with") { self.prefix()? } else { self.range()? });
         }
         Ok(ranges)
+    }
+
+    fn range(&mut self) -> Result<Range, Refusal> {
+        use Bound::{Excluded, Included, Unbounded};
+        let name = self.name()?;
+        let (low, high) = if self.keyword("BETWEEN") {
+            let low = self.value()?;
+            self.expect_keyword("AND")?;
+            (Included(low), Included(self.value()?))
+        } else {
+            match (self.comparison()?, self.value()?) {
+                ("=", value) => (Included(value.clone()), Included(value)),
+                ("<=", value) => (Unbounded, Included(value)),
+                (">=", value) => (Included(value), Unbounded),
+                ("<", value) => (Unbounded, Excluded(value)),
+                (">", value) => (Excluded(value), Unbounded),
+                _ => return Err(self.unknown()),
+            }
+        };
+        Ok(Range { name, low, high })
+    }
+
+    /// The rest of `begins_with(name, :text)`.
+    fn prefix(&mut self) -> Result<Range, Refusal> {
+        self.expect("(")?;
+        let name = self.name()?;
+        self.expect(",")?;
+        let low = self.value()?;
+        self.expect(")")?;
+        let text = low["S"].as_str().ok_or_else(|| self.unknown())?;
+        let high = Bound::Excluded(json!({"S": format!("{text}{}", char::MAX)}));
+        Ok(Range { name, low: Bound::Included(low), high })
     }
 
     /// The changes of an `UpdateExpression`, or those between a PartiQL statement's table and its `WHERE`.
@@ -151,7 +175,7 @@ impl<'a> Reader<'a> {
                 actions.push(match clause {
                     "SET" => {
                         self.expect("=")?;
-                        Action::Set(name, self.value()?)
+                        if self.keyword("if_not_exists") { self.first(name)? } else { Action::Set(name, self.value()?) }
                     }
                     "REMOVE" => Action::Remove(name),
                     _ => Action::Add(name, self.value()?),
@@ -161,6 +185,18 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+
+    /// The rest of `if_not_exists(name, :value)`.
+    fn first(&mut self, name: String) -> Result<Action, Refusal> {
+        self.expect("(")?;
+        if self.name()? != name {
+            return Err(self.unknown());
+        }
+        self.expect(",")?;
+        let action = Action::SetFirst(name, self.value()?);
+        self.expect(")")?;
+        Ok(action)
     }
 
     /// A list of names.
@@ -204,13 +240,15 @@ impl<'a> Reader<'a> {
         Ok(map)
     }
 
-    /// The name of an attribute or a table.
+    /// The name of an attribute or a table, or a path whose parts may be placeholders.
     pub(super) fn name(&mut self) -> Result<String, Refusal> {
+        let named = |part: &str| self.names.and_then(|names| names.get(part)?.as_str()).map(str::to_owned);
+        let part = |part: &str| if part.starts_with('#') { named(part) } else { Some(part.to_owned()) };
         let name = match self.tokens.get(self.at) {
-            Some(Token::Word(word)) if word.starts_with('#') => {
-                self.names.and_then(|names| names.get(word)).and_then(Value::as_str).map(str::to_owned)
+            Some(Token::Quoted(name)) => Some(name.clone()),
+            Some(Token::Word(word)) if !word.starts_with(':') => {
+                word.split('.').map(part).collect::<Option<Vec<_>>>().map(|parts| parts.join("."))
             }
-            Some(Token::Quoted(name) | Token::Word(name)) if !name.starts_with(':') => Some(name.clone()),
             _ => None,
         };
         let name = name.ok_or_else(|| self.unknown())?;
@@ -252,7 +290,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
     let (mut tokens, mut rest) = (Vec::new(), text.trim_start());
     while let Some(first) = rest.chars().next() {
         // A path into a map is a name with dots.
-        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '#');
         let (token, length) = if first == '\'' || first == '"' {
             let end = rest[1..].find(first).ok_or_else(|| Refusal::invalid(format!("no end of {rest}")))?;
             (Token::Quoted(rest[1..=end].to_owned()), end + 2)

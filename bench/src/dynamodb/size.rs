@@ -3,6 +3,7 @@
 //! The rules are those of
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{Item, Refusal};
@@ -30,6 +31,7 @@ fn of_value(value: &Value) -> Option<usize> {
     match (kind.as_str(), value) {
         ("S", Value::String(text)) => Some(text.len()),
         ("N", Value::String(number)) => Some(of_number(number)),
+        ("B", Value::String(base64)) => STANDARD.decode(base64).ok().map(|bytes| bytes.len()),
         ("BOOL" | "NULL", _) => Some(1),
         ("M", Value::Object(map)) => Some(3 + of_map(map, 1)?),
         ("L", Value::Array(list)) => {
@@ -54,12 +56,15 @@ mod tests {
     #[test]
     fn sizes_are_those_of_the_documentation() {
         let Value::Object(item) = json!({
-            "id": {"S": "abc"}, "n": {"N": "1234"}, "flag": {"BOOL": true},
+            "id": {"S": "abc"}, "bytes": {"B": "AQID"}, "n": {"N": "1234"}, "flag": {"BOOL": true},
             "list": {"L": [{"S": "x"}, {"S": "yz"}]}, "map": {"M": {"k": {"NULL": true}}},
         }) else {
             unreachable!("it is an object")
         };
-        assert_eq!(of_item(&item).unwrap(), (2 + 3) + (1 + 3) + (4 + 1) + (4 + 3 + 2 + 3) + (3 + 3 + 1 + 1 + 1));
+        assert_eq!(
+            of_item(&item).unwrap(),
+            (2 + 3) + (5 + 3) + (1 + 3) + (4 + 1) + (4 + 3 + 2 + 3) + (3 + 3 + 1 + 1 + 1)
+        );
     }
 
     #[test]

@@ -88,6 +88,8 @@ struct Stored {
 pub(super) struct Asked<'a> {
     pub(super) index: Option<&'a str>,
     pub(super) ranges: Vec<Range>,
+    /// Which of the items that are looked at are returned.
+    pub(super) filter: Option<Condition>,
     pub(super) projection: Option<Vec<String>>,
     pub(super) forward: bool,
     pub(super) limit: usize,
@@ -100,7 +102,7 @@ pub(crate) struct Table {
     /// Whether writes are refused, because the table has an index that is not known here.
     is_read_only: bool,
     partitions: HashMap<String, BTreeMap<Sort, Stored>>,
-    pub(super) usage: Usage,
+    pub(crate) usage: Usage,
 }
 
 /// The key of an item, by the key attributes of a table or an index. Fails if one is missing.
@@ -270,18 +272,18 @@ impl Table {
         };
         let found: Box<dyn Iterator<Item = &Stored>> = if asked.forward { found } else { Box::new(found.rev()) };
 
-        let (mut texts, mut read, mut last) = (Vec::new(), 0, None);
+        let (mut texts, mut looked_at, mut read, mut last) = (Vec::new(), 0, 0, None);
         for stored in found {
             let item = parsed(stored);
+            looked_at += 1;
             read += index.map_or(Ok(stored.size), |index| index.entry_size(&self.keys, &item))?;
-            texts.push(match &asked.projection {
-                None => stored.text.to_string(),
-                Some(names) => {
-                    let held = names.iter().filter_map(|name| Some((name.clone(), item.get(name)?.clone())));
-                    Value::Object(held.collect()).to_string()
-                }
-            });
-            if texts.len() == asked.limit || read > LARGEST_PAGE {
+            if asked.filter.as_ref().is_none_or(|filter| holds(filter, &item)) {
+                texts.push(match &asked.projection {
+                    None => stored.text.to_string(),
+                    Some(names) => projected(&item, names),
+                });
+            }
+            if looked_at == asked.limit || read > LARGEST_PAGE {
                 let names = [Some(&self.keys.hash), self.keys.range.as_ref(), Some(&keys.hash), keys.range.as_ref()];
                 let key = names.into_iter().flatten().map(|name| (name.clone(), item[name].clone()));
                 last = Some(key.collect());
@@ -293,17 +295,27 @@ impl Table {
     }
 }
 
+/// The text of an item that has only these attributes.
+pub(super) fn projected(item: &Item, names: &[String]) -> String {
+    let held = names.iter().filter_map(|name| Some((name.clone(), item.get(name)?.clone())));
+    Value::Object(held.collect()).to_string()
+}
+
 /// The partition that a key condition names, and the range of sort keys in it.
 fn bounds(ranges: &[Range], keys: &Keys) -> Result<(String, Bound<Sort>, Bound<Sort>), Refusal> {
     let (mut hash, mut from, mut to) = (None, Bound::Unbounded, Bound::Unbounded);
     for Range { name, low, high } in ranges {
         let unknown = || Refusal::invalid(format!("{name} is no key, or its condition is not known here"));
-        let bound = |value: &Option<Value>| match value {
-            None => Ok(Bound::Unbounded),
-            Some(value) => sort(value).map(Bound::Included).ok_or_else(unknown),
+        let bound = |value: &Bound<Value>| match value {
+            Bound::Unbounded => Ok(Bound::Unbounded),
+            Bound::Included(value) => sort(value).map(Bound::Included).ok_or_else(unknown),
+            Bound::Excluded(value) => sort(value).map(Bound::Excluded).ok_or_else(unknown),
         };
-        if *name == keys.hash && low == high {
-            hash = low.as_ref().and_then(|value| value["S"].as_str().or(value["N"].as_str()));
+        if let Bound::Included(value) = low
+            && *name == keys.hash
+            && low == high
+        {
+            hash = value["S"].as_str().or(value["N"].as_str());
         } else if keys.range.as_ref() == Some(name) {
             (from, to) = (bound(low)?, bound(high)?);
         } else {

@@ -114,10 +114,10 @@ fn a_read_costs_half_where_it_need_not_be_consistent() {
     }
     dynamodb.forget_usage();
     let missing = json!({"webhook": {"S": "a#1"}, "id": {"S": "2"}});
-    let request = json!({"RequestItems": {"t": {"Keys": [key, missing], "ConsistentRead": true}}});
-    let (_, answer) = call(&mut dynamodb, "BatchGetItem", &request);
-    assert_eq!(answer["Responses"]["t"].as_array().unwrap().len(), 1);
-    assert_eq!(dynamodb.usage().half_read_units, 6, "what is not there costs a unit, too");
+    let asked = json!({"Keys": [key, missing], "ConsistentRead": true, "ProjectionExpression": "id"});
+    let (_, answer) = call(&mut dynamodb, "BatchGetItem", &json!({"RequestItems": {"t": asked}}));
+    assert_eq!(answer["Responses"]["t"], json!([{"id": {"S": "1"}}]));
+    assert_eq!(dynamodb.usage().half_read_units, 6, "what is not there costs a unit, and what is left out costs too");
 }
 
 #[test]
@@ -142,6 +142,35 @@ fn a_page_ends_at_its_limit_and_says_that_there_is_more() {
         "ProjectionExpression": "id",
     });
     assert_eq!(query(&mut dynamodb, &failed)["Items"], json!([{"id": {"S": "2"}}]));
+    let without_ends = json!({
+        "KeyConditionExpression": "webhook = :name AND id < :until",
+        "ExpressionAttributeValues": {":name": {"S": "a#1"}, ":until": {"S": "3"}},
+    });
+    assert_eq!(ids(&query(&mut dynamodb, &without_ends)), ["2", "1"]);
+    let prefix = json!({
+        "KeyConditionExpression": "webhook = :name AND begins_with(id, :id)",
+        "ExpressionAttributeValues": {":name": {"S": "a#1"}, ":id": {"S": "4"}},
+    });
+    insert(&mut dynamodb, "4#2", "delivered", 10);
+    assert_eq!(ids(&query(&mut dynamodb, &prefix)), ["4#2", "4"]);
+}
+
+#[test]
+fn a_filter_costs_what_it_looks_at_and_a_limit_counts_that() {
+    let mut dynamodb = dynamodb();
+    for number in 1..=5 {
+        insert(&mut dynamodb, &number.to_string(), if number == 1 { "failed" } else { "delivered" }, 3_000);
+    }
+    for (limit, found, halves) in [(4, vec![], 3), (5, vec!["1"], 4)] {
+        dynamodb.forget_usage();
+        let filter = json!({
+            "FilterExpression": "#state = :state", "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {":name": {"S": "a#1"}, ":state": {"S": "failed"}}, "Limit": limit,
+        });
+        let answer = query(&mut dynamodb, &filter);
+        assert_eq!((ids(&answer), dynamodb.usage().half_read_units), (found, halves), "{answer}");
+        assert!(answer.get("LastEvaluatedKey").is_some(), "{answer}");
+    }
 }
 
 #[test]

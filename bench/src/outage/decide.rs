@@ -4,7 +4,7 @@
 use nano_webhooks::delivery::{self, Change, Look, Step, Write};
 
 use super::{
-    hook::{self, delivery_id, message},
+    hook::{self, event_id, message},
     parts::{Asked, Decided, Sent, Stored, Written},
     simulation::Simulation,
 };
@@ -21,10 +21,10 @@ impl Simulation<'_> {
             return decided.clone();
         }
         let webhook = self.webhook(hook);
-        let id = delivery_id(number, self.scenario.flows[self.flow_of(hook)].period());
-        let message = message(&webhook, id.clone(), asked);
+        let id = event_id(number, self.scenario.flows[self.flow_of(hook)].period());
+        let message = message(&webhook, id.clone(), asked, stored);
         let delivery = stored.map(|stored| hook::delivery(&webhook, id, stored));
-        let look = Look { received_before: asked.again, consistent };
+        let look = Look { received_before: asked.again, consistent, erased: false };
         let decided = match delivery::step(&message, delivery, Some(webhook), look) {
             Step::Done => Decided::Nothing,
             Step::LookAgain => Decided::LookAgain,
@@ -78,8 +78,8 @@ impl Simulation<'_> {
         change: &Change,
     ) -> Option<Written> {
         let webhook = self.webhook(hook);
-        let id = delivery_id(number, self.scenario.flows[self.flow_of(hook)].period());
-        let message = message(&webhook, id.clone(), asked);
+        let id = event_id(number, self.scenario.flows[self.flow_of(hook)].period());
+        let message = message(&webhook, id.clone(), asked, stored);
         let delivery = stored.map(|stored| hook::delivery(&webhook, id, stored));
         let Write { delivery, mark, watch, .. } = delivery::record(&message, delivery, change)?;
         let new = Stored {

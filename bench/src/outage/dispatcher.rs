@@ -14,7 +14,7 @@ use nano_webhooks::{
 
 use super::{
     Ms, at,
-    hook::{self, delivery_id},
+    hook::{self, event_id},
     ms,
     parts::{Asked, Decided, Entry, Event, STREAM_SHARDS, Sent, Slot, Stored, Work, Written},
     scenario::{Answer, SECOND},
@@ -55,8 +55,9 @@ impl Simulation<'_> {
         self.measured.most_in_flight = self.measured.most_in_flight.max(self.in_flight);
         self.measured.bill.request(2.0);
         let starts = self.now + self.random.u64(TO_READ);
-        let may_read_late =
-            |Asked { attempt, probe, has_body, again }: Asked| !again && (has_body || attempt > 1 && probe.is_none());
+        let may_read_late = |Asked { attempt, probe, has_payload, again }: Asked| {
+            !again && (has_payload || attempt > 1 && probe.is_none())
+        };
         let consistent = !batch.iter().all(|sent| may_read_late(sent.asked));
         self.read(&batch, consistent);
 
@@ -109,12 +110,13 @@ impl Simulation<'_> {
         is_stored
     }
 
-    /// Counts the reads of a batch's deliveries and webhooks.
+    /// Counts the reads of a batch's deliveries and webhooks, and of the events whose payload no message has.
     fn read(&mut self, batch: &[Sent], consistent: bool) {
         let mut hooks: Vec<_> = batch.iter().map(|sent| sent.hook).collect();
         hooks.sort_unstable();
         hooks.dedup();
-        self.measured.bill.half_reads += (hooks.len() + batch.len()) as u64 * if consistent { 2 } else { 1 };
+        let events = batch.iter().filter(|sent| !sent.asked.has_payload).count();
+        self.measured.bill.half_reads += (hooks.len() + batch.len() + events) as u64 * if consistent { 2 } else { 1 };
     }
 
     fn act(
@@ -166,7 +168,7 @@ impl Simulation<'_> {
             let fates = &mut self.measured.fates[flow_number];
             fates.attempts += 1;
             fates.in_vain += u64::from(!is_success);
-            if is_success && asked.has_body {
+            if is_success && asked.has_payload {
                 fates.latencies[span].add(starts + answer.duration - member.1);
             }
             let is_alike = |other: &&mut Attempted| {
@@ -265,7 +267,7 @@ impl Simulation<'_> {
                     continue;
                 }
                 if written.watch {
-                    self.tell(hook, number, &written, change, &mut watched);
+                    self.put_on_stream(hook, number, &written, change, &mut watched);
                 }
                 stored = Some(written.new);
             }
@@ -322,8 +324,9 @@ impl Simulation<'_> {
         true
     }
 
-    /// Puts a record into the stream. Of one work's records that are no failures, only the first in each shard.
-    fn tell(&mut self, hook: u32, number: u32, written: &Written, change: &Change, watched: &mut Watched) {
+    /// Puts a record on the stream. Of the records of one piece of work that have no failure, only the first in each
+    /// shard.
+    fn put_on_stream(&mut self, hook: u32, number: u32, written: &Written, change: &Change, watched: &mut Watched) {
         let shard = shard_of(hook, number);
         let is_failure = matches!(change, Change::Attempted(made) if !made.attempt.outcome.is_success());
         if !is_failure && mem::replace(&mut watched.shards[shard], true) {
@@ -331,7 +334,7 @@ impl Simulation<'_> {
         }
         let attempt = match (written.mark, change) {
             (Some(mark), Change::Attempted(made)) => Some(RecordedAttempt {
-                delivery_id: delivery_id(number, self.scenario.flows[self.flow_of(hook)].period()),
+                event_id: event_id(number, self.scenario.flows[self.flow_of(hook)].period()),
                 round: mark.round,
                 number: mark.number,
                 epoch: mark.epoch,
@@ -348,7 +351,7 @@ impl Simulation<'_> {
 
     /// Arranges the next attempt: by an entry in the waiting table, and by a delayed message if it is due soon.
     fn arrange(&mut self, hook: u32, number: u32, attempt: u32, due: Ms) {
-        let asked = Asked { attempt, probe: None, has_body: false, again: false };
+        let asked = Asked { attempt, probe: None, has_payload: false, again: false };
         let message = Sent { hook, number, time: due, asked };
         self.measured.bill.writes += 1;
         let shard = &mut self.waiting_shards[number as usize % 16];
@@ -364,7 +367,7 @@ impl Simulation<'_> {
     }
 }
 
-/// Which of the stream's shards have a record of the work that is no failure.
+/// Which of the stream's shards have a record without a failure of this piece of work.
 #[derive(Default)]
 struct Watched {
     shards: [bool; STREAM_SHARDS],

@@ -54,35 +54,35 @@ impl<'a> Outage<'a> {
     }
 
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let Measured { fates, .. } = self.measured;
-        let (dead, quiet) = (&fates[0], &fates[1]);
-        let both = |durations: &Durations| {
-            let of = |share| durations.percentile(share).map_or("-".to_owned(), |duration| duration.to_string());
-            format!("{}, {}", of(0.5), of(0.99))
-        };
-        let ratio = |of: &Durations, to: &Durations| match (of.percentile(0.99), to.percentile(0.99)) {
-            (Some(of), Some(to)) => format!("{:.2}", of as f64 / to as f64),
-            _ => "-".to_owned(),
-        };
-        let [(units, usual_units), (dollars, usual_dollars)] = self.bills();
-        let (after_all, usually) = self.per_million();
+        [self.delays(), self.drain(), self.costs(), self.counts()].concat()
+    }
+
+    /// How long the queue was, and how long the accounts without an outage waited.
+    fn delays(&self) -> Vec<(&'static str, String)> {
+        let spans = &self.measured.fates[1].latencies;
+        vec![
+            ("most messages in flight", self.measured.most_in_flight.to_string()),
+            ("longest queue", self.measured.longest_queue.to_string()),
+            ("quiet accounts before, p50 and p99 in ms", percentiles(&spans[0])),
+            ("the same during the outage", percentiles(&spans[2])),
+            ("the same after it", percentiles(&spans[3])),
+            ("p99 during beside before", ratio(&spans[2], &spans[0])),
+            ("p99 after beside before", ratio(&spans[3], &spans[0])),
+        ]
+    }
+
+    /// What the circuit held, and how it was sent after the outage.
+    fn drain(&self) -> Vec<(&'static str, String)> {
+        let dead = &self.measured.fates[0];
         let greatest = self.measured.drained.values().max().copied().unwrap_or_default();
         let minutes = |time: Ms| format!("{:.1}", time as f64 / MINUTE as f64);
         let (recovered, held) = self.measured.recovered.unwrap_or_default();
         let flow = &self.scenario.flows[0];
         let bound = BOUND_PER_MINUTE.max(flow.per_second * 60.0) * f64::from(flow.webhooks);
         let drained = self.measured.drained_at.saturating_sub(recovered);
-        let million = |count: f64| format!("{:.2}", count / 1e6);
-        let spans = &quiet.latencies;
+        let if_held = |text: String| if held == 0 { "-".to_owned() } else { text };
         let draining = dead.latencies.last().expect("there is one for drains");
         vec![
-            ("most messages in flight", self.measured.most_in_flight.to_string()),
-            ("longest queue", self.measured.longest_queue.to_string()),
-            ("quiet accounts before, p50 and p99 in ms", both(&spans[0])),
-            ("the same during the outage", both(&spans[2])),
-            ("the same after it", both(&spans[3])),
-            ("p99 during beside before", ratio(&spans[2], &spans[0])),
-            ("p99 after beside before", ratio(&spans[3], &spans[0])),
             ("attempts in vain", dead.in_vain.to_string()),
             ("probes of these", self.measured.probes.to_string()),
             ("most deliveries held", self.measured.most_held.to_string()),
@@ -90,19 +90,23 @@ impl<'a> Outage<'a> {
                 "minutes until the first circuit or the last recovers",
                 minutes(recovered.saturating_sub(self.down().end)),
             ),
-            ("drain, minutes", if held == 0 { "-".into() } else { minutes(drained) }),
+            ("drain, minutes", if_held(minutes(drained))),
             (
                 "beside held at the bound",
-                if held == 0 {
-                    "-".into()
-                } else {
-                    format!("{:.2}", drained as f64 / (held as f64 / bound * MINUTE as f64))
-                },
+                if_held(format!("{:.2}", drained as f64 / (held as f64 / bound * MINUTE as f64))),
             ),
             ("most that a drain sent in a minute", greatest.to_string()),
-            ("that webhook's live events before, p50 and p99 in ms", both(&dead.latencies[0])),
-            ("the same while it drains", both(draining)),
+            ("that webhook's live events before, p50 and p99 in ms", percentiles(&dead.latencies[0])),
+            ("the same while it drains", percentiles(draining)),
             ("p99 beside before", ratio(draining, &dead.latencies[0])),
+        ]
+    }
+
+    fn costs(&self) -> Vec<(&'static str, String)> {
+        let [(units, usual_units), (dollars, usual_dollars)] = self.bills();
+        let (after_all, usually) = self.per_million();
+        let million = |count: f64| format!("{:.2}", count / 1e6);
+        vec![
             ("millions of write units during the outage", million(units)),
             ("without an outage", million(usual_units)),
             ("dollars during the outage", format!("{dollars:.2}")),
@@ -111,11 +115,17 @@ impl<'a> Outage<'a> {
             ("dollars per million events, drain included", format!("{after_all:.2}")),
             ("without an outage  ", format!("{usually:.2}")),
             ("ratio ", format!("{:.2}", after_all / usually)),
+        ]
+    }
+
+    fn counts(&self) -> Vec<(&'static str, String)> {
+        let [dead, quiet] = [0, 1].map(|at| self.measured.fates[at].failed);
+        vec![
             ("writes throttled", self.measured.throttled.to_string()),
             ("messages given back", self.measured.given_back.to_string()),
             ("circuits opened while well", self.measured.openings.to_string()),
             ("hours simulated", format!("{:.1}", self.measured.ended_at as f64 / HOUR as f64)),
-            ("schedules used up", (dead.failed + quiet.failed).to_string()),
+            ("schedules used up", (dead + quiet).to_string()),
             ("lost", self.measured.lost().to_string()),
         ]
     }
@@ -123,6 +133,20 @@ impl<'a> Outage<'a> {
     pub(super) fn json(&self) -> Value {
         let figures = self.rows().into_iter().map(|(name, value)| (name.trim().to_owned(), Value::from(value)));
         json!({"scenario": self.name, "figures": figures.collect::<serde_json::Map<_, _>>()})
+    }
+}
+
+/// The median and the 99th percentile.
+fn percentiles(durations: &Durations) -> String {
+    let of = |share| durations.percentile(share).map_or("-".to_owned(), |duration| duration.to_string());
+    format!("{}, {}", of(0.5), of(0.99))
+}
+
+/// How many times the 99th percentile of others this one is.
+fn ratio(of: &Durations, to: &Durations) -> String {
+    match (of.percentile(0.99), to.percentile(0.99)) {
+        (Some(of), Some(to)) => format!("{:.2}", of as f64 / to as f64),
+        _ => "-".to_owned(),
     }
 }
 
@@ -139,7 +163,7 @@ pub(super) fn outages(outages: &[Outage<'_>]) -> Vec<Vec<String>> {
     rows
 }
 
-/// The figures of a scenario with an endpoint that is healthy as a whole.
+/// The figures of a scenario with single failures, or an outage of ten minutes.
 pub(super) struct Healthy<'a> {
     name: &'a str,
     measured: &'a Measured,

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use nano_webhooks::{
     delivery::{Delivery, Message, State},
-    names::{DeliveryId, EventType},
+    event::Payload,
+    names::{EventId, EventType},
     webhook::{Circuit, Webhook},
 };
 use ulid::Ulid;
@@ -60,7 +61,7 @@ impl Hook {
     }
 
     /// What is stored of a delivery. `None` before it is stored, and again when it is finished: then only repeated
-    /// messages ask for it. They have no body and change nothing either way.
+    /// messages ask for it. They have no payload and change nothing either way.
     pub(super) fn stored(&self, number: u32) -> Option<Stored> {
         let unusual = self.unusual.get(&number).copied();
         unusual.or_else(|| self.held.contains(number).then_some(Stored::HELD))
@@ -111,7 +112,7 @@ impl Hook {
 }
 
 /// The id of the delivery with this number, of a webhook that has one every `period` milliseconds.
-pub(super) fn delivery_id(number: u32, period: f64) -> DeliveryId {
+pub(super) fn event_id(number: u32, period: f64) -> EventId {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time")]
     let ended_at = ms_of_epoch((f64::from(number) * period) as Ms);
     let id = Ulid::from_parts(ended_at, number.into()).to_string();
@@ -119,13 +120,13 @@ pub(super) fn delivery_id(number: u32, period: f64) -> DeliveryId {
 }
 
 /// The number of a delivery, from its id.
-pub(super) fn number(id: &DeliveryId) -> u32 {
+pub(super) fn number(id: &EventId) -> u32 {
     let ulid: Ulid = id.as_str().parse().expect("is a ULID");
     u32::try_from(ulid.random()).expect("was made of a number")
 }
 
 /// The first number at or after the time of this id.
-pub(super) fn number_at(id: &DeliveryId, period: f64) -> u32 {
+pub(super) fn number_at(id: &EventId, period: f64) -> u32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number")]
     let number = (ms(id.ended_at()) as f64 / period).ceil() as u32;
     number
@@ -136,32 +137,41 @@ fn ms_of_epoch(time: Ms) -> u64 {
 }
 
 /// A message in the form that the library's functions take.
-pub(super) fn message(webhook: &Webhook, id: DeliveryId, asked: Asked) -> Message {
+///
+/// If a message comes without a payload, the dispatcher takes that of the event. A finished delivery is no longer
+/// stored here: its messages get none, so that they change nothing.
+pub(super) fn message(webhook: &Webhook, id: EventId, asked: Asked, stored: Option<Stored>) -> Message {
+    let payload = || Payload { task_id: String::new(), body: String::new() };
     Message {
         account_id: webhook.account_id.clone(),
         webhook_id: webhook.id,
-        delivery_id: id,
+        event_id: id,
         event: EventType::JobCompleted,
-        body: asked.has_body.then(String::new),
+        payload: (asked.has_payload || stored.is_some()).then(payload),
+        callback_url: None,
         round: 0,
         attempt: asked.attempt,
         probe: asked.probe,
+        resend: None,
         queued_at: None,
     }
 }
 
 /// A stored delivery in the form that the library's functions take. Of the attempts they use only the number,
 /// `tries`.
-pub(super) fn delivery(webhook: &Webhook, id: DeliveryId, stored: Stored) -> Delivery {
+pub(super) fn delivery(webhook: &Webhook, id: EventId, stored: Stored) -> Delivery {
     let Stored { state, tries, version, next_attempt_at, .. } = stored;
     Delivery {
         account_id: webhook.account_id.clone(),
         webhook_id: webhook.id,
         id,
         event: EventType::JobCompleted,
-        body: String::new(),
+        task_id: String::new(),
+        callback_url: None,
         round: 0,
         state,
+        reason: None,
+        resend: None,
         attempts: Vec::new(),
         tries,
         next_attempt_at,

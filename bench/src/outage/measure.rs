@@ -53,8 +53,8 @@ pub(super) struct Bill {
 
 impl Bill {
     /// Counts what happens before the deliveries queue for one event: a tenth of a batch of ten, as `cost` counts it.
-    /// The completion is sent, received and deleted; fan-out runs, reads, and sends a message unless it holds the
-    /// delivery, which takes the same time.
+    /// The completion is sent, received and deleted; fan-out runs, reads, stores the event, and sends a message unless
+    /// it holds the delivery, which takes the same time.
     pub(super) fn fan_out(&mut self, sends: bool) {
         const SHARE: f64 = 0.1;
         self.sqs += 3.0 * SHARE;
@@ -64,6 +64,7 @@ impl Bill {
         self.invocations += SHARE;
         self.gb_ms += SHARE * FAN_OUT_MS * FAN_OUT_MB / 1024.0;
         self.half_reads += 1;
+        self.writes += 1;
     }
 
     /// Counts an invocation; `duration` is in milliseconds.

@@ -18,8 +18,8 @@ pub(super) const STREAM_SHARDS: usize = 4;
 pub(super) struct Asked {
     pub(super) attempt: u32,
     pub(super) probe: Option<u64>,
-    /// Whether fan-out has sent it: only its messages have a body.
-    pub(super) has_body: bool,
+    /// Whether fan-out has sent it: only its messages have a payload.
+    pub(super) has_payload: bool,
     /// Whether it was received before.
     pub(super) again: bool,
 }

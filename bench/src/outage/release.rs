@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use nano_webhooks::{
-    names::DeliveryId,
+    names::EventId,
     webhook::{Action, Drained, Search, Webhook, between},
 };
 
 use super::{
     Ms, at,
-    hook::{delivery_id, number, number_at},
+    hook::{event_id, number, number_at},
     parts::{Asked, Sent},
     scenario::MINUTE,
     simulation::Simulation,
@@ -67,7 +67,7 @@ impl Simulation<'_> {
         self.measured.bill.half_reads += 2;
         let mut send = Vec::new();
         webhook.stored_pace = match webhook.action(&self.settings, now) {
-            Action::Wait => webhook.same_pace(),
+            Action::Wait | Action::Resend => webhook.same_pace(),
             Action::Probe => {
                 let picked = self.pick_probes(hook);
                 let pace = if picked.is_empty() { webhook.settled(now) } else { webhook.probing(&self.settings, now) };
@@ -76,7 +76,7 @@ impl Simulation<'_> {
                 pace
             }
             Action::Drain(search) => {
-                let Drained { pace, send: drained } = self.drain(hook, &webhook, search);
+                let Drained { pace, send: drained, .. } = self.drain(hook, &webhook, search);
                 // release reads each delivery before it sends it.
                 self.measured.bill.half_reads += drained.len() as u64;
                 let minute = self.now / MINUTE;
@@ -92,7 +92,7 @@ impl Simulation<'_> {
             let Some(stored) = self.hook(hook).stored(number) else { continue };
             let probe = is_probe.then_some(stored.version);
             self.measured.probes += u64::from(is_probe);
-            let asked = Asked { attempt: stored.tries + 1, probe, has_body: false, again: false };
+            let asked = Asked { attempt: stored.tries + 1, probe, has_payload: false, again: false };
             self.put(run, Sent { hook, number, time: self.now, asked }, delay);
         }
     }
@@ -107,7 +107,7 @@ impl Simulation<'_> {
         let mut picked = [oldest, newest].concat();
         picked.dedup();
         if let [oldest, newest] = picked[..]
-            && let Some(from) = between(&delivery_id(oldest, period), &delivery_id(newest, period), share)
+            && let Some(from) = between(&event_id(oldest, period), &event_id(newest, period), share)
         {
             let from = number_at(&from, period).max(oldest + 1);
             picked.extend(held.held(Some(from - 1), Some(newest), 1, true));
@@ -123,8 +123,8 @@ impl Simulation<'_> {
         let Search { after, before, most, begins } = search;
         let (after, before) = (after.as_ref().map(number), before.as_ref().map(number));
         let held = self.hook(hook);
-        let ids = |oldest| -> Vec<DeliveryId> {
-            held.held(after, before, most, oldest).into_iter().map(|number| delivery_id(number, period)).collect()
+        let ids = |oldest| -> Vec<EventId> {
+            held.held(after, before, most, oldest).into_iter().map(|number| event_id(number, period)).collect()
         };
         let (oldest, newest) = (ids(true), ids(false));
         let own = if begins { held.own_per_minute() } else { 0 };

@@ -47,10 +47,10 @@ impl Flow {
 /// How the endpoints of a flow behave.
 pub(super) struct Endpoint {
     pub(super) usually: Manner,
-    /// When they behave as in `meanwhile`.
+    /// When they behave as in `when_down`.
     pub(super) down: Range<Ms>,
     /// How they behave while they are down.
-    pub(super) meanwhile: Manner,
+    pub(super) when_down: Manner,
     /// The numbers of the deliveries that they always answer with 500.
     pub(super) poison: Range<u32>,
 }
@@ -81,11 +81,11 @@ impl Endpoint {
     }
 
     pub(super) fn usually(manner: Manner) -> Self {
-        Self { usually: manner, down: 0..0, meanwhile: manner, poison: 0..0 }
+        Self { usually: manner, down: 0..0, when_down: manner, poison: 0..0 }
     }
 
-    pub(super) fn down(meanwhile: Manner, down: Range<Ms>) -> Self {
-        Self { down, meanwhile, ..Self::well() }
+    pub(super) fn down(when_down: Manner, down: Range<Ms>) -> Self {
+        Self { down, when_down, ..Self::well() }
     }
 
     pub(super) fn answer(&self, number: u32, now: Ms, random: &mut fastrand::Rng) -> Answer {
@@ -94,7 +94,7 @@ impl Endpoint {
             duration,
             retry_after,
         };
-        match if self.down.contains(&now) { self.meanwhile } else { self.usually } {
+        match if self.down.contains(&now) { self.when_down } else { self.usually } {
             Manner::Refuses => {
                 Answer { outcome: Outcome::Connect { detail: String::new() }, duration: 1, retry_after: 0 }
             }

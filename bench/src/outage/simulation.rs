@@ -238,7 +238,7 @@ impl<'a> Simulation<'a> {
                 let webhooks = u64::from(flow.webhooks);
                 let small = |number| u32::try_from(number).expect("a webhook has fewer than 2^32 deliveries");
                 let hook = self.first_hooks[at] + small(number % webhooks);
-                let asked = Asked { attempt: 1, probe: None, has_body: true, again: false };
+                let asked = Asked { attempt: 1, probe: None, has_payload: true, again: false };
                 let sent = Sent { hook, number: small(number / webhooks), time, asked };
                 let is_held = self.hold(sent);
                 if !is_held {

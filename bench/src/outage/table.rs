@@ -25,15 +25,13 @@ impl Bucket {
     }
 }
 
-/// The size of a delivery's item without its attempts and body, of its body, and of each attempt, as `cost` measures
-/// them.
-const ITEM_BYTES: usize = 360;
-const BODY_BYTES: usize = 300;
-const ATTEMPT_BYTES: usize = 90;
+/// The size of a delivery's item without its attempts, and of each attempt, as `cost` measures them.
+const ITEM_BYTES: usize = 190;
+const ATTEMPT_BYTES: usize = 40;
 
 /// The write units of a delivery's item with this number of attempts.
 pub(super) fn item_units(attempts: u32) -> u32 {
-    let bytes = ITEM_BYTES + BODY_BYTES + ATTEMPT_BYTES * attempts as usize;
+    let bytes = ITEM_BYTES + ATTEMPT_BYTES * attempts as usize;
     u32::try_from(bytes.div_ceil(1_024)).expect("an item is small")
 }
 

@@ -37,7 +37,7 @@ pub(super) fn why(letter: &DeadLetter) -> String {
         }
         Cause::Notification(words) => format!("EventBridge could not put it on your SNS topic: {words}"),
         Cause::Delivery(message) => {
-            let (id, webhook, account) = (&message.delivery_id, message.webhook_id, &message.account_id);
+            let (id, webhook, account) = (&message.event_id, message.webhook_id, &message.account_id);
             format!("the dispatcher failed on delivery {id} to webhook {webhook} of {account} repeatedly")
         }
     }

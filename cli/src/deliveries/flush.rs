@@ -6,7 +6,7 @@ use clap::Args;
 use futures_util::future::try_join_all;
 use nano_webhooks::{
     delivery::{Delivery, State},
-    names::{AccountId, DeliveryId, WebhookId},
+    names::{AccountId, EventId, WebhookId},
     queue::Outgoing,
     store::Filter,
     webhook::{Circuit, Webhook},
@@ -108,21 +108,25 @@ struct Pass<'a> {
 impl Pass<'_> {
     async fn send_all(&mut self, per_minute: u32) -> Result<(), Failure> {
         let (at_once, wait) = pace(per_minute);
-        let mut filter = Filter { state: Some(State::Held), before: None, limit: at_once };
+        let mut before: Option<EventId> = None;
         loop {
             let next = Instant::now() + wait;
+            let below = before.as_ref();
+            let filter = Filter { state: Some(State::Held), below, limit: at_once, ..Filter::default() };
             let page = self.stack.deliveries()?.list(self.account, self.webhook, &filter).await?;
             // The circuit may have opened again meanwhile.
             may_be_flushed(&webhooks::find(self.stack, self.account, self.webhook).await?)?;
             self.send(page.deliveries.iter().map(|listed| &listed.id)).await?;
-            let Some(before) = page.next else { return Ok(()) };
-            filter.before = Some(before);
+            before = page.next;
+            if before.is_none() {
+                return Ok(());
+            }
             sleep_until(next).await;
         }
     }
 
     /// Sends those of these deliveries that are still held.
-    async fn send(&mut self, ids: impl Iterator<Item = &DeliveryId>) -> Result<(), Failure> {
+    async fn send(&mut self, ids: impl Iterator<Item = &EventId>) -> Result<(), Failure> {
         let deliveries = self.stack.deliveries()?;
         let found = try_join_all(ids.map(|id| deliveries.find(self.account, self.webhook, id))).await?;
         let held: Vec<_> = found.into_iter().flatten().filter(|delivery| delivery.state == State::Held).collect();

@@ -4,12 +4,12 @@ use clap::Args;
 use jiff::Timestamp;
 use nano_webhooks::{
     delivery::State,
-    names::{DeliveryId, WebhookId},
+    names::{EventId, WebhookId},
     store::Filter,
 };
 use serde_json::json;
 
-use super::{Of, delivery_id};
+use super::{Of, event_id};
 use crate::{
     failure::Failure,
     stack::Stack,
@@ -25,8 +25,8 @@ const PAGE: usize = 100;
 #[command(after_help = HELP)]
 pub(crate) struct Retry {
     /// The deliveries' ids
-    #[arg(value_parser = delivery_id, required_unless_present = "failed", conflicts_with = "failed")]
-    ids: Vec<DeliveryId>,
+    #[arg(value_parser = event_id, required_unless_present = "failed", conflicts_with = "failed")]
+    ids: Vec<EventId>,
     #[command(flatten)]
     of: Of,
     /// Retry all failed deliveries
@@ -85,7 +85,7 @@ impl Retry {
 
 impl Of {
     /// Sends the message of a retry by hand, under the same conditions as the API.
-    async fn retry(&self, stack: &Stack, id: &DeliveryId) -> Result<(), Failure> {
+    async fn retry(&self, stack: &Stack, id: &EventId) -> Result<(), Failure> {
         let delivery = self.find(stack, id).await?;
         let (account, webhook) = (&self.account, delivery.webhook_id);
         let found = webhooks::find(stack, account, webhook).await?;
@@ -94,19 +94,21 @@ impl Of {
                 "webhook {webhook} of {account} is disabled; `webhooks enable` it first, then retry {id}"
             )));
         }
-        Ok(stack.deliveries_queue()?.send_one(&delivery.retried(found.circuit())).await?)
+        Ok(stack.deliveries_queue()?.send_one(&delivery.retried(&found)).await?)
     }
 
     /// The failed deliveries whose task ended since then, newest first.
-    async fn failed(&self, stack: &Stack, since: Timestamp) -> Result<Vec<(Option<WebhookId>, DeliveryId)>, Failure> {
-        let mut filter = Filter { state: Some(State::Failed), before: None, limit: PAGE };
+    async fn failed(&self, stack: &Stack, since: Timestamp) -> Result<Vec<(Option<WebhookId>, EventId)>, Failure> {
+        let mut before: Option<EventId> = None;
         let mut failed = Vec::new();
         loop {
+            let below = before.as_ref();
+            let filter = Filter { state: Some(State::Failed), below, limit: PAGE, ..Filter::default() };
             let list = self.list(stack, &filter).await?;
             let found = list.rows.into_iter().map(|(webhook, listed)| (Some(webhook), listed.id));
             failed.extend(found.filter(|(_, id)| id.ended_at() >= since));
             match list.next {
-                Some(next) if next.ended_at() >= since => filter.before = Some(next),
+                Some(next) if next.ended_at() >= since => before = Some(next),
                 _ => return Ok(failed),
             }
         }

@@ -12,23 +12,24 @@ use crate::{
     terminal,
 };
 
-pub(super) fn json(delivery: &Delivery) -> Value {
-    let mut shown = json!(DeliveryView::from(delivery));
+pub(super) fn json(delivery: &Delivery, body: Option<&str>) -> Value {
+    let mut shown = json!(DeliveryView::new(delivery, body));
     shown["account_id"] = json!(delivery.account_id);
     shown["webhook_id"] = json!(delivery.webhook_id);
     shown
 }
 
-pub(super) fn print(delivery: &Delivery) -> Result<(), Failure> {
-    let Delivery { account_id, webhook_id, id, event, body, state, attempts, next_attempt_at, .. } = delivery;
+pub(super) fn print(delivery: &Delivery, body: Option<&str>) -> Result<(), Failure> {
+    let Delivery { account_id, webhook_id, id, event, task_id, state, attempts, next_attempt_at, .. } = delivery;
     for (name, value) in [
         ("delivery", id.to_string()),
         ("webhook", format!("{webhook_id} of {account_id}")),
-        ("event", event.as_str().to_owned()),
-        ("status", state.as_str().to_owned()),
+        ("task", task_id.clone()),
+        ("event", event.to_string()),
+        ("status", state.to_string()),
         ("task ended", time(Some(id.ended_at()))),
         ("next", time(*next_attempt_at)),
-        ("payload", body.clone()),
+        ("payload", body.unwrap_or("(erased, or no longer kept)").to_owned()),
     ] {
         terminal::line(&format!("{name:<10} {value}"))?;
     }
@@ -48,7 +49,7 @@ pub(super) fn print(delivery: &Delivery) -> Result<(), Failure> {
             happened = format!("{happened}: {response}");
         }
         let took = format!("{} ms", attempt.duration_ms);
-        table.row([time(Some(attempt.started_at)), took, attempt.outcome.phase().to_owned(), happened]);
+        table.row([time(Some(attempt.started_at)), took, attempt.outcome.phase().to_string(), happened]);
     }
     table.print()
 }

@@ -6,10 +6,11 @@ use nano_webhooks::telemetry;
 use reqwest::{
     Client, Response, StatusCode,
     header::{AUTHORIZATION, DATE},
+    redirect::Policy,
 };
 
 use super::report::Report;
-use crate::failure::Failure;
+use crate::{failure::Failure, http};
 
 /// The largest clock difference that is well. AWS, and receivers of webhooks, refuse requests that are five minutes
 /// off.
@@ -22,25 +23,34 @@ pub(super) struct Api {
     webhooks: String,
 }
 
-/// Checks the API and this machine's clock. Returns `None` if the API does not answer.
+/// Checks the API and this machine's clock. Returns `None` if the API does not answer, or takes only requests
+/// that come through the operator's CDN.
 pub(super) async fn check(report: &mut Report, url: &str) -> Result<Option<Api>, Failure> {
-    let api = Api { client: client()?, webhooks: format!("{}/api/v1/webhooks", url.trim_end_matches('/')) };
+    let api = Api {
+        client: http::client(PATIENCE, Policy::default())?,
+        webhooks: format!("{}/api/v1/webhooks", url.trim_end_matches('/')),
+    };
+    if matches!(http::console_status(&api.client, url).await, Ok(StatusCode::UNAUTHORIZED)) {
+        let advice = "name the address that your customers use with --api-url";
+        report.unknown("api", "it takes only requests that come through your CDN", Some(advice))?;
+        return Ok(None);
+    }
     let before = SystemTime::now();
     let reply = match api.client.get(&api.webhooks).send().await {
         Ok(reply) => reply,
         Err(err) => {
             let advice = "if it has a domain of its own, name it with --api-url; else look at the stack's HTTP API";
-            report.ill("api", &telemetry::chain(&err), advice)?;
+            report.failed("api", &telemetry::chain(&err), advice)?;
             return Ok(None);
         }
     };
     let date = date(&reply);
     let found = format!("{url} answers {} without a key", reply.status().as_u16());
     if reply.status() == StatusCode::UNAUTHORIZED {
-        report.well("api", &found)?;
+        report.passed("api", &found)?;
     } else {
         let advice = "it must answer 401: is this the stack's API, and does its function list-webhooks run?";
-        report.ill("api", &found, advice)?;
+        report.failed("api", &found, advice)?;
     }
     let Some(date) = date else {
         report.unknown("clock", "the API says no time", None)?;
@@ -49,9 +59,9 @@ pub(super) async fn check(report: &mut Report, url: &str) -> Result<Option<Api>,
     let skew = skew(date, before, SystemTime::now());
     let found = format!("{} s from the API's", skew.as_secs());
     if skew > MUCH {
-        report.ill("clock", &found, "set this machine's clock: AWS refuses requests that are five minutes off")?;
+        report.failed("clock", &found, "set this machine's clock: AWS refuses requests that are five minutes off")?;
     } else {
-        report.well("clock", &found)?;
+        report.passed("clock", &found)?;
     }
     Ok(Some(api))
 }
@@ -62,14 +72,6 @@ impl Api {
         let reply = self.client.get(&self.webhooks).header(AUTHORIZATION, format!("Bearer {key}")).send().await?;
         Ok((reply.status(), reply.text().await?))
     }
-}
-
-fn client() -> Result<Client, Failure> {
-    // reqwest needs the process's TLS provider. A second installation fails, and does no harm.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    #[expect(clippy::disallowed_methods, reason = "it calls this service's own API, through a proxy if there is one")]
-    let builder = Client::builder();
-    Ok(builder.timeout(PATIENCE).build()?)
 }
 
 fn date(reply: &Response) -> Option<SystemTime> {

@@ -18,7 +18,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
         Ok(settings) => settings.account_limit,
         Err(err) => {
             let advice = permission("lambda:GetAccountSettings");
-            return report.ill("concurrency", &telemetry::chain(&err), &advice);
+            return report.failed("concurrency", &telemetry::chain(&err), &advice);
         }
     };
     let Some(free) = limits.and_then(|limits| limits.unreserved_concurrent_executions) else {
@@ -27,11 +27,11 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     let needed = needed(|name| stack.parameter(name));
     let found = format!("{free} unreserved in the account; this stack's functions use up to {needed}");
     if free >= needed {
-        return report.well("concurrency", &found);
+        return report.passed("concurrency", &found);
     }
     let advice = "ask for more (Service Quotas, Lambda, \"Concurrent executions\"), or deploy with a lower \
                   FanOutMaximumConcurrency and DispatcherMaximumConcurrency";
-    report.ill("concurrency", &found, advice)
+    report.failed("concurrency", &found, advice)
 }
 
 /// The most unreserved concurrency that the stack's functions may use at the same time.

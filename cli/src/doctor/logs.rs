@@ -12,10 +12,10 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     for function in ["fan-out", "dispatcher"] {
         let group = stack.log_group(function);
         match client.filter_log_events().log_group_name(&group).limit(1).send().await {
-            Ok(_) => report.well("log", &format!("{group} can be read"))?,
+            Ok(_) => report.passed("log", &format!("{group} can be read"))?,
             Err(err) => {
                 let found = format!("{group}: {}", telemetry::chain(&err));
-                report.ill("log", &found, &permission("logs:FilterLogEvents"))?;
+                report.failed("log", &found, &permission("logs:FilterLogEvents"))?;
             }
         }
     }

@@ -43,7 +43,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
             Ok(queue) => queues.push(queue),
             Err(cause) => {
                 let advice = permission("sqs:GetQueueAttributes");
-                return report.ill("queue", &format!("{}: {cause}", name_of(url)), &advice);
+                return report.failed("queue", &format!("{}: {cause}", name_of(url)), &advice);
             }
         }
     }
@@ -55,7 +55,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     for queue in [completions, deliveries] {
         let Queue { name, visible, in_flight, delayed, .. } = queue;
         let found = format!("{name}: {visible} due, {in_flight} being worked on, {delayed} due within 15 minutes");
-        report.well("messages", &found)?;
+        report.passed("messages", &found)?;
     }
     check_age(report, stack, completions).await
 }
@@ -65,21 +65,21 @@ fn check_redrive(report: &mut Report, queue: &Queue, dead_letters: &Queue, least
     let Some(policy) = &queue.redrive else {
         let found =
             format!("{} has no redrive policy: what cannot be processed is tried until it is too old", queue.name);
-        return report.ill("queue", &found, advice);
+        return report.failed("queue", &found, advice);
     };
     // SQS returns the number as it was set: as a number or as a string.
     let receives = policy["maxReceiveCount"].as_u64().or_else(|| policy["maxReceiveCount"].as_str()?.parse().ok());
     if policy["deadLetterTargetArn"] != dead_letters.arn.as_str() {
         let found = format!("{}'s dead letters do not go to {}", queue.name, dead_letters.name);
-        return report.ill("queue", &found, advice);
+        return report.failed("queue", &found, advice);
     }
     match receives {
         Some(receives) if receives >= least => {
-            report.well("queue", &format!("{}, its dead letters after {receives} receives", queue.name))
+            report.passed("queue", &format!("{}, its dead letters after {receives} receives", queue.name))
         }
         _ => {
             let receives = receives.map_or_else(|| "an unknown number of".to_owned(), |receives| receives.to_string());
-            report.ill("queue", &format!("{} gives up after {receives} receives, not {least}", queue.name), advice)
+            report.failed("queue", &format!("{} gives up after {receives} receives, not {least}", queue.name), advice)
         }
     }
 }
@@ -88,15 +88,15 @@ async fn check_dead_letters(report: &mut Report, stack: &Stack, client: &Client,
     let count = queue.visible + queue.in_flight;
     if count > 0 {
         let advice = "`dead-letters list` says why they are there and what to do";
-        report.ill("dead letters", &format!("{count} on {}", queue.name), advice)?;
+        report.failed("dead letters", &format!("{count} on {}", queue.name), advice)?;
     } else {
-        report.well("dead letters", &format!("none on {}", queue.name))?;
+        report.passed("dead letters", &format!("none on {}", queue.name))?;
     }
     // Only checks the permission: with a visibility timeout of 0 the message stays visible.
     let url = stack.output("DeadLetterQueueUrl")?;
     match client.receive_message().queue_url(url).visibility_timeout(0).send().await {
         Ok(_) => Ok(()),
-        Err(err) => report.ill("dead letters", &telemetry::chain(&err), &permission("sqs:ReceiveMessage")),
+        Err(err) => report.failed("dead letters", &telemetry::chain(&err), &permission("sqs:ReceiveMessage")),
     }
 }
 
@@ -115,7 +115,7 @@ async fn check_age(report: &mut Report, stack: &Stack, queue: &Queue) -> Result<
         Ok(answer) => answer.datapoints.unwrap_or_default(),
         Err(err) => {
             let advice = permission("cloudwatch:GetMetricStatistics");
-            return report.ill("age", &telemetry::chain(&err), &advice);
+            return report.failed("age", &telemetry::chain(&err), &advice);
         }
     };
     let latest = points.iter().max_by_key(|point| point.timestamp().map(DateTime::secs));
@@ -126,9 +126,9 @@ async fn check_age(report: &mut Report, stack: &Stack, queue: &Queue) -> Result<
     let found = format!("{}: the oldest has waited {age:.0} s", queue.name);
     if age > TOO_OLD {
         let advice = format!("fan-out fails or does not keep up: look in {}", stack.log_group("fan-out"));
-        return report.ill("age", &found, &advice);
+        return report.failed("age", &found, &advice);
     }
-    report.well("age", &found)
+    report.passed("age", &found)
 }
 
 async fn read(client: &Client, url: &str) -> Result<Queue, String> {

@@ -17,14 +17,14 @@ impl Report {
     }
 
     /// Reports that a check found nothing wrong.
-    pub(super) fn well(&mut self, check: &str, found: &str) -> Result<(), Failure> {
-        self.add("✓", "well", check, found, None)
+    pub(super) fn passed(&mut self, check: &str, found: &str) -> Result<(), Failure> {
+        self.add("✓", "passed", check, found, None)
     }
 
     /// Reports that a check failed, and what to do about it.
-    pub(super) fn ill(&mut self, check: &str, found: &str, advice: &str) -> Result<(), Failure> {
+    pub(super) fn failed(&mut self, check: &str, found: &str, advice: &str) -> Result<(), Failure> {
         self.healthy = false;
-        self.add("✗", "ill", check, found, Some(advice))
+        self.add("✗", "failed", check, found, Some(advice))
     }
 
     /// Reports that a check could not be made here. That does not make the stack unhealthy.
@@ -39,11 +39,11 @@ impl Report {
             terminal::json(&json!({ "stack": stack, "healthy": healthy, "checks": checks }))?;
         }
         if !json {
-            let ill = checks.iter().filter(|check| check["state"] == "ill").count();
+            let failed = checks.iter().filter(|check| check["state"] == "failed").count();
             terminal::line(&if healthy {
                 "All is well.".to_owned()
             } else {
-                format!("Not well: {ill} of {}.", checks.len())
+                format!("{failed} of {} checks failed.", checks.len())
             })?;
         }
         if healthy { Ok(()) } else { Err(Failure::Unhealthy) }

@@ -36,7 +36,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
         Ok(answer) => answer.stack_resources.unwrap_or_default(),
         Err(err) => {
             let advice = permission("cloudformation:DescribeStackResources");
-            return report.ill("event source", &telemetry::chain(&err), &advice);
+            return report.failed("event source", &telemetry::chain(&err), &advice);
         }
     };
     for (source, function) in SOURCES {
@@ -59,29 +59,29 @@ async fn check_source(report: &mut Report, stack: &Stack, uuid: &str, function: 
         Ok(mapping) => mapping.state().unwrap_or("in no known state"),
         Err(err) => {
             let found = format!("{name}: {}", telemetry::chain(err));
-            return report.ill("event source", &found, &permission("lambda:GetEventSourceMapping"));
+            return report.failed("event source", &found, &permission("lambda:GetEventSourceMapping"));
         }
     };
     if state == "Enabled" {
-        return report.well("event source", &format!("{name}'s is Enabled"));
+        return report.passed("event source", &format!("{name}'s is Enabled"));
     }
     let advice =
         format!("until it is on, its input waits: aws lambda update-event-source-mapping --uuid {uuid} --enabled");
-    report.ill("event source", &format!("{name}'s is {state}"), &advice)
+    report.failed("event source", &format!("{name}'s is {state}"), &advice)
 }
 
 async fn check_schedule(report: &mut Report, stack: &Stack, rule: &str) -> Result<(), Failure> {
     match EventBridge::new(&stack.aws).describe_rule().name(rule).send().await {
         Ok(found) if found.state == Some(RuleState::Enabled) => {
             let schedule = found.schedule_expression().unwrap_or_default();
-            report.well("schedule", &format!("{}-release's is on: {schedule}", stack.name))
+            report.passed("schedule", &format!("{}-release's is on: {schedule}", stack.name))
         }
         Ok(_) => {
             let advice =
                 format!("until it is on, retries and held deliveries wait: aws events enable-rule --name {rule}");
-            report.ill("schedule", &format!("{}-release's is off", stack.name), &advice)
+            report.failed("schedule", &format!("{}-release's is off", stack.name), &advice)
         }
-        Err(err) => report.ill("schedule", &telemetry::chain(&err), &permission("events:DescribeRule")),
+        Err(err) => report.failed("schedule", &telemetry::chain(&err), &permission("events:DescribeRule")),
     }
 }
 
@@ -89,7 +89,7 @@ async fn check_runs(report: &mut Report, stack: &Stack, function: &str) -> Resul
     let name = format!("{}-release", stack.name);
     let (runs, failed) = match tokio::try_join!(sum(stack, function, "Invocations"), sum(stack, function, "Errors")) {
         Ok(sums) => sums,
-        Err(cause) => return report.ill("release", &cause, &permission("cloudwatch:GetMetricStatistics")),
+        Err(cause) => return report.failed("release", &cause, &permission("cloudwatch:GetMetricStatistics")),
     };
     let minutes = LOOK_BACK.as_secs() / 60;
     let advice = format!("look in {}", stack.log_group("release"));
@@ -98,11 +98,11 @@ async fn check_runs(report: &mut Report, stack: &Stack, function: &str) -> Resul
         None if stack.aws.endpoint_url().is_some() => {
             report.unknown("release", &format!("{name}: CloudWatch has no figure"), None)
         }
-        None => report.ill("release", &format!("{name} has not run in {minutes} minutes"), &advice),
+        None => report.failed("release", &format!("{name} has not run in {minutes} minutes"), &advice),
         Some(runs) if failed.is_some_and(|failed| failed >= runs) => {
-            report.ill("release", &format!("{name} has failed each time in {minutes} minutes"), &advice)
+            report.failed("release", &format!("{name} has failed each time in {minutes} minutes"), &advice)
         }
-        Some(runs) => report.well("release", &format!("{name} has run {runs} times in {minutes} minutes")),
+        Some(runs) => report.passed("release", &format!("{name} has run {runs} times in {minutes} minutes")),
     }
 }
 

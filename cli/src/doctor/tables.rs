@@ -22,8 +22,9 @@ struct Table {
     restores: bool,
 }
 
-const TABLES: [Table; 5] = [
+const TABLES: [Table; 6] = [
     Table { output: "WebhooksTableName", indexes: &["by-action"], expires: true, restores: true },
+    Table { output: "EventsTableName", indexes: &[], expires: true, restores: true },
     Table { output: "DeliveriesTableName", indexes: &["by-state"], expires: true, restores: true },
     Table { output: "WaitingTableName", indexes: &[], expires: true, restores: false },
     Table { output: "ApiKeysTableName", indexes: &["by-account", "by-id"], expires: true, restores: true },
@@ -45,16 +46,16 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
         let found = match find(&client, name).await {
             Ok(found) => found,
             Err((call, cause)) => {
-                report.ill("table", &format!("{name}: {cause}"), &permission(call))?;
+                report.failed("table", &format!("{name}: {cause}"), &permission(call))?;
                 continue;
             }
         };
         let problems = [found.unready(indexes), found.unkept(expires, restores)].concat();
         if problems.is_empty() {
-            report.well("table", &format!("{name} is as in the template"))?;
+            report.passed("table", &format!("{name} is as in the template"))?;
         } else {
             let advice = "deploy the template again; what was changed by hand has to be changed back by hand";
-            report.ill("table", &format!("{name}: {}", problems.join("; ")), advice)?;
+            report.failed("table", &format!("{name}: {}", problems.join("; ")), advice)?;
         }
     }
     Ok(())

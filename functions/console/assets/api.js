@@ -4,11 +4,11 @@ import { session } from './session.js';
 
 const BASE = new URL('api/v1/', document.baseURI);
 
-/** Why a request returned no data. `status` is 0 if no response came. */
+/** Why a request returned no data. `status` is 0 if no response came. `field` is the field of the body that is wrong. */
 export class ApiError extends Error {
-  constructor(status, message, { goOnAt = null, requestId = null } = {}) {
+  constructor(status, message, { goOnAt = null, requestId = null, field = null } = {}) {
     super(message);
-    Object.assign(this, { status, goOnAt, requestId });
+    Object.assign(this, { status, goOnAt, requestId, field });
   }
 }
 
@@ -35,6 +35,11 @@ for (const [target, deed] of [
 /** Reports that polled data has changed, so that `poll` keeps its normal pace. */
 export function keepLively() {
   livelyAt = Date.now();
+}
+
+/** The request for this path as a command of a shell, which reads the key from a variable. */
+export function curl(path) {
+  return `curl '${new URL(path, BASE)}' -H "Authorization: Bearer $NANO_WEBHOOKS_KEY"`;
 }
 
 /**
@@ -73,6 +78,7 @@ export async function request(method, path, { body, signal, key = session.key, h
   throw new ApiError(response.status, sentence(reply.error?.message ?? `the service answered ${response.status}`), {
     goOnAt: response.status === 429 ? Date.now() + 1000 * Math.max(seconds, 1) : null,
     requestId: response.headers.get('x-request-id'),
+    field: reply.error?.field ?? null,
   });
 }
 

@@ -4,26 +4,34 @@ import { ApiError, sleep } from './api.js';
 import { clock, fill, h, say } from './dom.js';
 import { checkerPage } from './checker.js';
 import { deliveryPage } from './delivery.js';
+import { eventPage } from './event.js';
+import { eventsPage } from './events.js';
 import { receivePage } from './receive.js';
 import { session } from './session.js';
 import { signInPage } from './sign-in.js';
 import { webhookPage } from './webhook.js';
 import { webhooksPage } from './webhooks.js';
 
-/** The pages, by the part of the address after #. The first group of a pattern is the webhook's id. */
+/** The pages, by the part of the address after #. The groups of a pattern are ids. */
 const PAGES = [
   [/^#?\/?$/, webhooksPage],
   [/^#\/webhooks\/(\d+)$/, webhookPage],
   [/^#\/webhooks\/(\d+)\/deliveries\/(\w+)$/, deliveryPage],
   [/^#\/webhooks\/(\d+)\/receive$/, receivePage],
   [/^#\/receive$/, receivePage],
+  [/^#\/events$/, eventsPage],
+  [/^#\/events\/(\w+)$/, eventPage],
   [/^#\/signature$/, checkerPage],
 ];
 
 const content = document.getElementById('content');
 let shown = new AbortController();
 
-window.addEventListener('hashchange', () => show());
+window.addEventListener('hashchange', () => {
+  // A link with a key was opened in this tab.
+  session.takeLink();
+  show();
+});
 window.addEventListener('signed-out', ({ detail }) => {
   shown.abort();
   closeDialogs();
@@ -125,7 +133,8 @@ function showMissing(text) {
 
 function showBar() {
   const link = (href, text) => {
-    const here = href === '#/' ? !location.hash.startsWith('#/signature') : location.hash.startsWith(href);
+    const others = /^#\/(events|signature)/;
+    const here = href === '#/' ? !others.test(location.hash) : location.hash.startsWith(href);
     return h('a', { href, 'aria-current': here ? 'page' : false }, text);
   };
   fill(
@@ -139,7 +148,14 @@ function showBar() {
         h('img', { src: 'console/icon.svg', alt: '', width: 24, height: 24 }),
         'nano-webhooks',
       ),
-      h('nav', { 'aria-label': 'Main' }, link('#/', 'Webhooks'), link('#/signature', 'Signature checker'), link('docs', 'API')),
+      h(
+        'nav',
+        { 'aria-label': 'Main' },
+        link('#/', 'Webhooks'),
+        link('#/events', 'Events'),
+        link('#/signature', 'Signature checker'),
+        link('docs', 'API'),
+      ),
       h('span', { class: 'key', title: 'The key of this tab' }, `sk-…${session.key.slice(-4)}`),
       h(
         'button',

@@ -33,7 +33,7 @@ export function attemptsSection(id, body) {
 }
 
 function check({ id, body, secret }, attempt) {
-  checkThis({ id, body, timestamp: seconds(attempt), secret });
+  checkThis({ id, body: body ?? '', timestamp: seconds(attempt), secret });
 }
 
 function seconds({ started_at: at }) {
@@ -65,7 +65,7 @@ function attemptRow(page, attempt, at, isLast) {
       'div',
       { class: 'two' },
       h('div', {}, h('h3', {}, 'Response'), response(attempt)),
-      h('div', {}, h('h3', {}, notSent ? 'Headers, had they been sent' : 'Headers'), headers(page, attempt)),
+      h('div', {}, h('h3', {}, notSent ? 'Headers, had they been sent' : 'Headers'), headers(page, attempt, at + 1)),
     ),
   );
   // The click event comes before `open` changes. A toggle event would also come when the page itself opens the row.
@@ -79,7 +79,7 @@ function response({ response: text, http_status: status }) {
   return h('pre', { tabindex: 0, 'aria-label': 'Response body' }, safely(text));
 }
 
-function headers(page, attempt) {
+function headers(page, attempt, number) {
   const timestamp = seconds(attempt);
   const row = (name, content) => h('tr', {}, h('th', { scope: 'row' }, name), h('td', {}, content));
   const signature = (scheme, form) => signatureOf(page, scheme, form, timestamp);
@@ -93,6 +93,7 @@ function headers(page, attempt) {
         row('Content-Type', 'application/json'),
         row('User-Agent', `nano-webhooks/${VERSION}`),
         row('X-Nano-Event', page.event),
+        row('X-Nano-Attempt', number),
         row('X-Nano-Timestamp', timestamp),
         row(PAGE, signature(PAGE, 'v1=…')),
         row('webhook-id', page.id),
@@ -115,8 +116,12 @@ function headers(page, attempt) {
   ];
 }
 
-/** The header's value, or, without the secret, its beginning and a button that computes it. */
+/**
+ * The header's value, or, without the secret, its beginning and a button that computes it. Without a body it cannot be
+ * computed.
+ */
 function signatureOf({ id, body, secret, ask }, scheme, form, timestamp) {
+  if (body === null) return form;
   const name = `${scheme} ${timestamp}`;
   if (!secret) {
     const button = h('button', { type: 'button', class: 'link', 'data-name': name, onclick: ask }, 'compute it');

@@ -1,61 +1,72 @@
-// The list of a webhook's deliveries, and `watch`, which follows one delivery.
+// The list of a webhook's deliveries, with a search, and with checkboxes to send some of them again.
 
 import { parameters, setParameters } from './address.js';
-import { keepLively, poll, request } from './api.js';
-import { capital, duration, fill, h, safely, time, zone } from './dom.js';
+import { request } from './api.js';
+import { capital, duration, h, safely, time, zone } from './dom.js';
 import { answered, label, succeeded } from './explain.js';
+import { ROWS, pagedList } from './paging.js';
+import { statePill, table, taskCell } from './rows.js';
+import { searchForm, taskAndTime } from './search.js';
+import { selection } from './selection.js';
 
-const REFRESH_LIST = 15_000;
 /** The states that the list can be filtered by. `pending` is missing, because it ends within moments. */
 const STATES = ['delivered', 'retrying', 'held', 'failed', 'cancelled'];
+/** The parameters of the address that are about the list. */
+const FILTERS = ['status', 'task_id', 'since', 'until'];
 const ABOUT_HELD =
   'A held delivery waits because your endpoint does not answer, or because the webhook is disabled. It is sent by itself ' +
   'when your endpoint answers again or you enable the webhook.';
 
-/** The list as a section. `refresh` loads it once, `keepFresh` repeatedly. */
-export function deliveriesSection(path, signal, failed) {
-  const { status, cursor } = Object.fromEntries(parameters());
-  const list = {
-    path,
+/**
+ * The list as a section. `open` loads it and keeps it fresh, `refresh` loads it again. `resend` opens the dialog for many
+ * events.
+ */
+export function deliveriesSection(path, signal, failed, resend) {
+  const chosen = selection(path, signal, () => list.refresh());
+  const list = pagedList({
     signal,
     failed,
-    state: STATES.includes(status) ? status : '',
-    // One cursor for each page up to the one that is shown. The first page's cursor is empty. The address has the last
-    // one.
-    cursors: cursor ? ['', cursor] : [''],
-    next: null,
-    shown: null,
-    body: h('div', {}, h('p', { class: 'loading' }, 'Loading …')),
-  };
-  list.newer = turnButton('← Newer', () => turn(list, list.cursors.slice(0, -1)));
-  list.older = turnButton('Older →', () => turn(list, [...list.cursors, list.next]));
-  list.pages = h('div', { class: 'pages', hidden: true }, list.newer, list.older);
-  list.section = h(
+    load: (cursor) => load(path, cursor, signal),
+    draw: (rows) => draw(path, chosen, rows),
+    hint: () => filters().status === 'held' && h('p', { class: 'hint' }, ABOUT_HELD),
+    empty,
+    turned: chosen.clear,
+  });
+  const hasSearch = ['task_id', 'since', 'until'].some((name) => parameters().has(name));
+  const section = h(
     'section',
     { class: 'card', 'aria-labelledby': 'deliveries-title' },
-    h('div', { class: 'head' }, h('h2', { id: 'deliveries-title' }, 'Deliveries'), stateChoice(list)),
-    list.body,
-    list.pages,
+    h(
+      'div',
+      { class: 'head' },
+      h('h2', { id: 'deliveries-title' }, 'Deliveries'),
+      h('button', { type: 'button', class: 'small', onclick: resend }, 'Resend a time range'),
+    ),
+    stateChoice(list.restart),
+    h('details', { open: hasSearch }, h('summary', {}, 'Search'), searchForm(taskAndTime(), list.restart)),
+    chosen.bar,
+    list.element,
   );
-  return { section: list.section, refresh: () => refresh(list), keepFresh: () => keepFresh(list) };
+  return { section, open: list.open, refresh: list.refresh };
 }
 
-function turnButton(text, onclick) {
-  return h('button', { type: 'button', class: 'small', onclick }, text);
+/** What the address says about the list. */
+function filters() {
+  const all = FILTERS.map((name) => [name, parameters().get(name)]);
+  return Object.fromEntries(all.filter(([name, value]) => value && (name !== 'status' || STATES.includes(value))));
 }
 
-function stateChoice(list) {
+function stateChoice(restart) {
+  const shown = filters().status ?? '';
+  const choose = (status) => {
+    setParameters({ status, cursor: null });
+    restart();
+  };
   const choice = (value, text) =>
     h(
       'label',
       {},
-      h('input', {
-        type: 'radio',
-        name: 'state',
-        value,
-        checked: value === list.state,
-        onchange: () => choose(list, value),
-      }),
+      h('input', { type: 'radio', name: 'state', value, checked: value === shown, onchange: () => choose(value) }),
       h('span', {}, text),
     );
   return h(
@@ -67,103 +78,39 @@ function stateChoice(list) {
   );
 }
 
-async function refresh(list) {
-  const { state, cursors } = list;
-  const cursor = cursors.at(-1);
-  const query = new URLSearchParams({ limit: 20, ...(state && { status: state }), ...(cursor && { cursor }) });
-  // The user may request another page meanwhile.
-  const isCurrent = () => list.state === state && list.cursors.at(-1) === cursor;
-  let page;
-  try {
-    page = await request('GET', `${list.path}/deliveries?${query}`, { signal: list.signal });
-  } catch (error) {
-    if (error.status !== 400 || cursors.length === 1 || !isCurrent()) throw error;
-    // A cursor is invalid once the secret that sealed it has expired.
-    list.cursors = [''];
-    return refresh(list);
-  }
-  if (isCurrent()) show(list, page);
+async function load(path, cursor, signal) {
+  const query = new URLSearchParams({ limit: ROWS, ...filters(), ...(cursor && { cursor }) });
+  const { deliveries, next_cursor: next } = await request('GET', `${path}/deliveries?${query}`, { signal });
+  return { rows: deliveries, next };
 }
 
-function show(list, page) {
-  list.next = page.next_cursor;
-  list.newer.disabled = list.cursors.length === 1;
-  list.older.disabled = !page.next_cursor;
-  list.pages.hidden = list.newer.disabled && list.older.disabled;
-  const text = JSON.stringify([list.state, list.cursors.at(-1), page]);
-  if (text === list.shown) return;
-  list.shown = text;
-  keepLively();
-  const focused = document.activeElement?.getAttribute('href');
-  fill(
-    list.body,
-    list.state === 'held' && h('p', { class: 'hint' }, ABOUT_HELD),
-    page.deliveries.length > 0 ? table(list.path, page.deliveries) : h('p', { class: 'none' }, nothing(list)),
-  );
-  if (focused) list.body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+function draw(path, chosen, rows) {
+  const heads = [chosen.all(), 'Status', 'Event', 'Task', 'Last answer', 'Attempts', `Task ended (${zone()})`];
+  return table(heads, rows.map((delivery) => row(path, chosen, delivery)));
 }
 
-/** Refreshes the first page regularly; the other pages do not change by themselves. */
-function keepFresh(list) {
-  poll(list.signal, async () => {
-    if (list.cursors.length === 1) await refresh(list);
-    return REFRESH_LIST;
-  }).catch(list.failed);
-}
-
-function choose(list, state) {
-  Object.assign(list, { state, cursors: [''] });
-  setParameters({ status: state, cursor: null });
-  refresh(list).catch(list.failed);
-}
-
-async function turn(list, cursors) {
-  list.cursors = cursors;
-  setParameters({ cursor: cursors.at(-1) });
-  try {
-    await refresh(list);
-    list.section.scrollIntoView({ block: 'nearest' });
-    // On the first and on the last page a button is disabled, and a disabled button loses the focus.
-    const other = list.newer.disabled ? list.older : list.newer;
-    if (document.activeElement === document.body || document.activeElement.disabled) other.focus();
-  } catch (error) {
-    list.failed(error);
-  }
-}
-
-function nothing({ cursors, state }) {
-  if (cursors.length > 1) return 'Nothing more here.';
-  if (state) return `No delivery is ${state} at the moment.`;
+function empty() {
+  const { status, ...search } = filters();
+  if (Object.keys(search).length > 0) return 'No delivery matches.';
+  if (status) return `No delivery is ${status} at the moment.`;
   return (
     'Nothing yet. Send a test event above, or wait for a task to finish: a delivery appears with its ' +
     'first attempt.'
   );
 }
 
-function table(path, deliveries) {
-  const names = ['Status', 'Event', 'Last answer', 'Attempts', `Task ended (${zone()})`];
-  const heads = names.map((name) => h('th', { scope: 'col' }, name));
-  return h(
-    'table',
-    { class: 'list' },
-    h('thead', {}, h('tr', {}, heads)),
-    h(
-      'tbody',
-      {},
-      deliveries.map((delivery) => row(path, delivery)),
-    ),
-  );
-}
-
-function row(path, { id, event, status, attempt_count: count, last_attempt: last, timestamp }) {
-  const link = { href: `#/${path}/deliveries/${id}`, 'aria-label': `${status}, ${event}, ${id}` };
+function row(path, chosen, { id, event, task_id: task, status, attempt_count: count, last_attempt: last, timestamp }) {
+  const name = `${status}, ${event}, ${id}`;
+  const link = { href: `#/${path}/deliveries/${id}`, 'aria-label': name, 'data-name': id };
   return h(
     'tr',
     {},
+    h('td', {}, chosen.box(id, name)),
     h('td', {}, h('a', link, statePill(status))),
     h('td', {}, h('code', {}, event)),
-    h('td', { class: last && !succeeded(last) ? 'bad' : '' }, lastAnswer(last)),
-    h('td', {}, count.toLocaleString()),
+    taskCell(task),
+    h('td', { class: last && !succeeded(last) ? 'wraps bad' : 'wraps' }, lastAnswer(last)),
+    h('td', { class: 'count' }, count.toLocaleString()),
     h('td', {}, time(timestamp)),
   );
 }
@@ -176,31 +123,4 @@ function lastAnswer(attempt) {
     words && h('span', { class: 'said', title: words }, safely(words)),
     h('span', { class: 'hint' }, duration(attempt.duration_ms)),
   ];
-}
-
-/** A delivery's status as a coloured label. */
-export function statePill(state) {
-  const colour = { delivered: 'green', retrying: 'amber', held: 'accent', failed: 'red' }[state] ?? 'grey';
-  return h('span', { class: `pill ${colour}` }, capital(state));
-}
-
-/**
- * Polls a delivery until it is finished, about fifteen times in the first minute, and gives up after three minutes.
- * If `isNews` accepts the delivery and its next attempt has a time, it waits until then. It may use all of the key's
- * limit, because the user is waiting.
- */
-export async function watch(signal, { look, show, isFinished, isNews = () => true }) {
-  const began = Date.now();
-  const step = async () => {
-    const waited = Date.now() - began;
-    const delivery = await look();
-    const finished = delivery && isFinished(delivery);
-    const gaveUp = !finished && waited > 180_000;
-    show(delivery, gaveUp);
-    if (finished || gaveUp) return null;
-    const next = delivery && isNews(delivery) ? delivery.next_attempt_at : null;
-    const due = next ? Date.parse(next) - Date.now() + 1000 : 0;
-    return Math.max(due, waited < 8000 ? 1500 : waited < 40_000 ? 5000 : 15_000);
-  };
-  await poll(signal, step, 0);
 }

@@ -1,12 +1,13 @@
 // The page of one delivery: its status, its payload, every attempt with its answer, and a retry.
 
-import { request, sleep } from './api.js';
+import { curl, request, sleep } from './api.js';
 import { attemptsSection } from './attempts.js';
-import { statePill, watch } from './deliveries.js';
 import { capital, copyButton, fill, h, refill, safely, say, time, workButton } from './dom.js';
 import { advice, answered, isAboutSignature, isFinished, succeeded, whyCancelled } from './explain.js';
 import { failureText } from './dialogs.js';
 import { payloadSection } from './payload.js';
+import { statePill } from './rows.js';
+import { watch } from './watch.js';
 
 /** An attempt changes its webhook's health a second or two after it is recorded. */
 const HEALTH_FOLLOWS = 3000;
@@ -19,7 +20,7 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
   ]);
   document.title = `Delivery ${id} · Webhooks`;
   // The API promises that the body has exactly the bytes that JSON.stringify returns.
-  const body = JSON.stringify(delivery.payload);
+  const body = delivery.payload && JSON.stringify(delivery.payload);
   const attempts = attemptsSection(id, body);
   const top = h('div');
   const page = { path, webhookId, webhook, signal, delivery, show, following: new AbortController() };
@@ -45,7 +46,7 @@ function findWebhook(id, signal) {
 
 function head(page) {
   const { webhookId, delivery } = page;
-  const { id, event, status, timestamp } = delivery;
+  const { id, event, task_id: task, status, timestamp, callback_url: callback } = delivery;
   return [
     h(
       'p',
@@ -69,6 +70,16 @@ function head(page) {
           copyButton(id, 'Copy id'),
           h('span', { class: 'hint' }, 'Task ended ', time(timestamp)),
         ),
+        h(
+          'p',
+          {},
+          'Task ',
+          h('code', { class: 'whole' }, safely(task)),
+          ' ',
+          h('a', { href: `#/events/${id}` }, 'Its event, and all webhooks'),
+        ),
+        callback &&
+          h('p', { class: 'hint' }, 'Sent to the URL that the job named: ', h('span', { class: 'url' }, safely(callback))),
       ),
       h('div', { class: 'tools' }, retryTools(page)),
     ),
@@ -77,14 +88,14 @@ function head(page) {
 
 /** The retry button, disabled unless the webhook is active. It is not highlighted for a delivery that has arrived. */
 function retryTools(page) {
-  const { status, next_attempt_at: next } = page.delivery;
-  const isActive = page.webhook?.status === 'active';
+  const { status, payload, next_attempt_at: next } = page.delivery;
+  const isActive = page.webhook?.status === 'active' && payload !== null;
   const note = h(
     'span',
     { class: 'hint', id: 'retry-note', role: 'status' },
     isActive ? status === 'retrying' && ['Next attempt at ', time(next)] : whyNoRetry(page),
   );
-  if (!page.webhook) return note;
+  if (!page.webhook || payload === null) return note;
   const arrived = status === 'delivered';
   const properties = {
     class: arrived ? 'small' : 'primary',
@@ -95,8 +106,9 @@ function retryTools(page) {
   return [note, workButton(properties, arrived ? 'Send again' : 'Retry now', () => retryNow(page, note))];
 }
 
-function whyNoRetry({ webhook, webhookId }) {
+function whyNoRetry({ webhook, webhookId, delivery }) {
   if (!webhook) return 'The webhook was deleted.';
+  if (delivery.payload === null) return 'Without its payload it cannot be sent again.';
   return ['To send it again, first enable ', h('a', { href: `#/webhooks/${webhookId}` }, 'its webhook'), '.'];
 }
 
@@ -152,16 +164,16 @@ async function retryNow(page, note) {
   }
 }
 
-/** Shows the changes of the delivery until it is finished. With `isNews`, shows nothing until `isNews` accepts it. */
-async function follow(page, isNews) {
+/** Shows the changes of the delivery until it is finished. With `isNewer`, shows nothing until `isNewer` accepts it. */
+async function follow(page, isNewer) {
   page.following.abort();
   page.following = new AbortController();
   let before = JSON.stringify(page.delivery);
   await watch(AbortSignal.any([page.signal, page.following.signal]), {
     look: () => request('GET', page.path, { signal: page.signal }),
-    isNews,
+    isNewer,
     show: (changed) => {
-      if (isNews && !isNews(changed)) return;
+      if (isNewer && !isNewer(changed)) return;
       if (JSON.stringify(changed) === before) return;
       before = JSON.stringify(changed);
       page.show(changed);
@@ -169,7 +181,7 @@ async function follow(page, isNews) {
       // Without it, the page offers a retry that the API refuses.
       refreshWebhook(page).catch(() => null);
     },
-    isFinished: (changed) => (isNews ? isNews(changed) && changed.status !== 'retrying' : isFinished(changed)),
+    isFinished: (changed) => (isNewer ? isNewer(changed) && changed.status !== 'retrying' : isFinished(changed)),
   });
 }
 

@@ -45,6 +45,12 @@ export function refill(element, ...children) {
   return element;
 }
 
+/** Moves the focus to an element that is no control: what the user pressed is gone. */
+export function focusOn(element) {
+  element.setAttribute('tabindex', -1);
+  element.focus({ preventScroll: true });
+}
+
 /**
  * A button for work that takes time. It cannot be pressed again until the work has ended, and keeps the focus, which
  * a disabled button would lose.

@@ -3,10 +3,12 @@
 import { request } from './api.js';
 import { failureText, openDialog, showSecret } from './dialogs.js';
 import { fill, h, safely, say } from './dom.js';
+import { sendingFields, sendingInputs, sendingSection } from './edit-sending.js';
 
 const EVENTS = [
   ['job.completed', 'A task finished, and its result is in the payload.'],
   ['job.failed', 'A task failed, and the payload says why.'],
+  ['*', 'Every event, also those that are added later.'],
 ];
 
 /**
@@ -19,6 +21,9 @@ export function editWebhook(webhook, done) {
     done,
     url: urlInput(webhook),
     boxes: EVENTS.map(([event], at) => eventBox(event, at, webhook)),
+    description: textInput('description', webhook?.description ?? '', { maxlength: 256 }),
+    types: textInput('task-types', webhook?.task_types?.join(', ') ?? '', { 'aria-describedby': 'task-types-hint' }),
+    sending: sendingInputs(webhook),
     secret: secretInput(),
     error: h('p', { class: 'error', id: 'form-error', role: 'alert' }),
     save: h('button', { class: 'primary' }, webhook ? 'Save' : 'Add webhook'),
@@ -45,6 +50,13 @@ function formElement(form) {
       h('legend', {}, 'Events'),
       form.boxes.map((box, at) => eventRow(box, EVENTS[at])),
     ),
+    h('label', { for: 'task-types' }, 'Task types'),
+    form.types,
+    h('p', { class: 'hint', id: 'task-types-hint' }, 'Separated by commas. Empty: tasks of all types.'),
+    h('label', { for: 'description' }, 'Description'),
+    form.description,
+    h('p', { class: 'hint' }, 'For yourself: what this endpoint is for.'),
+    sendingSection(form.sending),
     !form.webhook && ownSecret(form.secret),
     h('div', { class: 'actions' }, h('button', { type: 'button', onclick: close }, 'Cancel'), form.save),
   );
@@ -73,7 +85,7 @@ function withScheme(text) {
 }
 
 function eventBox(event, at, webhook) {
-  const checked = webhook?.events.includes(event) ?? true;
+  const checked = webhook?.events.includes(event) ?? event !== '*';
   return h('input', { type: 'checkbox', id: `event-${at}`, value: event, checked });
 }
 
@@ -83,14 +95,11 @@ function eventRow(box, [event, meaning]) {
 }
 
 function secretInput() {
-  return h('input', {
-    id: 'secret',
-    type: 'text',
-    autocomplete: 'off',
-    spellcheck: 'false',
-    autocapitalize: 'none',
-    'aria-describedby': 'secret-hint',
-  });
+  return textInput('secret', '', { spellcheck: 'false', autocapitalize: 'none', 'aria-describedby': 'secret-hint' });
+}
+
+function textInput(id, value, properties) {
+  return h('input', { id, type: 'text', autocomplete: 'off', value, ...properties });
 }
 
 function ownSecret(secret) {
@@ -110,10 +119,9 @@ function ownSecret(secret) {
 
 async function submit(form, event) {
   event.preventDefault();
-  const { webhook, url, boxes, secret, save, done } = form;
+  const { webhook, url, boxes, description, types, sending, secret, save, done } = form;
   url.value = withScheme(url.value);
-  const body = { url: url.value, events: boxes.filter((box) => box.checked).map((box) => box.value) };
-  if (!webhook && secret.value !== '') body.secret_key = secret.value;
+  const body = bodyOf(form);
   if (!body.url) return refuse(form, url, 'Enter the URL of your endpoint.');
   if (body.events.length === 0) return refuse(form, boxes[0], 'Choose at least one event.');
   save.disabled = true;
@@ -124,13 +132,34 @@ async function submit(form, event) {
     if (saved.secret_key) showSecret(saved.secret_key, () => done(saved));
     else done(saved);
   } catch (failure) {
-    const [, name] = /^(url|events|secret_key)\b/i.exec(failure.message) ?? [];
+    const { limit, headers } = sending;
+    const others = { description, task_types: types, max_per_minute: limit, headers };
+    const inputs = { url, events: boxes[0], secret_key: secret, ...others };
     const text = failureText(failure)
       .replace(/^Url\b/, 'The URL')
-      .replace(/^Secret_key\b/, 'The secret');
-    refuse(form, { Url: url, Events: boxes[0], Secret_key: secret }[name] ?? save, text);
+      .replace(/^Secret_key\b/, 'The secret')
+      .replace(/^Task_types\b/, 'Task types')
+      .replace(/^Max_per_minute\b/, 'The number of requests');
+    refuse(form, inputs[failure.field] ?? save, text);
   }
   save.disabled = false;
+}
+
+/** The request's body. A change removes what the user has emptied. */
+function bodyOf({ webhook, url, boxes, description, types, sending, secret }) {
+  const events = boxes.filter((box) => box.checked).map((box) => box.value);
+  const body = { url: url.value, events: events.includes('*') ? ['*'] : events };
+  const names = types.value.split(',').map((name) => name.trim());
+  const given = {
+    description: description.value.trim() || null,
+    task_types: names.some((name) => name !== '') ? names.filter((name) => name !== '') : null,
+    ...sendingFields(sending),
+  };
+  for (const [field, value] of Object.entries(given)) {
+    if (value !== null || (webhook?.[field] ?? null) !== null) body[field] = value;
+  }
+  if (!webhook && secret.value !== '') body.secret_key = secret.value;
+  return body;
 }
 
 function send(form, body) {
@@ -141,12 +170,13 @@ function send(form, body) {
 }
 
 /** Shows an error beside the field that it is about. */
-function refuse({ url, boxes, secret, save, error }, field, text) {
+function refuse({ url, boxes, description, types, sending, secret, save, error }, field, text) {
   fill(error, safely(text));
   if (field === save) field.parentElement.before(error);
   else if (field === boxes[0]) field.closest('fieldset').append(error);
   else field.nextElementSibling.after(error);
-  for (const input of [url, secret, boxes[0], save]) input.removeAttribute('aria-invalid');
+  const { limit, headers } = sending;
+  for (const input of [url, description, types, limit, headers, secret, boxes[0], save]) input.removeAttribute('aria-invalid');
   field.setAttribute('aria-invalid', 'true');
   field.focus();
 }

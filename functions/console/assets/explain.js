@@ -29,10 +29,11 @@ export function isFinished({ status }) {
   return ['delivered', 'failed', 'cancelled'].includes(status);
 }
 
-/** Why a delivery was cancelled. There is only one reason. */
-export function whyCancelled({ attempts }) {
+/** Why a delivery was cancelled. */
+export function whyCancelled({ attempts, cancelled_reason: reason }) {
   const before = attempts.length > 0 ? 'its next attempt' : 'it could be sent';
-  return `It was cancelled because the webhook was deleted before ${before}.`;
+  const what = { erased: 'the event was erased', expired: 'the time for which its event is kept was over' }[reason];
+  return `It was cancelled because ${what ?? 'the webhook was deleted'} before ${before}.`;
 }
 
 /** The message in a JSON answer: its error's message, its message or its detail. `null` if it has none. */

@@ -8,22 +8,21 @@ const MOST_COUNTED = 1000;
 const EXACT_FAILURES = 10;
 
 const CONDITIONS = {
-  checking: ['Checking …', 'grey'],
   active: ['Active', 'green'],
   failing: ['Failing', 'amber'],
   recovering: ['Recovering', 'accent'],
+  paced: ['Catching up', 'accent'],
   down: ['Down', 'red'],
   disabled: ['Disabled', 'grey'],
   'given-up': ['Given up', 'red'],
 };
 
-/** The condition of a webhook from `GET webhooks/{id}`. The list of webhooks does not have enough fields for it. */
-export function condition({ status, circuit, held, failing_since: since, disabled_reason: reason }) {
-  if (circuit === undefined) return 'checking';
+/** The condition of a webhook. Only a webhook with its details has the fields for it. */
+export function condition({ status, circuit, held, failing_since: since, disabled_reason: reason, max_per_minute: limit }) {
   // There is a reason only if the service disabled the webhook, and not the customer.
   if (status === 'disabled') return reason ? 'given-up' : 'disabled';
   if (circuit === 'open') return 'down';
-  if (circuit === 'recovering' && held > 0) return 'recovering';
+  if (circuit === 'recovering' && held > 0) return limit && !since ? 'paced' : 'recovering';
   return since ? 'failing' : 'active';
 }
 
@@ -34,7 +33,7 @@ export function statusPill(webhook) {
 
 /** A notice about the webhook's health; `null` if it is healthy. `tools` are the buttons to show with it. */
 export function healthNotice(webhook, tools) {
-  const about = { down, recovering, failing, disabled, 'given-up': givenUp }[condition(webhook)];
+  const about = { down, recovering, paced, failing, disabled, 'given-up': givenUp }[condition(webhook)];
   if (!about) return null;
   const [, colour] = CONDITIONS[condition(webhook)];
   return h('div', { class: `notice ${colour}` }, about(webhook), tools && h('div', { class: 'tools' }, tools));
@@ -70,6 +69,15 @@ function recovering({ held, failing_since: since }) {
     ),
     since && h('p', { class: 'hint' }, 'Not all goes well yet: an attempt failed at ', moment(since), '.'),
   ];
+}
+
+function paced({ held, max_per_minute: limit }) {
+  return h(
+    'p',
+    {},
+    h('strong', {}, `${capital(waiting(held))} for a later minute`),
+    `: this webhook gets at most ${limit.toLocaleString()} ${limit === 1 ? 'request' : 'requests'} a minute.`,
+  );
 }
 
 function failing({ failing_since: since, consecutive_failures: count }) {

@@ -2,8 +2,15 @@
 
 import { copyButton, fill, h, safely } from './dom.js';
 
-/** The payload as a section. `body` has the bytes that were signed. */
+/** The payload as a section. `body` has the bytes that were signed. `null` for a payload that is not kept any more. */
 export function payloadSection(payload, body) {
+  if (payload === null)
+    return h(
+      'section',
+      { class: 'card' },
+      h('h2', {}, 'Payload'),
+      h('p', { class: 'none' }, 'It was erased, or its time in the history is over.'),
+    );
   const view = h('pre', { tabindex: 0, class: 'payload', 'aria-label': 'Payload' });
   const readable = () => fill(view, safely(JSON.stringify(payload, null, 2)));
   const asSent = () => fill(view, safely(body));

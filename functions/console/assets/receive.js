@@ -2,9 +2,8 @@
 // the path of the webhook's URL filled in.
 
 import { parameters, setParameters } from './address.js';
-import { request } from './api.js';
+import { ApiError, request } from './api.js';
 import { copyButton, fill, h, safely } from './dom.js';
-import { RECEIVERS } from './receivers.js';
 import { webhookTabs } from './tabs.js';
 
 /** A path that means the same in every language and framework here. The owner of another path has to fill it in. */
@@ -12,14 +11,24 @@ const PLAIN = /^\/[\w/.~-]*$/;
 
 /** The page of one webhook, or, without an id, of somebody who has none yet. */
 export async function receivePage(content, { ids: [id], signal }) {
-  const webhook = id && (await request('GET', `webhooks/${id}`, { signal }));
+  const [webhook, receivers] = await Promise.all([
+    id && request('GET', `webhooks/${id}`, { signal }),
+    loadReceivers(signal),
+  ]);
   document.title = `Receive it · ${id ? `Webhook ${id}` : 'Webhooks'}`;
   fill(
     content,
     webhook ? webhookTabs(id, webhook.url) : h('h1', {}, 'Receive it'),
     settingsSection(),
-    programSection(webhook ? new URL(webhook.url).pathname : '/webhook'),
+    programSection(receivers, webhook ? new URL(webhook.url).pathname : '/webhook'),
   );
+}
+
+/** The programs of all languages. */
+async function loadReceivers(signal) {
+  const response = await fetch('console/receivers.json', { signal }).catch(() => null);
+  if (!response?.ok) throw new ApiError(0, 'The programs could not be loaded.');
+  return response.json();
 }
 
 /** The program's settings, with the secret that the user types in. */
@@ -60,12 +69,12 @@ function settingsSection() {
 }
 
 /** The program in the language that the user chooses. The address has the choice. */
-function programSection(path) {
+function programSection(receivers, path) {
   const chosen = parameters().get('language');
   const language = h(
     'select',
     { id: 'language', onchange: choose },
-    RECEIVERS.map(({ file, title }) => h('option', { value: file, selected: file === chosen }, title)),
+    receivers.map(({ file, title }) => h('option', { value: file, selected: file === chosen }, title)),
   );
   const program = h('div', { class: 'prose' });
   choose();
@@ -78,8 +87,8 @@ function programSection(path) {
   );
 
   function choose() {
-    const receiver = RECEIVERS.find(({ file }) => file === language.value);
-    if (language.value !== (parameters().get('language') ?? RECEIVERS[0].file)) setParameters({ language: language.value });
+    const receiver = receivers.find(({ file }) => file === language.value);
+    if (language.value !== (parameters().get('language') ?? receivers[0].file)) setParameters({ language: language.value });
     fill(program, programOf(receiver, path));
   }
 }

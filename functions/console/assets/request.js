@@ -34,7 +34,7 @@ export function readRequest(text) {
   return fields;
 }
 
-/** The scheme of a signature, by its form. `undefined` if the form does not tell. */
+/** The scheme of a signature, by its form. `undefined` if the form does not show it. */
 export function schemeOf(signature) {
   const value = signature.trim().replace(/^[\w-]+\s*:\s*/, '');
   return { 'v1=': PAGE, 'v1,': STANDARD }[value.slice(0, 3)];

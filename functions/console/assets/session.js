@@ -26,8 +26,20 @@ export const session = {
     tabs.postMessage({ ended: this.key });
     this.end();
   },
-  /** Gets the key from the tab that this one was opened from, if there is one. */
+  /** Takes the key of a link (#key=sk-…), and removes it from the address bar and the history. */
+  takeLink() {
+    const linked = /^#key=(sk-[\x21-\x7e]+)$/.exec(location.hash)?.[1];
+    if (!linked) return;
+    history.replaceState(null, '', location.pathname + location.search);
+    try {
+      this.start(decodeURIComponent(linked));
+    } catch {
+      this.start(linked);
+    }
+  },
+  /** Gets the key from a link, or from the tab that this one was opened from. */
   async join() {
+    this.takeLink();
     if (this.key) return;
     const { promise, resolve } = Promise.withResolvers();
     tabs.addEventListener('message', ({ data }) => {

@@ -67,8 +67,8 @@ async function submit(form, event) {
     .trim()
     .replace(/^(authorization:\s*)?bearer\s+/i, '')
     .replace(/^["']|["']$/g, '');
-  if (!/^sk-[0-9a-f]{40}$/.test(key))
-    return refuse(form, key ? 'An API key is sk- and 40 digits or letters from a to f.' : 'Paste your API key first.');
+  if (!/^sk-[\x21-\x7e]{17,253}$/.test(key))
+    return refuse(form, key ? 'An API key begins with sk-, and has 20 to 256 characters without spaces.' : 'Paste your API key first.');
   form.button.disabled = true;
   try {
     await request('GET', 'webhooks', { key });

@@ -1,10 +1,10 @@
 // Sends a test event, and shows what becomes of it.
 
 import { request } from './api.js';
-import { watch } from './deliveries.js';
 import { failureText } from './dialogs.js';
 import { duration, fill, h, safely, time, workButton } from './dom.js';
 import { answered, isFinished, whyCancelled } from './explain.js';
+import { watch } from './watch.js';
 
 /** The section that sends a test event. `allow` enables or disables it. Calls `changed` when the status changes. */
 export function testSection({ id, events, signal, changed }) {

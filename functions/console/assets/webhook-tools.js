@@ -2,17 +2,18 @@
 // one.
 
 import { request } from './api.js';
-import { watch } from './deliveries.js';
 import { confirmDialog, failureText } from './dialogs.js';
 import { fill, h, moment, safely, say, workButton } from './dom.js';
 import { editWebhook } from './edit-webhook.js';
+import { offerMissed } from './missed.js';
 import { rotateSecret } from './rotate.js';
+import { watch } from './watch.js';
 
 /**
  * `buttons` makes the buttons for the webhook's state, `probe` is for an open circuit, `switchNow` for a secret that is
  * being rotated, `problem` shows errors.
  */
-export function webhookTools(page, rotated) {
+export function webhookTools(page) {
   const problem = h('p', { class: 'error', role: 'alert' });
   const probed = h('span', { class: 'hint', role: 'status' });
   const probe = [
@@ -28,10 +29,7 @@ export function webhookTools(page, rotated) {
   const buttons = () => [
     act('edit', 'Edit', () => editWebhook(page.webhook, (webhook) => show(page, webhook, 'Saved'))),
     act('rotate', 'Rotate secret', () =>
-      rotateSecret(page.path, Boolean(page.webhook.secret_switches_at), (webhook) => {
-        page.changed(webhook);
-        rotated();
-      }),
+      rotateSecret(page.path, Boolean(page.webhook.secret_switches_at), page.changed),
     ),
     page.webhook.status === 'active'
       ? act('status', 'Disable', () => disable(page))
@@ -42,8 +40,12 @@ export function webhookTools(page, rotated) {
 }
 
 function show(page, webhook, text) {
+  const since = webhook.status === 'active' && page.webhook.disabled_at;
   page.changed(webhook);
   say(text);
+  fill(page.offer);
+  // The webhook works without the offer.
+  if (since) offerMissed(page.offer, page, since, page.resends.begin).catch(() => null);
 }
 
 async function probeNow(page, note) {
@@ -86,7 +88,7 @@ async function change(page, problem, text, ask) {
 function disable(page) {
   const text =
     'It gets no deliveries until you enable it again. Deliveries that wait are held, and sent when you enable it; ' +
-    'events of the time between are not sent.';
+    'events of the time between are sent only if you ask for it then.';
   confirmDialog({
     title: 'Disable this webhook?',
     action: 'Disable',
@@ -103,12 +105,20 @@ function remove(page) {
   confirmDialog({
     title: 'Delete this webhook?',
     action: 'Delete webhook',
-    text: h(
-      'p',
-      {},
-      h('span', { class: 'url' }, safely(page.webhook.url)),
-      ' gets no more deliveries, and its secret and history are gone. This cannot be undone.',
-    ),
+    text: [
+      h(
+        'p',
+        {},
+        h('span', { class: 'url' }, safely(page.webhook.url)),
+        ' gets no more deliveries, and its secret is gone. This cannot be undone.',
+      ),
+      h(
+        'p',
+        {},
+        'Its history is kept until its time is over, but this webhook’s page is gone. Events stay, with what this webhook ' +
+          'got: the Events page has them.',
+      ),
+    ],
     act: async () => {
       await request('DELETE', page.path);
       return () => {

@@ -5,6 +5,7 @@ import { keepLively, poll, request, sleep } from './api.js';
 import { deliveriesSection } from './deliveries.js';
 import { fill, h, refill, safely } from './dom.js';
 import { healthNotice, statusPill } from './health.js';
+import { resends } from './resend.js';
 import { rotationNotice } from './rotate.js';
 import { tabs } from './tabs.js';
 import { testSection } from './test-event.js';
@@ -25,18 +26,20 @@ export async function webhookPage(content, { ids: [id], signal, failed }) {
     // The state that the top shows, as text.
     shown: null,
     top: h('div'),
+    // What the webhook missed while it was disabled.
+    offer: h('div'),
     changed: (webhook) => showTop(page, webhook),
   };
   document.title = `Webhook ${id} · Webhooks`;
-  page.list = deliveriesSection(path, signal, failed);
+  page.resends = resends(path, signal, () => page.list.refresh().catch(failed));
+  page.list = deliveriesSection(path, signal, failed, page.resends.ask);
   page.activity = activitySection(path, signal, failed);
   page.test = testSection({ id, events: page.webhook.events, signal, changed: () => refreshAll(page) });
-  // A rotation without an overlap makes all earlier cursors invalid.
-  page.tools = webhookTools(page, () => page.list.refresh().catch(failed));
+  page.tools = webhookTools(page);
   showTop(page, page.webhook);
-  fill(content, page.top, page.test.section, page.activity.section, page.list.section);
-  await page.list.refresh();
-  page.list.keepFresh();
+  const top = h('div', {}, page.top, page.offer, page.resends.element);
+  fill(content, top, page.test.section, page.activity.section, page.list.section);
+  await page.list.open();
   poll(signal, async () => {
     await refreshHealth(page);
     return REFRESH_HEALTH;
@@ -83,11 +86,15 @@ function head(id, webhook, buttons) {
         'div',
         { class: 'title' },
         h('h1', { class: 'url' }, safely(webhook.url)),
+        webhook.description && h('p', {}, safely(webhook.description)),
         h(
           'p',
           { class: 'facts' },
           statusPill(webhook),
           webhook.events.map((event) => h('code', { class: 'chip' }, event)),
+          webhook.task_types && ['of', webhook.task_types.map((type) => h('code', { class: 'chip' }, safely(type)))],
+          webhook.headers.length > 0 && ['with', webhook.headers.map((name) => h('code', { class: 'chip' }, safely(name)))],
+          webhook.max_per_minute && `at most ${webhook.max_per_minute.toLocaleString()} a minute`,
         ),
       ),
       h('div', { class: 'tools' }, buttons),

@@ -1,16 +1,12 @@
 // The page with the account's webhooks.
 
-import { poll, request } from './api.js';
+import { request } from './api.js';
 import { editWebhook } from './edit-webhook.js';
 import { fill, h, safely } from './dom.js';
 import { statusPill } from './health.js';
 
-/** How many webhooks' health is loaded immediately, with one request each. The others follow slowly. */
-const AT_ONCE = 8;
-const SLOWLY = 3000;
-
-export async function webhooksPage(content, { signal, reload, failed }) {
-  const webhooks = await request('GET', 'webhooks', { signal });
+export async function webhooksPage(content, { signal }) {
+  const webhooks = await request('GET', 'webhooks?include=details', { signal });
   const add = () =>
     editWebhook(null, (webhook) => {
       location.hash = `#/webhooks/${webhook.id}`;
@@ -18,44 +14,36 @@ export async function webhooksPage(content, { signal, reload, failed }) {
   const addButton = h('button', { type: 'button', class: 'primary', onclick: add }, 'Add webhook');
   if (webhooks.length === 0) return fill(content, empty(add, addButton));
 
-  const rows = webhooks.map((webhook) => ({ webhook, status: h('span', {}, statusPill(webhook)) }));
   fill(
     content,
     h('div', { class: 'head' }, h('h1', {}, 'Webhooks'), addButton),
     h(
       'ul',
       { class: 'card rows' },
-      rows.map(({ webhook, status }) =>
+      webhooks.map((webhook) =>
         h(
           'li',
           {},
           h(
             'a',
             { href: `#/webhooks/${webhook.id}` },
-            h('span', { class: 'url' }, safely(webhook.url)),
+            h(
+              'span',
+              { class: 'url' },
+              safely(webhook.url),
+              webhook.description && h('span', { class: 'hint' }, ' ', safely(webhook.description)),
+            ),
             h(
               'span',
               { class: 'events' },
               webhook.events.map((event) => h('code', { class: 'chip' }, event)),
             ),
-            status,
+            h('span', {}, statusPill(webhook)),
           ),
         ),
       ),
     ),
   );
-
-  // The list has no health, so each webhook is loaded by itself.
-  const rest = [...rows];
-  const slowFrom = rest.length - AT_ONCE;
-  poll(signal, async () => {
-    const row = rest[0];
-    if (!row) return null;
-    fill(row.status, statusPill(await request('GET', `webhooks/${row.webhook.id}`, { signal })));
-    rest.shift();
-    if (rest.length === 0) return null;
-    return rest.length > slowFrom ? 100 : SLOWLY;
-  }).catch((error) => (error.status === 404 ? reload() : failed(error)));
   return null;
 }
 

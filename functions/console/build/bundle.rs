@@ -37,7 +37,7 @@ impl<'a> Bundle<'a> {
         assert!(!self.open.iter().any(|open| open == name), "{name} imports itself: {:?}", self.open);
         self.open.push(name.to_owned());
         let body = self.body(name);
-        let exports = without_comments(&self.modules[name]).filter_map(|line| line.strip_prefix("export "));
+        let exports = needed(&self.modules[name]).filter_map(|line| line.strip_prefix("export "));
         let exports = exports.map(member).collect::<Vec<_>>().join(", ");
         writeln!(self.script, "const {} = (() => {{\n{body}return {{ {exports} }};\n}})();", variable(name)).unwrap();
         self.open.pop();
@@ -51,7 +51,7 @@ impl<'a> Bundle<'a> {
         // A module that is loaded later may not exist any more: an upgrade replaces it.
         assert!(!text.contains("import("), "{name} loads a module later");
         let mut body = String::new();
-        for line in without_comments(text) {
+        for line in needed(text) {
             if let Some(import) = line.strip_prefix("import ") {
                 let parts = import.strip_suffix("';").and_then(|import| import.split_once(" from './"));
                 let parts = parts.filter(|(names, _)| names.starts_with('{'));
@@ -66,11 +66,15 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// A text without its comments, which no browser needs.
-fn without_comments(text: &str) -> impl Iterator<Item = &str> {
+/// Returns a text without its comments and its indentation, which no browser needs.
+pub(crate) fn compact(text: &str) -> String {
+    needed(text).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The lines that a browser needs, without their indentation.
+fn needed(text: &str) -> impl Iterator<Item = &str> {
     let mut is_comment = false;
-    text.lines().filter(move |line| {
-        let line = line.trim();
+    text.lines().map(str::trim).filter(move |line| {
         let begins = !is_comment && line.starts_with("/*");
         is_comment |= begins;
         let is_left_out = is_comment || line.starts_with("//");
@@ -78,6 +82,9 @@ fn without_comments(text: &str) -> impl Iterator<Item = &str> {
             assert!(line.ends_with("*/"), "code follows a comment: {line}");
             is_comment = false;
         }
+        // The indentation of the next line would be a part of the text.
+        let backticks = line.replace("'`'", "").matches('`').count();
+        assert!(is_left_out || backticks % 2 == 0, "a text goes on in the next line: {line}");
         !is_left_out
     })
 }

@@ -1,6 +1,6 @@
 //! Makes the files that the console serves from `assets/`: one script and one style sheet, with a hash of their
 //! content in their names, and every file compressed. So the first visit costs a few requests, the next visit only
-//! the page, and a request no compression.
+//! the page, and a request no compression. The example receivers are a file of their own, because few visits need them.
 
 #![expect(clippy::unwrap_used, reason = "a build that cannot go on stops, and says where")]
 #![expect(clippy::print_stdout, reason = "that is how a build script speaks to Cargo")]
@@ -13,7 +13,10 @@ mod text;
 
 use std::{collections::BTreeMap, env, fs, path::Path};
 
-use self::{bundle::Bundle, output::Output};
+use self::{
+    bundle::{Bundle, compact},
+    output::Output,
+};
 
 /// The folder with the console's own sources.
 const ASSETS: &str = "assets";
@@ -28,8 +31,11 @@ fn main() {
     }
     let mut output = Output::new();
     let icon = output.add_hashed("icon.svg", "image/svg+xml", &asset("icon.svg"));
-    let styles = output.add_hashed("console.css", "text/css", &asset("console.css"));
-    let script = Bundle::of(&modules(), "app.js").replace("console/icon.svg", &format!("console/{icon}"));
+    let styles = output.add_hashed("console.css", "text/css", &compact(&asset("console.css")));
+    let receivers = output.add_hashed("receivers.json", "application/json", &receivers::json(Path::new(DOCS)));
+    let script = Bundle::of(&modules(), "app.js")
+        .replace("console/icon.svg", &format!("console/{icon}"))
+        .replace("console/receivers.json", &format!("console/{receivers}"));
     let script = output.add_hashed("app.js", "text/javascript", &script);
 
     let named = |page: String| {
@@ -44,7 +50,7 @@ fn main() {
     output.finish();
 }
 
-/// The console's modules, and the modules that the build generates, by name.
+/// The console's modules, and the one that the build generates, by name.
 fn modules() -> BTreeMap<String, String> {
     let names = fs::read_dir(ASSETS).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let scripts = names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "js"));
@@ -52,7 +58,6 @@ fn modules() -> BTreeMap<String, String> {
     // The version in the `User-Agent` of deliveries.
     let version = env::var("CARGO_PKG_VERSION").unwrap();
     modules.insert("version.js".into(), format!("export const VERSION = '{version}';\n"));
-    modules.insert("receivers.js".into(), receivers::module(Path::new(DOCS)));
     modules
 }
 

@@ -4,7 +4,8 @@
 //! The files are public: they contain no customer's data, and do nothing without the key that the user types in.
 //!
 //! `build/` makes the files. A browser caches each file with a hash in its name permanently, and requests the page
-//! every time. The page loads all its files when it opens, so an upgrade does not break a console that is open.
+//! every time. The page loads all its files when it opens, so an upgrade does not break a console that is open. The
+//! example receivers are loaded later: the next version's are as good.
 
 use lambda_http::{
     Request, RequestExt as _,

@@ -1,12 +1,15 @@
 //! The messages of a batch as jobs, and the work that is left for each.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use nano_webhooks::{
     aws::AwsError,
     delivery::{Change, Message, Write},
-    names::{AccountId, DeliveryId, WebhookId},
+    names::{AccountId, EventId, WebhookId},
     queue::{self, SqsEvent, SqsMessage},
     store::Wait,
     telemetry::trace::Segment,
@@ -18,6 +21,8 @@ use nano_webhooks::{
 pub(crate) enum Unfinished {
     #[error("its delivery and its webhook could not be read")]
     NotRead(#[source] AwsError),
+    #[error("its attempt could not be counted for the webhook's max_per_minute")]
+    NotCounted(#[source] Arc<AwsError>),
     #[error("another dispatcher may be making its attempt")]
     NotClaimed,
     #[error("the outcome was not recorded")]
@@ -47,7 +52,7 @@ pub(crate) enum Work {
     Nothing,
     Record(Box<Recording>),
     /// Send a delayed message for the next attempt.
-    FollowUp(Wait),
+    FollowUp(Box<Wait>),
 }
 
 /// A change, and the conditional write that records it. The write is refused if the delivery has changed since it was
@@ -122,9 +127,9 @@ pub(crate) fn may_read_late(jobs: &[Job<'_>]) -> bool {
 /// The key by which two messages ask for the same attempt. The delivery's id alone is not enough, because one
 /// account's message must not replace another's. A probe of an old version does nothing, so it must not replace
 /// another message either.
-fn attempt_of(message: &Message) -> (AccountId, WebhookId, DeliveryId, u32, u32, Option<u64>) {
-    let Message { account_id, webhook_id, delivery_id, round, attempt, probe, .. } = message;
-    (account_id.clone(), *webhook_id, delivery_id.clone(), *round, *attempt, *probe)
+fn attempt_of(message: &Message) -> (AccountId, WebhookId, EventId, u32, u32, Option<u64>) {
+    let Message { account_id, webhook_id, event_id, round, attempt, probe, .. } = message;
+    (account_id.clone(), *webhook_id, event_id.clone(), *round, *attempt, *probe)
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! The steps of a batch: read what is stored, make the attempts, record them, arrange the next attempts, and report
 //! the messages that go back to the queue.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    mem,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
@@ -10,7 +13,7 @@ use nano_webhooks::{
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     retry::{self, Schedule},
     sender::{Exchange, Sender},
-    store::{Deliveries, Waiting, Webhooks},
+    store::{Deliveries, Events, Stored, Waiting, Webhooks},
     telemetry::{
         self,
         metrics::{Metric, Recorder},
@@ -24,6 +27,7 @@ use crate::{
     batch::{AttemptContext, Job, Recording, Unfinished, Work, Worked, readable},
     observed::{self, Observed},
     successes::Successes,
+    used_up::UsedUp,
 };
 
 /// The time a function needs after its last attempt, to record the outcomes and answer.
@@ -45,6 +49,7 @@ const LONG_RETRY_AFTER: Duration = Duration::from_mins(1);
 pub(crate) struct Dispatcher {
     pub(crate) webhooks: Webhooks,
     pub(crate) deliveries: Deliveries,
+    pub(crate) events: Events,
     pub(crate) waiting: Waiting,
     pub(crate) queue: Queue,
     pub(crate) sender: Sender,
@@ -57,6 +62,7 @@ pub(crate) struct Dispatcher {
     pub(crate) send_traceparent: bool,
     pub(crate) recorder: Recorder,
     pub(crate) successes: Successes,
+    pub(crate) used_up: UsedUp,
 }
 
 /// When a batch must stop making attempts, and when it must stop writing.
@@ -85,8 +91,9 @@ impl Dispatcher {
         let observed = Observed::default();
         let (jobs, unreadable) = readable(event);
         let (planned, mut unfinished) = self.plan(jobs, deadlines).await;
+        let (planned, uncounted) = self.limit(planned, deadlines).await;
         let (planned, unclaimed) = self.claim(planned, deadlines).await;
-        unfinished.extend(unclaimed);
+        unfinished.extend(uncounted.into_iter().chain(unclaimed));
         let worked = planned.into_iter().map(|planned| self.work(planned, trace, &observed, deadlines.attempts));
         let worked = worked.collect::<FuturesUnordered<_>>();
         let settled = tokio_stream::StreamExt::chunks_timeout(worked, TOGETHER, TIME_TO_GATHER)
@@ -137,19 +144,22 @@ impl Dispatcher {
         trace: Option<trace::Segment>,
     ) -> (Work, AttemptContext) {
         let traceparent = trace.as_ref().filter(|_| self.send_traceparent).map(trace::Segment::traceparent);
-        let exchange = self.sender.attempt(&webhook, &delivery, traceparent.as_deref()).await;
+        // The step asks for an attempt only if the message has a payload.
+        let body = message.payload.as_ref().map_or("", |payload| payload.body.as_str());
+        let exchange = self.sender.attempt(&webhook, &delivery, body, traceparent.as_deref()).await;
         let Exchange { attempt, retry_after, sent_at } = exchange;
         let now = Timestamp::now();
-        let retry_after = retry_after.map_or(Duration::ZERO, |value| retry::retry_after(&value, now));
         let circumstances = retry::Circumstances { earlier_tries: delivery.tries, now, jitter: jitter(), retry_after };
         let asks_to_wait = matches!(attempt.outcome.http_status(), Some(429 | 503)) && retry_after >= LONG_RETRY_AFTER;
         let is_success = attempt.outcome.is_success();
+        // What a callback at another origin does says nothing about the webhook's own endpoint.
+        let is_own = !delivery.calls_elsewhere(&webhook);
         let made = Made {
             verdict: self.schedule.verdict(&attempt.outcome, circumstances),
             epoch: webhook.epoch,
             wait: asks_to_wait.then_some(retry_after.as_secs()),
-            last_success: self.successes.last(&webhook, is_success.then_some(now)),
-            watch: !is_success || !webhook.is_spotless(),
+            last_success: if is_own { self.successes.last(&webhook, is_success.then_some(now)) } else { None },
+            watch: is_own && (!is_success || !webhook.is_spotless()),
             attempt,
         };
         let queued_at = message.queued_at.filter(|_| delivery.version == 0);
@@ -166,10 +176,23 @@ pub(crate) fn recording(message: &Message, delivery: Delivery, change: Change) -
     }
 }
 
-/// The step for a job, from what was read.
-pub(crate) fn step(job: &Job<'_>, delivery: Option<Delivery>, webhook: Option<Webhook>, consistent: bool) -> Step {
-    let look = Look { received_before: job.received_before(), consistent };
-    delivery::step(&job.message, delivery, webhook, look)
+/// Decides the step for a job, from what was read, and completes the message with the payload of the event. If the job
+/// must be read again, the message gets back what it had: the second read leaves out the event of a message with a payload.
+pub(crate) fn step(job: &mut Job<'_>, Stored { delivery, webhook, event }: Stored, consistent: bool) -> Step {
+    let look = Look {
+        received_before: job.received_before(),
+        consistent,
+        erased: event.as_ref().is_some_and(|event| event.erased_at.is_some()),
+    };
+    let own_payload = event.map(|event| {
+        job.message.callback_url = event.callback_for(job.message.webhook_id).map(str::to_owned);
+        mem::replace(&mut job.message.payload, event.payload())
+    });
+    let step = delivery::step(&job.message, delivery, webhook, look);
+    if let (Step::LookAgain, Some(payload)) = (&step, own_payload) {
+        job.message.payload = payload;
+    }
+    step
 }
 
 /// A random number from 0 up to, but not including, 1.
@@ -181,4 +204,25 @@ pub(crate) fn jitter() -> f64 {
 /// most 2 s.
 pub(crate) fn pause(round: u32) -> Duration {
     Duration::from_millis(50 << round.min(5)).min(Duration::from_secs(2)).mul_f64(0.5 + jitter() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use nano_webhooks::event::{Completion, Event};
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_a_late_read_has_found_is_read_again_at_the_second_look() {
+        let sample: SqsEvent = serde_json::from_str(include_str!("../../../events/dispatcher.json")).unwrap();
+        let message: Message = serde_json::from_str(sample.records[0].body.as_deref().unwrap()).unwrap();
+        let message = Message { payload: None, attempt: 2, ..message };
+        let mut job = Job { record: &sample.records[0], message: message.clone() };
+        let completion = r#"{"account_id":"acct_demo","task_id":"t","task_type":"image","status":"completed"}"#;
+        let completion = Completion::parse(completion, Timestamp::UNIX_EPOCH).unwrap();
+        let event = Some(Event::test(&completion, message.webhook_id));
+        let looked = step(&mut job, Stored { delivery: None, webhook: None, event }, false);
+        assert!(matches!(looked, Step::LookAgain));
+        assert_eq!(job.message, message, "the event is only read for a message without a payload");
+    }
 }

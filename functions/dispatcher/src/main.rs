@@ -3,10 +3,12 @@
 
 mod batch;
 mod dispatcher;
+mod limit;
 mod observed;
 mod plan;
 mod settle;
 mod successes;
+mod used_up;
 
 use std::time::Duration;
 
@@ -16,11 +18,11 @@ use nano_webhooks::{
     config::{self, ConfigError},
     queue::{LONGEST_DELAY, Queue, SqsEvent},
     sender::Sender,
-    store::{Deliveries, Waiting, Webhooks},
+    store::{Deliveries, Events, Waiting, Webhooks},
     telemetry::{self, metrics::Recorder, trace::Tracer},
 };
 
-use crate::{dispatcher::Dispatcher, successes::Successes};
+use crate::{dispatcher::Dispatcher, successes::Successes, used_up::UsedUp};
 
 /// A delivery makes many short-lived allocations, for which this allocator is faster than the C library's.
 #[global_allocator]
@@ -34,12 +36,11 @@ const TIME_BESIDE_ATTEMPTS: Duration = Duration::from_secs(5);
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let aws = aws::config()?;
-    let own_hosts = config::text("OWN_HOSTS")?;
-    let own_hosts = own_hosts.split(',').filter(|host| !host.is_empty()).map(str::to_owned);
-    let policy = config::egress_policy()?.with_own_hosts(own_hosts);
+    let policy = config::sending_policy()?;
     let dispatcher = Dispatcher {
         webhooks: Webhooks::from_env(&aws)?,
         deliveries: Deliveries::from_env(&aws)?,
+        events: Events::from_env(&aws)?,
         waiting: Waiting::from_env(&aws)?,
         queue: Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?,
         sender: Sender::new(policy, attempt_timeout()?),
@@ -50,6 +51,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         send_traceparent: config::switch("SEND_TRACEPARENT")?,
         recorder: Recorder::from_env()?,
         successes: Successes::default(),
+        used_up: UsedUp::default(),
     };
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {
         let LambdaEvent { payload, context } = event;

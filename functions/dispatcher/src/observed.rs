@@ -84,11 +84,11 @@ pub(crate) fn log(worked: &[Worked<'_>]) {
             timestamp: ended_at.round(Unit::Millisecond).unwrap_or(*ended_at),
             level: AttemptLine::LEVEL.into(),
             message: AttemptLine::MESSAGE.into(),
-            delivery_id: Cow::Borrowed(&delivery.id),
+            event_id: Cow::Borrowed(&delivery.id),
             account_id: Cow::Borrowed(&delivery.account_id),
             webhook_id: delivery.webhook_id,
             attempt: delivery.attempts.len(),
-            outcome: attempt.outcome.phase().into(),
+            outcome: attempt.outcome.phase(),
             http_status: attempt.outcome.http_status(),
             duration_ms: attempt.duration_ms,
             resent: attempt.resent,
@@ -123,7 +123,7 @@ fn trace(tracer: &Tracer, Attempted { made, delivery, circumstances }: &Attempte
     let annotations = json!({
         "account_id": webhook.account_id,
         "webhook_id": webhook.id,
-        "delivery_id": delivery.id,
+        "event_id": delivery.id,
         "outcome": attempt.outcome.phase(),
         "attempt": delivery.attempts.len(),
     });

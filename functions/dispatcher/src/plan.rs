@@ -2,7 +2,7 @@
 
 use nano_webhooks::{
     delivery::{self, Change, Delivery, Step, Write},
-    store::{Stored, WriteResult, expires_at},
+    store::{Tables, WriteResult, expires_at},
     telemetry,
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -17,7 +17,7 @@ use crate::{
 const CLAIM_ROUNDS: u32 = 3;
 
 impl Dispatcher {
-    /// Reads the deliveries and webhooks of the jobs, and decides the step for each. Repeats what could not be read
+    /// Reads the deliveries, webhooks and events of the jobs, and decides the step for each. Repeats what could not be read
     /// until the time for attempts is over. The first read may be eventually consistent; a job that it decides against is read
     /// again, consistently.
     pub(crate) async fn plan<'a>(
@@ -26,11 +26,11 @@ impl Dispatcher {
         deadlines: Deadlines,
     ) -> (Vec<Planned<'a>>, GivenBack<'a>) {
         let (mut planned, mut unfinished) = (Vec::new(), GivenBack::new());
+        let tables = Tables { webhooks: &self.webhooks, events: &self.events };
         let (mut consistent, mut round) = (!may_read_late(&jobs), 0);
         while !jobs.is_empty() {
             let messages: Vec<_> = jobs.iter().map(|job| &job.message).collect();
-            let read =
-                timeout_at(deadlines.attempts, self.deliveries.read(&self.webhooks, &messages, consistent)).await;
+            let read = timeout_at(deadlines.attempts, self.deliveries.read(tables, &messages, consistent)).await;
             let results = match read {
                 Err(_) => {
                     unfinished.extend(jobs.into_iter().map(|job| (job.record, Unfinished::OutOfTime)));
@@ -44,11 +44,11 @@ impl Dispatcher {
                 Ok(Ok(results)) => results,
             };
             let (mut unread, mut to_look_again) = (Vec::new(), Vec::new());
-            for (job, result) in jobs.into_iter().zip(results) {
+            for (mut job, result) in jobs.into_iter().zip(results) {
                 match result {
                     Err(err) => unfinished.push((job.record, Unfinished::NotRead(err))),
                     Ok(None) => unread.push(job),
-                    Ok(Some(Stored { delivery, webhook })) => match step(&job, delivery, webhook, consistent) {
+                    Ok(Some(stored)) => match step(&mut job, stored, consistent) {
                         Step::LookAgain => to_look_again.push(job),
                         step => planned.push(Planned { job, step }),
                     },

@@ -58,7 +58,7 @@ impl Dispatcher {
                     let is_entered = entry.is_none();
                     open.recordings.push(Unrecorded { job, recording: *recording, entry, is_entered });
                 }
-                Ok(Work::FollowUp(wait)) => open.follow_ups.push((job.record, wait)),
+                Ok(Work::FollowUp(wait)) => open.follow_ups.push((job.record, *wait)),
                 Err(why) => open.unfinished.push((job.record, why)),
             }
         }
@@ -153,7 +153,9 @@ impl Dispatcher {
     /// The work that is left if the dispatcher that recorded an attempt has died. The entry is stored, but the
     /// delayed message may be missing, so it is sent again.
     pub(crate) fn follow_up(&self, delivery: &Delivery) -> Work {
-        self.waiting_for(delivery).filter(|wait| wait.carried).map_or(Work::Nothing, Work::FollowUp)
+        self.waiting_for(delivery)
+            .filter(|wait| wait.carried)
+            .map_or(Work::Nothing, |wait| Work::FollowUp(Box::new(wait)))
     }
 }
 

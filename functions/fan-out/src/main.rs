@@ -1,6 +1,9 @@
-//! Turns each completion into one delivery for each webhook that subscribed to it. A delivery is a message to the
-//! dispatcher, and is in no table until its first attempt. A delivery for an endpoint that is down is stored as held
-//! instead, without a message.
+//! Stores each completion as an event, and sends one delivery of it to each webhook that subscribed. A delivery is a
+//! message to the dispatcher, and is in no table until its first attempt. A delivery for an endpoint that is down is
+//! stored as held instead, without a message.
+//!
+//! If an event is stored already, because its completion was repeated or its message came back, what is stored is
+//! sent, to the webhooks that are stored with it.
 
 use std::{
     cell::OnceCell,
@@ -15,23 +18,27 @@ use nano_webhooks::{
     aws::{self, AwsError},
     config,
     delivery::{self, Change, Message},
-    event::Completion,
-    names::AccountId,
-    queue::{self, EncodedBody, Outgoing, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
-    store::{Deliveries, Webhooks, WriteResult, expires_at},
+    egress::Policy,
+    event::{Completion, Event, Payload},
+    names::{AccountId, EventId},
+    queue::{self, EncodedPayload, Outgoing, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
+    store::{Deliveries, Events, InsertResult, Webhooks, WriteResult, expires_at},
     telemetry::{
         self,
         metrics::{Metric, Metrics, Recorder},
         trace::{Segment, Tracer},
     },
-    webhook::{Circuit, Webhook},
+    webhook::Webhook,
 };
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 struct FanOut {
     webhooks: Webhooks,
+    events: Events,
+    policy: Policy,
     held: Deliveries,
+    event_retention_days: u32,
     retention_days: u32,
     deliveries: Queue,
     dead_letters: Queue,
@@ -44,14 +51,21 @@ struct Job<'a> {
     record: &'a SqsMessage,
     completion: Completion,
     trace: Option<Segment>,
-    /// Encoded once for all webhooks, for the first message that is sent.
-    body: OnceCell<EncodedBody>,
+}
+
+/// An event that is stored, and the job that it came with.
+struct StoredEvent<'a> {
+    job: &'a Job<'a>,
+    event: Event,
+    payload: Payload,
+    /// The payload, encoded once for all webhooks, for the first message that is sent.
+    encoded: OnceCell<EncodedPayload>,
 }
 
 /// A delivery that fan-out has to send or to hold.
 struct Wanted<'a> {
-    job: &'a Job<'a>,
-    /// The first message, without the body. The body is encoded once for all webhooks.
+    stored: &'a StoredEvent<'a>,
+    /// The first message, without the payload.
     message: Message,
     /// Whether the webhook's circuit is open.
     is_down: bool,
@@ -78,6 +92,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = aws::config()?;
     let fan_out = FanOut {
         webhooks: Webhooks::from_env(&aws)?,
+        events: Events::from_env(&aws)?,
+        policy: config::sending_policy()?,
+        event_retention_days: config::event_retention_days()?,
         held: Deliveries::from_env(&aws)?,
         retention_days: config::parsed("HISTORY_RETENTION_DAYS")?,
         deliveries: Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?,
@@ -95,7 +112,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 impl FanOut {
     /// Works on a batch until shortly before `deadline`, the end of the function's time. Returns the completions that
-    /// go back to the queue, because a message of theirs could not be sent by then. `trace` is the invocation's trace
+    /// go back to the queue, because one of their messages could not be sent by then. `trace` is the invocation's trace
     /// header.
     async fn handle(&self, event: &SqsEvent, deadline: SystemTime, trace: Option<&str>) -> SqsBatchResponse {
         let began = Timestamp::now();
@@ -114,7 +131,13 @@ impl FanOut {
         let is_unread = |job: &&Job| !webhooks.contains_key(&job.completion.account_id);
         given_back.extend(jobs.iter().filter(is_unread).map(|job| job.record));
 
-        let wanted = wanted(&jobs, &webhooks);
+        let stored = timeout_at(deadline, Box::pin(self.store(&jobs, &webhooks, &mut given_back))).await;
+        // If the time is over, no event is known to be stored.
+        let stored = stored.unwrap_or_else(|_| {
+            given_back.extend(jobs.iter().filter(|job| !is_unread(job)).map(|job| job.record));
+            Vec::new()
+        });
+        let wanted = wanted(&stored, &webhooks);
         let (down, up): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|wanted| wanted.is_down);
         // Deliveries to working endpoints go first: they must not wait for a table that does not answer.
         let mut refused = self.send(&up, deadline).await;
@@ -139,8 +162,45 @@ impl FanOut {
 
     /// Sends deliveries to the dispatcher. Returns the record of each one that the queue did not take.
     async fn send<'a>(&self, wanted: &[Wanted<'a>], deadline: Instant) -> Vec<&'a SqsMessage> {
-        let messages = wanted.iter().map(|wanted| (wanted.job.record, wanted.outgoing()));
+        let messages = wanted.iter().map(|wanted| (wanted.stored.job.record, wanted.outgoing()));
         self.deliveries.send(messages, deadline).await
+    }
+
+    /// Stores the events of the jobs whose webhooks are known, and returns those to send. A completion that is in the
+    /// batch twice is one event. Adds the messages of jobs that could not be stored to `given_back`.
+    async fn store<'a>(
+        &self,
+        jobs: &'a [Job<'a>],
+        webhooks: &HashMap<&AccountId, Vec<Webhook>>,
+        given_back: &mut Vec<&'a SqsMessage>,
+    ) -> Vec<StoredEvent<'a>> {
+        let mut seen = HashSet::<(AccountId, EventId)>::new();
+        let (mut firsts, mut events) = (Vec::new(), Vec::new());
+        for job in jobs {
+            let Some(webhooks) = webhooks.get(&job.completion.account_id) else { continue };
+            let event = Event::new(&job.completion, webhooks, &self.policy);
+            if seen.insert((event.account_id.clone(), event.id.clone())) {
+                firsts.push(job);
+                events.push(event);
+            }
+        }
+        let kept = self.events.store(&events, expires_at(self.event_retention_days)).await;
+        let mut stored = Vec::with_capacity(events.len());
+        for ((job, event), kept) in firsts.into_iter().zip(events).zip(kept) {
+            let event = match kept {
+                InsertResult::Inserted => event,
+                InsertResult::Exists(before) => *before,
+                InsertResult::Busy(err) => {
+                    tracing::error!(cause = telemetry::chain(&err), "a completion goes back: its event is not stored");
+                    given_back.push(job.record);
+                    continue;
+                }
+            };
+            // An event that was erased has no payload, and is not sent.
+            let payload = event.payload();
+            stored.extend(payload.map(|payload| StoredEvent { job, event, payload, encoded: OnceCell::new() }));
+        }
+        stored
     }
 
     /// Stores the deliveries to endpoints that are down as held. Stops at the first part that the table refuses.
@@ -179,7 +239,7 @@ impl FanOut {
             match parsed {
                 Ok(Some(completion)) => {
                     let trace = self.tracer.begin(queue::trace_header(record), trace, began);
-                    jobs.push(Job { record, completion, trace, body: OnceCell::new() });
+                    jobs.push(Job { record, completion, trace });
                 }
                 Ok(None) => metrics.count(Metric::DeadLetters, 1),
                 Err(_) => given_back.push(record),
@@ -230,18 +290,18 @@ impl FanOut {
     }
 }
 
-/// The deliveries of a batch. A completion that is in the batch twice makes each delivery once, for the first copy.
-/// If such a delivery is refused, the first copy goes back to the queue.
-fn wanted<'a>(jobs: &'a [Job<'a>], webhooks: &HashMap<&AccountId, Vec<Webhook>>) -> Vec<Wanted<'a>> {
-    let mut made = HashSet::new();
+/// The deliveries of these events, to the webhooks that are stored with them.
+fn wanted<'a>(stored: &'a [StoredEvent<'a>], webhooks: &HashMap<&AccountId, Vec<Webhook>>) -> Vec<Wanted<'a>> {
     let mut wanted = Vec::new();
-    for job in jobs {
-        let webhooks = webhooks.get(&job.completion.account_id).into_iter().flatten();
-        for webhook in webhooks.filter(|webhook| webhook.wants(job.completion.event)) {
-            let message = job.message(webhook);
-            if made.insert((message.account_id.clone(), message.webhook_id, message.delivery_id.clone())) {
-                wanted.push(Wanted { job, message, is_down: webhook.circuit() == Circuit::Open });
-            }
+    for stored in stored {
+        let webhooks = webhooks.get(&stored.event.account_id).map(Vec::as_slice).unwrap_or_default();
+        for id in &stored.event.recipients.sent_to {
+            let webhook = webhooks.iter().find(|webhook| webhook.id == *id);
+            // The dispatcher finds out what to do with a delivery whose webhook was deleted meanwhile.
+            let queued_at = queue::sent_at(stored.job.record);
+            let message = Message { queued_at, ..Message::first(&stored.event, *id) };
+            let is_down = webhook.is_some_and(|webhook| message.waits_for_circuit(webhook));
+            wanted.push(Wanted { stored, message, is_down });
         }
     }
     wanted
@@ -249,21 +309,14 @@ fn wanted<'a>(jobs: &'a [Job<'a>], webhooks: &HashMap<&AccountId, Vec<Webhook>>)
 
 impl Wanted<'_> {
     fn outgoing(&self) -> Outgoing {
-        let Job { completion, trace, body, .. } = self.job;
-        let body = body.get_or_init(|| EncodedBody::new(&completion.body));
-        Outgoing::with_body(&self.message, body).traced(trace.as_ref().map(Segment::next))
+        let StoredEvent { job, payload, encoded, .. } = self.stored;
+        let encoded = encoded.get_or_init(|| EncodedPayload::new(payload));
+        Outgoing::with_payload(&self.message, encoded).traced(job.trace.as_ref().map(Segment::next))
     }
 
-    /// The message with its body.
+    /// The message with its payload.
     fn whole(&self) -> Message {
-        Message { body: Some(self.job.completion.body.clone()), ..self.message.clone() }
-    }
-}
-
-impl Job<'_> {
-    /// The message for a webhook, without the body. The body is encoded once for all webhooks.
-    fn message(&self, webhook: &Webhook) -> Message {
-        Message { body: None, queued_at: queue::sent_at(self.record), ..Message::new(&self.completion, webhook) }
+        Message { payload: Some(self.stored.payload.clone()), ..self.message.clone() }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Runs every minute. It sends the attempts that are due, and those whose message got lost. It probes endpoints that
-//! are down, and sends held deliveries to endpoints that are back.
+//! are down, sends held deliveries to endpoints that are back, and continues resends.
 //!
 //! A run works until nothing is left or its time is over, and the next run continues there. Its state is in the
 //! tables, and every change of it is a conditional write, so the next run repeats what a run that died has left. Runs
@@ -7,6 +7,7 @@
 //! time, both may send the same messages, and the dispatcher may make an attempt twice, as when SQS delivers a
 //! message twice.
 
+mod resend;
 mod run;
 mod waits;
 mod webhooks;
@@ -17,7 +18,7 @@ use nano_webhooks::{
     aws::{self, AwsError},
     config,
     queue::Queue,
-    store::{Deliveries, Waiting, Webhooks},
+    store::{Deliveries, Events, Waiting, Webhooks},
     telemetry::{self, metrics::Recorder},
     webhook::Settings,
 };
@@ -29,6 +30,7 @@ use crate::run::{Done, Run};
 struct Release {
     waiting: Waiting,
     deliveries: Deliveries,
+    events: Events,
     webhooks: Webhooks,
     queue: Queue,
     settings: Settings,
@@ -41,6 +43,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let release = Release {
         waiting: Waiting::from_env(&aws)?,
         deliveries: Deliveries::from_env(&aws)?,
+        events: Events::from_env(&aws)?,
         webhooks: Webhooks::from_env(&aws)?,
         queue: Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?,
         settings: config::circuit_settings()?,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use nano_webhooks::{
     aws::AwsError,
     delivery::Message,
+    names::{AccountId, WebhookId},
     queue::Outgoing,
     telemetry::{
         self,
@@ -68,6 +69,8 @@ pub(crate) struct Done {
     pub(crate) probes: usize,
     /// Held deliveries that were sent because their endpoint answers again.
     pub(crate) drained: usize,
+    /// Deliveries that were sent because their customer asked for a resend.
+    pub(crate) resent: usize,
     /// Failures on our side, whose work is left to the next run.
     pub(crate) faults: usize,
     /// How late the oldest due attempt was; `None` if none was due.
@@ -82,6 +85,7 @@ impl Done {
             swept: self.swept + other.swept,
             probes: self.probes + other.probes,
             drained: self.drained + other.drained,
+            resent: self.resent + other.resent,
             faults: self.faults + other.faults,
             oldest: self.oldest.max(other.oldest),
         }
@@ -93,12 +97,20 @@ impl Done {
         self.faults += 1;
     }
 
+    /// Logs and counts a failure on our side that delays the work for one webhook.
+    pub(crate) fn webhook_fault(&mut self, account: &AccountId, id: WebhookId, err: &Failure) {
+        let (account_id, webhook_id, cause) = (account.as_str(), id.0, telemetry::chain(err));
+        tracing::error!(account_id, webhook_id, cause, "a webhook has to wait a minute");
+        self.faults += 1;
+    }
+
     pub(crate) fn metrics(self) -> Metrics {
         let mut metrics = Metrics::default();
         metrics.count(Metric::Released, self.released);
         metrics.count(Metric::Swept, self.swept);
         metrics.count(Metric::Probes, self.probes);
         metrics.count(Metric::Drained, self.drained);
+        metrics.count(Metric::Resent, self.resent);
         metrics.count(Metric::Faults, self.faults);
         if let Some(oldest) = self.oldest {
             metrics.measure(Metric::AgeAtRelease, u64::try_from(oldest.as_millis()).unwrap_or(u64::MAX));

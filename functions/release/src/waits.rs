@@ -99,7 +99,7 @@ impl Release {
     /// attempt must not get another message every hour. Skips deliveries that cannot be read.
     async fn lost(&self, waits: &[Wait], now: Timestamp, done: &mut Done) -> Result<Vec<Wait>, AwsError> {
         let names = waits.iter().map(|wait| &wait.message);
-        let names: Vec<_> = names.map(|it| (&it.account_id, it.webhook_id, &it.delivery_id)).collect();
+        let names: Vec<_> = names.map(|it| (&it.account_id, it.webhook_id, &it.event_id)).collect();
         let found = self.deliveries.find_all(&names, false).await?;
         let mut lost = Vec::new();
         for (Wait { message, .. }, delivery) in waits.iter().zip(found) {
@@ -144,8 +144,8 @@ mod tests {
     }
 
     fn message() -> Message {
-        let text = r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
-            "body":"{}","round":1,"attempt":4}"#;
+        let text = r#"{"account_id":"acct_1","webhook_id":1,"event_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
+            "payload":{"task_id":"t","body":"{}"},"round":1,"attempt":4}"#;
         serde_json::from_str(text).unwrap()
     }
 

@@ -1,8 +1,8 @@
-//! Probes endpoints that are down, and sends held deliveries to endpoints that are back.
+//! Probes endpoints that are down, and sends held deliveries to endpoints that are back. Then it continues resends.
 //!
-//! Pure functions in `nano_webhooks::webhook` decide what to do. A run writes the new pace before it sends anything,
-//! so of two runs at the same time only one sends. Deliveries that a run did not send because it died are still held,
-//! and a later run finds them.
+//! Pure functions in `nano_webhooks::webhook` decide what to do. A run writes the new pace before it sends probes or held
+//! deliveries, so of two runs at the same time only one sends. Deliveries that a run did not send because it died are
+//! still held, and a later run finds them.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,9 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     aws::AwsError,
     delivery::{Delivery, State},
-    names::{AccountId, DeliveryId, WebhookId},
+    names::{AccountId, EventId, WebhookId},
     store::{ACTION_SHARDS, End},
-    telemetry,
     webhook::{Action, Drained, Search, Webhook, between},
 };
 
@@ -25,14 +24,15 @@ use crate::{
 /// The most webhooks of one index shard that a run handles.
 const MOST: usize = 2_000;
 /// How many webhooks a run handles at the same time.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 /// How many deliveries are read and sent in one go.
 const PART: usize = 500;
 /// How far back a run looks for the webhook's own rate. The endpoint may have been down for days, without attempts.
 const A_WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Release {
-    /// Probes or drains the webhooks whose next action is due.
+    /// Does what the webhooks need whose next action is due. Resends come last, because a single one can take a whole
+    /// run, and must not delay other webhooks' probes and held deliveries.
     pub(crate) async fn webhooks(&self, run: Run) -> Done {
         let shards = (0..ACTION_SHARDS).map(|shard| self.webhooks.due(shard, run.now, MOST));
         let found = futures_util::future::join_all(shards).await;
@@ -46,36 +46,42 @@ impl Release {
         }
         let each = stream::iter(&names).map(async |(account, id)| {
             let mut done = Done::default();
-            if run.has_time()
-                && let Err(err) = self.act(account, *id, run, &mut done).await
-            {
-                let cause = telemetry::chain(&err);
-                tracing::error!(
-                    account_id = account.as_str(),
-                    webhook_id = id.0,
-                    cause,
-                    "a webhook has to wait a minute"
-                );
-                done.faults += 1;
-            }
-            done
+            let acted = if run.has_time() { self.act(account, *id, run, &mut done).await } else { Ok(None) };
+            let resend = acted.unwrap_or_else(|err| {
+                done.webhook_fault(account, *id, &err);
+                None
+            });
+            (done, resend)
         });
-        each.buffer_unordered(AT_ONCE).fold(done, async |sum, done| sum.and(done)).await
+        let sum = async |(sum, mut resends): (Done, Vec<Webhook>), (done, resend): (Done, Option<Webhook>)| {
+            resends.extend(resend);
+            (sum.and(done), resends)
+        };
+        let (done, resends) = each.buffer_unordered(AT_ONCE).fold((done, Vec::new()), sum).await;
+        done.and(self.resends(resends, run).await)
     }
 
-    async fn act(&self, account: &AccountId, id: WebhookId, run: Run, done: &mut Done) -> Result<(), Failure> {
+    /// Does what a webhook needs. Returns the webhook if that is to continue its resend.
+    async fn act(
+        &self,
+        account: &AccountId,
+        id: WebhookId,
+        run: Run,
+        done: &mut Done,
+    ) -> Result<Option<Webhook>, Failure> {
         // The index is eventually consistent, so the webhook itself decides.
-        let Some(webhook) = self.webhooks.find(account, id).await? else { return Ok(()) };
+        let Some(webhook) = self.webhooks.find(account, id).await? else { return Ok(None) };
         match webhook.action(&self.settings, run.now) {
             Action::Wait => {
                 if webhook.action_at.is_some_and(|at| at <= run.now) {
                     self.webhooks.set_pace(&webhook, webhook.same_pace(), &self.settings, run.now).await?;
                 }
-                Ok(())
             }
-            Action::Probe => self.probe(&webhook, run, done).await,
-            Action::Drain(search) => self.drain(&webhook, &search, run, done).await,
+            Action::Resend => return Ok(Some(webhook)),
+            Action::Probe => self.probe(&webhook, run, done).await?,
+            Action::Drain(search) => self.drain(&webhook, &search, run, done).await?,
         }
+        Ok(None)
     }
 
     /// Sends held deliveries as probes. If nothing is held, the circuit is recovering.
@@ -93,7 +99,11 @@ impl Release {
             return Ok(());
         }
         if self.webhooks.set_pace(webhook, webhook.probing(&self.settings, run.now), &self.settings, run.now).await? {
-            let probes: Vec<_> = held.iter().map(Delivery::probe).collect();
+            // A callback to another origin does not wait for the circuit, and says nothing about the endpoint.
+            let message = |held: &Delivery| {
+                if held.calls_elsewhere(webhook) { held.follow_up() } else { held.probe() }
+            };
+            let probes: Vec<_> = held.iter().map(message).collect();
             self.send(probes.iter().map(|probe| (probe, Duration::ZERO)).collect(), run).await?;
             done.probes += probes.len();
         }
@@ -101,7 +111,7 @@ impl Release {
     }
 
     /// The oldest held delivery, the newest, and one between them.
-    async fn to_probe_with(&self, webhook: &Webhook) -> Result<Vec<DeliveryId>, AwsError> {
+    async fn to_probe_with(&self, webhook: &Webhook) -> Result<Vec<EventId>, AwsError> {
         let Webhook { account_id, id, .. } = webhook;
         let one = async |from, range| self.deliveries.held(account_id, *id, from, range, 1).await;
         let mut picked = one(End::Oldest, (None, None)).await?;
@@ -122,7 +132,12 @@ impl Release {
         let from = |end| self.deliveries.held(&webhook.account_id, webhook.id, end, range, search.most);
         let (oldest, newest) = tokio::try_join!(from(End::Oldest), from(End::Newest))?;
         let own_per_minute = if search.begins { self.own_per_minute(webhook, run.now).await? } else { 0 };
-        let Drained { pace, send } = webhook.drained(&oldest, &newest, own_per_minute, &self.settings, run.now);
+        let drained = webhook.drained(&oldest, &newest, own_per_minute, &self.settings, run.now);
+        let Drained { pace, begins, send } = drained;
+        if !self.has_quota(webhook, begins, send.len()).await? {
+            // Only another run can have used the quota of a minute that has not begun. The next run tries again.
+            return Ok(());
+        }
         if !self.webhooks.set_pace(webhook, pace, &self.settings, run.now).await? {
             return Ok(());
         }
@@ -137,11 +152,19 @@ impl Release {
         Ok(())
     }
 
+    /// Takes this many requests out of the webhook's quota for a minute. Returns whether it had that many.
+    async fn has_quota(&self, webhook: &Webhook, begins: Timestamp, count: usize) -> Result<bool, AwsError> {
+        let wanted = u32::try_from(count).unwrap_or(u32::MAX);
+        let Some(limit) = webhook.max_per_minute.filter(|_| wanted > 0) else { return Ok(true) };
+        let Webhook { account_id, id, .. } = webhook;
+        Ok(self.waiting.take_quota((account_id, *id), begins, wanted, limit).await? == wanted)
+    }
+
     /// Those of these deliveries that are held. Skips deliveries that cannot be read.
     async fn held(
         &self,
         webhook: &Webhook,
-        ids: &[DeliveryId],
+        ids: &[EventId],
         consistent: bool,
         done: &mut Done,
     ) -> Result<Vec<Delivery>, AwsError> {

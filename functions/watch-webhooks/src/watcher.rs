@@ -151,8 +151,8 @@ impl Watched {
         let (before, after) = self.healths();
         let (account_id, webhook_id) = (self.after.account_id.as_str(), self.after.id.0);
         if after.circuit != before.circuit {
-            let (from, to) = (before.circuit.as_str(), after.circuit.as_str());
-            tracing::warn!(account_id, webhook_id, from, to, "a webhook's circuit has changed");
+            let (from, to) = (before.circuit, after.circuit);
+            tracing::warn!(account_id, webhook_id, %from, %to, "a webhook's circuit has changed");
         }
         if let (None, Some(disabled)) = (before.disabled, after.disabled) {
             tracing::warn!(account_id, webhook_id, reason = disabled.reason, "a webhook is disabled");

@@ -8,8 +8,7 @@ use super::{ApiError, Header};
 use crate::{
     api_key::ApiKey,
     config::{self, ConfigError},
-    names::AccountId,
-    store::{Allowance, ApiKeys, Limits, Usage},
+    store::{Allowance, ApiKeys, KeyRecord, Limits, Usage},
 };
 
 /// Admits requests that carry a valid key and are within its limits.
@@ -33,13 +32,15 @@ impl Gate {
         })
     }
 
-    /// Returns the account of the request's key, and how much of its limits is left. Fails if there is no valid key;
+    /// Returns the record of the request's key, and how much of its limits is left. Fails if there is no valid key;
     /// such requests are not counted. A request over the limit is not counted either.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(AccountId, Allowance), ApiError> {
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(KeyRecord, Allowance), ApiError> {
         let header = headers.get("authorization").and_then(|value| value.to_str().ok());
         let key = header.and_then(ApiKey::from_authorization).ok_or(ApiError::Unauthorized)?;
-        let account = self.keys.account_of(&key).await?.ok_or(ApiError::Unauthorized)?;
-        Ok((account, self.usage.count(&key.id(), self.limits, Timestamp::now()).await?))
+        let now = Timestamp::now();
+        let record = self.keys.find_valid(&key, now).await?.ok_or(ApiError::Unauthorized)?;
+        let allowance = self.usage.count(&record.id, self.limits, now).await?;
+        Ok((record, allowance))
     }
 
     /// The headers that report the key's limits to the client, as in

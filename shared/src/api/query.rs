@@ -3,21 +3,18 @@
 
 use lambda_http::{Request, RequestExt as _};
 
-use super::ApiError;
-
-/// How much of a parameter's name a message shows, in characters.
-const SHOWN: usize = 64;
+use crate::webhook::{Invalid, SHOWN_OF_A_NAME};
 
 /// Fails if the query has a parameter that is not in `known`. The message lists the known ones.
-pub(super) fn check(request: &Request, known: &[&str]) -> Result<(), ApiError> {
+pub(super) fn check(request: &Request, known: &[&str]) -> Result<(), Invalid> {
     let parameters = request.query_string_parameters_ref();
     let unknown = parameters
         .and_then(|parameters| parameters.iter().map(|(name, _)| name).filter(|name| !known.contains(name)).min());
-    unknown.map_or(Ok(()), |name| Err(ApiError::Invalid(refusal(name, known))))
+    unknown.map_or(Ok(()), |name| Err(Invalid::field(name, refusal(name, known))))
 }
 
 fn refusal(name: &str, known: &[&str]) -> String {
-    let name: String = name.chars().take(SHOWN).collect();
+    let name: String = name.chars().take(SHOWN_OF_A_NAME).collect();
     match known {
         [] => format!("the query has {name:?}; this route takes no query parameters"),
         [one] => format!("the query has {name:?}; the only query parameter here is {one}"),

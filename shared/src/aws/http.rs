@@ -20,7 +20,7 @@ use rustls::ClientConfig;
 #[derive(Debug, Clone)]
 struct Connector(Client<HttpsConnector<HttpConnector>, SdkBody>);
 
-/// A client with its own pool of connections, which are kept and used again.
+/// A client with its own connection pool.
 pub(super) fn client(tls: ClientConfig, connect_timeout: Duration) -> SharedHttpClient {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -28,7 +28,7 @@ pub(super) fn client(tls: ClientConfig, connect_timeout: Duration) -> SharedHttp
     tcp.set_connect_timeout(Some(connect_timeout));
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
-    // Without a timer: the pool checks a connection's age only when the connection is to be used.
+    // No pool timer: the pool checks a connection's age when it is about to use it.
     let connector = SharedHttpConnector::new(Connector(Client::builder(TokioExecutor::new()).build(connector)));
     http_client_fn(move |_, _| connector.clone())
 }
@@ -38,8 +38,8 @@ impl SdkConnector for Connector {
         let client = self.0.clone();
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|err| ConnectorError::user(err.into()))?;
-            // The SDK may retry over another connection after any failure. That is safe for writes too: all of them
-            // are conditional, except those of statistics.
+            // The SDK may retry over another connection after any failure. A write may then run twice: it has a
+            // condition, or a second run does no harm.
             let response = client.request(request).await.map_err(|err| ConnectorError::io(err.into()))?;
             let response = response.map(SdkBody::from_body_1_x).try_into();
             response.map_err(|err: aws_smithy_runtime_api::http::HttpError| ConnectorError::other(err.into(), None))
@@ -108,7 +108,7 @@ mod tests {
 
     /// Lambda freezes a function between two events, and a connection may end meanwhile.
     #[tokio::test]
-    async fn a_connection_that_ends_as_it_is_used_is_made_anew() {
+    async fn a_connection_that_ends_as_it_is_used_is_made_again() {
         let (url, connections) = table();
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())

@@ -24,7 +24,7 @@ pub enum Error {
     /// No UTF-8 text can hold the character of this escape. The place is just after the escape.
     #[error("the \\u escape at {0} is half of a surrogate pair: send the whole character, or U+FFFD")]
     LoneSurrogate(Place),
-    /// The limit keeps a hostile payload from using up the stack, ours or the receiver's.
+    /// The limit keeps a hostile payload from using up the stack of this service or of the receiver.
     #[error("arrays and objects nest more than 127 deep at {0}: send a flatter payload")]
     TooDeep(Place),
 }
@@ -53,7 +53,7 @@ const PROBLEMS: &[(&str, &str)] = &[
 ];
 
 impl Error {
-    /// Turns the parser's error into one of ours. `serde_json` distinguishes its errors only by their text, which it
+    /// Converts the parser's error. `serde_json` distinguishes its errors only by their text, which it
     /// may change. The tests below check each sentence; an unknown one gets a sentence that is always true.
     pub(super) fn from_parser(text: &str, error: &serde_json::Error) -> Self {
         let message = error.to_string();
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn each_breach_of_the_grammar_is_named_with_its_place_and_in_our_words() {
-        for (text, told) in [
+        for (text, reason) in [
             ("", "it ends too early, at character 0"),
             ("[1,", "it ends too early, at character 3"),
             ("{\"a\":", "it ends too early, at character 5"),
@@ -138,11 +138,11 @@ mod tests {
             ("[\"é\",\r\n1,]", "no comma may stand before a ] or a }, at character 10"),
             ("{}\n{}", "something follows after its end, at character 4"),
         ] {
-            assert_eq!(parse(text).unwrap_err().to_string(), format!("not valid JSON: {told}"), "{text}");
+            assert_eq!(parse(text).unwrap_err().to_string(), format!("not valid JSON: {reason}"), "{text}");
         }
         for text in ["NaN", "undefined", "<p>", "acct=1"] {
-            let told = parse(text).unwrap_err().to_string();
-            assert!(told.starts_with("not valid JSON: a value must come next: an object, an array, "), "{told}");
+            let reason = parse(text).unwrap_err().to_string();
+            assert!(reason.starts_with("not valid JSON: a value must come next: an object, an array, "), "{reason}");
         }
     }
 }

@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::{Delivery, Message, State};
+use super::{Delivery, Message, Reason, State};
 use crate::attempt::Attempt;
 use crate::{
     retry::Verdict,
@@ -26,8 +26,11 @@ use crate::{
 pub struct Look {
     /// Whether the message was received before, so that another dispatcher may have acted on it.
     pub received_before: bool,
-    /// Whether the delivery and the webhook were read consistently. Otherwise they may be slightly out of date.
+    /// Whether the delivery, the webhook and the event were read consistently. Otherwise they may be slightly out of
+    /// date.
     pub consistent: bool,
+    /// Whether the event was erased.
+    pub erased: bool,
 }
 
 /// What the dispatcher does with a message.
@@ -48,14 +51,17 @@ pub enum Step {
 }
 
 /// Decides what to do with a message, given its stored delivery and its webhook. `None` means that nothing is stored.
+/// The message has its payload, from fan-out or from the stored event, unless the event is gone.
 pub fn step(message: &Message, stored: Option<Delivery>, webhook: Option<Webhook>, look: Look) -> Step {
     let if_consistent = |step| if look.consistent { step } else { Step::LookAgain };
     let newer = stored.as_ref().is_some_and(|stored| stored.round > message.round);
     let begins_round = stored.as_ref().is_some_and(|stored| stored.round < message.round);
+    // A run of release that died is repeated. By then the resend may have begun a round, and the round may be over.
+    let is_repeated = message.resend.is_some() && stored.as_ref().is_some_and(|stored| stored.resend == message.resend);
     let Some(delivery) = in_round(message, stored) else {
         return if newer { Step::Done } else { if_consistent(Step::Done) };
     };
-    if delivery.state.is_finished() {
+    if delivery.state.is_finished() || begins_round && is_repeated {
         return Step::Done;
     }
     // A probe that begins a round may have any version: a success of the last round may have been merged since the
@@ -69,18 +75,31 @@ pub fn step(message: &Message, stored: Option<Delivery>, webhook: Option<Webhook
         Ordering::Greater => return if_consistent(Step::Done),
         Ordering::Equal => {}
     }
+    let cancelled = |delivery, reason| if_consistent(Step::Record { delivery, change: Change::Cancelled(reason) });
     match webhook {
-        None => if_consistent(Step::Record { delivery, change: Change::Cancelled }),
-        Some(webhook) if !may_be_attempted(message, &webhook) => if_consistent(match delivery.state {
+        None => cancelled(delivery, Reason::Deleted),
+        Some(_) if look.erased => cancelled(delivery, Reason::Erased),
+        Some(webhook) if !may_be_attempted(message, &delivery, &webhook) => if_consistent(match delivery.state {
             State::Held => Step::Done,
             _ => Step::Record { delivery, change: Change::Held },
         }),
+        Some(_) if message.payload.is_none() => cancelled(delivery, Reason::Expired),
         Some(webhook) => Step::Attempt { delivery, webhook, claim: look.received_before },
     }
 }
 
-fn may_be_attempted(message: &Message, webhook: &Webhook) -> bool {
-    webhook.is_active() && (message.probe.is_some() || webhook.circuit() != Circuit::Open)
+/// A callback to another origin does not wait for the circuit, which is that of the webhook's own endpoint.
+fn may_be_attempted(message: &Message, delivery: &Delivery, webhook: &Webhook) -> bool {
+    let waits = || webhook.circuit() == Circuit::Open && !delivery.calls_elsewhere(webhook);
+    webhook.is_active() && (message.probe.is_some() || !waits())
+}
+
+/// Whether an attempt counts for its webhook's `max_per_minute`, and must wait if that is used up.
+///
+/// A held delivery does not count here: release counted it before it sent the message. Probes do not count, because
+/// there are few, nor does a callback to another origin, because it is no request to the webhook's endpoint.
+pub fn uses_quota(message: &Message, delivery: &Delivery, webhook: &Webhook) -> bool {
+    message.probe.is_none() && delivery.state != State::Held && !delivery.calls_elsewhere(webhook)
 }
 
 /// Whether the dispatcher that recorded the message's attempt may have died before it sent the next message.
@@ -89,14 +108,24 @@ fn lacks_follow_up(message: &Message, delivery: &Delivery, look: Look) -> bool {
 }
 
 /// Returns the delivery in the message's round: as stored, or at the beginning of a new round. Returns `None` if a
-/// newer round has begun, or if neither the table nor the message has the body.
+/// newer round has begun, or if nothing is stored and the message has no payload. An erased delivery's new round is
+/// over before it begins.
 fn in_round(message: &Message, stored: Option<Delivery>) -> Option<Delivery> {
     let Some(stored) = stored else { return Delivery::pending(message) };
     match message.round.cmp(&stored.round) {
         Ordering::Less => None,
         Ordering::Equal => Some(stored),
         Ordering::Greater => {
-            Some(Delivery { round: message.round, state: State::Pending, tries: 0, next_attempt_at: None, ..stored })
+            let is_erased = stored.reason == Some(Reason::Erased);
+            Some(Delivery {
+                round: message.round,
+                state: if is_erased { State::Cancelled } else { State::Pending },
+                reason: stored.reason.filter(|_| is_erased),
+                resend: message.resend.clone().or(stored.resend),
+                tries: 0,
+                next_attempt_at: None,
+                ..stored
+            })
         }
     }
 }
@@ -106,10 +135,10 @@ fn in_round(message: &Message, stored: Option<Delivery>) -> Option<Delivery> {
 pub enum Change {
     /// An attempt was made.
     Attempted(Made),
-    /// No attempt was made, because the webhook is disabled or its circuit is open.
+    /// No attempt was made, because the webhook is disabled, its circuit is open, or its `max_per_minute` is used up.
     Held,
-    /// No attempt was made, because the webhook was deleted.
-    Cancelled,
+    /// No attempt was made, and none can follow.
+    Cancelled(Reason),
     /// A dispatcher whose message was received before is about to make an attempt. While the table takes no writes,
     /// such a dispatcher makes no request, so the endpoint gets at most two for each delivery.
     Claimed,
@@ -146,7 +175,7 @@ pub struct Mark {
     pub last_success: Option<Timestamp>,
 }
 
-/// A delivery to store, on condition that its stored version is still [`Delivery::version`].
+/// A delivery to store, if its stored version is still [`Delivery::version`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
     pub delivery: Delivery,
@@ -162,11 +191,11 @@ impl Write {
     /// may since have added an attempt of its own.
     ///
     /// A write is recognised by its attempt. A write without one is not recognised: two claims of the same attempt
-    /// look alike, and only one dispatcher may take the claim for its own.
+    /// look alike, and only one dispatcher may treat the claim as its own.
     pub fn is_stored_in(&self, stored: &Delivery) -> bool {
         let identity = |attempt: &Attempt| (attempt.started_at, attempt.duration_ms, attempt.outcome.is_success());
-        let ours = self.delivery.attempts.last().filter(|_| self.adds_attempt).map(identity);
-        ours.is_some_and(|ours| stored.attempts.iter().any(|attempt| identity(attempt) == ours))
+        let written = self.delivery.attempts.last().filter(|_| self.adds_attempt).map(identity);
+        written.is_some_and(|written| stored.attempts.iter().any(|attempt| identity(attempt) == written))
     }
 }
 
@@ -183,10 +212,9 @@ pub fn record(message: &Message, stored: Option<Delivery>, change: &Change) -> O
             let delivery = awaiting(message, stored).filter(|delivery| delivery.state != State::Held)?;
             Some(Write { delivery: delivery.held(), mark: None, watch: true, adds_attempt: false })
         }
-        Change::Cancelled => {
+        Change::Cancelled(reason) => {
             let delivery = in_round(message, stored).filter(|delivery| !delivery.state.is_finished())?;
-            let delivery = Delivery { state: State::Cancelled, next_attempt_at: None, ..delivery };
-            Some(Write { delivery, mark: None, watch: false, adds_attempt: false })
+            Some(Write { delivery: delivery.cancelled(*reason), mark: None, watch: false, adds_attempt: false })
         }
         Change::Claimed => {
             let delivery = awaiting(message, stored)?;

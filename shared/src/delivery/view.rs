@@ -4,19 +4,22 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Delivery, State};
+use super::{Delivery, Reason, State};
 use crate::{
-    attempt::{Attempt, Outcome},
-    names::DeliveryId,
+    attempt::{Attempt, Outcome, Phase},
+    names::{EventId, EventType},
+    reply_time::ReplyTime,
 };
-use crate::{names::EventType, reply_time::ReplyTime};
 
-/// A delivery as it is listed: without its body.
+/// A delivery as it is listed.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    pub id: DeliveryId,
+    pub id: EventId,
     pub event: EventType,
     pub state: State,
+    pub task_id: String,
+    /// See [`Delivery::reason`].
+    pub reason: Option<Reason>,
     /// Oldest first.
     pub attempts: Vec<Attempt>,
     pub next_attempt_at: Option<Timestamp>,
@@ -25,9 +28,11 @@ pub struct Listed {
 /// A listed delivery, as an API reply shows it.
 #[derive(Debug, Serialize)]
 pub struct DeliverySummary<'a> {
-    id: &'a DeliveryId,
+    id: &'a EventId,
     event: EventType,
+    task_id: &'a str,
     status: State,
+    cancelled_reason: Option<Reason>,
     /// When the task ended.
     timestamp: ReplyTime,
     attempt_count: usize,
@@ -37,11 +42,13 @@ pub struct DeliverySummary<'a> {
 
 impl<'a> From<&'a Listed> for DeliverySummary<'a> {
     fn from(listed: &'a Listed) -> Self {
-        let Listed { id, event, state, attempts, next_attempt_at } = listed;
+        let Listed { id, event, state, task_id, reason, attempts, next_attempt_at } = listed;
         Self {
             id,
             event: *event,
+            task_id,
             status: *state,
+            cancelled_reason: reason.filter(|_| *state == State::Cancelled),
             timestamp: id.ended_at().into(),
             attempt_count: attempts.len(),
             last_attempt: attempts.last().map(AttemptView::from),
@@ -53,29 +60,37 @@ impl<'a> From<&'a Listed> for DeliverySummary<'a> {
 /// One delivery with its body and attempts, as an API reply shows it.
 #[derive(Debug, Serialize)]
 pub struct DeliveryView<'a> {
-    id: &'a DeliveryId,
+    id: &'a EventId,
     event: EventType,
+    task_id: &'a str,
     status: State,
+    cancelled_reason: Option<Reason>,
     /// When the task ended.
     timestamp: ReplyTime,
     attempt_count: usize,
     next_attempt_at: Option<ReplyTime>,
-    /// The body that was signed and sent, byte for byte.
-    payload: &'a RawValue,
+    /// The URL that the job's submitter asked for, if it was called and not the webhook's own.
+    callback_url: Option<&'a str>,
+    /// The body that was signed and sent, byte for byte; `None` (null) if the event was erased or is no longer kept.
+    payload: Option<&'a RawValue>,
     attempts: Vec<AttemptView<'a>>,
 }
 
-impl<'a> From<&'a Delivery> for DeliveryView<'a> {
-    fn from(delivery: &'a Delivery) -> Self {
-        let Delivery { id, event, body, state, attempts, next_attempt_at, .. } = delivery;
+impl<'a> DeliveryView<'a> {
+    /// A delivery, with the body of its event if that is still stored.
+    pub fn new(delivery: &'a Delivery, body: Option<&'a str>) -> Self {
+        let Delivery { id, event, task_id, callback_url, state, reason, attempts, next_attempt_at, .. } = delivery;
         Self {
             id,
             event: *event,
+            task_id,
             status: *state,
+            cancelled_reason: reason.filter(|_| *state == State::Cancelled),
             timestamp: id.ended_at().into(),
             attempt_count: attempts.len(),
             next_attempt_at: next_attempt_at.map(ReplyTime::from),
-            payload: serde_json::from_str(body).expect("the body was made by canonical_json"),
+            callback_url: callback_url.as_deref(),
+            payload: body.map(|body| serde_json::from_str(body).expect("the body was made by canonical_json")),
             attempts: attempts.iter().map(AttemptView::from).collect(),
         }
     }
@@ -85,7 +100,7 @@ impl<'a> From<&'a Delivery> for DeliveryView<'a> {
 struct AttemptView<'a> {
     started_at: ReplyTime,
     duration_ms: u64,
-    outcome: &'static str,
+    outcome: Phase,
     /// The attempt's explanation, in one sentence.
     message: String,
     http_status: Option<u16>,

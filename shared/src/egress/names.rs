@@ -1,8 +1,8 @@
 //! The host names that may be called.
 //!
 //! This is not the main protection: a name that passes is resolved later, and its addresses are vetted then. This
-//! check refuses at registration, with a reason, names to which no delivery could ever succeed. It also keeps names
-//! that only have a meaning inside a network from being asked of that network's resolver.
+//! check refuses at registration, with a reason, names to which no delivery could ever succeed. It also prevents DNS
+//! look-ups of names under `.internal`, `.lan` and the like, which exist only inside a private network.
 
 use super::UrlError;
 
@@ -16,16 +16,16 @@ const MAX_LABEL_BYTES: usize = 63;
 ///
 /// # Errors
 ///
-/// [`UrlError::HostName`] if this is not a host name, [`UrlError::NotPublic`] if the name has no public meaning.
+/// [`UrlError::HostName`] if this is not a host name, [`UrlError::NotPublic`] if the name is not public.
 pub(super) fn vet(name: &str, local: bool) -> Result<(), UrlError> {
-    if let Some(problem) = misspelling(name) {
+    if let Some(problem) = syntax_error(name) {
         let host = name.to_owned();
         return Err(UrlError::HostName { host, problem });
     }
     if local && is_within(name, "localhost") {
         return Ok(());
     }
-    match objection(name) {
+    match not_public(name) {
         Some(reason) => Err(UrlError::NotPublic { host: name.to_owned(), reason }),
         None => Ok(()),
     }
@@ -33,7 +33,7 @@ pub(super) fn vet(name: &str, local: bool) -> Result<(), UrlError> {
 
 /// The rule of RFC 1123 section 2.1 that a name breaks. Underscores are allowed: they are not in the standard, but
 /// real host names have them, and TLS libraries accept them.
-fn misspelling(name: &str) -> Option<&'static str> {
+pub(crate) fn syntax_error(name: &str) -> Option<&'static str> {
     if name.len() > MAX_NAME_BYTES {
         return Some("it is longer than 253 bytes");
     }
@@ -52,11 +52,18 @@ fn misspelling(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether `written` spells this name, in ASCII or in normalised Unicode. Other spellings are refused: the URL parser
+/// turns full-width digits, soft hyphens and the like into other characters.
+pub(crate) fn is_spelling_of(written: &str, name: &str) -> bool {
+    let written = written.to_ascii_lowercase();
+    written == name || written == url::quirks::domain_to_unicode(name)
+}
+
 const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-fn objection(name: &str) -> Option<&'static str> {
+fn not_public(name: &str) -> Option<&'static str> {
     if !name.contains('.') {
         // `metadata`, `instance-data`, `ip6-loopback`: a resolver completes such names from the network's search list
         // or the machine's hosts file.
@@ -72,8 +79,8 @@ fn is_within(name: &str, domain: &str) -> bool {
 
 const METADATA: &str = "it is a metadata service";
 
-/// Domains without public hosts, each with the reason that the customer reads. A row covers the domain and all names
-/// below it.
+/// Domains that may not be called, each with the reason that the customer reads. A row covers the domain and all
+/// names below it.
 #[rustfmt::skip]
 const NOT_PUBLIC: &[(&str, &str)] = &[
     // IANA Special-Use Domain Names. `example.com` and similar names are also listed there, but they are delegated
@@ -88,7 +95,7 @@ const NOT_PUBLIC: &[(&str, &str)] = &[
     ("test", ".test is reserved for testing, RFC 6761"),
 
     // Top-level domains that ICANN keeps out of the DNS because private networks use them (RFC 6762 appendix G;
-    // .internal by ICANN, 2024).
+    // .internal by ICANN, 2024; .mail, with .corp and .home, by ICANN, 2018).
     ("corp", ".corp is for private networks"),
     ("home", ".home is for private networks"),
     ("internal", ".internal is for private networks"), // metadata.google.internal

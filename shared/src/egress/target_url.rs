@@ -128,7 +128,7 @@ impl<'a> Written<'a> {
     fn must_mean(&self, url: &Url) -> Result<(), UrlError> {
         let canonical = url.host_str().unwrap_or_default();
         let host_is_meant = match url.host() {
-            Some(Host::Domain(name)) => self.host_means(name),
+            Some(Host::Domain(name)) => names::is_spelling_of(self.host, name),
             Some(Host::Ipv4(address)) => self.host == address.to_string(),
             Some(Host::Ipv6(address)) => {
                 let inner = self.host.trim_matches(['[', ']']);
@@ -148,14 +148,6 @@ impl<'a> Written<'a> {
             meant = format!("{path}?{}", query.replace('\'', "%27"));
         }
         if meant == url[Position::BeforePath..] { Ok(()) } else { Err(UrlError::PathSpelling) }
-    }
-
-    /// Whether the written host is this name, in ASCII or in Unicode. Unicode must be in its one normal form: the
-    /// parser turns full-width digits, soft hyphens and the like into other characters, and these spellings are
-    /// refused.
-    fn host_means(&self, name: &str) -> bool {
-        let written = self.host.to_ascii_lowercase();
-        written == name || written == url::quirks::domain_to_unicode(name)
     }
 }
 

@@ -3,7 +3,7 @@
 /// The longest URL that a webhook may have, in bytes.
 pub const MAX_URL_BYTES: usize = 2_048;
 
-/// Why a URL cannot be a webhook's. `Display` is the text for the customer.
+/// Why a URL cannot be a webhook's. `Display` is the text for the customer, and begins with the field's name, `url`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {

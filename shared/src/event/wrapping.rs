@@ -121,7 +121,7 @@ mod tests {
         let twice = serde_json::to_string(BARE).unwrap();
         let sns = serde_json::json!({ "Type": "Notification", "MessageId": "1", "Message": BARE,
             "TopicArn": "arn:aws:sns:us-east-1:111122223333:jobs", "Timestamp": "2024-12-23T10:00:00.000Z" });
-        for (message, told) in [
+        for (message, expected) in [
             (twice.clone(), "the message is a string that holds JSON: it was encoded twice; send the object itself"),
             (
                 wrapped("null", &twice),
@@ -138,7 +138,7 @@ mod tests {
             (format!("[{BARE}]"), "the message is an array; expected a JSON object, one completion in each message"),
             ("\"text\"".into(), "the message is a string; expected a JSON object, one completion in each message"),
         ] {
-            assert_eq!(reason(&message), told, "{message}");
+            assert_eq!(reason(&message), expected, "{message}");
         }
         let of_an_odd_producer =
             BARE.replace("{\"account_id\"", "{\"TopicArn\":\"a\",\"Message\":\"b\",\"account_id\"");

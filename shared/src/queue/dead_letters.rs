@@ -181,7 +181,7 @@ impl DeadLetters {
         Ok(Counts { visible, hidden })
     }
 
-    /// Deletes a received dead letter for good.
+    /// Deletes a received dead letter permanently.
     pub async fn delete(&self, letter: &DeadLetter) -> Result<(), AwsError> {
         let delete = self.client.delete_message().queue_url(&self.url).receipt_handle(&letter.receipt);
         delete.send().await.while_trying_to("delete a dead letter")?;
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     const COMPLETION: &str = r#"{"account_id":"acct_1","task_id":"t","task_type":"image","status":"failed"}"#;
-    const DELIVERY: &str = r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"0","event":"job.failed","body":"{}","round":0,"attempt":1}"#;
+    const DELIVERY: &str = r#"{"account_id":"acct_1","webhook_id":1,"event_id":"0","event":"job.failed","body":"{}","round":0,"attempt":1}"#;
     const FROM_DELIVERIES: Option<&str> = Some("arn:aws:sqs:us-east-1:0:nano-webhooks-deliveries");
 
     fn cause(body: &str, attribute: Option<(&str, &str)>, source: Option<&str>) -> Cause {

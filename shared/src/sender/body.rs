@@ -24,7 +24,7 @@ enum Chunk {
     Cut(Range<usize>),
     /// The last chunk, which is empty, and where the answer ends.
     Last(usize),
-    /// Too few bytes to tell.
+    /// Too few bytes have come to decide.
     Unfinished,
     Broken,
 }

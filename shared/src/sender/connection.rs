@@ -149,7 +149,7 @@ impl Connection {
         now < self.since + GREATEST_AGE && self.stream.is_silent()
     }
 
-    /// The addresses of both ends, ours first.
+    /// The local address and the peer's.
     pub(super) fn ends(&self) -> io::Result<(SocketAddr, SocketAddr)> {
         self.stream.ends()
     }

@@ -24,12 +24,12 @@ pub(super) fn is_gone(ends: (SocketAddr, SocketAddr)) -> bool {
 }
 
 /// Searches the table (`Documentation/networking/proc_net_tcp.rst` of Linux).
-fn is_unheard(table: impl BufRead, (ours, theirs): (SocketAddr, SocketAddr)) -> bool {
-    let (ours, theirs) = (written(ours), written(theirs));
+fn is_unheard(table: impl BufRead, (local, remote): (SocketAddr, SocketAddr)) -> bool {
+    let (local, remote) = (written(local), written(remote));
     table.lines().map_while(Result::ok).any(|row| match row.split_ascii_whitespace().collect::<Vec<_>>()[..] {
         // The retransmissions of unacknowledged data are in hexadecimal; the probes of a receiver without room are in
         // decimal.
-        [_, from, to, _, _, _, retransmissions, _, questions, ..] if from == ours && to == theirs => {
+        [_, from, to, _, _, _, retransmissions, _, questions, ..] if from == local && to == remote => {
             let unheard = [u32::from_str_radix(retransmissions, 16), questions.parse()];
             unheard.into_iter().flatten().any(|count| count >= UNHEARD)
         }

@@ -4,7 +4,8 @@
 //! That lets no other answer be smuggled in: the connection ends after any answer that breaks the rules of RFC 9112,
 //! so that the next answer cannot be mistaken.
 
-use super::response::{one_line, retry_after};
+use super::response::one_line;
+use crate::webhook::is_of_a_header_name;
 
 /// The largest status and headers of a response together, in bytes. Node's clients and servers have the same limit.
 pub(super) const LARGEST_HEAD: usize = 16 * 1024;
@@ -17,7 +18,7 @@ pub(super) struct Head {
     pub(super) length: Length,
     /// Whether the head allows another request on this connection after this answer.
     pub(super) keeps_alive: bool,
-    /// See [`retry_after`].
+    /// The first `Retry-After`, as it was written.
     pub(super) retry_after: Option<String>,
     /// Where a redirect leads, as it was written.
     pub(super) location: Option<String>,
@@ -104,7 +105,7 @@ fn head(bytes: &[u8]) -> Option<Head> {
             "content-length" => lengths.push(value),
             "transfer-encoding" => codings.push(value),
             "connection" => closes |= has_word(&value, "close"),
-            "retry-after" if head.retry_after.is_none() => head.retry_after = retry_after(&value),
+            "retry-after" if head.retry_after.is_none() => head.retry_after = String::from_utf8(value).ok(),
             "location" if head.location.is_none() => head.location = Some(one_line(&value)),
             "content-type" => head.content_type = String::from_utf8_lossy(&value).into_owned(),
             "content-encoding" => head.content_encoding = one_line(&value),
@@ -147,16 +148,11 @@ fn headers<'a>(lines: impl Iterator<Item = &'a [u8]>) -> (Vec<(String, Vec<u8>)>
             continue;
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        are_proper &= !name.is_empty() && name.iter().all(|byte| is_of_a_name(*byte));
+        are_proper &= !name.is_empty() && name.iter().all(|byte| is_of_a_header_name(*byte));
         are_proper &= value.iter().all(|byte| !byte.is_ascii_control() || *byte == b'\t');
         headers.push((String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase(), value.to_vec()));
     }
     (headers, are_proper)
-}
-
-/// Whether a header's name may contain this byte: RFC 9110, section 5.6.2.
-fn is_of_a_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn length(status: u16, lengths: &[Vec<u8>], codings: &[Vec<u8>]) -> Length {

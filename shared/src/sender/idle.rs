@@ -19,8 +19,8 @@ use crate::egress::TargetUrl;
 const MOST: usize = 64;
 
 /// How long a connection waits. Load balancers and NAT gateways forget an idle connection after a minute or more, and
-/// a busy endpoint is called again long before this. A sandbox that is frozen meanwhile may not notice this time, so
-/// a connection that waited may be dead.
+/// a busy endpoint is called again long before this. A sandbox that is frozen does not notice this time, so a
+/// connection that waited may be dead.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Idle connections, the oldest first.
@@ -82,7 +82,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_used_again_by_one_request_at_a_time_and_for_its_own_origin() {
         let idle = Idle::default();
-        let (connection, _theirs) = connection().await;
+        let (connection, _peer) = connection().await;
         keep(&idle, "https://a.example.com/one", connection);
         assert!(take(&idle, "http://a.example.com/one").is_none());
         assert!(take(&idle, "https://a.example.com:8443/one").is_none());
@@ -94,9 +94,9 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_the_receiver_has_closed_is_not_used_again() {
         let idle = Idle::default();
-        let (connection, theirs) = connection().await;
+        let (connection, peer) = connection().await;
         keep(&idle, "https://a.example.com/", connection);
-        drop(theirs);
+        drop(peer);
         assert!(take(&idle, "https://a.example.com/").is_none());
     }
 
@@ -119,7 +119,7 @@ mod tests {
         let target = target("https://a.example.com/");
         let later = |seconds| Instant::now() + Duration::from_secs(seconds);
         for (seconds, is_used) in [(59, true), (61, false)] {
-            let (connection, _theirs) = connection().await;
+            let (connection, _peer) = connection().await;
             idle.keep(&target, connection, later(seconds));
             assert_eq!(idle.take(&target, later(seconds)).is_some(), is_used, "{seconds} s");
         }
@@ -128,7 +128,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_waited_too_long_is_not_used_again() {
         let idle = Idle::default();
-        let (connection, _theirs) = connection().await;
+        let (connection, _peer) = connection().await;
         keep(&idle, "https://a.example.com/", connection);
         assert!(idle.take(&target("https://a.example.com/"), Instant::now() + LONGEST).is_none());
     }
@@ -136,11 +136,11 @@ mod tests {
     #[tokio::test]
     async fn the_oldest_makes_room_for_what_is_over_the_limit() {
         let idle = Idle::default();
-        let mut theirs = Vec::new();
+        let mut peers = Vec::new();
         for number in 0..=MOST {
-            let (connection, their) = connection().await;
+            let (connection, peer) = connection().await;
             keep(&idle, &format!("https://{number}.example.com/"), connection);
-            theirs.push(their);
+            peers.push(peer);
         }
         assert!(take(&idle, "https://0.example.com/").is_none());
         assert!(take(&idle, "https://1.example.com/").is_some());

@@ -5,34 +5,32 @@ use std::{
     io::IoSlice,
 };
 
-/// A complete POST request. Header names keep their spelling.
-#[derive(Debug)]
+use zeroize::Zeroizing;
+
+/// A complete POST request. Header names keep their spelling. It has no `Debug`, because headers may be secrets; their
+/// memory is zeroed when it is dropped.
 pub(super) struct Request<'a> {
-    head: String,
+    head: Zeroizing<String>,
     body: &'a [u8],
 }
 
 /// Which part of a request cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} has characters that are not visible ASCII")]
-pub(super) struct Unsendable(&'static str);
+pub(super) struct Unsendable(String);
 
 impl<'a> Request<'a> {
-    pub(super) fn post(
-        path: &str,
-        headers: &[(&'static str, &dyn Display)],
-        body: &'a str,
-    ) -> Result<Self, Unsendable> {
+    pub(super) fn post(path: &str, headers: &[(&str, &dyn Display)], body: &'a str) -> Result<Self, Unsendable> {
         if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Unsendable("the path"));
+            return Err(Unsendable("the path".into()));
         }
-        let mut head = format!("POST {path} HTTP/1.1\r\n");
+        let mut head = Zeroizing::new(format!("POST {path} HTTP/1.1\r\n"));
         for (name, value) in headers {
             let from = head.len();
             let _ = write!(head, "{name}: {value}");
             // A line break would start another header.
             if !head[from..].bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
-                return Err(Unsendable(name));
+                return Err(Unsendable((*name).into()));
             }
             head.push_str("\r\n");
         }

@@ -10,9 +10,6 @@ const KEPT: usize = 850;
 /// How much of a header is kept, in bytes of safe text.
 const KEPT_OF_A_HEADER: usize = 300;
 
-/// The longest `Retry-After` that is read, in bytes. An HTTP date has 29.
-const LONGEST_RETRY_AFTER: usize = 64;
-
 /// The beginning of a body as text, decoded as its `Content-Type` declares. A compressed body, which the request does
 /// not ask for, is not shown, only named: it could contain anything, and be of any size.
 pub(super) fn text(body: &[u8], content_type: &str, content_encoding: &str) -> String {
@@ -28,12 +25,6 @@ fn charset(content_type: &str) -> Option<&'static Encoding> {
     let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     let (_, label) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
     Encoding::for_label(label.trim().trim_matches('"').as_bytes())
-}
-
-/// A `Retry-After`, if it is short and only visible ASCII and spaces.
-pub(super) fn retry_after(value: &[u8]) -> Option<String> {
-    let is_plain = value.iter().all(|byte| *byte == b' ' || byte.is_ascii_graphic());
-    (value.len() <= LONGEST_RETRY_AFTER && is_plain).then(|| String::from_utf8_lossy(value).into_owned())
 }
 
 /// A header's value as safe text on one line.
@@ -116,15 +107,5 @@ mod tests {
     fn a_header_is_one_short_line() {
         assert_eq!(one_line(b"a\tb\x1b\xff"), "a b\u{FFFD}\u{FFFD}");
         assert_eq!(one_line(&[b'x'; MUCH]), "x".repeat(KEPT_OF_A_HEADER));
-    }
-
-    #[test]
-    fn a_retry_after_is_handed_on_when_it_is_short_plain_text() {
-        assert_eq!(retry_after(b"120").as_deref(), Some("120"));
-        assert_eq!(retry_after(b"Wed, 21 Oct 2026 07:28:00 GMT").as_deref(), Some("Wed, 21 Oct 2026 07:28:00 GMT"));
-        assert_eq!(retry_after(&[b'1'; 64]).as_deref(), Some(&*"1".repeat(64)));
-        assert_eq!(retry_after(&[b'1'; 65]), None);
-        assert_eq!(retry_after(b"1\t2"), None);
-        assert_eq!(retry_after(b"\xff"), None);
     }
 }

@@ -72,7 +72,7 @@ impl Socket {
         poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready == 1)
     }
 
-    /// Other systems cannot tell.
+    /// Other systems do not show that.
     #[cfg(not(target_os = "linux"))]
     fn is_sent(&self) -> bool {
         true
@@ -114,7 +114,7 @@ impl Stream {
         self.socket().has_written
     }
 
-    /// The addresses of both ends, ours first.
+    /// The local address and the peer's.
     pub(super) fn ends(&self) -> io::Result<(SocketAddr, SocketAddr)> {
         let stream = &self.socket().stream;
         Ok((stream.local_addr()?, stream.peer_addr()?))

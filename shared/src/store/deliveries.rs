@@ -2,13 +2,13 @@
 //! something was recorded.
 
 mod attempt_item;
+mod by_event;
+mod erase;
 mod held;
 mod history;
 mod hours;
 mod item;
-mod merge;
 mod record;
-mod shards;
 mod stream;
 
 use std::collections::{HashMap, HashSet};
@@ -19,19 +19,22 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, KeysAndAttributes},
 };
 pub use history::{DeliveryName, Filter, Page};
-use item::{DeliveryItem, answers_of, partition};
-pub use merge::End;
+use item::{DeliveryItem, partition};
 pub use record::{WriteResult, expires_at};
 use serde::de::DeserializeOwned;
 pub use stream::Changes;
 
-use super::webhooks::{WebhookItem, Webhooks, key as webhook_key};
+use super::{
+    events::{self, Events},
+    webhooks::{WebhookItem, Webhooks, key as webhook_key},
+};
 use crate::{
     attempt::Outcome,
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
     delivery::{Delivery, Message},
-    names::{AccountId, DeliveryId, WebhookId},
+    event::Event,
+    names::{AccountId, EventId, WebhookId},
     webhook::Webhook,
 };
 
@@ -42,16 +45,25 @@ pub struct Deliveries {
     table: String,
 }
 
-/// The stored delivery and webhook that a message names.
+/// The tables that the dispatcher reads in one call.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables<'a> {
+    pub webhooks: &'a Webhooks,
+    pub events: &'a Events,
+}
+
+/// The stored delivery, webhook and event that a message names.
 #[derive(Debug)]
 pub struct Stored {
     /// `None` if nothing was recorded yet.
     pub delivery: Option<Delivery>,
     /// `None` if it was deleted.
     pub webhook: Option<Webhook>,
+    /// `None` if it is no longer kept, or if the message has the payload.
+    pub event: Option<Event>,
 }
 
-const READING: &str = "read deliveries and their webhooks";
+const READING: &str = "read deliveries, their webhooks and their events";
 
 type Item = HashMap<String, AttributeValue>;
 type Requests = HashMap<String, KeysAndAttributes>;
@@ -67,19 +79,19 @@ impl Deliveries {
         Ok(Self::new(aws, config::text("DELIVERIES_TABLE")?))
     }
 
-    /// Reads the stored delivery and webhook of each message in one call, and returns them in the order of the
-    /// messages. An item that cannot be parsed fails only its own messages. `Ok(None)` means that the table was too
-    /// busy for this message: read it again.
+    /// Reads the stored delivery and webhook of each message in one call, and the event of each message without a
+    /// payload, and returns them in the order of the messages. An item that cannot be parsed fails only its own
+    /// messages. `Ok(None)` means that the table was too busy for this message: read it again.
     ///
     /// An eventually consistent read costs half, and may return an older state, usually less than a second old. See
     /// `docs/decisions/0022-a-first-look-costs-half.md`.
     pub async fn read(
         &self,
-        webhooks: &Webhooks,
+        Tables { webhooks, events }: Tables<'_>,
         messages: &[&Message],
         consistent: bool,
     ) -> Result<Vec<Result<Option<Stored>, AwsError>>, AwsError> {
-        let requests = self.requests(webhooks, messages, consistent);
+        let requests = self.requests(Tables { webhooks, events }, messages, consistent);
         let answer = self.client.batch_get_item().set_request_items(Some(requests)).send().await;
         let answer = answer.while_trying_to(READING)?;
         let (items, unread) = (answer.responses.unwrap_or_default(), answer.unprocessed_keys.unwrap_or_default());
@@ -88,10 +100,12 @@ impl Deliveries {
             let items = items.get(table)?;
             items.iter().find(|item| key.iter().all(|(name, value)| item.get(name) == Some(value))).cloned()
         };
-        let stored = messages.iter().map(|Message { account_id, webhook_id, delivery_id, .. }| {
-            let delivery_key = key(account_id, *webhook_id, delivery_id);
+        let stored = messages.iter().map(|Message { account_id, webhook_id, event_id, .. }| {
+            let delivery_key = key(account_id, *webhook_id, event_id);
             let webhook_key = webhook_key(account_id, *webhook_id);
-            if is_unread(&self.table, &delivery_key) || is_unread(webhooks.table(), &webhook_key) {
+            let event_key = events::key(account_id, event_id);
+            let keys = [(&*self.table, &delivery_key), (webhooks.table(), &webhook_key), (events.table(), &event_key)];
+            if keys.into_iter().any(|(table, key)| is_unread(table, key)) {
                 return Ok(None);
             }
             let delivery: Option<DeliveryItem> = item(&self.table, &delivery_key).map(parsed).transpose()?;
@@ -99,6 +113,7 @@ impl Deliveries {
             Ok(Some(Stored {
                 delivery: delivery.map(|item| item.delivery(account_id, *webhook_id)),
                 webhook: webhook.map(Webhook::from),
+                event: item(events.table(), &event_key).map(|item| events::event(item, account_id)).transpose()?,
             }))
         });
         Ok(stored.collect())
@@ -109,7 +124,7 @@ impl Deliveries {
         &self,
         account: &AccountId,
         webhook: WebhookId,
-        id: &DeliveryId,
+        id: &EventId,
     ) -> Result<Option<Delivery>, AwsError> {
         let doing = "read a delivery";
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key(account, webhook, id)));
@@ -124,23 +139,14 @@ impl Deliveries {
         &self,
         account: &AccountId,
         webhook: WebhookId,
-        id: &DeliveryId,
+        id: &EventId,
     ) -> Result<Option<Delivery>, AwsError> {
         let Some(mut delivery) = self.find(account, webhook, id).await? else { return Ok(None) };
         if delivery.attempts.iter().all(|attempt| attempt.answer.is_none()) {
             return Ok(Some(delivery));
         }
         let doing = "read a receiver's answers";
-        let items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("webhook = :answers AND begins_with(id, :id)")
-            .expression_attribute_values(":answers", AttributeValue::S(answers_of(&partition(account, webhook, id))))
-            .expression_attribute_values(":id", AttributeValue::S(format!("{id}#")))
-            .into_paginator()
-            .items()
-            .send();
+        let items = self.answers((account, webhook, id)).into_paginator().items().send();
         let items = items.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
         let answers: Vec<AnswerItem> = serde_dynamo::from_items(items).while_trying_to(doing)?;
         for attempt in &mut delivery.attempts {
@@ -154,21 +160,28 @@ impl Deliveries {
     }
 
     /// Requests each item once: DynamoDB refuses a batch that names an item twice.
-    fn requests(&self, webhooks: &Webhooks, messages: &[&Message], consistent: bool) -> Requests {
+    fn requests(&self, tables: Tables<'_>, messages: &[&Message], consistent: bool) -> Requests {
         let webhook_keys: HashSet<_> =
             messages.iter().map(|message| (&message.account_id, message.webhook_id)).collect();
         let delivery_keys: HashSet<_> =
-            messages.iter().map(|message| (&message.account_id, message.webhook_id, &message.delivery_id)).collect();
+            messages.iter().map(|message| (&message.account_id, message.webhook_id, &message.event_id)).collect();
+        let without_payload = messages.iter().filter(|message| message.payload.is_none());
+        let event_keys: HashSet<_> = without_payload.map(|message| (&message.account_id, &message.event_id)).collect();
+        let event_keys: Vec<_> = event_keys.into_iter().map(|(account, id)| events::key(account, id)).collect();
         let webhook_keys = webhook_keys.into_iter().map(|(account, id)| webhook_key(account, id));
         let delivery_keys = delivery_keys.into_iter().map(|(account, webhook, id)| key(account, webhook, id));
-        HashMap::from([
-            (webhooks.table().to_owned(), keys(webhook_keys.collect(), consistent)),
+        let mut requests = HashMap::from([
+            (tables.webhooks.table().to_owned(), keys(webhook_keys.collect(), consistent)),
             (self.table.clone(), keys(delivery_keys.collect(), consistent)),
-        ])
+        ]);
+        if !event_keys.is_empty() {
+            requests.insert(tables.events.table().to_owned(), keys(event_keys, consistent));
+        }
+        requests
     }
 }
 
-fn key(account: &AccountId, webhook: WebhookId, id: &DeliveryId) -> Item {
+fn key(account: &AccountId, webhook: WebhookId, id: &EventId) -> Item {
     HashMap::from([
         ("webhook".to_owned(), AttributeValue::S(partition(account, webhook, id))),
         ("id".to_owned(), AttributeValue::S(id.to_string())),

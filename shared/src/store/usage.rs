@@ -124,6 +124,13 @@ impl Usage {
         Err(AwsError::new(COUNTING, "other requests began the window each time"))
     }
 
+    /// Deletes the record of when a key was used.
+    pub async fn forget(&self, key_id: &str) -> Result<(), AwsError> {
+        let forget = self.client.delete_item().table_name(&self.table);
+        let forget = forget.key("key_id", AttributeValue::S(key_id.to_owned()));
+        forget.send().await.map(|_| ()).while_trying_to("forget when a key was used")
+    }
+
     /// When each key was last used, by the key's id. Reads the whole table, so it is for the operator's command only.
     pub async fn last_used(&self) -> Result<HashMap<String, Timestamp>, AwsError> {
         let items = self.client.scan().table_name(&self.table).into_paginator().items().send();
@@ -305,7 +312,7 @@ mod tests {
         assert_eq!(count("2026-01-02T03:04:59Z"), (60, 90));
         assert_eq!(count("2026-01-02T03:05:00Z"), (0, 90));
         assert_eq!(count("2026-01-03T00:00:00Z"), (0, 0));
-        assert_eq!(count("2026-01-02T03:03:59Z"), (60, 90), "a slower clock gives nothing back");
+        assert_eq!(count("2026-01-02T03:03:59Z"), (60, 90), "a slower clock restores no quota");
     }
 
     #[test]
@@ -316,14 +323,14 @@ mod tests {
     }
 
     #[test]
-    fn the_window_with_less_left_is_the_one_that_is_told() {
+    fn the_window_with_less_left_is_the_one_that_is_shown() {
         let now = at("2026-01-02T03:04:05Z");
-        let told = |counters: Counters| {
+        let quota = |counters: Counters| {
             let Allowance { window, limit, remaining, reset, .. } = counters.allowance(LIMITS, true, now);
             (window, limit, remaining, reset)
         };
-        assert_eq!(told(used(10, 10)), (60, 60, 50, 55));
-        assert_eq!(told(used(10, 95)), (86_400, 100, 5, 75_355));
-        assert_eq!(told(used(60, 100)), (86_400, 100, 0, 75_355), "waiting for the minute would be in vain");
+        assert_eq!(quota(used(10, 10)), (60, 60, 50, 55));
+        assert_eq!(quota(used(10, 95)), (86_400, 100, 5, 75_355));
+        assert_eq!(quota(used(60, 100)), (86_400, 100, 0, 75_355), "waiting for the minute would be in vain");
     }
 }

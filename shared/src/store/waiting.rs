@@ -7,6 +7,8 @@
 //!
 //! An attempt may have two entries, and `release` may send an entry twice: the dispatcher makes each attempt once.
 
+mod quota;
+
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
@@ -25,7 +27,7 @@ use crate::{
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
     delivery::Message,
-    names::{AccountId, DeliveryId, EventType, WebhookId},
+    names::{AccountId, EventId, EventType, WebhookId},
 };
 
 /// The waiting table.
@@ -59,7 +61,7 @@ impl Shard {
         (0..Self::COUNT).map(Self)
     }
 
-    fn of(id: &DeliveryId) -> Self {
+    fn of(id: &EventId) -> Self {
         Self(id.shard(Self::COUNT))
     }
 
@@ -137,7 +139,7 @@ struct WaitItem {
     due: String,
     account_id: AccountId,
     webhook_id: WebhookId,
-    delivery_id: DeliveryId,
+    event_id: EventId,
     event: EventType,
     round: u32,
     attempt: u32,
@@ -151,13 +153,13 @@ impl WaitItem {
     fn new(wait: &Wait, now: Timestamp) -> Self {
         let Wait { due, message, carried } = wait;
         let due = if *carried { *due } else { (*due).max(now + AHEAD) };
-        let Message { account_id, webhook_id, delivery_id, event, round, attempt, .. } = message.clone();
+        let Message { account_id, webhook_id, event_id, event, round, attempt, .. } = message.clone();
         Self {
-            shard: Shard::of(&delivery_id).0.to_string(),
-            due: format!("{}#{account_id}#{webhook_id}#{delivery_id}#{round}#{attempt}", time(due)),
+            shard: Shard::of(&event_id).0.to_string(),
+            due: format!("{}#{account_id}#{webhook_id}#{event_id}#{round}#{attempt}", time(due)),
             account_id,
             webhook_id,
-            delivery_id,
+            event_id,
             event,
             round,
             attempt,
@@ -171,12 +173,14 @@ impl WaitItem {
         let message = Message {
             account_id: self.account_id,
             webhook_id: self.webhook_id,
-            delivery_id: self.delivery_id,
+            event_id: self.event_id,
             event: self.event,
-            body: None,
+            payload: None,
+            callback_url: None,
             round: self.round,
             attempt: self.attempt,
             probe: None,
+            resend: None,
             queued_at: None,
         };
         Some(Wait { due, message, carried: self.carried })
@@ -352,8 +356,8 @@ mod tests {
     }
 
     fn wait(due: Timestamp, attempt: u32) -> Wait {
-        let text = r#"{"account_id":"acct_1","webhook_id":7,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
-            "body":null,"round":2,"attempt":0}"#;
+        let text = r#"{"account_id":"acct_1","webhook_id":7,"event_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
+            "round":2,"attempt":0}"#;
         Wait { due, message: Message { attempt, ..serde_json::from_str(text).unwrap() }, carried: false }
     }
 

@@ -5,14 +5,18 @@ mod action;
 mod change;
 mod create;
 mod item;
+mod requests;
+mod resend;
 mod update;
 
 use std::collections::HashMap;
 
 pub use action::ACTION_SHARDS;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-pub use create::{CreateError, Created, Idempotency};
+pub use create::{CreateError, Created};
 pub(super) use item::WebhookItem;
+pub use requests::{Claim, ClaimResult, KeyedRequest, Noted, StoredReply};
+pub use resend::BeginResult;
 
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
@@ -47,6 +51,11 @@ impl Webhooks {
         Ok(self.read_account(account).await?.webhooks)
     }
 
+    /// Returns the number of the account's newest webhook, which may be deleted; 0 if it never had one.
+    pub async fn last_number(&self, account: &AccountId) -> Result<u64, AwsError> {
+        Ok(self.read_account(account).await?.last_id)
+    }
+
     /// Returns every account's webhooks, by account and then oldest first. Reads the whole table, so it is for the
     /// operator's command, not for a request.
     pub async fn list_all(&self) -> Result<Vec<Webhook>, AwsError> {
@@ -78,7 +87,7 @@ impl Webhooks {
         webhook(item, doing).map(Some)
     }
 
-    /// Deletes a webhook for good. Returns whether it existed.
+    /// Deletes a webhook permanently. Returns whether it existed.
     pub async fn delete(&self, account: &AccountId, id: WebhookId) -> Result<bool, AwsError> {
         let deleted = self
             .client

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    attempt::Phase,
     delivery::State,
-    names::{AccountId, DeliveryId, WebhookId},
+    names::{AccountId, EventId, WebhookId},
 };
 
 /// An attempt that was made. A writer borrows the texts.
@@ -18,11 +19,11 @@ pub struct AttemptLine<'a> {
     pub timestamp: Timestamp,
     pub level: Cow<'a, str>,
     pub message: Cow<'a, str>,
-    pub delivery_id: Cow<'a, DeliveryId>,
+    pub event_id: Cow<'a, EventId>,
     pub account_id: Cow<'a, AccountId>,
     pub webhook_id: WebhookId,
     pub attempt: usize,
-    pub outcome: Cow<'a, str>,
+    pub outcome: Phase,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
     pub duration_ms: u64,

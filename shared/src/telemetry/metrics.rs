@@ -65,6 +65,8 @@ pub enum Metric {
     Probes,
     /// Held deliveries that release sent in a drain.
     Drained,
+    /// Deliveries that release sent because a customer asked for a resend.
+    Resent,
     /// Milliseconds by which the most overdue of the released attempts was late.
     AgeAtRelease,
     /// Messages that returned to their queue because of our own fault, and work that release left to its next run.

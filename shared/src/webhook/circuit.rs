@@ -1,6 +1,6 @@
 //! The circuit, and the operator's settings: when an endpoint counts as down, and what happens then.
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,29 +11,25 @@ pub enum Circuit {
     /// Deliveries are attempted.
     #[default]
     Closed,
-    /// The endpoint is down: deliveries are held, except those that are sent as probes.
+    /// The endpoint is down: deliveries are held, except probes and callbacks to other origins.
     Open,
     /// New deliveries are attempted, and held deliveries are released at a pace.
     Recovering,
 }
 
-impl Circuit {
-    /// The circuit's name in replies.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::Recovering => "recovering",
-        }
+impl fmt::Display for Circuit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
 /// The operator's settings for circuits. The default has the template's values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// A circuit opens after this many failures without a success between them, if they also meet `events`.
+    /// How many attempts must fail in a row before the endpoint counts as down. A `Retry-After` of a minute or more
+    /// opens the circuit, too.
     pub failures: usize,
-    /// The failures must be of at least this many deliveries.
+    /// How many different deliveries must be among those failures.
     pub events: usize,
     /// A webhook is disabled if a probe fails after its circuit has been open for this long.
     pub patience: Duration,
@@ -73,7 +69,7 @@ impl ProbeWaits {
     }
 }
 
-/// Why a text is not a [`ProbeWaits`].
+/// The text is not a valid [`ProbeWaits`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("expected 1 to {MOST_WAITS} waits in seconds, 1 to {LONGEST_WAIT} each, separated by commas: 60,300,3600")]
 pub struct InvalidProbeWaits;
@@ -107,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_that_are_none_are_refused() {
+    fn invalid_waits_are_refused() {
         let too_many = ["1"; 21].join(",");
         for bad in ["", "60,", "0", "86401", "-1", "1.5", "soon", too_many.as_str()] {
             assert_eq!(bad.parse::<ProbeWaits>(), Err(InvalidProbeWaits), "{bad}");

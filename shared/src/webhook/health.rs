@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Circuit, Notification, Notifying, Recorded, RecordedAttempt, Settings, Status, Webhook};
-use crate::names::DeliveryId;
+use crate::names::EventId;
 
 /// What the recorded attempts say about a webhook's endpoint. Only watch-webhooks writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ pub struct FailedAttempt {
     /// When the attempt began.
     pub began_at: Timestamp,
     /// The delivery.
-    pub delivery_id: DeliveryId,
+    pub event_id: EventId,
     /// The delivery's round.
     pub round: u32,
     /// The attempt's number in the round.
@@ -109,7 +109,7 @@ impl Health {
 
     /// Whether enough attempts, of enough deliveries, have failed in a row for the endpoint to count as down.
     pub(super) fn is_down(&self, settings: &Settings) -> bool {
-        let deliveries: HashSet<_> = self.failures.iter().map(|failure| &failure.delivery_id).collect();
+        let deliveries: HashSet<_> = self.failures.iter().map(|failure| &failure.event_id).collect();
         self.failures.len() >= settings.failures && deliveries.len() >= settings.events
     }
 
@@ -167,9 +167,9 @@ impl Health {
         }
         self.failing_since = Some(self.failing_since.map_or(began_at, |since| since.min(began_at)));
         let asked_until = recorded.wait.map(|wait| recorded.ended_at() + wait.min(LONGEST_ASKED));
-        let RecordedAttempt { delivery_id, round, number, .. } = recorded;
+        let RecordedAttempt { event_id, round, number, .. } = recorded;
         let failure =
-            FailedAttempt { began_at, delivery_id: delivery_id.clone(), round: *round, number: *number, asked_until };
+            FailedAttempt { began_at, event_id: event_id.clone(), round: *round, number: *number, asked_until };
         if Some(began_at) <= self.forgiven_at || self.failures.contains(&failure) {
             return;
         }
@@ -188,7 +188,7 @@ impl Health {
         let mut keep = Vec::new();
         for failure in self.failures.iter().rev() {
             newest += 1;
-            let is_of_another = deliveries.insert(&failure.delivery_id);
+            let is_of_another = deliveries.insert(&failure.event_id);
             let asks = failure.asked_until.is_some();
             asked += usize::from(asks);
             keep.push(

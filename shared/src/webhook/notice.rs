@@ -11,9 +11,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Health, Notification, Notifying, RecordedAttempt, Status, Webhook};
-use crate::names::DeliveryId;
-use crate::names::{AccountId, EventType, WebhookId};
+use super::{Health, Notification, Notifying, RecordedAttempt, Status, Subscription, Webhook};
+use crate::{
+    attempt::Phase,
+    names::{AccountId, EventId, WebhookId},
+};
 
 /// The `detail-type` of the event that says that a delivery has used up its schedule.
 pub const EXHAUSTED: &str = "webhook.exhausted";
@@ -89,7 +91,7 @@ pub struct Notice<'a> {
     account_id: &'a AccountId,
     webhook_id: WebhookId,
     url: &'a str,
-    events: &'a [EventType],
+    events: &'a Subscription,
     status: Status,
     failing_since: Option<Timestamp>,
     consecutive_failures: u64,
@@ -103,18 +105,18 @@ pub struct Notice<'a> {
 
 #[derive(Debug, Serialize)]
 struct LastAttempt {
-    delivery_id: DeliveryId,
+    event_id: EventId,
     started_at: Timestamp,
-    outcome: &'static str,
+    outcome: Phase,
     http_status: Option<u16>,
     /// The outcome as a sentence.
     message: String,
 }
 
 impl From<&RecordedAttempt> for LastAttempt {
-    fn from(RecordedAttempt { delivery_id, attempt, .. }: &RecordedAttempt) -> Self {
+    fn from(RecordedAttempt { event_id, attempt, .. }: &RecordedAttempt) -> Self {
         Self {
-            delivery_id: delivery_id.clone(),
+            event_id: event_id.clone(),
             started_at: attempt.started_at,
             outcome: attempt.outcome.phase(),
             http_status: attempt.outcome.http_status(),
@@ -128,6 +130,7 @@ mod tests {
     use super::*;
     use crate::{
         attempt::{Attempt, Outcome},
+        names::EventType,
         webhook::{Disabled, Secret},
     };
 
@@ -206,7 +209,7 @@ mod tests {
         let webhook = webhook(failing_for(HOUR, None));
         let outcome = Outcome::Http { http_status: 503, response: String::new(), redirect: None };
         let last = RecordedAttempt {
-            delivery_id: DeliveryId::parse("01KDYAK3482WAV4DVEFM6KBDXQ").unwrap(),
+            event_id: EventId::parse("01KDYAK3482WAV4DVEFM6KBDXQ").unwrap(),
             round: 0,
             number: 1,
             epoch: 0,

@@ -10,6 +10,10 @@
 //! The index that release searches lags behind, and a dispatcher that read the circuit as open may hold a delivery
 //! until its time is over. So a drain ends only after two searches from the beginning found nothing, further apart
 //! than the dispatcher's timeout plus a minute.
+//!
+//! The dispatcher also holds what is beyond a webhook's `max_per_minute`, and a drain sends it at that pace: each run
+//! takes from the quota of the next minute what it sends, with delays into that minute. Attempts of new deliveries get
+//! the rest of the quota.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -17,10 +21,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Circuit, Health, Settings, Webhook};
-use crate::names::DeliveryId;
+use crate::names::EventId;
 
-/// How far release has come with a webhook. Only release writes it, on condition of its version, of the webhook's
-/// epoch and of the health's generation.
+/// How far release has come with a webhook. Only release writes it, and only if its version, the webhook's epoch
+/// and the health's generation are still those that release read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pace {
     /// How often it was written; 0 means never.
@@ -63,10 +67,10 @@ pub struct Drain {
     pub most: u32,
     /// Starting from the oldest, it has sent all deliveries up to this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<DeliveryId>,
+    pub after: Option<EventId>,
     /// Starting from the newest, it has sent all deliveries down to this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<DeliveryId>,
+    pub before: Option<EventId>,
     /// When a search from the beginning first found nothing, if no later search found anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_at: Option<Timestamp>,
@@ -83,6 +87,8 @@ pub enum Action {
     /// [`Webhook::settled`]. Otherwise write [`Webhook::probing`], and send those that [`Webhook::probe_with`] picks
     /// as probes.
     Probe,
+    /// Send the next part of its [`Webhook::resend_to_continue`].
+    Resend,
     /// Search as described, write the pace of [`Webhook::drained`], and send the deliveries that it lists.
     Drain(Search),
 }
@@ -91,9 +97,9 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
     /// Only deliveries after this one,
-    pub after: Option<DeliveryId>,
+    pub after: Option<EventId>,
     /// and only deliveries before this one.
-    pub before: Option<DeliveryId>,
+    pub before: Option<EventId>,
     /// At most this many of the oldest, ascending, and as many of the newest, descending.
     pub most: usize,
     /// Whether the drain begins now. Then [`Webhook::drained`] needs the webhook's own rate.
@@ -105,15 +111,18 @@ pub struct Search {
 pub struct Drained {
     /// The pace to write before anything is sent.
     pub pace: Pace,
+    /// When the minute begins in which the deliveries are attempted. For a webhook with `max_per_minute` it is a minute
+    /// of UTC, whose quota the deliveries use.
+    pub begins: Timestamp,
     /// The deliveries to send, each with its delay.
-    pub send: Vec<(DeliveryId, Duration)>,
+    pub send: Vec<(EventId, Duration)>,
 }
 
 /// The time over which a minute's deliveries are spread.
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// The least time between two runs that count as a minute apart. release runs every minute, but not to the second.
-const ALMOST_A_MINUTE: Duration = Duration::from_secs(50);
+pub(super) const ALMOST_A_MINUTE: Duration = Duration::from_secs(50);
 
 impl Pace {
     /// A copy with the next version.
@@ -140,7 +149,7 @@ impl Webhook {
             return None;
         }
         match health.circuit {
-            Circuit::Closed => None,
+            Circuit::Closed => self.resend_to_continue().map(|resend| resend.next_at),
             Circuit::Open => Some(self.next_probe(&health, &pace, settings)),
             Circuit::Recovering => Some(pace.drain_of(&health).map_or(now, |drain| drain.next_at)),
         }
@@ -152,14 +161,16 @@ impl Webhook {
             return Action::Wait;
         }
         let (health, pace) = (self.health(), self.pace());
-        if health.circuit == Circuit::Open {
-            return Action::Probe;
+        match health.circuit {
+            Circuit::Closed => return Action::Resend,
+            Circuit::Open => return Action::Probe,
+            Circuit::Recovering => {}
         }
         let drain = pace.drain_of(&health);
         Action::Drain(Search {
             after: drain.and_then(|drain| drain.after.clone()),
             before: drain.and_then(|drain| drain.before.clone()),
-            most: budget(drain, &health, settings) as usize,
+            most: self.budget(drain, &health, settings) as usize,
             begins: drain.is_none(),
         })
     }
@@ -222,20 +233,22 @@ impl Webhook {
     /// `own_per_minute` is the webhook's rate of deliveries before it failed, used only when the drain begins.
     pub fn drained(
         &self,
-        oldest: &[DeliveryId],
-        newest: &[DeliveryId],
+        oldest: &[EventId],
+        newest: &[EventId],
         own_per_minute: u32,
         settings: &Settings,
         now: Timestamp,
     ) -> Drained {
         let (health, pace) = (self.health(), self.pace().next());
         let begun = pace.drain_of(&health);
-        let per_minute = budget(begun, &health, settings);
+        let per_minute = self.budget(begun, &health, settings);
         let picked = in_turn(oldest, newest, per_minute as usize);
         let new = || Drain {
             generation: health.generation,
             per_minute,
-            most: settings.drain_per_minute.max(own_per_minute).max(settings.drain_start),
+            most: self
+                .max_per_minute
+                .unwrap_or_else(|| settings.drain_per_minute.max(own_per_minute).max(settings.drain_start)),
             after: None,
             before: None,
             empty_at: None,
@@ -243,35 +256,52 @@ impl Webhook {
         };
         let drain = begun.cloned().unwrap_or_else(new);
         let gap = settings.dispatcher_timeout + MINUTE;
+        let is_limited = self.max_per_minute.is_some();
+        let begins = if is_limited { next_minute(now) } else { now };
         let from_the_beginning = drain.after.is_none() && drain.before.is_none();
         let searched = Drain { after: None, before: None, empty_at: None, ..drain.clone() };
         let drain = if picked.is_empty() && !from_the_beginning {
             // The last deliveries of this pass may still wait for their delay, and then be attempted.
-            Drain { next_at: now + gap, ..searched }
+            Drain { next_at: begins + gap, ..searched }
         } else if picked.is_empty() {
             let empty_at = drain.empty_at.unwrap_or(now);
             if empty_at + gap <= now {
                 let settled = Settled { generation: health.generation, circuit: Circuit::Closed, at: now };
                 return Drained {
                     pace: Pace { settled: Some(settled), probes: 0, probed_at: None, drain: None, ..pace },
+                    begins,
                     send: Vec::new(),
                 };
             }
             Drain { empty_at: Some(empty_at), next_at: empty_at + gap, ..drain }
         } else if picked.len() < per_minute as usize {
-            Drain { per_minute, next_at: now + MINUTE + gap, ..searched }
+            Drain { per_minute, next_at: begins + MINUTE + gap, ..searched }
         } else {
             let (after, before) = (reached(oldest, &picked), reached(newest, &picked));
             let (after, before) = (after.or(drain.after), before.or(drain.before));
             if after.as_ref().zip(before.as_ref()).is_some_and(|(after, before)| after >= before) {
                 // Both ends have met: this pass has sent everything that its search found.
-                Drain { per_minute, next_at: now + MINUTE + gap, ..searched }
+                Drain { per_minute, next_at: begins + MINUTE + gap, ..searched }
             } else {
-                Drain { per_minute, after, before, empty_at: None, next_at: now + ALMOST_A_MINUTE, ..drain }
+                let next_at = if is_limited { begins } else { now + ALMOST_A_MINUTE };
+                Drain { per_minute, after, before, empty_at: None, next_at, ..drain }
             }
         };
-        let send = (0..).zip(picked).map(|(number, id)| (id, spread(number))).collect();
-        Drained { pace: Pace { drain: Some(drain), ..pace }, send }
+        let wait = Duration::try_from(begins.duration_since(now)).unwrap_or_default();
+        let send = (0..).zip(picked).map(|(number, id)| (id, wait + spread(number))).collect();
+        Drained { pace: Pace { drain: Some(drain), ..pace }, begins, send }
+    }
+
+    /// How many deliveries a drain may send in the next minute: twice as many as in the last, unless the endpoint is
+    /// failing now, and at most `max_per_minute`. If the endpoint was not down, a drain begins at that pace.
+    fn budget(&self, drain: Option<&Drain>, health: &Health, settings: &Settings) -> u32 {
+        let limit = self.max_per_minute.unwrap_or(u32::MAX);
+        match drain {
+            None if self.max_per_minute.is_some() && self.pace().probed_at.is_none() => limit,
+            None => settings.drain_start.min(limit),
+            Some(drain) if health.failing_since.is_some() => drain.per_minute.min(limit),
+            Some(drain) => drain.per_minute.saturating_mul(2).min(drain.most).min(limit),
+        }
     }
 }
 
@@ -281,18 +311,18 @@ impl Pace {
     }
 }
 
-/// How many deliveries may be sent in the next minute: twice as many as in the last, unless the endpoint is failing
-/// now.
-fn budget(drain: Option<&Drain>, health: &Health, settings: &Settings) -> u32 {
-    match drain {
-        None => settings.drain_start,
-        Some(drain) if health.failing_since.is_some() => drain.per_minute,
-        Some(drain) => drain.per_minute.saturating_mul(2).min(drain.most),
-    }
+/// When the minute of UTC begins that follows the one that contains `now`.
+fn next_minute(now: Timestamp) -> Timestamp {
+    Timestamp::from_second((minute_of(now) + 1) * 60).unwrap_or(now)
+}
+
+/// The minute of UTC that contains a time, counted from 1970. `max_per_minute` is a limit for each of these.
+pub fn minute_of(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(60)
 }
 
 /// The first of the oldest, the first of the newest, the second of the oldest and so on, each once.
-fn in_turn(oldest: &[DeliveryId], newest: &[DeliveryId], most: usize) -> Vec<DeliveryId> {
+fn in_turn(oldest: &[EventId], newest: &[EventId], most: usize) -> Vec<EventId> {
     let mut seen = HashSet::new();
     let pairs = (0..oldest.len().max(newest.len())).flat_map(|at| [oldest.get(at), newest.get(at)]);
     pairs.flatten().filter(|id| seen.insert(*id)).take(most).cloned().collect()
@@ -309,7 +339,7 @@ fn spread(number: u32) -> Duration {
 
 /// The last entry of the list up to which all were picked. Later entries may have been picked from the other list's
 /// end.
-fn reached(list: &[DeliveryId], picked: &[DeliveryId]) -> Option<DeliveryId> {
+fn reached(list: &[EventId], picked: &[EventId]) -> Option<EventId> {
     let picked: HashSet<_> = picked.iter().collect();
     list.iter().take_while(|id| picked.contains(id)).last().cloned()
 }
@@ -318,9 +348,9 @@ fn reached(list: &[DeliveryId], picked: &[DeliveryId]) -> Option<DeliveryId> {
 /// between them.
 ///
 /// With it, a probe need not be one of the oldest or the newest deliveries.
-pub fn between(oldest: &DeliveryId, newest: &DeliveryId, share: f64) -> Option<DeliveryId> {
+pub fn between(oldest: &EventId, newest: &EventId, share: f64) -> Option<EventId> {
     let (from, to) = (oldest.ended_at().as_millisecond(), newest.ended_at().as_millisecond());
     let apart = Duration::from_millis(u64::try_from(to - from).ok()?);
-    let between = DeliveryId::first_at(oldest.ended_at() + apart.mul_f64(share));
+    let between = EventId::first_at(oldest.ended_at() + apart.mul_f64(share));
     (*oldest < between && between < *newest).then_some(between)
 }

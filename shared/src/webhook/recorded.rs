@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use crate::{
     attempt::{Attempt, Outcome},
-    names::DeliveryId,
+    names::EventId,
 };
 
 /// An attempt, with what its record says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedAttempt {
     /// The delivery.
-    pub delivery_id: DeliveryId,
+    pub event_id: EventId,
     /// The delivery's round.
     pub round: u32,
     /// The attempt's number in the round. Each record has a number of its own.

@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::{
     Invalid, Secret, Webhook,
     fields::{self, Fields},
+    invalid::shortened,
 };
 
 /// How many previous secrets can be valid at a time. There are several if a webhook is rotated again during an overlap, for
@@ -88,26 +89,31 @@ impl Rotation {
         let [secret, overlap, switch_after, switch] = names.map(|name| fields.take(name));
         if let Some(switch) = switch {
             if switch != "now" {
-                return Err(Invalid(format!("switch is {}; expected \"now\"", fields::shortened(&switch))));
+                let found = shortened(&switch);
+                return Err(Invalid::field("switch", format!("switch is {found}; expected \"now\"")));
             }
             let others = [secret, overlap, switch_after].into_iter().zip(names).filter(|(value, _)| value.is_some());
             return match others.map(|(_, name)| name).next() {
                 None => Ok(Self::SwitchNow),
-                Some(name) => Err(Invalid(format!(
-                    "switch and {name} do not go together: send switch alone to make the switch of the rotation under \
-                     way, or leave it out to start a rotation (switch_after_seconds says when its switch comes)"
-                ))),
+                Some(name) => Err(Invalid::field(
+                    "switch",
+                    format!(
+                        "switch and {name} do not go together: send switch alone to make the switch of the rotation under \
+                         way, or leave it out to start a rotation (switch_after_seconds says when its switch comes)"
+                    ),
+                )),
             };
         }
         let overlap = overlap.map_or(Ok(DEFAULT_OVERLAP), |value| {
             seconds(&value, LONGEST_OVERLAP).map_err(|found| {
-                Invalid(format!("overlap_seconds is {found}; expected a whole number from 0 to {LONGEST_OVERLAP}"))
+                let expected = format!("a whole number from 0 to {LONGEST_OVERLAP}");
+                Invalid::field("overlap_seconds", format!("overlap_seconds is {found}; expected {expected}"))
             })
         })?;
         let switch_after = switch_after.map_or(Ok(overlap), |value| {
             seconds(&value, overlap).map_err(|found| {
                 let limit = format!("a whole number from 0 to overlap_seconds, which is {overlap}");
-                Invalid(format!("switch_after_seconds is {found}; expected {limit}"))
+                Invalid::field("switch_after_seconds", format!("switch_after_seconds is {found}; expected {limit}"))
             })
         })?;
         let secret = secret.map(fields::secret).transpose()?;
@@ -118,9 +124,7 @@ impl Rotation {
 
 /// A whole number of seconds up to `most`, or the value as a refusal quotes it.
 fn seconds(value: &Value, most: u64) -> Result<u64, String> {
-    // JSON has one kind of number: where JavaScript writes 3600, Python may write 3600.0.
-    let seconds = value.as_f64().and_then(|seconds| seconds.to_string().parse().ok());
-    seconds.filter(|seconds| *seconds <= most).ok_or_else(|| fields::shortened(value))
+    fields::whole_number(value).filter(|seconds| *seconds <= most).ok_or_else(|| shortened(value))
 }
 
 impl Webhook {
@@ -136,7 +140,14 @@ impl Webhook {
         now: Timestamp,
     ) -> Result<Self, RotationConflict> {
         if overlap.is_zero() {
-            return Ok(Self { secret, previous_secrets: Vec::new(), secret_switches_at: None, ..self.clone() });
+            let updated_at = Some(now);
+            return Ok(Self {
+                secret,
+                previous_secrets: Vec::new(),
+                secret_switches_at: None,
+                updated_at,
+                ..self.clone()
+            });
         }
         let expires_at = whole(now + overlap);
         let replaced = PreviousSecret { secret: self.secret.clone(), expires_at };
@@ -153,7 +164,7 @@ impl Webhook {
             None => previous_secrets.insert(0, replaced),
         }
         let secret_switches_at = (!switch_after.is_zero()).then(|| whole(now + switch_after));
-        Ok(Self { secret, previous_secrets, secret_switches_at, ..self.clone() })
+        Ok(Self { secret, previous_secrets, secret_switches_at, updated_at: Some(now), ..self.clone() })
     }
 
     /// Returns the webhook after the switch of the rotation under way, unchanged if that has been made.
@@ -161,7 +172,7 @@ impl Webhook {
         if self.previous_secrets_at(now).next().is_none() {
             return Err(RotationConflict::NoRotation);
         }
-        Ok(Self { secret_switches_at: None, ..self.clone() })
+        Ok(Self { secret_switches_at: None, updated_at: Some(now), ..self.clone() })
     }
 
     /// Returns the secrets that sign an attempt at this time.

@@ -9,7 +9,7 @@ use crate::names::EventType;
 /// A valid request for a test event.
 #[derive(Debug)]
 pub struct SampleRequest {
-    /// The event type to send, which the webhook need not subscribe to. `None` means the webhook's first.
+    /// The event type to send, which the webhook need not subscribe to. `None` means the first that the webhook names.
     pub event: Option<EventType>,
 }
 
@@ -18,11 +18,12 @@ impl SampleRequest {
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
         let expected = "nothing, or a JSON object with, if you like, event";
         let mut fields = Fields::parse_optional(body, &["event"], expected)?;
-        Ok(Self { event: fields.take("event").map(|event| fields::event("event", &event)).transpose()? })
+        Ok(Self { event: fields.take("event").map(|event| fields::event("event", "event", &event)).transpose()? })
     }
 
-    /// The event type to send: the requested one, otherwise the first that the webhook subscribes to.
+    /// The event type to send: the requested one, otherwise the first that the webhook names. One that
+    /// subscribes to all gets `job.completed`.
     pub fn event_for(&self, webhook: &Webhook) -> EventType {
-        self.event.or(webhook.events.first().copied()).unwrap_or(EventType::JobCompleted)
+        self.event.or(webhook.events.first()).unwrap_or(EventType::JobCompleted)
     }
 }

@@ -6,6 +6,7 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::Invalid;
@@ -39,7 +40,7 @@ impl Secret {
     /// If the operating system has no random bytes. Going on would make a secret that can be guessed.
     pub fn generate() -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(bytes.as_mut()).expect("the operating system gives random bytes");
+        getrandom::fill(bytes.as_mut()).expect("the operating system returns random bytes");
         let encoded = Zeroizing::new(STANDARD.encode(bytes.as_ref()));
         Self(Zeroizing::new(format!("{}{}", Self::PREFIX, encoded.as_str())))
     }
@@ -47,13 +48,14 @@ impl Secret {
     /// Parses a customer's own secret: 8 to 256 visible ASCII characters. What follows `whsec_` must be base64, because the
     /// receiver's library decodes it.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
+        const FIELD: &str = "secret_key";
         if !(8..=256).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Invalid("secret_key must be 8 to 256 visible ASCII characters, without spaces".into()));
+            return Err(Invalid::field(FIELD, "secret_key must be 8 to 256 visible ASCII characters, without spaces"));
         }
         if text.strip_prefix(Self::PREFIX).is_some_and(|encoded| decode(encoded).is_none()) {
             let problem = "secret_key begins with whsec_, and what follows whsec_ must be base64 (A-Z a-z 0-9 + /); for a \
                 text of your own leave whsec_ out";
-            return Err(Invalid(problem.into()));
+            return Err(Invalid::field(FIELD, problem));
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
@@ -66,6 +68,12 @@ impl Secret {
     /// The text of the secret: to sign with it, to store it, or to show it once to the customer whose request generated it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// Its SHA-256 in hex, which says whether another secret is the same one. Do not show it: a customer's own secret may be
+    /// short enough to guess.
+    pub fn digest(&self) -> String {
+        hex::encode(Sha256::digest(self.0.as_bytes()))
     }
 
     /// The key of a Standard Webhooks signature: the decoded bytes of what follows `whsec_`, or the UTF-8 bytes of a secret
@@ -129,7 +137,7 @@ mod tests {
         for text in
             ["whsec_my-own-secret-text", "whsec_not-base64!", "whsec_QUJDR", "whsec_==", "whsec_QU=JD", "whsec_-_-_"]
         {
-            let refusal = Secret::parse(text).expect_err(text).0;
+            let refusal = Secret::parse(text).expect_err(text).to_string();
             assert!(refusal.contains("what follows whsec_ must be base64"), "{text}: {refusal}");
         }
     }

@@ -42,7 +42,7 @@ impl Caller {
     fn attempt(&self, url: &str) -> Outcome {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime without options");
-        runtime.block_on(self.sender.attempt(&webhook(url), &delivery(), None)).attempt.outcome
+        runtime.block_on(self.sender.attempt(&webhook(url), &delivery(), "{}", None)).attempt.outcome
     }
 }
 
@@ -53,8 +53,8 @@ fn webhook(url: &str) -> Webhook {
 }
 
 fn delivery() -> Delivery {
-    let message = json!({ "account_id": "acct_egress", "webhook_id": 1, "delivery_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
-        "event": "job.completed", "body": "{}", "round": 0, "attempt": 1 });
+    let message = json!({ "account_id": "acct_egress", "webhook_id": 1, "event_id": "01KDYAK3482WAV4DVEFM6KBDXQ",
+        "event": "job.completed", "payload": { "task_id": "t", "body": "{}" }, "round": 0, "attempt": 1 });
     let message: Message = serde_json::from_value(message).expect("a message");
     Delivery::pending(&message).expect("it has a body")
 }

@@ -50,7 +50,7 @@ fn kinds() -> impl Strategy<Value = u8> {
 /// Keeps one attempt of each name: two with the same name would be the same record.
 fn named(attempts: impl IntoIterator<Item = RecordedAttempt>) -> Vec<RecordedAttempt> {
     let mut seen = HashSet::new();
-    attempts.into_iter().filter(|it| seen.insert((it.delivery_id.clone(), it.round, it.number))).collect()
+    attempts.into_iter().filter(|it| seen.insert((it.event_id.clone(), it.round, it.number))).collect()
 }
 
 /// The batches in the shuffled order, with repetitions.

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    names::DeliveryId,
-    webhook::{Action, Circuit, Drained, Pace, Search, Settings, Status, Webhook, between},
+    names::EventId,
+    webhook::{Action, Circuit, Drained, Pace, Recorded, Search, Settings, Status, Webhook, between},
 };
 
 use crate::records::{after, attempt, delivery, failures, open, second, success, webhook};
@@ -34,17 +34,17 @@ fn recovering() -> Webhook {
 }
 
 /// A table of held deliveries, and what a run of release does with it.
-struct Table(BTreeSet<DeliveryId>);
+struct Table(BTreeSet<EventId>);
 
 impl Table {
     fn of(numbers: impl IntoIterator<Item = u64>) -> Self {
         Self(numbers.into_iter().map(delivery).collect())
     }
 
-    fn search(&self, search: &Search) -> (Vec<DeliveryId>, Vec<DeliveryId>) {
+    fn search(&self, search: &Search) -> (Vec<EventId>, Vec<EventId>) {
         let is_range = search.after.as_ref().zip(search.before.as_ref()).is_none_or(|(after, before)| after < before);
         assert!(is_range, "DynamoDB refuses a range that ends before it begins: {search:?}");
-        let inside = |id: &&DeliveryId| {
+        let inside = |id: &&EventId| {
             search.after.as_ref().is_none_or(|after| *id > after) && search.before.as_ref().is_none_or(|it| *id < it)
         };
         let oldest = self.0.iter().filter(inside).take(search.most).cloned().collect();
@@ -52,10 +52,10 @@ impl Table {
     }
 
     /// Makes one run at this second. Deliveries that are sent are no longer held, and the webhook has its new pace.
-    fn run(&mut self, webhook: &mut Webhook, at: u64) -> Vec<(DeliveryId, Duration)> {
+    fn run(&mut self, webhook: &mut Webhook, at: u64) -> Vec<(EventId, Duration)> {
         let Action::Drain(search) = webhook.action(&settings(), second(at)) else { return Vec::new() };
         let (oldest, newest) = self.search(&search);
-        let Drained { pace, send } = webhook.drained(&oldest, &newest, 0, &settings(), second(at));
+        let Drained { pace, send, .. } = webhook.drained(&oldest, &newest, 0, &settings(), second(at));
         *webhook = with(webhook, pace);
         self.0.retain(|id| send.iter().all(|(sent, _)| sent != id));
         send
@@ -321,4 +321,41 @@ fn a_webhook_that_was_enabled_closes_when_nothing_is_held_although_nothing_was_r
     table.run(&mut webhook, 0);
     table.run(&mut webhook, 100);
     assert_eq!((webhook.circuit(), next(&webhook)), (Circuit::Closed, None));
+}
+
+/// A webhook with a limit of 40 requests a minute, after the dispatcher has held some deliveries.
+fn limited() -> Webhook {
+    let webhook = Webhook { max_per_minute: Some(40), ..webhook() };
+    let held = Recorded { attempts: Vec::new(), held: true };
+    let health = webhook.health_after(&held, &settings()).expect("a held delivery changes it");
+    assert_eq!(health.circuit, Circuit::Recovering);
+    Webhook { stored_health: health, ..webhook }
+}
+
+/// The seconds in which the deliveries of a run in this second are attempted.
+fn seconds_of(send: &[(EventId, Duration)], at: u64) -> (u64, u64) {
+    let seconds: Vec<_> = send.iter().map(|(_, delay)| at + delay.as_secs()).collect();
+    (*seconds.iter().min().expect("some are sent"), *seconds.iter().max().expect("some are sent"))
+}
+
+#[test]
+fn a_limited_webhook_gets_its_limit_in_each_minute_of_utc() {
+    let (mut webhook, mut table) = (limited(), Table::of(1..=100));
+    let minute = second(0).as_second() % 60;
+    assert_eq!(minute, 0, "second 0 begins a minute");
+    let first = table.run(&mut webhook, 25);
+    assert_eq!((first.len(), seconds_of(&first, 25).0, seconds_of(&first, 25).1 / 60), (40, 60, 1));
+    assert!(table.run(&mut webhook, 59).is_empty(), "once a minute");
+    let second = table.run(&mut webhook, 60);
+    assert_eq!((second.len(), seconds_of(&second, 60).0, seconds_of(&second, 60).1 / 60), (40, 120, 2));
+    assert_eq!(table.run(&mut webhook, 125).len(), 20);
+}
+
+#[test]
+fn a_limited_webhook_that_was_down_is_not_sent_its_limit_at_once() {
+    let open = Webhook { max_per_minute: Some(40), ..probed(&open(), 70) };
+    let mut webhook = after(&open, vec![success(71, 71)]);
+    let mut table = Table::of(1..=1_000);
+    let counts = [80, 140, 200].map(|at| table.run(&mut webhook, at).len());
+    assert_eq!(counts, [30, 40, 40]);
 }

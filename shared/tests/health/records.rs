@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use nano_webhooks::{
     attempt::{Attempt, Outcome},
-    names::{AccountId, DeliveryId, EventType, WebhookId},
+    names::{AccountId, EventId, EventType, WebhookId},
     webhook::{Recorded, RecordedAttempt, Secret, Settings, Webhook},
 };
 
@@ -17,8 +17,8 @@ pub(crate) fn second(second: u64) -> Timestamp {
     start() + Duration::from_secs(second)
 }
 
-pub(crate) fn delivery(number: u64) -> DeliveryId {
-    DeliveryId::first_at(second(number))
+pub(crate) fn delivery(number: u64) -> EventId {
+    EventId::first_at(second(number))
 }
 
 pub(crate) fn webhook() -> Webhook {
@@ -31,7 +31,7 @@ pub(crate) fn webhook() -> Webhook {
 pub(crate) fn attempt(of: u64, at: u64, http_status: u16) -> RecordedAttempt {
     let outcome = Outcome::Http { http_status, response: String::new(), redirect: None };
     RecordedAttempt {
-        delivery_id: delivery(of),
+        event_id: delivery(of),
         round: 0,
         number: at,
         epoch: 0,

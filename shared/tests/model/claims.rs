@@ -5,8 +5,10 @@ use std::fmt;
 use nano_webhooks::delivery::State;
 
 use crate::{
+    erasure::Body,
+    letter::{Answer, Ask, Letter},
     setting::Setting,
-    world::{Answer, Letter, Standing, World, index},
+    world::{Standing, World, index},
 };
 
 /// A claim about the protocol.
@@ -15,7 +17,7 @@ pub(crate) enum Claim {
     /// In the end every delivery is finished, or held because its webhook is disabled or its circuit open, or it has
     /// a dead letter.
     NothingIsStranded,
-    /// In the end the last round that the customer asked for has begun.
+    /// In the end the last round that the customer asked for has begun, unless the event is erased.
     NoRetryIsSwallowed,
     /// Each request is recorded, or about to be, or cannot be recorded: its dispatcher died, another one recorded the
     /// same attempt, or the tables refused writes.
@@ -46,8 +48,24 @@ pub(crate) enum Claim {
     NothingIsSentEarly,
     /// No attempt except a probe begins if the webhook is deleted or disabled, or its circuit is open.
     NothingIsSentToTheInactive,
-    /// A delivery is cancelled only if its webhook was deleted.
-    OnlyTheDeletedAreCancelled,
+    /// A delivery is cancelled with the reason `deleted` only if its webhook was deleted.
+    OnlyTheDeletedAreCalledDeleted,
+    /// A delivery is cancelled with the reason `erased` only if its event was erased.
+    OnlyTheErasedAreCalledErased,
+    /// A delivery is cancelled with the reason `expired` only if its event has expired.
+    OnlyTheExpiredAreCalledExpired,
+    TheCancelledHaveAReason,
+    /// No attempt begins without a body. After a consistent read, the body is still stored.
+    NothingIsSentWithoutABody,
+    /// Once an event is erased, no attempt begins after a consistent read, and none at all for a message that was
+    /// sent since, if no read is so late that it is older than its message.
+    NothingIsSentOfTheErased,
+    /// In the end every delivery of an erased event is finished, also if its webhook is disabled or its circuit open.
+    TheErasedIsFinished,
+    /// An erased delivery has no receiver's answer, also if an attempt is recorded later.
+    NoAnswerOutlivesTheErasure,
+    /// A delivery that is delivered when it is erased stays delivered.
+    TheDeliveredStaysDelivered,
     /// A delivery is held only if its webhook is disabled or its circuit open.
     NothingIsHeldWithoutReason,
     /// However often a customer asks for a retry before it begins, it makes one round.
@@ -82,6 +100,7 @@ impl World {
         Claim::AtMostTwoRequestsInAnOutage.holds(seen.in_outage <= 2 + doubled)?;
         Claim::TheScheduleIsKept.holds(item.tries <= Setting::ATTEMPTS)?;
         Claim::EachProbeIsMadeOnce.holds(seen.probes_made <= seen.probes_sent)?;
+        self.check_erased(item, setting)?;
         Claim::OnlyWhatIsRetriedIsDue.holds((item.state == State::Retrying) == item.due.is_some())?;
 
         let round = seen.rounds[index(item.round)];
@@ -99,11 +118,13 @@ impl World {
         let may_wait = self.hook.standing != Standing::Active || self.hook.open;
         let is_over = self.item.is_some_and(|item| item.state.is_finished() || item.state == State::Held && may_wait);
         let rounds_begun = self.item.map_or(0, |item| item.round);
-        let is_saved = |ask: &crate::world::Ask| ask.round >= rounds_begun;
+        let is_saved = |ask: &Ask| ask.round >= rounds_begun;
         Claim::NothingIsStranded.holds(self.letters.is_empty())?;
         Claim::NothingIsStranded.holds(is_over || self.dead.iter().any(is_saved))?;
+        let is_finished = self.item.is_some_and(|item| item.state.is_finished());
+        Claim::TheErasedIsFinished.holds(self.body != Body::Erased || is_finished)?;
         let has_begun = rounds_begun >= self.wanted || self.dead.iter().any(|ask| ask.round == self.wanted);
-        Claim::NoRetryIsSwallowed.holds(has_begun)
+        Claim::NoRetryIsSwallowed.holds(has_begun || self.body == Body::Erased)
     }
 
     /// Counts the attempts that were made and are about to be recorded.

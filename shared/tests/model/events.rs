@@ -1,10 +1,14 @@
 //! The events that can happen next.
 
+use std::iter;
+
 use nano_webhooks::delivery::State;
 
 use crate::{
+    erasure::Body,
+    letter::{Answer, Ask, Copies, From, Letter, Place},
     setting::{Guard, Setting},
-    world::{Answer, Ask, Copies, Due, From, Hook, Letter, Place, Standing, World},
+    world::{Due, Hook, Standing, World},
 };
 
 /// At most this many dispatchers work on the delivery at the same time.
@@ -48,6 +52,12 @@ pub(crate) enum Event {
     /// The customer asks for a retry.
     Click,
     Switch(Switch),
+    /// The customer erases the event.
+    Erase,
+    /// delete-event erases the delivery, too.
+    FinishErasure,
+    /// The event is removed because of its age.
+    Expire,
     /// The tables refuse writes from now on.
     FailTables,
     /// The operator redrives a dead letter.
@@ -69,8 +79,9 @@ pub(crate) enum Fault {
     LoseAnswer(usize),
     /// The completion is sent again.
     Repeat,
-    /// A dispatcher's first read for a message is older than what is stored. What a follow-up follows was recorded before it
-    /// was sent: an older item does not decide, and a newer one is the same as a dispatcher that reads earlier.
+    /// A dispatcher's first read for a message is older than what is stored. What a follow-up follows was recorded
+    /// before it was sent: an older item does not decide, and a newer one is the same as a dispatcher that reads
+    /// earlier. So no read misses an erasure that was stored before its message was sent.
     ReceiveLate(usize, Sight),
     /// Hours pass although there is a message.
     Linger,
@@ -85,16 +96,18 @@ pub(crate) enum Fault {
 pub(crate) struct Sight {
     /// Whether it sees the delivery as it is. If not, it sees none.
     pub(crate) item: bool,
-    pub(crate) hook: HookSeen,
+    pub(crate) hook: View,
+    pub(crate) body: View,
 }
 
+/// What a late read returns of the webhook or the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HookSeen {
-    /// The webhook as it is.
+pub(crate) enum View {
+    /// The webhook or the event as it is.
     Now,
-    /// The webhook before its last change.
+    /// The webhook before its last change, or the event with its body.
     Before,
-    /// The webhook is not registered yet.
+    /// The webhook is not registered yet, or the event not stored.
     Never,
 }
 
@@ -110,8 +123,11 @@ pub(crate) enum Switch {
 impl Event {
     /// Whether the service itself makes this event happen, so that it happens in the end even if nothing else does.
     pub(crate) fn is_progress(self) -> bool {
-        use Event::{Click, FailTables, Fault, Probe, ReceiveTwice, Redrive, Switch};
-        !matches!(self, ReceiveTwice(..) | Probe | Fault(_) | Click | Switch(_) | FailTables | Redrive(_))
+        use Event::{Click, Erase, Expire, FailTables, Fault, Probe, ReceiveTwice, Redrive, Switch};
+        !matches!(
+            self,
+            ReceiveTwice(..) | Probe | Fault(_) | Click | Switch(_) | Erase | Expire | FailTables | Redrive(_)
+        )
     }
 }
 
@@ -128,16 +144,25 @@ impl World {
         if self.left.faults > 0 {
             self.faults(setting, &mut events);
         }
-        let is_active = self.hook.standing == Standing::Active;
-        events.extend((self.left.clicks > 0 && is_active && self.item.is_some()).then_some(Event::Click));
-        if self.left.switches > 0 {
-            events.extend(self.hook.switches().map(Event::Switch));
-        }
+        self.of_customer(&mut events);
         events.extend((self.left.outages > 0).then_some(Event::FailTables));
         if self.left.redrives > 0 {
             events.extend((0..self.dead.len()).map(Event::Redrive));
         }
         events
+    }
+
+    /// What the customer does, and what happens to the event.
+    fn of_customer(&self, events: &mut Vec<Event>) {
+        let is_stored = self.body == Body::Stored;
+        let can_click = is_stored && self.hook.standing == Standing::Active && self.item.is_some();
+        events.extend((self.left.clicks > 0 && can_click).then_some(Event::Click));
+        if self.left.switches > 0 {
+            events.extend(self.hook.switches().map(Event::Switch));
+        }
+        events.extend((self.left.erasures > 0 && is_stored && !self.outage).then_some(Event::Erase));
+        events.extend((self.erasing && !self.outage).then_some(Event::FinishErasure));
+        events.extend((self.left.expiries > 0 && is_stored).then_some(Event::Expire));
     }
 
     /// One of each group of equal letters: any event of the first can also happen to the others.
@@ -216,7 +241,7 @@ impl World {
             if letter.place == Place::Visible && letter.receives < setting.max_receives {
                 add(Fault::Throttle(at));
                 if letter.may_be_read_late() && self.has_a_free_dispatcher() {
-                    for sight in self.late_sights() {
+                    for sight in self.late_sights(letter) {
                         add(Fault::ReceiveLate(at, sight));
                     }
                 }
@@ -250,16 +275,24 @@ impl World {
         }
     }
 
-    /// Every way in which a read can be late.
-    fn late_sights(&self) -> impl Iterator<Item = Sight> {
+    /// Every way in which a read for this message can be late. An event that is not seen leads to no attempt, whatever
+    /// else is read.
+    fn late_sights(&self, letter: &Letter) -> impl Iterator<Item = Sight> {
         let items = [true, false].into_iter().filter(|now| *now || self.item.is_some());
         let is_changed = self.hook != self.hook_before;
-        let sights = items.flat_map(|item| {
-            [HookSeen::Now, HookSeen::Before, HookSeen::Never].into_iter().map(move |hook| Sight { item, hook })
+        let (reads_event, is_gone) = (letter.needs_event(), self.body != Body::Stored);
+        let now = Sight { item: true, hook: View::Now, body: View::Now };
+        let unseen = Sight { body: View::Never, ..now };
+        let before = items.clone().map(move |item| Sight { item, body: View::Before, ..now });
+        let before = before.filter(move |_| is_gone);
+        let of_event = iter::once(unseen).chain(before).filter(move |_| reads_event);
+        let sights = items.flat_map(move |item| {
+            [View::Now, View::Before, View::Never].into_iter().map(move |hook| Sight { item, hook, ..now })
         });
-        sights.filter(move |Sight { item, hook }| {
-            (!*item || *hook != HookSeen::Now) && (is_changed || *hook != HookSeen::Before)
-        })
+        let sights = sights.filter(move |Sight { item, hook, .. }| {
+            (!*item || *hook != View::Now) && (is_changed || *hook != View::Before)
+        });
+        of_event.chain(sights)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use crate::{
     claims::Claim,
+    erasure::Body,
     events::{Fault, Switch},
+    letter::{Ask, Copies, From, Letter, Place},
     setting::{Guard, Setting},
-    world::{Ask, Copies, From, Hook, Letter, Place, Round, Standing, World, index},
+    world::{Hook, Round, Standing, World, index},
 };
 
 impl World {
@@ -12,7 +14,7 @@ impl World {
     pub(crate) fn click(&mut self, setting: &Setting) -> Result<(), Claim> {
         let item = self.item.expect("there is a delivery to retry");
         let webhook = setting.webhook(self.hook).expect("it is active");
-        let ask = Ask::of(&setting.delivery(item).retried(webhook.circuit()), From::Customer);
+        let ask = Ask::of(&setting.delivery(item).retried(&webhook), From::Customer);
         Claim::TwoClicksMakeOneRound.holds(ask.round <= item.round + 1)?;
         self.wanted = self.wanted.max(ask.round);
         self.seen.rounds.resize(self.seen.rounds.len().max(index(ask.round) + 1), Round::default());
@@ -62,8 +64,14 @@ impl World {
     }
 
     /// fan-out receives the completion again and reads the webhook. If the endpoint is down, it sends no message, and
-    /// stores the delivery as held unless something is stored.
+    /// stores the delivery as held unless something is stored. It sends nothing of an event that was erased, and stores
+    /// an event that is no longer kept again.
     fn fan_out(&mut self, setting: &Setting) {
+        match self.body {
+            Body::Erased if !setting.lacks(Guard::Tombstone) => return,
+            Body::Expired => self.body = Body::Stored,
+            Body::Stored | Body::Erased => {}
+        }
         if self.hook == (Hook { standing: Standing::Active, open: true }) {
             self.hold_first(setting);
         } else {

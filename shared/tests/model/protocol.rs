@@ -1,15 +1,18 @@
 //! The effect of each event: the order in which the functions do things, around the library's decisions.
 //!
-//! It mirrors `functions/dispatcher`, `functions/release` and `functions/api/src/bin/retry-delivery.rs`, and the conditions of the
-//! store's writes. If you change the order there, change it here, and see which claims break.
+//! Together with `receive.rs`, `erasure.rs` and `outside.rs` it mirrors `functions/dispatcher`, `functions/release`,
+//! `retry-delivery.rs` and `delete-event.rs` of `functions/api`, and the conditions of the store's writes. If you
+//! change the order there, change it here, and see which claims break.
 
-use nano_webhooks::delivery::{self, Change, Look, State, Step, Write};
+use nano_webhooks::delivery::{self, Change, State, Write};
 
 use crate::{
     claims::Claim,
-    events::{Event, HookSeen, Sight},
+    erasure::Body,
+    events::Event,
+    letter::{Answer, Ask, Copies, From, Letter, Place, What},
     setting::{Guard, Setting},
-    world::{Answer, Ask, Copies, Due, Entry, From, Hook, Item, Letter, Place, Standing, What, World},
+    world::{Due, Entry, Item, World},
 };
 
 impl World {
@@ -51,6 +54,15 @@ impl World {
                 next.left.switches -= 1;
                 next.switch(switch);
             }
+            Event::Erase => {
+                next.left.erasures -= 1;
+                next.erase(setting);
+            }
+            Event::FinishErasure => next.finish_erasure(setting),
+            Event::Expire => {
+                next.left.expiries -= 1;
+                next.body = Body::Expired;
+            }
             Event::FailTables => {
                 next.left.outages -= 1;
                 next.outage = true;
@@ -62,108 +74,6 @@ impl World {
             }
         }
         Ok(next.normalised())
-    }
-
-    pub(crate) fn receive(&mut self, at: usize, late: Option<Sight>, setting: &Setting) -> Result<(), Claim> {
-        if self.letters[at].receives == setting.max_receives {
-            let ask = self.letters[at].ask;
-            self.leave(at);
-            self.dead.push(ask);
-            self.seen.message_lost = true;
-            return Ok(());
-        }
-        let letter = &mut self.letters[at];
-        letter.receives += 1;
-        Claim::DeadLettersAreOurFault.holds(letter.receives <= 1 + letter.ours)?;
-        let Letter { ask, receives, .. } = *letter;
-        let look = |consistent| Look { received_before: receives > 1, consistent };
-        let step = |item, hook, consistent| decide(ask, item, hook, look(consistent), setting);
-        self.seen.excuse |= late.is_some();
-        if let Some(Sight { item, hook }) = late {
-            let item = self.item.filter(|_| item);
-            let hook = match hook {
-                HookSeen::Now => self.hook,
-                HookSeen::Before => self.hook_before,
-                HookSeen::Never => Hook { standing: Standing::Unknown, ..self.hook },
-            };
-            match step(item, hook, setting.lacks(Guard::LookAgain)) {
-                Step::LookAgain => {}
-                step => return self.act(at, step, hook, false, setting),
-            }
-        }
-        self.act(at, step(self.item, self.hook, true), self.hook, true, setting)
-    }
-
-    /// Does what a step says. `read` is the webhook that was read for it.
-    fn act(&mut self, at: usize, step: Step, read: Hook, consistent: bool, setting: &Setting) -> Result<(), Claim> {
-        let ask = self.letters[at].ask;
-        self.letters[at].place = match step {
-            Step::Done => {
-                self.leave(at);
-                return Ok(());
-            }
-            Step::LookAgain => unreachable!("a consistent look decides"),
-            Step::FollowUp(delivery) => following_up(Item::of(&delivery), setting),
-            Step::Record { delivery, change } => {
-                let (is_deleted, is_active) =
-                    (self.hook.standing == Standing::Deleted, self.hook.standing == Standing::Active);
-                match change {
-                    Change::Cancelled => Claim::OnlyTheDeletedAreCancelled.holds(is_deleted)?,
-                    _ => Claim::NothingIsHeldWithoutReason.holds(!is_active || self.hook.open)?,
-                }
-                self.meet(at);
-                match write(ask, Some(Item::of(&delivery)), &change, setting) {
-                    Some((write, marked)) => recording(write, marked, What::of(&change)),
-                    None => Place::Leaving,
-                }
-            }
-            Step::Attempt { delivery, claim, .. } => {
-                let is_open = read.open && ask.probe.is_none();
-                Claim::NothingIsSentToTheInactive.holds(read.standing == Standing::Active && !is_open)?;
-                Claim::TheRecordedIsNotRepeated.holds(!consistent || !self.has_recorded(ask))?;
-                let may_be_early = ask.from == From::Customer || ask.probe.is_some() || self.seen.excuse;
-                Claim::NothingIsSentEarly.holds(may_be_early || !self.is_early(ask.round, ask.attempt))?;
-                self.meet(at);
-                let read = Item::of(&delivery);
-                if claim && !setting.lacks(Guard::Claim) {
-                    Place::Claiming { read }
-                } else {
-                    Place::Attempting { read }
-                }
-            }
-        };
-        Ok(())
-    }
-
-    /// Notes it if two dispatchers work on the delivery at the same time.
-    fn meet(&mut self, at: usize) {
-        let others = self.letters.iter().enumerate().filter(|(other, _)| *other != at);
-        self.seen.excuse |= others.map(|(_, letter)| letter).any(Letter::is_decided);
-    }
-
-    fn has_recorded(&self, ask: Ask) -> bool {
-        self.item.is_some_and(|item| {
-            item.round > ask.round || item.round == ask.round && (item.state.is_finished() || ask.attempt <= item.tries)
-        })
-    }
-
-    /// The dispatcher's reply drops the second message, which then leaves the queue, unless it is a copy of the one
-    /// that is worked on.
-    fn receive_twice(&mut self, first: usize, second: usize, setting: &Setting) -> Result<(), Claim> {
-        if setting.lacks(Guard::Dedupe) {
-            let excuse = self.seen.excuse;
-            self.receive(first.max(second), None, setting)?;
-            self.receive(first.min(second), None, setting)?;
-            self.seen.excuse = excuse;
-            return Ok(());
-        }
-        let [one, other] = [first, second].map(|at| self.letters[at]);
-        if one.copies == Copies::Twins && other.copies == Copies::Twins && one.ask == other.ask {
-            self.letters.remove(second);
-        } else {
-            self.leave(second);
-        }
-        self.receive(if second < first { first - 1 } else { first }, None, setting)
     }
 
     fn claim(&mut self, at: usize, setting: &Setting) {
@@ -196,7 +106,7 @@ impl World {
     }
 
     /// Stores the record on the store's condition: nothing is stored, or the version that was read.
-    fn store(&mut self, write: Item, setting: &Setting) -> bool {
+    pub(crate) fn store(&mut self, write: Item, setting: &Setting) -> bool {
         let version = self.item.map_or(0, |stored| stored.version);
         let is_stored = version == write.version || setting.lacks(Guard::Version);
         if is_stored {
@@ -238,7 +148,7 @@ impl World {
         let gives_in = match what {
             What::Attempted { answer, .. } => answer == Answer::Accepted && setting.lacks(Guard::MergeSuccess),
             What::Held => setting.lacks(Guard::RebaseHeld),
-            What::Cancelled => false,
+            What::Cancelled(_) => false,
         };
         if !gives_in && let Some((write, marked)) = write(ask, self.item, &what.change(), setting) {
             return recording(write, marked, what);
@@ -263,7 +173,7 @@ impl World {
             self.entries.push(Entry { round, attempt, carried: setting.soon, due: Due::Later });
         }
         if setting.soon || !setting.lacks(Guard::EntryFirst) {
-            self.letters.push(Letter::new(ask, Place::Delayed));
+            self.letters.push(Letter { place: Place::Delayed, ..self.letter(ask) });
         }
     }
 
@@ -302,7 +212,11 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, ask: Ask) {
-        self.letters.push(Letter::new(ask, Place::Visible));
+        self.letters.push(self.letter(ask));
+    }
+
+    fn letter(&self, ask: Ask) -> Letter {
+        Letter { belated: self.is_erased(), ..Letter::new(ask, Place::Visible) }
     }
 
     pub(crate) fn release(&mut self, at: usize) {
@@ -336,37 +250,29 @@ impl World {
     }
 }
 
-/// Decides what a message means, without the guard that is removed.
-fn decide(ask: Ask, item: Option<Item>, hook: Hook, look: Look, setting: &Setting) -> Step {
-    let message = setting.message(ask.without_guards(item, setting));
-    match delivery::step(&message, item.map(|item| setting.delivery(item)), setting.webhook(hook), look) {
-        Step::FollowUp(_) if setting.lacks(Guard::FollowUp) => Step::Done,
-        step => step,
-    }
-}
-
 /// Returns the item that records a change, and whether it is marked as a new attempt's.
-fn write(ask: Ask, stored: Option<Item>, change: &Change, setting: &Setting) -> Option<(Item, bool)> {
+pub(crate) fn write(ask: Ask, stored: Option<Item>, change: &Change, setting: &Setting) -> Option<(Item, bool)> {
     let message = setting.message(ask.without_guards(stored, setting));
+    let known = stored.map(|item| item.without_guards(setting));
     let Write { mut delivery, mark, .. } =
-        delivery::record(&message, stored.map(|item| setting.delivery(item)), change)?;
+        delivery::record(&message, known.map(|item| setting.delivery(item)), change)?;
     let is_probed = ask.probe.is_some() && matches!(change, Change::Attempted(_));
     delivery.tries += u32::from(is_probed && setting.lacks(Guard::ProbeSchedule));
-    Some((Item::of(&delivery), mark.is_some()))
+    Some((Item::of(&delivery).written(stored, setting), mark.is_some()))
 }
 
-fn recording(write: Item, marked: bool, what: What) -> Place {
+pub(crate) fn recording(write: Item, marked: bool, what: What) -> Place {
     Place::Recording { write, marked, what, netted: true, stored: false }
 }
 
 /// A delayed message asks for a next attempt that is due soon; release sends the others.
-fn following_up(item: Item, setting: &Setting) -> Place {
+pub(crate) fn following_up(item: Item, setting: &Setting) -> Place {
     let is_soon = setting.soon || setting.lacks(Guard::EntryFirst) || item.due != Some(Due::Later);
     if is_soon { Place::FollowingUp { round: item.round, attempt: item.tries + 1 } } else { Place::Leaving }
 }
 
 impl Ask {
-    fn without_guards(mut self, item: Option<Item>, setting: &Setting) -> Self {
+    pub(crate) fn without_guards(mut self, item: Option<Item>, setting: &Setting) -> Self {
         if let Some(item) = item {
             if setting.lacks(Guard::Round) {
                 self.round = item.round;

@@ -7,7 +7,7 @@ use std::{
 
 use indexmap::IndexSet;
 
-use crate::{claims::Claim, events::Event, setting::Setting, world::World};
+use crate::{claims::Claim, erasure::Body, events::Event, setting::Setting, world::World};
 
 /// The size of a search.
 #[derive(Debug)]
@@ -121,9 +121,12 @@ impl Search<'_> {
         let mut story = String::new();
         for world in path.into_iter().rev() {
             let event = self.origins[world].1;
-            let World { letters, entries, item, hook, dead, .. } = &self.worlds[world];
+            let World { letters, entries, item, body, erasing, hook, dead, .. } = &self.worlds[world];
             let begun = event.map_or_else(|| "it begins".to_owned(), |event| format!("{event:?}"));
             writeln!(story, "{begun}\n    {item:?}\n    {hook:?}").expect("a string takes all");
+            if *body != Body::Stored || *erasing {
+                writeln!(story, "    {body:?}, erasing: {erasing}").expect("a string takes all");
+            }
             for letter in letters {
                 writeln!(story, "    {letter:?}").expect("a string takes all");
             }

@@ -5,13 +5,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use nano_webhooks::{
     attempt::{Attempt, Outcome},
-    delivery::{Change, Delivery, Made, Message},
+    delivery::{Change, Delivery, Made, Message, Reason, State},
+    event::Payload,
     names::{AccountId, EventType, WebhookId},
     retry::{Circumstances, Schedule, Verdict},
     webhook::{Circuit, Secret, Status, Webhook},
 };
 
-use crate::world::{Answer, Ask, Bounds, Due, From, Hook, Item, Standing, Start, What};
+use crate::{
+    letter::{Answer, Ask, From, What},
+    world::{Bounds, Due, Hook, Item, Standing, Start},
+};
 
 pub(crate) const NOW: Timestamp = Timestamp::constant(1_767_322_800, 0);
 const LATER: Timestamp = Timestamp::constant(1_767_322_805, 0);
@@ -22,12 +26,12 @@ pub(crate) struct Setting {
     pub(crate) message: Message,
     pub(crate) webhook: Webhook,
     pub(crate) schedule: Schedule,
-    /// Whether next attempts are due so soon that delayed messages ask for them.
+    /// Whether a retry is due so soon that a delayed message asks for it.
     pub(crate) soon: bool,
     pub(crate) max_receives: u8,
     pub(crate) bounds: Bounds,
     pub(crate) start: Start,
-    /// The guard that is removed, to see which claim breaks.
+    /// The guard to remove, to see which checked property fails.
     pub(crate) without: Option<Guard>,
 }
 
@@ -38,7 +42,7 @@ pub(crate) enum Guard {
     Version,
     /// A message that was received before claims its attempt.
     Claim,
-    /// A decision against an attempt that came from a late read is made again.
+    /// A stale read decides against no attempt: it is read again.
     LookAgain,
     /// A superseded record of a success is merged.
     MergeSuccess,
@@ -72,14 +76,34 @@ pub(crate) enum Guard {
     DedupeByProbe,
     /// Of two equal messages, the one that was received before is kept.
     DedupeKeepsOlder,
+    /// An erasure is stored in the delivery, too.
+    EraseDelivery,
+    /// An erasure begins with the event.
+    TombstoneFirst,
+    /// fan-out sends nothing of an event that was erased.
+    Tombstone,
+    /// A dispatcher sees that an event was erased.
+    SeesErasure,
+    /// No attempt is made without a body.
+    NeedsBody,
+    /// If a stale read finds no event, the event is read again.
+    LookAgainForEvent,
+    /// The second, consistent look reads the event again.
+    ReadEventAgain,
+    /// A dispatcher that cancels the delivery of an erased event removes the receivers' answers.
+    EarlierAnswers,
+    /// An attempt that is recorded after the erasure has no answer.
+    LaterAnswers,
+    /// An erased delivery begins no round.
+    ErasureIsFinal,
 }
 
 impl Setting {
-    /// How many attempts the schedule has: the smallest number with a wait between them.
+    /// How many attempts the schedule has: the fewest that include a retry.
     pub(crate) const ATTEMPTS: u32 = 2;
 
     pub(crate) fn new(bounds: Bounds) -> Self {
-        let message = r#"{"account_id":"a","webhook_id":1,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.completed",
+        let message = r#"{"account_id":"a","webhook_id":1,"event_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.completed",
             "round":0,"attempt":1}"#;
         let message = serde_json::from_str(message).expect("is a message");
         let account = AccountId::parse("a").expect("is an account");
@@ -96,8 +120,9 @@ impl Setting {
     pub(crate) fn message(&self, ask: Ask) -> Message {
         let Ask { round, attempt, probe, from } = ask;
         let is_fanned_out = from == From::FanOut;
-        let body = is_fanned_out.then(String::new);
-        Message { round, attempt, probe, body, queued_at: is_fanned_out.then_some(NOW), ..self.message.clone() }
+        // fan-out's messages have the payload, and for the others the dispatcher reads the event.
+        let payload = Some(Payload { task_id: String::new(), body: String::new() });
+        Message { round, attempt, probe, payload, queued_at: is_fanned_out.then_some(NOW), ..self.message.clone() }
     }
 
     pub(crate) fn delivery(&self, item: Item) -> Delivery {
@@ -111,11 +136,12 @@ impl Setting {
         Delivery {
             round: item.round,
             state: item.state,
-            attempts: (0..item.attempts).map(|number| accepted(number).attempt()).collect(),
+            reason: item.reason,
+            attempts: (0..item.attempts).map(|number| accepted(number).attempt(item.answers)).collect(),
             tries: item.tries,
             next_attempt_at: item.due.map(time),
             version: item.version,
-            ..Delivery::pending(&message).expect("it has a body")
+            ..Delivery::pending(&message).expect("it has a payload")
         }
     }
 
@@ -141,9 +167,13 @@ impl Setting {
 
 impl Item {
     pub(crate) fn of(delivery: &Delivery) -> Self {
-        let Delivery { round, state, ref attempts, tries, next_attempt_at, version, .. } = *delivery;
+        let Delivery { round, state, reason, ref attempts, tries, next_attempt_at, version, .. } = *delivery;
         let count = |number| u8::try_from(number).expect("attempts are few");
         let accepted = attempts.iter().filter(|attempt| attempt.outcome.is_success());
+        let has_answer = |attempt: &Attempt| match &attempt.outcome {
+            Outcome::Http { response, .. } => !response.is_empty(),
+            _ => false,
+        };
         let due = |due| match due {
             due if due > NOW => Due::Later,
             due if due == NOW => Due::Now,
@@ -152,9 +182,11 @@ impl Item {
         Self {
             round,
             state,
+            reason: reason.filter(|reason| state == State::Cancelled || *reason == Reason::Erased),
             tries,
             attempts: count(attempts.len()),
             accepted: count(accepted.count()),
+            answers: attempts.iter().any(has_answer),
             due: next_attempt_at.map(due),
             version,
         }
@@ -165,7 +197,7 @@ impl What {
     pub(crate) fn of(change: &Change) -> Self {
         match change {
             Change::Held => Self::Held,
-            Change::Cancelled => Self::Cancelled,
+            Change::Cancelled(reason) => Self::Cancelled(*reason),
             Change::Attempted(_) | Change::Claimed => unreachable!("a step records no such change"),
         }
     }
@@ -173,14 +205,14 @@ impl What {
     pub(crate) fn change(self) -> Change {
         match self {
             Self::Held => Change::Held,
-            Self::Cancelled => Change::Cancelled,
+            Self::Cancelled(reason) => Change::Cancelled(reason),
             Self::Attempted { answer, retried } => {
                 let verdict = match answer {
                     Answer::Accepted => Verdict::Delivered,
                     _ if retried => Verdict::RetryAt(LATER),
                     _ => Verdict::Failed,
                 };
-                let attempt = answer.attempt();
+                let attempt = answer.attempt(true);
                 Change::Attempted(Made { attempt, verdict, epoch: 0, wait: None, last_success: None, watch: true })
             }
         }
@@ -200,11 +232,16 @@ impl Answer {
             Self::Refused => 503,
             Self::Gone => 410,
         };
-        Outcome::Http { http_status, response: String::new(), redirect: None }
+        Outcome::Http { http_status, response: "thanks".into(), redirect: None }
     }
 
-    fn attempt(self) -> Attempt {
-        Attempt { started_at: NOW, duration_ms: 0, resent: false, outcome: self.outcome(), answer: None }
+    /// An attempt with the receiver's answer, or without it.
+    fn attempt(self, has_answer: bool) -> Attempt {
+        let mut outcome = self.outcome();
+        if let (Outcome::Http { response, .. }, false) = (&mut outcome, has_answer) {
+            response.clear();
+        }
+        Attempt { started_at: NOW, duration_ms: 0, resent: false, outcome, answer: None }
     }
 }
 

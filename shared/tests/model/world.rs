@@ -3,7 +3,12 @@
 //! The clock stands still at [`crate::setting::NOW`], and times move relative to it: a decision only depends on
 //! whether a time has passed, and whether it passed long ago.
 
-use nano_webhooks::delivery::State;
+use nano_webhooks::delivery::{Reason, State};
+
+use crate::{
+    erasure::Body,
+    letter::{Answer, Ask, Copies, From, Letter, Place, What},
+};
 
 /// The state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,6 +19,10 @@ pub(crate) struct World {
     pub(crate) entries: Vec<Entry>,
     /// The delivery as the table stores it.
     pub(crate) item: Option<Item>,
+    /// The event's body as the table stores it.
+    pub(crate) body: Body,
+    /// Whether the second step of the erasure must still be done.
+    pub(crate) erasing: bool,
     pub(crate) hook: Hook,
     /// The webhook as a late read may return it.
     pub(crate) hook_before: Hook,
@@ -42,6 +51,10 @@ pub(crate) struct Bounds {
     pub(crate) outages: u8,
     /// Dead letters that the operator redrives.
     pub(crate) redrives: u8,
+    /// The customer erases the event.
+    pub(crate) erasures: u8,
+    /// The event is removed because of its age.
+    pub(crate) expiries: u8,
 }
 
 /// The state in which a search begins.
@@ -63,104 +76,18 @@ pub(crate) enum Start {
     HeldByFanOut,
 }
 
-/// A message, reduced to the fields that decisions depend on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ask {
-    pub(crate) round: u32,
-    pub(crate) attempt: u32,
-    pub(crate) probe: Option<u64>,
-    pub(crate) from: From,
-}
-
-/// The sender of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum From {
-    /// The message has the body, and the time at which its completion was queued.
-    FanOut,
-    /// A dispatcher or release.
-    Ourselves,
-    /// The customer wants the attempt now.
-    Customer,
-}
-
-/// A message on the deliveries queue, and the dispatcher that works on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Letter {
-    pub(crate) ask: Ask,
-    /// SQS's count of receives.
-    pub(crate) receives: u8,
-    /// How many of these receives ended in a fault of ours, or in a lost race.
-    pub(crate) ours: u8,
-    pub(crate) copies: Copies,
-    pub(crate) place: Place,
-}
-
-/// SQS may deliver one message to two dispatchers. When either has finished it, it has left the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Copies {
-    One,
-    /// Other letters with the same [`Ask`] are also `Twins`: all are the same message.
-    Twins,
-    /// A twin was deleted, and this message with it. Only the dispatcher that works on it does not know.
-    Deleted,
-}
-
-/// Where a message is. From [`Place::Claiming`] on, the next action of the dispatcher that works on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Place {
-    Visible,
-    /// Invisible until its attempt is due.
-    Delayed,
-    Claiming {
-        read: Item,
-    },
-    Attempting {
-        read: Item,
-    },
-    Recording {
-        write: Item,
-        /// Whether it is the record of a new attempt, not a merge.
-        marked: bool,
-        what: What,
-        /// Whether the entry for the next attempt is stored.
-        netted: bool,
-        /// Whether the record is stored, but the reply that says so was lost.
-        stored: bool,
-    },
-    /// The delayed message that asks for the next attempt must still be sent.
-    FollowingUp {
-        round: u32,
-        attempt: u32,
-    },
-    /// The message must still be deleted.
-    Leaving,
-}
-
-/// The kind of record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum What {
-    Attempted { answer: Answer, retried: bool },
-    Held,
-    Cancelled,
-}
-
-/// The kinds of outcomes that the protocol distinguishes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Answer {
-    Accepted,
-    Refused,
-    Gone,
-}
-
-/// A `Delivery`, reduced to the fields that decisions depend on. Of its attempts only how many there are, and how
-/// many were accepted.
+/// A `Delivery`, reduced to the fields that decisions depend on. Of its attempts only how many there are, how many
+/// were accepted, and whether any has the receiver's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Item {
     pub(crate) round: u32,
     pub(crate) state: State,
+    /// Why it is cancelled, or that it is erased.
+    pub(crate) reason: Option<Reason>,
     pub(crate) tries: u32,
     pub(crate) attempts: u8,
     pub(crate) accepted: u8,
+    pub(crate) answers: bool,
     pub(crate) due: Option<Due>,
     pub(crate) version: u64,
 }
@@ -209,6 +136,8 @@ pub(crate) struct Seen {
     pub(crate) probes_sent: u8,
     pub(crate) probes_made: u8,
     pub(crate) rounds: Vec<Round>,
+    /// Whether the delivery was delivered when it was erased.
+    pub(crate) delivered: bool,
     /// Whether a request may lack a record: two dispatchers worked on the same delivery, one died, the tables refused
     /// writes, or a read was late.
     pub(crate) excuse: bool,
@@ -231,7 +160,7 @@ impl World {
     pub(crate) fn new(bounds: Bounds, start: Start) -> Self {
         let active = Hook { standing: Standing::Active, open: false };
         let failed = Round { scheduled: 1, ..Round::default() };
-        let item = |state| Item { round: 0, state, tries: 1, attempts: 1, accepted: 0, due: None, version: 1 };
+        let item = |state| Item { state, ..Item::FAILED };
         let first = Letter::new(Ask::FIRST, Place::Visible);
         let second = Letter::new(Ask { attempt: 2, from: From::Ourselves, ..Ask::FIRST }, Place::Delayed);
         let write = Item { version: 0, accepted: 1, ..item(State::Delivered) };
@@ -250,7 +179,7 @@ impl World {
             }
             Start::Held => (Vec::new(), Some(item(State::Held)), true, failed),
             Start::HeldByFanOut => {
-                let held = Item { tries: 0, attempts: 0, ..item(State::Held) };
+                let held = Item { tries: 0, attempts: 0, answers: false, ..item(State::Held) };
                 (Vec::new(), Some(held), true, Round::default())
             }
         };
@@ -258,6 +187,8 @@ impl World {
             letters,
             entries: if start == Start::Retrying { vec![entry] } else { Vec::new() },
             item,
+            body: Body::Stored,
+            erasing: false,
             hook: Hook { open, ..active },
             hook_before: Hook { standing: Standing::Unknown, open },
             outage: false,
@@ -305,6 +236,8 @@ impl World {
             self.seen.probes_made = 0;
             self.seen.probes_sent = 0;
         }
+        // Only a message that is received for the first time can be read late.
+        self.letters.iter_mut().for_each(|letter| letter.belated &= letter.receives == 0);
         // A message or entry for an attempt that the delivery does not wait for need not be delayed.
         for at in 0..self.letters.len() {
             let Ask { round, attempt, .. } = self.letters[at].ask;
@@ -340,54 +273,20 @@ pub(crate) fn index(round: u32) -> usize {
     usize::try_from(round).expect("rounds are few")
 }
 
-impl Ask {
-    /// The message that fan-out sends.
-    pub(crate) const FIRST: Self = Self { round: 0, attempt: 1, probe: None, from: From::FanOut };
-}
-
-impl Letter {
-    pub(crate) fn new(ask: Ask, place: Place) -> Self {
-        Self { ask, receives: 0, ours: 0, copies: Copies::One, place }
-    }
-
-    /// As `may_read_late` of `functions/dispatcher`.
-    pub(crate) fn may_be_read_late(&self) -> bool {
-        let Ask { from, attempt, probe, .. } = self.ask;
-        self.receives == 0 && (from == From::FanOut || attempt > 1 && probe.is_none())
-    }
-
-    /// Whether a dispatcher works on it.
-    pub(crate) fn is_worked_on(&self) -> bool {
-        !matches!(self.place, Place::Visible | Place::Delayed)
-    }
-
-    /// Whether a dispatcher has decided what to do with it, and not recorded that yet.
-    pub(crate) fn is_decided(&self) -> bool {
-        matches!(self.place, Place::Claiming { .. } | Place::Attempting { .. } | Place::Recording { .. })
-    }
-
-    pub(crate) fn give_back(&mut self) {
-        self.place = Place::Visible;
-        self.ours += 1;
-    }
-
-    /// The receiver's answer, if it must still be recorded.
-    pub(crate) fn unrecorded(&self) -> Option<Answer> {
-        match self.place {
-            Place::Recording { what: What::Attempted { answer, .. }, stored: false, .. } => Some(answer),
-            _ => None,
-        }
-    }
-}
-
-impl Place {
-    /// Whether the entry for the next attempt must be stored first.
-    pub(crate) fn lacks_entry(self) -> bool {
-        matches!(self, Self::Recording { netted: false, .. })
-    }
-}
-
 impl Item {
+    /// A delivery of which one attempt has failed.
+    const FAILED: Self = Self {
+        round: 0,
+        state: State::Failed,
+        reason: None,
+        tries: 1,
+        attempts: 1,
+        accepted: 0,
+        answers: true,
+        due: None,
+        version: 1,
+    };
+
     /// Whether the delivery waits for this attempt.
     pub(crate) fn awaits(&self, round: u32, attempt: u32) -> bool {
         !self.state.is_finished() && self.round == round && self.tries + 1 == attempt

@@ -8,8 +8,8 @@ use std::{
 use jiff::Timestamp;
 use nano_webhooks::{
     delivery::{Delivery, State},
-    names::DeliveryId,
-    webhook::{Action, Pace, Search, Webhook, between},
+    names::EventId,
+    webhook::{Action, Pace, Resend, Search, Webhook, between},
 };
 
 use crate::service::{Guard, Service};
@@ -18,7 +18,7 @@ use crate::service::{Guard, Service};
 pub(crate) struct Run {
     read: Webhook,
     action: Action,
-    index: BTreeSet<DeliveryId>,
+    index: BTreeSet<EventId>,
     pub(crate) begun: Timestamp,
 }
 
@@ -36,6 +36,12 @@ impl Service {
         let Some(Run { read, action, index, begun }) = self.run.take() else { return };
         let settings = self.settings.clone();
         let (pace, messages) = match action {
+            Action::Resend => {
+                if !dies {
+                    self.advance_resend(&read, begun);
+                }
+                return;
+            }
             Action::Wait => (read.same_pace(), Vec::new()),
             Action::Probe => {
                 let picked = read.probe_with(to_probe_with(&index), &settings, begun);
@@ -61,18 +67,41 @@ impl Service {
         }
     }
 
-    fn still_held(&self, ids: &[DeliveryId]) -> Vec<Delivery> {
+    fn still_held(&self, ids: &[EventId]) -> Vec<Delivery> {
         let stored = ids.iter().filter_map(|id| self.stored.get(id));
         stored.filter(|delivery| delivery.state == State::Held).cloned().collect()
     }
 
-    /// The same condition as `Webhooks::set_pace`.
-    fn set_pace(&mut self, read: &Webhook, pace: Pace, now: Timestamp) -> bool {
+    /// The next part of a resend: up to three events, which are not sent here.
+    fn advance_resend(&mut self, read: &Webhook, now: Timestamp) {
+        let Some(resend) = read.resend_to_continue() else { return };
+        let (above, below) = resend.range();
+        let events = self.stored.keys().filter(|id| above.as_ref().is_none_or(|above| *id > above) && **id < below);
+        let advanced = resend.advanced(0, events.take(3).last().cloned(), Resend::next_minute(now), now);
+        let position = |webhook: &Webhook| webhook.resend.as_ref().and_then(|resend| resend.position.clone());
+        if self.is_unchanged(read) && position(read) == position(&self.webhook) {
+            self.webhook.resend = Some(advanced);
+            let after = Webhook { resend: self.webhook.resend.clone(), ..read.clone() };
+            self.webhook.action_at = after.next_action(&self.settings, now);
+        }
+    }
+
+    /// The same condition as `Update::unless_changed`.
+    fn is_unchanged(&self, read: &Webhook) -> bool {
         let of = |webhook: &Webhook| {
             let health = &webhook.stored_health;
-            (webhook.epoch, webhook.stored_pace.version, health.epoch, health.generation, webhook.probe_asked_at)
+            (webhook.epoch, health.epoch, health.generation, webhook.probe_asked_at)
         };
-        if of(read) != of(&self.webhook) && self.without != Some(Guard::PaceCondition) {
+        let resend = |webhook: &Webhook| webhook.resend.as_ref().map(|resend| resend.id.clone());
+        (of(read) == of(&self.webhook) || self.without == Some(Guard::PaceCondition))
+            && (resend(read) == resend(&self.webhook) || self.without == Some(Guard::ResendCondition))
+    }
+
+    /// The same condition as `Webhooks::set_pace`.
+    fn set_pace(&mut self, read: &Webhook, pace: Pace, now: Timestamp) -> bool {
+        let version = |webhook: &Webhook| webhook.stored_pace.version;
+        let is_first = version(read) == version(&self.webhook) || self.without == Some(Guard::PaceCondition);
+        if !is_first || !self.is_unchanged(read) {
             return false;
         }
         let after = Webhook { stored_pace: pace.clone(), ..read.clone() };
@@ -82,7 +111,7 @@ impl Service {
     }
 }
 
-fn to_probe_with(index: &BTreeSet<DeliveryId>) -> Vec<DeliveryId> {
+fn to_probe_with(index: &BTreeSet<EventId>) -> Vec<EventId> {
     let (Some(oldest), Some(newest)) = (index.first(), index.last()) else { return Vec::new() };
     let mut picked = vec![oldest.clone(), newest.clone()];
     picked.extend(between(oldest, newest, 0.5).and_then(|from| index.range(from..).next().cloned()));
@@ -92,9 +121,9 @@ fn to_probe_with(index: &BTreeSet<DeliveryId>) -> Vec<DeliveryId> {
 }
 
 /// The oldest and the newest deliveries of a search.
-fn search_in(index: &BTreeSet<DeliveryId>, search: &Search) -> [Vec<DeliveryId>; 2] {
+fn search_in(index: &BTreeSet<EventId>, search: &Search) -> [Vec<EventId>; 2] {
     let Search { after, before, most, .. } = search;
-    let inside = |id: &&DeliveryId| {
+    let inside = |id: &&EventId| {
         after.as_ref().is_none_or(|after| *id > after) && before.as_ref().is_none_or(|before| *id < before)
     };
     let oldest = index.iter().filter(inside).take(*most).cloned().collect();

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use nano_webhooks::{
     attempt::{Attempt, Outcome},
     delivery::{self, Change, Delivery, Look, Made, Message, State, Step as Meaning, Write},
-    names::{AccountId, DeliveryId, EventType, WebhookId},
+    event::Payload,
+    names::{AccountId, EventId, EventType, WebhookId},
     retry::{Circumstances, Schedule},
-    webhook::{Circuit, Recorded, RecordedAttempt, Secret, Settings, Status, Webhook},
+    webhook::{Circuit, Recorded, RecordedAttempt, ResendRequest, ResendStatus, Secret, Settings, Status, Webhook},
 };
 
 use crate::release::Run;
@@ -48,6 +49,9 @@ pub(crate) enum Step {
     AskForProbe,
     /// The customer asks for a retry of one of the deliveries.
     Retry(u8),
+    /// The customer asks for a resend, unless one is under way.
+    Resend,
+    StopResend,
 }
 
 /// The guards against stranded deliveries.
@@ -57,6 +61,8 @@ pub(crate) enum Guard {
     HeldRecovers,
     /// release writes only if the circuit is the one that it read.
     PaceCondition,
+    /// release writes only if the resend is the one that it read.
+    ResendCondition,
     /// A change of the status or the URL makes the webhook due for release.
     ActionTime,
 }
@@ -74,9 +80,9 @@ pub(crate) struct Service {
     pub(crate) without: Option<Guard>,
     /// As the table stores it.
     pub(crate) webhook: Webhook,
-    pub(crate) stored: BTreeMap<DeliveryId, Delivery>,
+    pub(crate) stored: BTreeMap<EventId, Delivery>,
     /// The held deliveries before the last write.
-    pub(crate) held_before: BTreeSet<DeliveryId>,
+    pub(crate) held_before: BTreeSet<EventId>,
     /// Each message, with the time from which it can be received.
     pub(crate) queue: Vec<(Timestamp, Message)>,
     jobs: Vec<Job>,
@@ -135,7 +141,7 @@ impl Service {
             }
             Step::NewHeldDelivery if self.webhook.circuit() == Circuit::Open => {
                 let message = self.new_delivery();
-                let delivery = Delivery::pending(&message).expect("the message has a body");
+                let delivery = Delivery::pending(&message).expect("the message has a payload");
                 let meaning = Meaning::Record { delivery, change: Change::Held };
                 self.jobs.push(Job { message, meaning, begun: self.now });
             }
@@ -155,6 +161,8 @@ impl Service {
                 self.webhook.probe_asked_at = Some(self.now);
                 self.webhook.action_at = Some(self.now);
             }
+            Step::Resend => self.begin_resend(),
+            Step::StopResend => self.webhook.resend = None,
         }
     }
 
@@ -189,6 +197,13 @@ impl Service {
                 self.webhook.pace()
             ));
         }
+        // The webhook is never deleted and no event is gone. Without this check, a cancelled delivery would count as over.
+        if let Some(delivery) = self.stored.values().find(|delivery| delivery.state == State::Cancelled) {
+            return Err(format!("a delivery is cancelled: {:?}", delivery.reason));
+        }
+        if self.webhook.resend.as_ref().is_some_and(|resend| resend.finished_at.is_none()) {
+            return Err(format!("a resend is left: {:?}", self.webhook.resend));
+        }
         match self.webhook.circuit() {
             Circuit::Closed if self.webhook.is_active() => Ok(()),
             circuit => {
@@ -199,10 +214,10 @@ impl Service {
 
     fn new_delivery(&mut self) -> Message {
         self.deliveries += 1;
-        let id = DeliveryId::first_at(self.now + Duration::from_millis(self.deliveries));
+        let id = EventId::first_at(self.now + Duration::from_millis(self.deliveries));
         let message = serde_json::json!({
-            "account_id": "acct_1", "webhook_id": 1, "delivery_id": id, "event": "job.completed", "body": "{}",
-            "round": 0, "attempt": 1,
+            "account_id": "acct_1", "webhook_id": 1, "event_id": id, "event": "job.completed",
+            "payload": { "task_id": "t", "body": "{}" }, "round": 0, "attempt": 1,
         });
         serde_json::from_value(message).expect("is a message")
     }
@@ -210,7 +225,16 @@ impl Service {
     fn retry(&mut self, which: usize) {
         if self.webhook.is_active() && !self.stored.is_empty() {
             let delivery = self.stored.values().nth(which % self.stored.len()).expect("there are so many");
-            self.queue.push((self.now, delivery.retried(self.webhook.circuit())));
+            self.queue.push((self.now, delivery.retried(&self.webhook)));
+        }
+    }
+
+    /// The same as `Webhooks::begin_resend`.
+    fn begin_resend(&mut self) {
+        if self.webhook.resend.as_ref().is_none_or(|resend| resend.finished_at.is_some()) {
+            let asked = ResendRequest::new(Timestamp::UNIX_EPOCH, None, vec![ResendStatus::Failed], self.now);
+            self.webhook.resend = Some(asked.expect("is a request").begin(self.now));
+            self.webhook.action_at = Some(self.now);
         }
     }
 
@@ -219,9 +243,11 @@ impl Service {
         if ready.is_empty() {
             return;
         }
-        let (_, message) = self.queue.remove(ready[which % ready.len()]);
-        let stored = self.stored.get(&message.delivery_id).cloned();
-        let look = Look { received_before: false, consistent: true };
+        let (_, mut message) = self.queue.remove(ready[which % ready.len()]);
+        // The dispatcher reads the event of a message without a payload.
+        message.payload.get_or_insert_with(|| Payload { task_id: "t".into(), body: "{}".into() });
+        let stored = self.stored.get(&message.event_id).cloned();
+        let look = Look { received_before: false, consistent: true, erased: false };
         let meaning = delivery::step(&message, stored, Some(self.webhook.clone()), look);
         self.jobs.push(Job { message, meaning, begun: self.now });
     }
@@ -240,7 +266,7 @@ impl Service {
             Meaning::Done | Meaning::FollowUp(_) | Meaning::LookAgain => return,
         };
         let version = |stored: Option<&Delivery>| stored.map_or(0, |stored| stored.version);
-        let stored = self.stored.get(&message.delivery_id);
+        let stored = self.stored.get(&message.event_id);
         let base = if version(stored) == read.version { Some(read) } else { stored.cloned() };
         if let Some(write) = delivery::record(&message, base, &change) {
             self.store(write, &change);
@@ -271,7 +297,7 @@ impl Service {
             let attempts = mark.into_iter().filter_map(|mark| {
                 let Change::Attempted(Made { attempt, .. }) = change else { return None };
                 Some(RecordedAttempt {
-                    delivery_id: delivery.id.clone(),
+                    event_id: delivery.id.clone(),
                     round: mark.round,
                     number: mark.number,
                     epoch: mark.epoch,
@@ -289,7 +315,7 @@ impl Service {
         self.stored.insert(delivery.id.clone(), delivery);
     }
 
-    pub(crate) fn held(&self) -> BTreeSet<DeliveryId> {
+    pub(crate) fn held(&self) -> BTreeSet<EventId> {
         let held = self.stored.values().filter(|delivery| delivery.state == State::Held);
         held.map(|delivery| delivery.id.clone()).collect()
     }
@@ -308,9 +334,9 @@ impl Service {
         };
         self.last_batch = batch;
         if let Some(health) = self.webhook.health_after(&together, &self.settings) {
-            let is_news = health.generation != self.webhook.health().generation;
+            let generation_changed = health.generation != self.webhook.health().generation;
             self.webhook.stored_health = health;
-            if is_news {
+            if generation_changed {
                 self.webhook.action_at = self.webhook.next_action(&self.settings, self.now);
             }
         }

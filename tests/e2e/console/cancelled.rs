@@ -1,4 +1,5 @@
-//! What the console says of a delivery whose webhook was deleted. Nothing else cancels one.
+//! What the console says of a delivery whose webhook was deleted. Erasing an event, or its expiry, also cancels
+//! a delivery.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use crate::{RECEIVER, STACK, key_for};
 /// The button and the link that would lead to a 404.
 const RETRY_OR_WEBHOOK: &str = "return document.querySelector('[data-name=retry], main a[href=\"#/webhooks/1\"]')";
 
-/// Sends a test event that the endpoint refuses until `seconds` later, and returns the delivery's page.
+/// Sends a test event that the endpoint answers with 500 and a `Retry-After` of `seconds`, and returns the delivery's
+/// page.
 async fn send_refused(customer: &Customer, account: &str, seconds: u64) -> String {
     let later = Answer { headers: vec![("retry-after", seconds.to_string())], ..Answer::status(500) };
     RECEIVER.answer(&format!("/{account}"), vec![later; 9]);
@@ -43,17 +45,17 @@ async fn a_cancelled_delivery_says_that_its_webhook_was_deleted_and_offers_no_re
     browser.read("/acct_console_cancelled").await;
     browser.go(&page).await;
     browser.read("Next attempt at").await;
-    // The page that is open hears of it.
+    // The open page shows the deletion.
     assert_eq!(customer.delete("/api/v1/webhooks/1").await.unwrap().status, 200);
     browser.read("It was cancelled because the webhook was deleted before its next attempt.").await;
     browser.read("The webhook was deleted.").await;
     assert_eq!(browser.script(RETRY_OR_WEBHOOK).await, Value::Null);
     check_looks(&browser, "cancelled").await;
 
-    // fan-out had read the webhook before it was deleted.
+    // As if fan-out had read the webhook before it was deleted.
     let id = "01JFSKR5R00000000000000001";
-    let message = json!({ "account_id": "acct_console_cancelled", "webhook_id": 1, "delivery_id": id,
-        "event": "job.completed", "body": r#"{"task_id":"late"}"#, "round": 0, "attempt": 1 });
+    let message = json!({ "account_id": "acct_console_cancelled", "webhook_id": 1, "event_id": id,
+        "event": "job.completed", "payload": { "task_id": "late", "body": "{}" }, "round": 0, "attempt": 1 });
     Producer::new(&STACK).forge_delivery(message).await.unwrap();
     wait_for(&customer, id, "cancelled").await;
     browser.go(&format!("#/webhooks/1/deliveries/{id}")).await;

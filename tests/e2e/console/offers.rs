@@ -52,7 +52,7 @@ async fn a_webhook_that_the_service_disabled_looks_unlike_one_that_its_owner_pau
         check_looks(&browser, &format!("disabled {id}")).await;
     }
     assert_differ(&json!(notices));
-    assert_eq!(browser.complaints(&[]).await, [""; 0]);
+    assert_eq!(browser.complaints(&[404]).await, [""; 0]);
 }
 
 /// Both pairs of a text and a colour have two texts and two colours.

@@ -53,7 +53,7 @@ async fn every_tested_receiver_is_there_with_the_path_of_the_webhook_and_a_line_
     browser.go(address.as_str().unwrap()).await;
     browser.read("The standard library alone.").await;
     assert_eq!(browser.script("return document.getElementById('secret').value").await, "");
-    assert_eq!(browser.complaints(&[]).await, [""; 0]);
+    assert_eq!(browser.complaints(&[404]).await, [""; 0]);
 }
 
 /// In the path of an Express route, an asterisk would be a pattern.

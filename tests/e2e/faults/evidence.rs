@@ -72,7 +72,13 @@ impl Evidence {
         Self { seen, recorded, letters, completions: world.tasks.len() }
     }
 
-    pub(super) fn is_dead_letter(&self, task: &Task) -> bool {
+    /// The messages of the tasks whose deliveries have all finished.
+    pub(super) fn finished(&self, world: &World) -> impl Iterator<Item = String> {
+        let delivered = world.tasks.iter().filter(|task| matches!(task.fate, Fate::Delivered | Fate::Failed));
+        delivered.filter(|task| !self.is_dead_letter(task)).map(|task| task.message.clone())
+    }
+
+    fn is_dead_letter(&self, task: &Task) -> bool {
         self.letters.contains_key(&task.message)
     }
 
@@ -167,7 +173,7 @@ impl Seen {
 /// missing.
 fn problems_of(task: &Task, seen: Option<&Seen>, records: &[&Recorded], is_dead: bool) -> impl Iterator<Item = String> {
     let Some(seen) = seen else {
-        return vec![(!is_dead).then(|| "is lost: nobody heard of it".to_owned())].into_iter().flatten();
+        return vec![(!is_dead).then(|| "is lost: its endpoint was not called".to_owned())].into_iter().flatten();
     };
     let taken = seen.taken > 0;
     let outcome = match records {

@@ -7,7 +7,7 @@ use harness::{Answer, Customer, Producer, Received, Receiver, Stack};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Evidence, Size};
+use super::Size;
 
 /// The account whose calls to AWS all fail.
 pub(super) const CURSED: &str = "acct_cursed";
@@ -92,7 +92,7 @@ impl World {
 
     /// Waits until no delivery is held or retrying any more. While an account has held deliveries, another of its
     /// tasks ends from time to time: if an endpoint's only remaining delivery is one that it always refuses, the
-    /// service cannot tell that endpoint from one that is down.
+    /// service cannot distinguish that endpoint from one that is down.
     pub(super) async fn wait_until_nothing_waits(&mut self, producer: &Producer, within: Duration) {
         let start = Instant::now();
         loop {
@@ -118,12 +118,6 @@ impl World {
             self.tasks.extend(more);
             sleep(Duration::from_secs(2)).await;
         }
-    }
-
-    /// The messages of the tasks whose deliveries have all finished.
-    pub(super) fn finished(&self, evidence: &Evidence) -> impl Iterator<Item = String> {
-        let delivered = self.tasks.iter().filter(|task| matches!(task.fate, Fate::Delivered | Fate::Failed));
-        delivered.filter(|task| !evidence.is_dead_letter(task)).map(|task| task.message.clone())
     }
 }
 

@@ -56,7 +56,10 @@ impl Functions {
             // Webhook 1 stays: without it every later request would end with a 404.
             event["pathParameters"]["id"] = json!("2");
         }
-        if let Some(id) = event.pointer_mut("/pathParameters/delivery_id") {
+        // The event of webhook 1 stays, too.
+        if function != "delete-event"
+            && let Some(id) = event.pointer_mut("/pathParameters/event_id")
+        {
             *id = json!(known.delivery);
         }
         for field in ["body", "pathParameters"] {
@@ -133,7 +136,7 @@ fn change(rng: &mut Rng, event: &mut Map<String, Value>) {
             );
         }
         7 => {
-            let parameters = json!({ "id": webhook_id(rng), "delivery_id": odd_text(rng, 40) });
+            let parameters = json!({ "id": webhook_id(rng), "event_id": odd_text(rng, 40) });
             set(event, "pathParameters", one(rng, &[parameters, json!({}), Value::Null]));
         }
         8 => set(event, "rawPath", json!(format!("/{}", odd_text(rng, 80)))),

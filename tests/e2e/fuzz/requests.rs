@@ -20,7 +20,7 @@ pub(super) struct Request {
     body: Vec<u8>,
 }
 
-const ROUTES: [(&str, &str, &str); 17] = [
+const ROUTES: [(&str, &str, &str); 23] = [
     ("GET", "/api/v1/webhooks", ""),
     ("POST", "/api/v1/webhooks", NEW),
     ("POST", "/api/v1/webhooks", NEW),
@@ -28,7 +28,7 @@ const ROUTES: [(&str, &str, &str); 17] = [
     (
         "PATCH",
         "/api/v1/webhooks/{id}",
-        r#"{"url":"https://your-server.com/","events":["job.completed"],"status":"active"}"#,
+        r#"{"url":"https://your-server.com/","events":["*"],"status":"active","description":"é","metadata":{"k":"v"},"task_types":["image"]}"#,
     ),
     ("DELETE", "/api/v1/webhooks/{id}", ""),
     (
@@ -38,17 +38,26 @@ const ROUTES: [(&str, &str, &str); 17] = [
     ),
     ("POST", "/api/v1/webhooks/{id}/test", r#"{"event":"job.failed"}"#),
     ("POST", "/api/v1/webhooks/{id}/probe", ""),
+    (
+        "POST",
+        "/api/v1/webhooks/{id}/resend",
+        r#"{"since":"2024-12-23T10:00:00Z","until":"2024-12-23T11:00:00Z","statuses":["failed","missed"]}"#,
+    ),
+    ("GET", "/api/v1/webhooks/{id}/resend", ""),
+    ("DELETE", "/api/v1/webhooks/{id}/resend", ""),
     ("GET", "/api/v1/webhooks/{id}/stats", ""),
     ("GET", "/api/v1/webhooks/{id}/deliveries", ""),
-    ("GET", "/api/v1/webhooks/{id}/deliveries/{delivery_id}", ""),
-    ("POST", "/api/v1/webhooks/{id}/deliveries/{delivery_id}/retry", ""),
+    ("GET", "/api/v1/webhooks/{id}/deliveries/{event_id}", ""),
+    ("POST", "/api/v1/webhooks/{id}/deliveries/{event_id}/retry", ""),
+    ("GET", "/api/v1/events", ""),
+    ("GET", "/api/v1/events/{event_id}", ""),
+    ("DELETE", "/api/v1/events/{event_id}", ""),
     ("GET", "/openapi.yaml", ""),
     ("GET", "/console", ""),
     ("GET", "/docs", ""),
     ("GET", "/api//v1/webhooks/", ""),
 ];
-const NEW: &str =
-    r#"{"url":"https://your-server.com/","events":["job.failed","job.completed"],"secret_key":"your-secret-key"}"#;
+const NEW: &str = r#"{"url":"https://your-server.com/","events":["job.failed","job.completed"],"secret_key":"your-secret-key","callback_hosts":["*.your-server.com","*"],"description":"d","metadata":{"k":"v"},"task_types":["image","video"]}"#;
 const METHODS: [&str; 4] = ["GET", "POST", "PATCH", "PUT"];
 const ODD_METHODS: [&str; 5] = ["HEAD", "TRACE", "QUERY", "get", "BREW-COFFEE"];
 
@@ -108,10 +117,11 @@ fn route(rng: &mut Rng, known: &Known) -> (&'static str, String, &'static str) {
     if rng.u8(..6) == 0 {
         method = if rng.bool() { one(rng, &METHODS) } else { one(rng, &ODD_METHODS) };
     }
-    let delivery = if rng.bool() { known.delivery.clone() } else { odd_text(rng, 40) };
-    // Webhook 1 stays: without it every later request would end with a 404.
+    // Webhook 1 and its event stay: without them every later request would end with a 404 or a 409.
+    let is_known = method != "DELETE" && rng.bool();
+    let delivery = if is_known { known.delivery.clone() } else { odd_text(rng, 40) };
     let id = if method == "DELETE" { rng.u8(2..20).to_string() } else { webhook_id(rng) };
-    let path = path.replace("{id}", &id).replace("{delivery_id}", &delivery);
+    let path = path.replace("{id}", &id).replace("{event_id}", &delivery);
     let path = if rng.u8(..12) == 0 { format!("/{}", odd_text(rng, 60)) } else { path };
     (method, on_the_wire(rng, &path), body)
 }
@@ -121,7 +131,7 @@ fn query(rng: &mut Rng) -> String {
         return String::new();
     }
     let parameter = |rng: &mut Rng| {
-        let name = one(rng, &["status", "limit", "cursor", "hours", "x"]);
+        let name = one(rng, &["status", "limit", "cursor", "hours", "include", "x"]);
         let value = match rng.u8(..4) {
             0 => {
                 one(rng, &["failed", "delivered", "20", "1", "0", "101", "-1", "1e1", "168", "169", "%ff", "%", "%zz"])

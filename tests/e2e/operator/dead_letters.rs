@@ -99,8 +99,12 @@ impl Scene {
         assert_eq!(json_of(&self.stack, &["dead-letters", "redrive", id])["redriven"], json!([id]));
         self.assert_delivered(1, "fan_out_failed").await;
         let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-        let told = RECEIVER.received(PATH)[0].json();
-        assert_eq!(time(&told["timestamp"]), time(&letter["sent_at"]), "it has the time at which it was first sent");
+        let received = RECEIVER.received(PATH)[0].json();
+        assert_eq!(
+            time(&received["timestamp"]),
+            time(&letter["sent_at"]),
+            "it has the time at which it was first sent"
+        );
         self.assert_none();
         assert_refused(&ask(&self.stack, &["dead-letters", "show", id]), 3, id);
     }

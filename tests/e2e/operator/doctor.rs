@@ -18,31 +18,42 @@ fn start(name: &str, parameters: Vec<(&'static str, &'static str)>) -> Stack {
     Stack::start(&options, &|_| {}).unwrap()
 }
 
-/// The checks that found a problem.
-fn ills(stack: &Stack, arguments: &[&str]) -> Vec<(String, String)> {
+/// The checks that failed.
+fn failed_checks(stack: &Stack, arguments: &[&str]) -> Vec<(String, String)> {
     let said = ask(stack, &[&["doctor", "--json"], arguments].concat());
     let report = said.json();
     let checks = report["checks"].as_array().unwrap_or_else(|| panic!("{said:?}"));
-    let ills: Vec<_> = checks.iter().filter(|check| check["state"] == "ill").collect();
-    assert!(ills.iter().all(|check| check["advice"].is_string()), "{report}");
-    assert_eq!((report["healthy"] == true, said.code), (ills.is_empty(), Some(if ills.is_empty() { 0 } else { 4 })));
+    let failed: Vec<_> = checks.iter().filter(|check| check["state"] == "failed").collect();
+    assert!(failed.iter().all(|check| check["advice"].is_string()), "{report}");
+    assert_eq!(
+        (report["healthy"] == true, said.code),
+        (failed.is_empty(), Some(if failed.is_empty() { 0 } else { 4 }))
+    );
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    ills.into_iter().map(|check| (text(&check["check"]), text(&check["found"]))).collect()
+    failed.into_iter().map(|check| (text(&check["check"]), text(&check["found"]))).collect()
 }
 
 #[track_caller]
-fn assert_ill(ills: &[(String, String)], expected: &[(&str, &str)]) {
+fn assert_failed(failed: &[(String, String)], expected: &[(&str, &str)]) {
     let names = |of: &[(&str, &str)]| of.iter().map(|(check, _)| (*check).to_owned()).collect::<Vec<_>>();
-    assert_eq!(ills.iter().map(|(check, _)| check.clone()).collect::<Vec<_>>(), names(expected), "{ills:?}");
-    for ((_, found), (_, words)) in ills.iter().zip(expected) {
+    assert_eq!(failed.iter().map(|(check, _)| check.clone()).collect::<Vec<_>>(), names(expected), "{failed:?}");
+    for ((_, found), (_, words)) in failed.iter().zip(expected) {
         assert!(found.contains(words), "{found}");
     }
 }
 
 #[tokio::test]
-async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
+async fn the_doctor_passes_a_healthy_stack_and_names_what_is_broken() {
     let stack = start("doctor", Vec::new());
-    let said = ask(&stack, &["doctor"]);
+    a_healthy_stack_passes(&stack);
+    an_endpoint_is_judged_by_its_answer(&stack);
+    dead_letters_and_old_completions_are_found(&stack).await;
+    what_is_switched_off_or_fails_is_found(&stack).await;
+    a_missing_redrive_policy_is_found(&stack).await;
+}
+
+fn a_healthy_stack_passes(stack: &Stack) {
+    let said = ask(stack, &["doctor"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let lines = [
         "stack",
@@ -62,27 +73,39 @@ async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
     }
     assert!(said.out.contains("its signature is right") && !said.out.contains('✗'), "{}", said.out);
     for noun in ["webhooks", "keys"] {
-        assert_eq!(json_of(&stack, &[noun, "list", "--account", "nano-webhooks-doctor"]), json!([]), "it is deleted");
+        assert_eq!(json_of(stack, &[noun, "list", "--account", "nano-webhooks-doctor"]), json!([]), "it is deleted");
     }
+}
 
-    assert_ill(&ills(&stack, &["--endpoint", &RECEIVER.url("/doctor")]), &[]);
+fn an_endpoint_is_judged_by_its_answer(stack: &Stack) {
+    assert_failed(&failed_checks(stack, &["--endpoint", &RECEIVER.url("/doctor")]), &[]);
     RECEIVER.answer("/doctor", vec![Answer::status(500); 20]);
-    let refused = ills(&stack, &["--endpoint", &RECEIVER.url("/doctor")]);
-    assert_ill(&refused, &[("test delivery", "the endpoint answered 500")]);
-    assert_refused(&ask(&stack, &["doctor", "--endpoint", "https://10.0.0.1/"]), 2, "--endpoint may not be called");
+    let refused = failed_checks(stack, &["--endpoint", &RECEIVER.url("/doctor")]);
+    assert_failed(&refused, &[("test delivery", "the endpoint answered 500")]);
+    assert_refused(&ask(stack, &["doctor", "--endpoint", "https://10.0.0.1/"]), 2, "--endpoint may not be called");
 
     // A server that is not the API.
     let elsewhere = RECEIVER.url("");
-    assert_ill(&ills(&stack, &["--read-only", "--api-url", &elsewhere]), &[("api", "answers 200 without a key")]);
+    assert_failed(
+        &failed_checks(stack, &["--read-only", "--api-url", &elsewhere]),
+        &[("api", "answers 200 without a key")],
+    );
+}
 
-    let producer = Producer::new(&stack);
+async fn dead_letters_and_old_completions_are_found(stack: &Stack) {
+    let producer = Producer::new(stack);
     producer.forge_dead_letter("dead", Some("it is no JSON")).await.unwrap();
-    assert_ill(&ills(&stack, &["--read-only"]), &[("dead letters", "1 on nano-webhooks-dead-letters")]);
-    ask(&stack, &["dead-letters", "purge", "--all", "--yes"]);
+    assert_failed(&failed_checks(stack, &["--read-only"]), &[("dead letters", "1 on nano-webhooks-dead-letters")]);
+    ask(stack, &["dead-letters", "purge", "--all", "--yes"]);
 
-    report_age(&stack, 2_000.0).await;
-    assert_ill(&ills(&stack, &["--read-only"]), &[("age", "nano-webhooks-completions: the oldest has waited 2000 s")]);
+    report_age(stack, 2_000.0).await;
+    assert_failed(
+        &failed_checks(stack, &["--read-only"]),
+        &[("age", "nano-webhooks-completions: the oldest has waited 2000 s")],
+    );
+}
 
+async fn what_is_switched_off_or_fails_is_found(stack: &Stack) {
     let aws = stack.aws().unwrap();
     let resources = json!({ "StackName": Stack::NAME });
     let resources = aws.call("cloudformation", "DescribeStackResources", &resources).unwrap();
@@ -95,22 +118,24 @@ async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
     aws.call("events", "DisableRule", &json!({ "Name": rule })).unwrap();
     let function = physical("ReleaseFunction");
     let function = ("FunctionName", function.as_str().unwrap());
-    report_metric(&stack, ("AWS/Lambda", "Invocations"), function, 3.0).await;
-    report_metric(&stack, ("AWS/Lambda", "Errors"), function, 3.0).await;
+    report_metric(stack, ("AWS/Lambda", "Invocations"), function, 3.0).await;
+    report_metric(stack, ("AWS/Lambda", "Errors"), function, 3.0).await;
     let off = [
         ("age", "nano-webhooks-completions: the oldest has waited 2000 s"),
         ("event source", "nano-webhooks-dispatcher's is Disabled"),
         ("schedule", "nano-webhooks-release's is off"),
         ("release", "nano-webhooks-release has failed each time in 10 minutes"),
     ];
-    assert_ill(&ills(&stack, &["--read-only"]), &off);
+    assert_failed(&failed_checks(stack, &["--read-only"]), &off);
     aws.call("lambda", "UpdateEventSourceMapping", &json!({ "UUID": source, "Enabled": true })).unwrap();
     aws.call("events", "EnableRule", &json!({ "Name": rule })).unwrap();
-    report_metric(&stack, ("AWS/Lambda", "Invocations"), function, 1.0).await;
-    assert_ill(&ills(&stack, &["--read-only"]), &off[..1]);
+    report_metric(stack, ("AWS/Lambda", "Invocations"), function, 1.0).await;
+    assert_failed(&failed_checks(stack, &["--read-only"]), &off[..1]);
+}
 
-    producer.forget_redrive_policy().await.unwrap();
-    let broken = ask(&stack, &["doctor", "--read-only"]);
+async fn a_missing_redrive_policy_is_found(stack: &Stack) {
+    Producer::new(stack).forget_redrive_policy().await.unwrap();
+    let broken = ask(stack, &["doctor", "--read-only"]);
     assert_eq!(broken.code, Some(4));
     assert!(
         broken.out.contains("✗ queue               nano-webhooks-deliveries has no redrive policy"),
@@ -121,13 +146,16 @@ async fn a_well_stack_is_called_well_and_a_broken_one_is_told_what_is_broken() {
 }
 
 #[tokio::test]
-async fn where_nobody_may_be_called_the_doctor_calls_nobody_and_says_so() {
+async fn under_a_strict_policy_the_doctor_calls_no_endpoint_and_says_so() {
     let stack = start("doctor-strict", vec![("EgressPolicy", "strict")]);
     let said = ask(&stack, &["doctor"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.contains("✓ test delivery       failed, in the history") && said.out.contains("cannot be called"));
     assert!(said.out.contains("– delivering itself   was not tried"), "{}", said.out);
-    assert_ill(&ills(&stack, &["--stack", "no-such-stack"]), &[("stack", "there is no stack no-such-stack")]);
+    assert_failed(
+        &failed_checks(&stack, &["--stack", "no-such-stack"]),
+        &[("stack", "there is no stack no-such-stack")],
+    );
 }
 
 /// Publishes the metric that SQS would publish for the completions queue; the emulator publishes none.

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 use super::{completion, json_of, register};
 use crate::{RECEIVER, folder_of_this_run};
 
+const ACCOUNT: &str = "acct_op_permissions";
+/// The option that names the account.
+const OF: [&str; 2] = ["--account", ACCOUNT];
+
 /// A user with the permissions of one row of the document's table, and those of the row `everything`.
 struct User {
     key: Value,
@@ -69,65 +73,90 @@ fn permissions() -> Vec<(String, Vec<String>)> {
 async fn each_command_needs_no_more_than_the_document_says() {
     let options = Options { folder: folder_of_this_run().join("permissions"), ..Options::default() };
     let stack = Stack::start(&options, &|_| {}).unwrap();
-    let account = "acct_op_permissions";
-    register(&stack, account).await;
+    register(&stack, ACCOUNT).await;
     let table = permissions();
-    let user = |row| User::new(&stack, &table, row);
+    let user = |row: &str| User::new(&stack, &table, row);
 
-    let nobody = user("everything");
-    let said = nobody.ask(&stack, &["webhooks", "list"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("AccessDenied"), "{said:?}");
-    let said = nobody.ask(&stack, &["doctor", "--read-only"]);
-    assert_eq!(said.code, Some(4), "{said:?}");
-    for call in ["dynamodb:DescribeTable", "sqs:GetQueueAttributes", "logs:FilterLogEvents"] {
-        assert!(said.out.contains(&format!("→ your credentials need {call}")), "{}", said.out);
-    }
-
-    let keys = user("keys");
-    let of_one = ["keys", "list", "--account", "acct_op_leaving"];
-    keys.assert_may(&stack, &[&["keys", "create", "--account", "acct_op_leaving"], &of_one]);
-    assert!(keys.ask(&stack, &["keys", "list"]).err.contains("AccessDenied"), "only `keys list` may scan");
-    user("keys list").assert_may(&stack, &[&["keys", "list"]]);
-    let leaving = json_of(&stack, &["keys", "list", "--account", "acct_op_leaving"]);
-    keys.assert_may(&stack, &[&["keys", "revoke", "--yes", leaving[0]["id"].as_str().unwrap()]]);
-    user("completions send").assert_may(&stack, &[&["completions", "send", &completion(account, "task_1")]]);
+    may_do_nothing(&stack, &user("everything"));
+    may_manage_keys(&stack, &user("keys"), &user("keys list"));
+    user("console-link").assert_may(&stack, &[&["console-link", "--account", "acct_op_linked"]]);
+    user("completions send").assert_may(&stack, &[&["completions", "send", &completion(ACCOUNT, "task_1")]]);
     RECEIVER.wait_for("/acct_op_permissions", 1, super::SOON).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-
-    let of = ["--account", account];
-    let listed = json_of(&stack, &["deliveries", "list", "--account", account]);
-    let delivery = listed["deliveries"][0]["id"].as_str().unwrap();
-    user("deliveries").assert_may(
-        &stack,
-        &[
-            &["deliveries", "list", of[0], of[1]],
-            &["deliveries", "list", "--status", "failed", of[0], of[1]],
-            &["deliveries", "show", delivery, of[0], of[1]],
-            &["deliveries", "retry", delivery, of[0], of[1]],
-            &["deliveries", "flush", "--yes", "--webhook", "1", of[0], of[1]],
-        ],
-    );
+    may_see_and_send_again(&stack, &user("deliveries"), &user("events"));
     user("webhooks").assert_may(
         &stack,
         &[
             &["webhooks", "list"],
-            &["webhooks", "list", of[0], of[1]],
-            &["webhooks", "show", "1", of[0], of[1]],
-            &["webhooks", "disable", "--yes", "1", of[0], of[1]],
-            &["webhooks", "show", "1", of[0], of[1]],
-            &["webhooks", "enable", "1", of[0], of[1]],
+            &["webhooks", "list", OF[0], OF[1]],
+            &["webhooks", "show", "1", OF[0], OF[1]],
+            &["webhooks", "disable", "--yes", "1", OF[0], OF[1]],
+            &["webhooks", "show", "1", OF[0], OF[1]],
+            &["webhooks", "enable", "1", OF[0], OF[1]],
         ],
     );
     user("doctor --read-only").assert_may(&stack, &[&["doctor", "--read-only"]]);
     user("doctor").assert_may(&stack, &[&["doctor"]]);
+    may_empty_the_dead_letters(&stack, &user("dead-letters")).await;
+    user("accounts erase").assert_may(&stack, &[&["accounts", "erase", "--yes", ACCOUNT]]);
+}
 
-    let producer = harness::Producer::new(&stack);
-    producer.forge_dead_letter(completion(account, "task_2"), None).await.unwrap();
-    let letters = user("dead-letters");
-    letters.assert_may(&stack, &[&["dead-letters", "list"], &["dead-letters", "redrive", "--all"]]);
+fn may_do_nothing(stack: &Stack, user: &User) {
+    let said = user.ask(stack, &["webhooks", "list"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("AccessDenied"), "{said:?}");
+    let said = user.ask(stack, &["doctor", "--read-only"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    for call in ["dynamodb:DescribeTable", "sqs:GetQueueAttributes", "logs:FilterLogEvents"] {
+        assert!(said.out.contains(&format!("→ your credentials need {call}")), "{}", said.out);
+    }
+}
+
+fn may_manage_keys(stack: &Stack, keys: &User, list: &User) {
+    let of_one = ["keys", "list", "--account", "acct_op_leaving"];
+    keys.assert_may(stack, &[&["keys", "create", "--account", "acct_op_leaving"], &of_one]);
+    let file = folder_of_this_run().join("permitted.ndjson");
+    let line = json!({ "key_hash": "0".repeat(64), "account_id": "acct_op_permitted", "id": "1" });
+    fs::write(&file, line.to_string()).unwrap();
+    keys.assert_may(stack, &[&["keys", "import", "--file", file.to_str().unwrap()]]);
+    assert!(keys.ask(stack, &["keys", "list"]).err.contains("AccessDenied"), "only `keys list` may scan");
+    list.assert_may(stack, &[&["keys", "list"]]);
+    let leaving = json_of(stack, &["keys", "list", "--account", "acct_op_leaving"]);
+    keys.assert_may(stack, &[&["keys", "revoke", "--yes", leaving[0]["id"].as_str().unwrap()]]);
+}
+
+fn may_see_and_send_again(stack: &Stack, deliveries: &User, events: &User) {
+    let listed = json_of(stack, &["deliveries", "list", "--account", ACCOUNT]);
+    let delivery = listed["deliveries"][0]["id"].as_str().unwrap();
+    deliveries.assert_may(
+        stack,
+        &[
+            &["deliveries", "list", OF[0], OF[1]],
+            &["deliveries", "list", "--status", "failed", OF[0], OF[1]],
+            &["deliveries", "show", delivery, OF[0], OF[1]],
+            &["deliveries", "retry", delivery, OF[0], OF[1]],
+            &["deliveries", "flush", "--yes", "--webhook", "1", OF[0], OF[1]],
+            &["deliveries", "resend", "--yes", "--since", "1h", "--status", "failed", "--webhook", "1", OF[0], OF[1]],
+            &["deliveries", "resend", "--progress", "--webhook", "1", OF[0], OF[1]],
+            &["deliveries", "resend", "--stop", "--webhook", "1", OF[0], OF[1]],
+        ],
+    );
+    events.assert_may(
+        stack,
+        &[
+            &["events", "list", OF[0], OF[1]],
+            &["events", "list", "--task-id", "task_1", OF[0], OF[1]],
+            &["events", "show", delivery, OF[0], OF[1]],
+        ],
+    );
+}
+
+async fn may_empty_the_dead_letters(stack: &Stack, letters: &User) {
+    let producer = harness::Producer::new(stack);
+    producer.forge_dead_letter(completion(ACCOUNT, "task_2"), None).await.unwrap();
+    letters.assert_may(stack, &[&["dead-letters", "list"], &["dead-letters", "redrive", "--all"]]);
     RECEIVER.wait_for("/acct_op_permissions", 3, super::SOON).await.unwrap();
     producer.forge_dead_letter("malformed", Some("it is no JSON")).await.unwrap();
-    letters.assert_may(&stack, &[&["dead-letters", "purge", "--all", "--yes"]]);
-    assert_eq!(json_of(&stack, &["dead-letters", "list"]), json!([]));
+    letters.assert_may(stack, &[&["dead-letters", "purge", "--all", "--yes"]]);
+    assert_eq!(json_of(stack, &["dead-letters", "list"]), json!([]));
 }

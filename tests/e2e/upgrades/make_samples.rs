@@ -18,6 +18,7 @@ use super::frozen::tool;
 use crate::{RECEIVER, folder_of_this_run};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const RESEND: &str = "/api/v1/webhooks/1/resend";
 
 struct Version {
     stack: Stack,
@@ -70,7 +71,7 @@ async fn the_samples_of_this_version_are_made() {
 }
 
 impl Version {
-    /// Creates webhooks: a healthy one with the service's secret and an idempotency key; one that is rotated twice;
+    /// Creates webhooks: a healthy one with the service's secret, an idempotency key and a resend; one that is rotated twice;
     /// one that will fail; one that will answer 410; one that its customer disables; and one that is deleted, so that
     /// its number is used up.
     async fn webhooks(&self) {
@@ -78,6 +79,9 @@ impl Version {
             let mut body = json!({ "url": self.url(path), "events": ["job.failed", "job.completed"] });
             if let Some(secret) = secret {
                 body["secret_key"] = secret.into();
+            } else {
+                body["description"] = "the healthy one".into();
+                body["metadata"] = json!({ "team": "frozen" });
             }
             let body = Some(body.to_string());
             let reply = self.customer.send_with(Method::POST, "/api/v1/webhooks", body, headers).await.unwrap();
@@ -90,6 +94,10 @@ impl Version {
         create("disabled", Some("the-disabled-secret"), &[]).await;
         create("deleted", Some("the-deleted-secret"), &[]).await;
         assert_eq!(self.customer.delete("/api/v1/webhooks/6").await.unwrap().status, 200);
+        // Of a time without events, so that it sends nothing.
+        let resend =
+            json!({ "since": "2001-01-01T00:00:00Z", "until": "2001-01-02T00:00:00Z", "statuses": ["missed"] });
+        assert_eq!(self.customer.post(RESEND, &resend).await.unwrap().status, 202);
         for secret in ["the-second-secret", "the-third-secret"] {
             let rotation = json!({ "secret_key": secret });
             let rotated = self.customer.post("/api/v1/webhooks/2/rotate-secret", &rotation).await.unwrap();
@@ -155,9 +163,9 @@ impl Version {
             let reply = self.customer.send(Method::POST, &path, None).await.unwrap();
             assert_eq!(reply.status, 202, "{}", reply.text);
         }
-        // Three completions for three active webhooks, the manual retry, the test event, and the delayed message of
-        // the retry.
-        tool(&self.stack, &["receive", &self.stack.deliveries_queue_url, "12"], &Value::Null)
+        // The completions of `task_waiting` and `task_retrying` for three active webhooks; that of `task_first` for the
+        // five that it was sent to at first; the manual retry, the test event, and the delayed message of the retry.
+        tool(&self.stack, &["receive", &self.stack.deliveries_queue_url, "14"], &Value::Null)
     }
 
     /// Returns messages for fan-out.
@@ -182,7 +190,12 @@ impl Version {
 
     /// Returns the API's replies about all of this.
     async fn replies(&self) -> Value {
-        let mut paths = vec!["/api/v1/webhooks".to_owned()];
+        let start = Instant::now();
+        while self.customer.get(RESEND).await.unwrap().json()["data"]["status"] != "done" {
+            assert!(start.elapsed() < SOON, "the resend is done");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let mut paths = vec!["/api/v1/webhooks".to_owned(), RESEND.to_owned()];
         for webhook in 1..=5 {
             let webhook_path = format!("/api/v1/webhooks/{webhook}");
             for delivery in self.list(webhook, "").await {
@@ -194,6 +207,12 @@ impl Version {
             );
             paths.push(webhook_path);
         }
+        let events = "/api/v1/events?limit=100";
+        let listed = self.customer.get(events).await.unwrap().json()["data"]["events"].take();
+        paths.push(events.to_owned());
+        paths.extend(
+            listed.as_array().unwrap().iter().map(|it| format!("/api/v1/events/{}", it["id"].as_str().unwrap())),
+        );
         let mut replies = json!({});
         for path in paths {
             let reply = self.customer.get(&path).await.unwrap();

@@ -10,6 +10,8 @@
 Items are DynamoDB JSON, as the tables have them. The environment has the emulator's address.
 """
 
+import base64
+import copy
 import json
 import sys
 import time
@@ -17,7 +19,7 @@ from datetime import datetime, timezone
 
 import boto3
 
-TABLES = ["webhooks", "deliveries", "api-keys", "usage"]
+TABLES = ["webhooks", "events", "deliveries", "api-keys", "usage"]
 # No sample may expire before the code that it tests.
 FAR = datetime(2100, 1, 1, tzinfo=timezone.utc)
 
@@ -45,7 +47,7 @@ def items():
 def lengthen():
     for table, found in items().items():
         for item in found:
-            before = json.dumps(item)
+            before = copy.deepcopy(item)
             if "expires_at" in item:
                 item["expires_at"] = {"N": str(int(FAR.timestamp()))}
             far = {"S": FAR.strftime("%Y-%m-%dT%H:%M:%SZ")}
@@ -53,7 +55,7 @@ def lengthen():
                 previous["M"]["expires_at"] = far
             if "secret_switches_at" in item:
                 item["secret_switches_at"] = far
-            if json.dumps(item) != before:
+            if item != before:
                 dynamodb.put_item(TableName=name(table), Item=item)
 
 
@@ -70,6 +72,16 @@ def receive(queue, count):
             messages.append({"body": message["Body"], "group": message["Attributes"].get("MessageGroupId")})
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
     return messages
+
+
+def as_base64(value):
+    """Bytes as DynamoDB's own JSON has them."""
+    return base64.b64encode(value).decode()
+
+
+def as_bytes(attribute):
+    """The reverse of `as_base64`, for each object in a JSON text."""
+    return {"B": base64.b64decode(attribute["B"])} if list(attribute) == ["B"] else attribute
 
 
 def put_items(tables):
@@ -91,11 +103,11 @@ def main(command, *arguments):
         case "lengthen":
             lengthen()
         case "items":
-            json.dump(items(), sys.stdout)
+            json.dump(items(), sys.stdout, default=as_base64)
         case "receive":
             json.dump(receive(arguments[0], int(arguments[1])), sys.stdout)
         case "put-items":
-            put_items(json.load(sys.stdin))
+            put_items(json.load(sys.stdin, object_hook=as_bytes))
         case "send":
             send(arguments[0], json.load(sys.stdin))
         case _:

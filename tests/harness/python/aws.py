@@ -4,6 +4,7 @@ Each line of standard input is a call: {"service", "operation", "parameters"}, n
 "PutEvents"). Each line of standard output is its result: {"answer"}, or {"failure"}, a sentence.
 """
 
+import base64
 import json
 import sys
 
@@ -12,15 +13,25 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 
+def with_bytes(value):
+    """An attribute of bytes, which JSON has as base64."""
+    return {"B": base64.b64decode(value["B"])} if list(value) == ["B"] else value
+
+
+def shown(value):
+    """Bytes as base64, and times as text."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
 def main():
     clients = {}
     for line in sys.stdin:
-        call = json.loads(line)
+        call = json.loads(line, object_hook=with_bytes)
         service = call["service"]
         if service not in clients:
             # boto3 reads the emulator's address from the environment.
             clients[service] = boto3.client(service)
-        print(json.dumps(result(clients[service], call), default=str), flush=True)
+        print(json.dumps(result(clients[service], call), default=shown), flush=True)
 
 
 def result(client, call):

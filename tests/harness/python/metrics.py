@@ -27,10 +27,10 @@ def start():
     count_deletions()
     evaluate_like_cloudwatch()
     threading.Thread(target=publish, daemon=True).start()
-    return hear
+    return read_line
 
 
-def hear(line):
+def read_line(line):
     if b'"_aws"' not in line:
         return
     try:

@@ -1,11 +1,10 @@
 //! `POST /api/v1/webhooks`: registers an endpoint.
 
-use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     aws, config,
     egress::Policy,
-    store::{CreateError, Created, Idempotency, Webhooks},
+    store::{CreateError, Created, Webhooks},
     telemetry,
     webhook::NewWebhook,
 };
@@ -26,18 +25,19 @@ async fn main() -> Result<(), lambda_http::Error> {
         policy: config::egress_policy()?,
         most_per_account: config::parsed("MAX_WEBHOOKS_PER_ACCOUNT")?,
     };
-    api::serve(&gate, &[], |request| create_webhook.handle(request)).await
+    api::serve_once(&gate, &create_webhook.webhooks, |request| create_webhook.handle(request)).await
 }
 
 impl CreateWebhook {
     async fn handle(&self, request: Request) -> Result<Reply, ApiError> {
         let new = NewWebhook::parse(request.body(), &request.policy(&self.policy))?;
-        let idempotency = request.idempotency_key()?.map(|key| Idempotency { key, body: request.body() });
+        let given = new.optional.clone();
         let (account, limit) = (&request.account, self.most_per_account);
-        match self.webhooks.create(account, new, limit, idempotency, Timestamp::now()).await {
+        match self.webhooks.create(account, new, limit, request.claim.as_ref()).await {
             Ok(Created { webhook, generated, replayed }) => {
-                let reply = Reply::created(&webhook.view().once_with(generated.then_some(&webhook.secret)));
-                Ok(if replayed { reply.with_header("idempotent-replayed", "true") } else { reply })
+                let secret = generated.then_some(&webhook.secret);
+                let reply = Reply::created(&webhook.view_with(&given).once_with(secret)).showing(secret);
+                Ok(if replayed { reply.repeated() } else { reply })
             }
             Err(CreateError::Store(err)) => Err(err.into()),
             Err(err) => Err(ApiError::Conflict(err.to_string())),

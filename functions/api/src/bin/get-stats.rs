@@ -7,6 +7,7 @@ use nano_webhooks::{
     stats::{self, HourSummary},
     store::{Deliveries, Webhooks},
     telemetry,
+    webhook::Invalid,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -38,8 +39,8 @@ struct Stats {
     hours: Vec<HourSummary>,
 }
 
-fn hours(text: &str) -> Result<i64, ApiError> {
-    let wrong =
-        || ApiError::Invalid(format!("hours is {}; expected a whole number from 1 to {MOST_HOURS}", json!(text)));
+fn hours(text: &str) -> Result<i64, Invalid> {
+    let expected = format!("expected a whole number from 1 to {MOST_HOURS}");
+    let wrong = || Invalid::field("hours", format!("hours is {}; {expected}", json!(text)));
     text.parse().ok().filter(|hours| (1..=MOST_HOURS).contains(hours)).ok_or_else(wrong)
 }

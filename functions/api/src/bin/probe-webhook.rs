@@ -1,6 +1,5 @@
 //! `POST /api/v1/webhooks/{id}/probe`: asks release to probe the endpoint of an open circuit now.
 
-use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     aws,
@@ -16,12 +15,16 @@ async fn main() -> Result<(), lambda_http::Error> {
     let aws = aws::config()?;
     let gate = Gate::from_env(&aws)?;
     let webhooks = Webhooks::from_env(&aws)?;
-    api::serve(&gate, &[], |request| handle(&webhooks, request)).await
+    api::serve_once(&gate, &webhooks, |request| handle(&webhooks, request)).await
 }
 
 async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError> {
-    let id = request.webhook_id()?;
+    let (id, first_at) = (request.webhook_id()?, request.first_at());
     let webhook = webhooks.find(&request.account, id).await?.ok_or_else(|| ApiError::no_webhook(id))?;
+    // The same request has asked for the probe before, and died before it could answer.
+    if request.claim.is_some() && webhook.probe_asked_at.is_some_and(|asked| asked >= first_at) {
+        return Ok(Reply::accepted(&json!({ "id": id })));
+    }
     if !webhook.is_active() {
         return Err(ApiError::disabled(&webhook));
     }
@@ -33,6 +36,6 @@ async fn handle(webhooks: &Webhooks, request: Request) -> Result<Reply, ApiError
     if let Some(reason) = reason {
         return Err(ApiError::Conflict(format!("there is nothing to probe at webhook {id}: {reason}")));
     }
-    let asked = webhooks.ask_for_probe(&request.account, id, Timestamp::now()).await?;
+    let asked = webhooks.ask_for_probe(&request.account, id, first_at).await?;
     if asked { Ok(Reply::accepted(&json!({ "id": id }))) } else { Err(ApiError::no_webhook(id)) }
 }

@@ -4,24 +4,38 @@ mod steps;
 use super::*;
 use crate::{
     attempt::Outcome,
+    event::Payload,
     names::{AccountId, EventType, WebhookId},
     webhook::{Secret, Status},
 };
 
 const NOW: Timestamp = Timestamp::constant(1_767_322_800, 0);
 const LATER: Timestamp = Timestamp::constant(1_767_326_400, 0);
-const BODY: &str = r#"{"task_id":"t"}"#;
 
 /// The message that fan-out sends.
 fn first() -> Message {
-    let message = r#"{"account_id":"acct_1","webhook_id":1,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.completed",
+    let message = r#"{"account_id":"acct_1","webhook_id":1,"event_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.completed",
         "round":0,"attempt":1,"queued_at":"2026-01-02T03:00:00Z"}"#;
-    Message { body: Some(BODY.into()), ..serde_json::from_str(message).unwrap() }
+    Message { payload: Some(payload()), ..serde_json::from_str(message).unwrap() }
 }
 
-/// A message that asks for another attempt: it has no body.
+fn payload() -> Payload {
+    Payload { task_id: "t".into(), body: r#"{"task_id":"t"}"#.into() }
+}
+
+/// A message that asks for another attempt.
 fn asking(round: u32, attempt: u32) -> Message {
-    Message { round, attempt, body: None, queued_at: None, ..first() }
+    Message { round, attempt, queued_at: None, ..first() }
+}
+
+/// A message with the payload of its event, which the dispatcher has read.
+fn loaded(message: Message) -> Message {
+    Message { payload: Some(payload()), ..message }
+}
+
+/// A message whose event is not kept any more.
+fn without_event(message: Message) -> Message {
+    Message { payload: None, ..message }
 }
 
 fn stored(state: State, round: u32, tries: u32) -> Delivery {
@@ -47,7 +61,7 @@ fn disabled() -> Webhook {
 }
 
 /// A first, eventually consistent read.
-const GLANCE: Look = Look { received_before: false, consistent: false };
+const GLANCE: Look = Look { received_before: false, consistent: false, erased: false };
 const LOOK: Look = Look { consistent: true, ..GLANCE };
 const LOOK_AGAIN: Look = Look { received_before: true, ..LOOK };
 

@@ -21,41 +21,41 @@ fn request(body: &str) -> Request<'_> {
 }
 
 /// Makes an exchange in which both sides follow the rules.
-async fn exchange(connection: &mut Connection, theirs: &mut TcpStream) {
+async fn exchange(connection: &mut Connection, peer: &mut TcpStream) {
     let request = request("first");
-    theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+    peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
     let head = connection.send(&request).await.unwrap();
     assert!(connection.finish(&request, &head).await);
     assert_eq!(connection.take_body(&head), b"ok");
-    theirs.read_exact(&mut vec![0; request.len()]).unwrap();
+    peer.read_exact(&mut vec![0; request.len()]).unwrap();
 }
 
 #[tokio::test]
 async fn what_comes_between_the_look_and_the_first_byte_stops_the_request() {
-    let (mut connection, mut theirs) = connection().await;
-    exchange(&mut connection, &mut theirs).await;
+    let (mut connection, mut peer) = connection().await;
+    exchange(&mut connection, &mut peer).await;
     assert!(connection.is_fit(Instant::now()));
-    theirs.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").unwrap();
+    peer.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").unwrap();
     let failed = connection.send(&request("second")).await.unwrap_err();
     assert!(!failed.was_sent);
-    theirs.set_nonblocking(true).unwrap();
-    assert!(theirs.read(&mut [0]).is_err_and(|err| err.kind() == io::ErrorKind::WouldBlock), "nothing was sent");
+    peer.set_nonblocking(true).unwrap();
+    assert!(peer.read(&mut [0]).is_err_and(|err| err.kind() == io::ErrorKind::WouldBlock), "nothing was sent");
 }
 
 #[tokio::test]
 async fn a_connection_that_ended_between_the_look_and_the_first_byte_has_sent_nothing() {
-    let (mut connection, mut theirs) = connection().await;
-    exchange(&mut connection, &mut theirs).await;
-    drop(theirs);
+    let (mut connection, mut peer) = connection().await;
+    exchange(&mut connection, &mut peer).await;
+    drop(peer);
     assert!(!connection.send(&request("second")).await.unwrap_err().was_sent);
 }
 
 #[tokio::test]
 async fn a_connection_whose_request_was_not_taken_is_not_kept() {
-    let (mut connection, mut theirs) = connection().await;
+    let (mut connection, mut peer) = connection().await;
     let body = "x".repeat(16 * 1024 * 1024);
     let request = request(&body);
-    theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+    peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
     let head = connection.send(&request).await.unwrap();
     let finished = timeout(Duration::from_millis(100), connection.finish(&request, &head)).await;
     assert!(!finished.unwrap_or(false), "more than any socket holds is still to be written");
@@ -68,13 +68,13 @@ async fn a_connection_whose_request_was_not_taken_is_not_kept() {
 async fn a_connection_that_is_kept_has_its_whole_request_at_the_receiver() {
     let (mut kept, mut not_kept) = (0, 0);
     for kib in 1..=150 {
-        let (mut connection, mut theirs) = connection().await;
+        let (mut connection, mut peer) = connection().await;
         let body = "x".repeat(kib * 1024);
         let request = request(&body);
-        theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+        peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
         let head = connection.send(&request).await.unwrap();
         if timeout(Duration::from_millis(20), connection.finish(&request, &head)).await.unwrap_or(false) {
-            let arrived = rustix::io::ioctl_fionread(&theirs).unwrap();
+            let arrived = rustix::io::ioctl_fionread(&peer).unwrap();
             assert_eq!(arrived, request.len() as u64, "of {kib} KiB");
             kept += 1;
         } else {
@@ -96,13 +96,13 @@ async fn a_request_that_is_taken_after_the_answer_is_written_to_its_end() {
 }
 
 async fn is_written_to_its_end_after_the_answer() -> bool {
-    let (mut connection, mut theirs) = connection().await;
+    let (mut connection, mut peer) = connection().await;
     let body = "x".repeat(16 * 1024 * 1024);
     let request = request(&body);
-    theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+    peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
     let head = connection.send(&request).await.unwrap();
     let length = request.len();
-    let reads = std::thread::spawn(move || theirs.read_exact(&mut vec![0; length]));
+    let reads = std::thread::spawn(move || peer.read_exact(&mut vec![0; length]));
     let is_written = timeout(Duration::from_secs(10), connection.finish(&request, &head)).await.unwrap();
     drop(connection);
     assert!(reads.join().unwrap().is_ok() || !is_written);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::attempt::{Attempt, Outcome};
+use crate::attempt::{Attempt, Outcome, Phase};
 
 /// The longest answer, in bytes, that is stored in the delivery's item. That item is written again with each attempt;
 /// a longer answer is stored apart, once.
@@ -21,7 +21,7 @@ pub(super) struct AttemptItem<'a> {
     ms: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     resent: bool,
-    how: Cow<'a, str>,
+    how: Phase,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     /// Missing if it is the same as that of the attempt before. It counts as empty if the answer is stored apart.
@@ -78,7 +78,7 @@ pub(super) fn attempt_items(attempts: &[Attempt]) -> Vec<AttemptItem<'_>> {
             at: attempt.started_at.as_millisecond(),
             ms: attempt.duration_ms,
             resent: attempt.resent,
-            how: Cow::Borrowed(attempt.outcome.phase()),
+            how: attempt.outcome.phase(),
             status: attempt.outcome.http_status(),
             text: (!same).then_some(Cow::Borrowed(inline)),
             answer,
@@ -99,7 +99,7 @@ pub(super) fn attempts(items: Vec<AttemptItem<'_>>) -> Vec<Attempt> {
             started_at: Timestamp::from_millisecond(item.at).unwrap_or_default(),
             duration_ms: item.ms,
             resent: item.resent,
-            outcome: outcome(&item.how, item.status, before.clone(), item.resolved, item.redirect),
+            outcome: outcome(item.how, item.status, before.clone(), item.resolved, item.redirect),
             answer: item.answer.map(Cow::into_owned),
         }
     });
@@ -124,22 +124,24 @@ fn redirect(outcome: &Outcome) -> Option<&str> {
 }
 
 fn outcome(
-    how: &str,
+    how: Phase,
     http_status: Option<u16>,
     text: String,
     resolved: bool,
     redirect: Option<Cow<'_, str>>,
 ) -> Outcome {
-    match (how, http_status) {
-        ("http", Some(http_status)) => {
-            Outcome::Http { http_status, response: text, redirect: redirect.map(Cow::into_owned) }
-        }
-        ("blocked", _) => Outcome::Blocked { detail: text, resolved },
-        ("dns", _) => Outcome::Dns { detail: text },
-        ("connect", _) => Outcome::Connect { detail: text },
-        ("tls", _) => Outcome::Tls { detail: text },
-        ("timeout", _) => Outcome::Timeout,
-        ("too_large", _) => Outcome::TooLarge,
-        _ => Outcome::Interrupted { detail: text },
+    match how {
+        Phase::Blocked => Outcome::Blocked { detail: text, resolved },
+        Phase::Dns => Outcome::Dns { detail: text },
+        Phase::Connect => Outcome::Connect { detail: text },
+        Phase::Tls => Outcome::Tls { detail: text },
+        Phase::Timeout => Outcome::Timeout,
+        Phase::Interrupted => Outcome::Interrupted { detail: text },
+        Phase::TooLarge => Outcome::TooLarge,
+        Phase::Http => Outcome::Http {
+            http_status: http_status.unwrap_or_default(),
+            response: text,
+            redirect: redirect.map(Cow::into_owned),
+        },
     }
 }

@@ -1,20 +1,24 @@
 //! Counts a webhook's held deliveries.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use futures_util::future::try_join_all;
 
 use super::{
     Deliveries,
-    item::{SHARDS, index_key, shard_name},
+    item::{index_key, shard_name},
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     delivery::State,
     names::{AccountId, WebhookId},
+    store::shards::SHARDS,
     webhook::{Circuit, Webhook},
 };
 
 /// The count of held deliveries stops here.
 const MOST_COUNTED: usize = 1_000;
+/// How many webhooks' held deliveries are counted at the same time: as many connections are opened.
+const AT_ONCE: usize = 10;
 
 impl Deliveries {
     /// Counts a webhook's held deliveries, up to 1,000. The count is eventually consistent. Returns 0 without a read
@@ -24,6 +28,15 @@ impl Deliveries {
             return Ok(0);
         }
         self.count_held(&webhook.account_id, webhook.id, MOST_COUNTED).await
+    }
+
+    /// Counts as [`Self::held_of`] does, for several webhooks. Returns the counts in their order.
+    pub async fn held_of_each(&self, webhooks: &[Webhook]) -> Result<Vec<usize>, AwsError> {
+        let mut held = Vec::with_capacity(webhooks.len());
+        for part in webhooks.chunks(AT_ONCE) {
+            held.extend(try_join_all(part.iter().map(|webhook| self.held_of(webhook))).await?);
+        }
+        Ok(held)
     }
 
     /// Counts a webhook's held deliveries, up to `most`. The count is eventually consistent.

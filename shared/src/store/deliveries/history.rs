@@ -1,47 +1,49 @@
 //! Lists a webhook's deliveries, newest first, page by page; finds those that are held; and reads several by their
 //! ids.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::{
     Deliveries, DeliveryItem, Item,
-    item::{ListedItem, SHARDS, partition},
-    key,
-    merge::End,
-    parsed,
-    shards::{ATTRIBUTES, Asked, Next, Shards},
+    item::{ListedItem, index_key, partition, shard_name},
+    key, parsed,
 };
 use crate::{
-    aws::{AwsError, WhileTryingTo as _},
+    aws::AwsError,
     delivery::{Delivery, Listed, State},
-    names::{AccountId, DeliveryId, WebhookId},
+    names::{AccountId, EventId, EventType, WebhookId},
+    store::{
+        batch_get::{Reading, batch_get, name_of},
+        merge::End,
+        shards::{Next, Range, Shards, at_once, filtered, shards_of},
+    },
 };
 
-/// The most items that one query reads when it filters for `delivered`.
-const LOOKED_AT: usize = 50;
+/// The index of the deliveries that are not `delivered`, by state. It contains only their keys.
+const BY_STATE: &str = "by-state";
+/// The attributes of a delivery that a list shows.
+const ATTRIBUTES: &str = "webhook, id, event, task_id, #state, reason, attempts, next_attempt_at";
+/// The most items that one query reads when it filters.
+const LOOKED_AT: i32 = 50;
+/// The same if it reads one partition only, because it looks for a task.
+const LOOKED_AT_FOR_A_TASK: i32 = 1_000;
 /// How many times a page queries each partition. Then the page ends early, and the next one continues there.
 const ROUNDS: usize = 5;
-/// How many items DynamoDB reads in one call.
-const BATCH: usize = 100;
-/// How many times a read is repeated for items that DynamoDB left out because it was busy, or because they were more
-/// than 16 MB.
-const READ_ROUNDS: u32 = 5;
-
-const READING: &str = "read a webhook's deliveries";
 
 /// Which deliveries to list.
-#[derive(Debug, Clone)]
-pub struct Filter {
+#[derive(Debug, Clone, Default)]
+pub struct Filter<'a> {
     /// Only deliveries in this state.
     pub state: Option<State>,
-    /// Only deliveries older than this one, with which the last page ended. It is an id and not a position, so that
-    /// new deliveries shift nothing.
-    pub before: Option<DeliveryId>,
+    pub event: Option<EventType>,
+    pub task_id: Option<&'a str>,
+    /// Only deliveries of a later event than this.
+    pub above: Option<&'a EventId>,
+    /// Only deliveries of an earlier event than this: the one with which the last page ended. It is an id and not a
+    /// position, so that new deliveries shift nothing.
+    pub below: Option<&'a EventId>,
     /// The most deliveries on a page.
     pub limit: usize,
 }
@@ -51,60 +53,64 @@ pub struct Filter {
 pub struct Page {
     /// At most as many as were asked for.
     pub deliveries: Vec<Listed>,
-    /// The [`Filter::before`] of the next page, if there may be one.
-    pub next: Option<DeliveryId>,
+    /// The [`Filter::below`] of the next page, if there may be one.
+    pub next: Option<EventId>,
 }
 
 /// A delivery's name: account, webhook and id.
-pub type DeliveryName<'a> = (&'a AccountId, WebhookId, &'a DeliveryId);
+pub type DeliveryName<'a> = (&'a AccountId, WebhookId, &'a EventId);
 
 impl Deliveries {
     /// Lists a webhook's deliveries. The cost grows with the page and not with the history: an index has the
-    /// deliveries of each state except `delivered`. Deliveries that were delivered are most of a history; a filter
-    /// on the table finds them.
-    pub async fn list(&self, account: &AccountId, webhook: WebhookId, filter: &Filter) -> Result<Page, AwsError> {
+    /// deliveries of each state except `delivered`. Everything else is found by a filter on the table, which looks at a
+    /// bounded number of deliveries; [`Page::next`] then continues the search.
+    pub async fn list(&self, account: &AccountId, webhook: WebhookId, filter: &Filter<'_>) -> Result<Page, AwsError> {
         let indexed = filter.state.filter(|state| *state != State::Delivered);
-        let picked = filter.state.filter(|_| indexed.is_none());
-        let at_once = if picked.is_some() { LOOKED_AT } else { at_once(filter.limit + 1) };
-        let before = filter.before.as_ref();
-        let asked = Asked { indexed, picked, above: None, below: before, from: End::Newest, at_once, rounds: ROUNDS };
-        let mut shards = Shards::new(self, account, webhook, asked);
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
-            match shards.next().await? {
-                // One delivery more than the page takes: there is a next page.
-                Next::One(..) if found.len() == filter.limit => {
-                    next = found.last().map(|(id, _): &(DeliveryId, Item)| id.clone());
-                    break;
-                }
-                Next::One(id, item) => found.push((id, item)),
-                Next::End => break,
-                Next::Later(id) => {
-                    next = Some(id);
-                    break;
-                }
+        let keys = partition_keys(account, webhook, filter.task_id, indexed);
+        let range = Range { from: End::Newest, above: filter.above, below: filter.below, rounds: ROUNDS };
+        let (found, next) = match indexed {
+            Some(_) => {
+                let query = || self.by_state().limit(at_once(filter.limit + 1));
+                Shards::new("listed_as", keys, range, query).page(filter.limit).await?
             }
-        }
-        let deliveries = match indexed {
-            Some(state) => self.listed(account, webhook, found.iter().map(|(id, _)| id), state).await?,
+            None => Shards::new("webhook", keys, range, || self.filtered(filter)).page(filter.limit).await?,
+        };
+        let mut deliveries: Vec<_> = match indexed {
+            Some(_) => self.listed(account, webhook, found.iter().map(|(id, _)| id)).await?,
             None => found.into_iter().map(|(_, item)| listed(item)).collect::<Result<_, _>>()?,
         };
+        // The index is eventually consistent, and knows only the state.
+        deliveries.retain(|listed| filter.has(listed));
         Ok(Page { deliveries, next })
     }
 
-    /// Reads these deliveries for a list, and leaves out those that are no longer in this state: the index is
-    /// eventually consistent.
+    /// A query of the table for what a list shows.
+    fn filtered(&self, filter: &Filter<'_>) -> QueryFluentBuilder {
+        let wanted = [
+            ("#state", filter.state.map(|state| state.to_string())),
+            ("event", filter.event.map(|event| event.to_string())),
+            ("task_id", filter.task_id.map(str::to_owned)),
+        ];
+        let looked_at = if filter.task_id.is_some() { LOOKED_AT_FOR_A_TASK } else { LOOKED_AT };
+        let query = self.client.query().table_name(&self.table);
+        let query = query.projection_expression(ATTRIBUTES).expression_attribute_names("#state", "state");
+        filtered(query, wanted, filter.limit, Some(looked_at))
+    }
+
+    fn by_state(&self) -> QueryFluentBuilder {
+        self.client.query().table_name(&self.table).index_name(BY_STATE).projection_expression("id")
+    }
+
+    /// Reads these deliveries for a list, newest first.
     async fn listed(
         &self,
         account: &AccountId,
         webhook: WebhookId,
-        ids: impl Iterator<Item = &DeliveryId>,
-        state: State,
+        ids: impl Iterator<Item = &EventId>,
     ) -> Result<Vec<Listed>, AwsError> {
         let keys: Vec<_> = ids.map(|id| key(account, webhook, id)).collect();
-        let items = self.read_by_key(keys, Reading::ForAList).await?;
+        let items = batch_get(&self.client, &self.table, "webhook", keys, Reading::Some(ATTRIBUTES)).await?;
         let mut listed = items.into_iter().map(listed).collect::<Result<Vec<_>, _>>()?;
-        listed.retain(|listed| listed.state == state);
         listed.sort_by(|one, other| other.id.cmp(&one.id));
         Ok(listed)
     }
@@ -116,12 +122,24 @@ impl Deliveries {
         account: &AccountId,
         webhook: WebhookId,
         from: End,
-        (above, below): (Option<&DeliveryId>, Option<&DeliveryId>),
+        (above, below): (Option<&EventId>, Option<&EventId>),
         limit: usize,
-    ) -> Result<Vec<DeliveryId>, AwsError> {
-        let indexed = Some(State::Held);
-        let asked = Asked { indexed, picked: None, above, below, from, at_once: at_once(limit), rounds: usize::MAX };
-        let mut shards = Shards::new(self, account, webhook, asked);
+    ) -> Result<Vec<EventId>, AwsError> {
+        self.ids(account, webhook, State::Held, Range { from, above, below, rounds: usize::MAX }, limit).await
+    }
+
+    /// Returns the ids of a webhook's deliveries in a state that the index has. The read is eventually consistent.
+    async fn ids(
+        &self,
+        account: &AccountId,
+        webhook: WebhookId,
+        state: State,
+        range: Range<'_>,
+        limit: usize,
+    ) -> Result<Vec<EventId>, AwsError> {
+        let keys = partition_keys(account, webhook, None, Some(state));
+        let query = || self.by_state().limit(at_once(limit));
+        let mut shards = Shards::new("listed_as", keys, range, query);
         let mut ids = Vec::new();
         while ids.len() < limit
             && let Next::One(id, _) = shards.next().await?
@@ -139,8 +157,9 @@ impl Deliveries {
         consistent: bool,
     ) -> Result<Vec<Result<Option<Delivery>, AwsError>>, AwsError> {
         let keys = names.iter().map(|(account, webhook, id)| key(account, *webhook, id)).collect();
-        let items = self.read_by_key(keys, Reading::Whole { consistent }).await?;
-        let items: HashMap<_, _> = items.into_iter().filter_map(|item| Some((name_of(&item)?, item))).collect();
+        let items = batch_get(&self.client, &self.table, "webhook", keys, Reading::Whole { consistent }).await?;
+        let items: HashMap<_, _> =
+            items.into_iter().filter_map(|item| Some((name_of(&item, "webhook")?, item))).collect();
         let found = names.iter().map(|(account, webhook, id)| {
             let item = items.get(&(partition(account, *webhook, id), id.to_string())).cloned();
             let item: Option<DeliveryItem> = item.map(parsed).transpose()?;
@@ -148,58 +167,25 @@ impl Deliveries {
         });
         Ok(found.collect())
     }
+}
 
-    /// Reads items by their keys, in any order.
-    async fn read_by_key(&self, mut keys: Vec<Item>, reading: Reading) -> Result<Vec<Item>, AwsError> {
-        // DynamoDB refuses a batch that names an item twice.
-        let mut seen = HashSet::new();
-        keys.retain(|key| seen.insert(name_of(key)));
-        let mut items = Vec::with_capacity(keys.len());
-        for part in keys.chunks(BATCH) {
-            let request = KeysAndAttributes::builder().set_keys(Some(part.to_vec()));
-            let request = match reading {
-                Reading::Whole { consistent } => request.consistent_read(consistent),
-                Reading::ForAList => {
-                    request.projection_expression(ATTRIBUTES).expression_attribute_names("#state", "state")
-                }
-            };
-            let mut unread = HashMap::from([(self.table.clone(), request.build().expect("has its keys"))]);
-            for round in 0.. {
-                let answer = self.client.batch_get_item().set_request_items(Some(unread)).send().await;
-                let answer = answer.while_trying_to(READING)?;
-                items.extend(answer.responses.unwrap_or_default().into_values().flatten());
-                unread = answer.unprocessed_keys.unwrap_or_default();
-                if unread.is_empty() {
-                    break;
-                }
-                if round == READ_ROUNDS {
-                    return Err(AwsError::new(READING, "the table left part of the batch unread"));
-                }
-                tokio::time::sleep(Duration::from_millis(50 << round)).await;
-            }
-        }
-        Ok(items)
+impl Filter<'_> {
+    fn has(&self, listed: &Listed) -> bool {
+        self.state.is_none_or(|state| state == listed.state)
+            && self.event.is_none_or(|event| event == listed.event)
+            && self.task_id.is_none_or(|task| task == listed.task_id)
     }
 }
 
-/// Which attributes of items to read, and how.
-#[derive(Clone, Copy)]
-enum Reading {
-    Whole { consistent: bool },
-    ForAList,
+/// The keys of a webhook's partitions: of the table, or of the index. A task's deliveries are all in one.
+fn partition_keys(account: &AccountId, webhook: WebhookId, task: Option<&str>, indexed: Option<State>) -> Vec<String> {
+    let names = shards_of(account, task).into_iter().map(|shard| shard_name(account, webhook, shard));
+    match indexed {
+        Some(state) => names.filter_map(|name| index_key(&name, state)).collect(),
+        None => names.collect(),
+    }
 }
 
 fn listed(item: Item) -> Result<Listed, AwsError> {
     parsed::<ListedItem>(item).map(Listed::from)
-}
-
-/// The key of an item: partition and id.
-fn name_of(item: &Item) -> Option<(String, String)> {
-    Some((item.get("webhook")?.as_s().ok()?.clone(), item.get("id")?.as_s().ok()?.clone()))
-}
-
-/// How many items of each partition to read first, so that it is seldom necessary to query one again.
-fn at_once(limit: usize) -> usize {
-    let shards = usize::from(SHARDS);
-    limit / shards + limit / (2 * shards) + 3
 }

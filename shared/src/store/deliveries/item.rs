@@ -10,13 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt_item::{AttemptItem, attempt_items, attempts};
 use crate::{
-    delivery::{Delivery, Listed, Mark, State, Write},
-    names::{AccountId, DeliveryId, EventType, WebhookId},
+    delivery::{Delivery, Listed, Mark, Reason, State, Write},
+    names::{AccountId, EventId, EventType, WebhookId},
+    store::shards::SHARDS,
 };
-
-/// How many partitions the deliveries of one webhook are spread over. DynamoDB takes 1,000 write units a second for
-/// each.
-pub(super) const SHARDS: u8 = 8;
 
 /// A webhook's name in the deliveries table. No account id can contain `#`.
 pub(super) fn webhook_name(account: &AccountId, webhook: WebhookId) -> String {
@@ -24,13 +21,8 @@ pub(super) fn webhook_name(account: &AccountId, webhook: WebhookId) -> String {
 }
 
 /// The partition key of a delivery: its webhook's name and one of [`SHARDS`] shards, by its id.
-pub(super) fn partition(account: &AccountId, webhook: WebhookId, id: &DeliveryId) -> String {
+pub(super) fn partition(account: &AccountId, webhook: WebhookId, id: &EventId) -> String {
     shard_name(account, webhook, id.shard(SHARDS))
-}
-
-/// The partition keys of a webhook's deliveries.
-pub(super) fn partitions(account: &AccountId, webhook: WebhookId) -> impl Iterator<Item = String> {
-    (0..SHARDS).map(move |shard| shard_name(account, webhook, shard))
 }
 
 /// The partition key of one shard of a webhook.
@@ -48,7 +40,7 @@ pub(super) fn webhook_of(partition: &str) -> Option<(AccountId, WebhookId)> {
 
 /// The key of the index by state. Returns `None` for `delivered`, which the index leaves out.
 pub(super) fn index_key(partition: &str, state: State) -> Option<String> {
-    (state != State::Delivered).then(|| format!("{partition}#{}", state.as_str()))
+    (state != State::Delivered).then(|| format!("{partition}#{state}"))
 }
 
 /// The partition key of the long answers to a partition's deliveries.
@@ -60,14 +52,20 @@ pub(super) fn answers_of(partition: &str) -> String {
 #[derive(Serialize, Deserialize)]
 pub(super) struct DeliveryItem<'a> {
     pub(super) webhook: String,
-    pub(super) id: Cow<'a, DeliveryId>,
+    pub(super) id: Cow<'a, EventId>,
     event: EventType,
     state: State,
     attempts: Vec<AttemptItem<'a>>,
     tries: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,
-    body: Cow<'a, str>,
+    task_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    callback_url: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resend: Option<Cow<'a, str>>,
     round: u32,
     version: u64,
     /// Unix seconds after which DynamoDB's time to live removes the item.
@@ -88,16 +86,19 @@ pub(super) struct DeliveryItem<'a> {
 /// The attributes of a delivery that a list reads.
 #[derive(Deserialize)]
 pub(super) struct ListedItem {
-    id: DeliveryId,
+    id: EventId,
     event: EventType,
     state: State,
+    task_id: String,
+    reason: Option<Reason>,
     attempts: Vec<AttemptItem<'static>>,
     next_attempt_at: Option<Timestamp>,
 }
 
 impl From<ListedItem> for Listed {
-    fn from(ListedItem { id, event, state, attempts: items, next_attempt_at }: ListedItem) -> Self {
-        Self { id, event, state, attempts: attempts(items), next_attempt_at }
+    fn from(item: ListedItem) -> Self {
+        let ListedItem { id, event, state, task_id, reason, attempts: items, next_attempt_at } = item;
+        Self { id, event, state, task_id, reason, attempts: attempts(items), next_attempt_at }
     }
 }
 
@@ -129,9 +130,10 @@ impl From<MarkItem> for Mark {
 
 impl<'a> DeliveryItem<'a> {
     /// The attributes that are missing in some states.
-    pub(super) const OPTIONAL: [&'static str; 4] = ["next_attempt_at", "listed_as", "attempted", "watch"];
+    pub(super) const OPTIONAL: [&'static str; 6] =
+        ["next_attempt_at", "listed_as", "attempted", "watch", "reason", "callback_url"];
     /// The attributes that no later write changes.
-    pub(super) const UNCHANGING: [&'static str; 2] = ["event", "body"];
+    pub(super) const UNCHANGING: [&'static str; 2] = ["event", "task_id"];
 
     pub(super) fn new(write: &'a Write, expires_at: i64) -> Self {
         let Delivery {
@@ -139,9 +141,12 @@ impl<'a> DeliveryItem<'a> {
             webhook_id,
             id,
             event,
-            body,
+            task_id,
+            callback_url,
             round,
             state,
+            reason,
+            resend,
             attempts,
             tries,
             next_attempt_at,
@@ -157,7 +162,10 @@ impl<'a> DeliveryItem<'a> {
             attempts: attempt_items(attempts),
             tries: *tries,
             next_attempt_at: *next_attempt_at,
-            body: Cow::Borrowed(body),
+            task_id: task_id.into(),
+            callback_url: callback_url.as_deref().map(Cow::Borrowed),
+            reason: *reason,
+            resend: resend.as_deref().map(Cow::Borrowed),
             round: *round,
             version: version + 1,
             expires_at,
@@ -174,9 +182,12 @@ impl<'a> DeliveryItem<'a> {
             webhook_id,
             id: self.id.into_owned(),
             event: self.event,
-            body: self.body.into_owned(),
+            task_id: self.task_id.into_owned(),
+            callback_url: self.callback_url.map(Cow::into_owned),
             round: self.round,
             state: self.state,
+            reason: self.reason,
+            resend: self.resend.map(Cow::into_owned),
             attempts: attempts(self.attempts),
             tries: self.tries,
             next_attempt_at: self.next_attempt_at,
@@ -199,8 +210,8 @@ mod tests {
 
     fn delivery() -> Delivery {
         let message: Message = serde_json::from_str(
-            r#"{"account_id":"acct:a","webhook_id":3,"delivery_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
-                "body":"{}","round":2,"attempt":1}"#,
+            r#"{"account_id":"acct:a","webhook_id":3,"event_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
+                "payload":{"task_id":"t","body":"{}"},"round":2,"attempt":1}"#,
         )
         .unwrap();
         Delivery::pending(&message).unwrap()
@@ -257,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_that_failed_eight_times_stays_under_a_kilobyte_beside_its_body() {
+    fn a_delivery_that_failed_eight_times_stays_under_a_kilobyte() {
         let attempt = |minute: i64| Attempt {
             started_at: Timestamp::from_second(1_767_322_800 + 60 * minute).unwrap(),
             duration_ms: 10_001,

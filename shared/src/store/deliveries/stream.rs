@@ -17,7 +17,7 @@ use crate::{
     attempt::Attempt,
     aws::{AwsError, WhileTryingTo as _},
     delivery::{Mark, State},
-    names::{AccountId, DeliveryId, WebhookId},
+    names::{AccountId, EventId, WebhookId},
     stats::{Hour, Tallies, hour_of},
     telemetry,
     webhook::{Recorded, RecordedAttempt},
@@ -107,9 +107,9 @@ impl Written {
         };
         let Some((mark, attempt)) = attempt else { return Ok(Some((owner, None, state == State::Held))) };
         let Mark { round, number, epoch, probe, wait, last_success } = read::<MarkItem>(mark)?.into();
-        let delivery_id: DeliveryId = read(self.id)?;
+        let event_id: EventId = read(self.id)?;
         let recorded = RecordedAttempt {
-            delivery_id,
+            event_id,
             round,
             number,
             epoch,
@@ -217,7 +217,7 @@ mod tests {
         mark.insert("last_success".to_owned(), json!({ "S": "2026-01-02T02:59:00Z" }));
         let recorded = changes([probe]).recorded().into_values().next().unwrap();
         let [attempt] = &recorded.attempts[..] else { panic!("it is one") };
-        assert_eq!(attempt.delivery_id.as_str(), ID);
+        assert_eq!(attempt.event_id.as_str(), ID);
         assert_eq!((attempt.round, attempt.number, attempt.epoch, attempt.probe), (1, 3, 2, true));
         assert_eq!(attempt.wait, Some(Duration::from_secs(90)));
         assert_eq!(attempt.last_success, Some("2026-01-02T02:59:00Z".parse().unwrap()));

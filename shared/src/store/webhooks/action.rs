@@ -1,8 +1,9 @@
 //! The sparse index `by-action`: the webhooks that `release` has to look at, sorted by the time when it has to.
 //!
 //! A write that makes work for `release` also sets the webhook's time in the index: the API's change of the URL or the
-//! status, a request for a probe, and watch-webhooks' change of the circuit. `release` sets the next time or removes
-//! it, on condition that no such write was made since it read the webhook.
+//! status, a request for a probe or a resend, and watch-webhooks' change of the circuit. `release` sets the next time or
+//! removes it, but only if no such write was made since it read the webhook. watch-webhooks removes it only if the
+//! webhook is disabled: then `release` has nothing to do until the webhook is enabled.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Webhooks,
-    update::{EXISTS, Update, Updated},
+    update::{EXISTS, Update, Updated, text},
     webhook,
 };
 use crate::{
@@ -28,7 +29,8 @@ const INDEX: &str = "by-action";
 pub const ACTION_SHARDS: u8 = 8;
 
 pub(super) const SET_ACTION: &str = "action_shard = :shard, action_at = :action";
-pub(super) const REMOVE_ACTION: &str = "REMOVE action_shard, action_at";
+/// The attributes that [`SET_ACTION`] sets.
+pub(super) const ACTION: &str = "action_shard, action_at";
 
 impl Webhooks {
     /// Returns the webhooks of a shard, below [`ACTION_SHARDS`], that `release` has to look at by `now`: those that
@@ -74,7 +76,7 @@ impl Webhooks {
         settings: &Settings,
         now: Timestamp,
     ) -> Result<bool, AwsError> {
-        let is_news = health.generation != read.health().generation;
+        let generation_changed = health.generation != read.health().generation;
         let after = Webhook { stored_health: health, ..read.clone() };
         let mut update = Update {
             expression: "SET health = :health".into(),
@@ -82,7 +84,7 @@ impl Webhooks {
             values: vec![(":health", map(&after.stored_health)), (":epoch", number(read.epoch))],
         };
         update.values.extend(version(read.stored_health.version));
-        if is_news {
+        if generation_changed {
             update.act_at(&after, after.next_action(settings, now));
         }
         let updated = self.update(&read.account_id, read.id, update).await;
@@ -90,8 +92,8 @@ impl Webhooks {
     }
 
     /// Stores `release`'s new pace of a webhook, and when `release` has to look at it again. Returns `false`,
-    /// changing nothing, if another run was first, or if the circuit, the status, the URL or the request for a probe
-    /// is no longer the one that was `read`.
+    /// changing nothing, if another run was first, or if the circuit, the status, the URL, the request for a probe or
+    /// the resend is no longer the one that was `read`.
     pub async fn set_pace(
         &self,
         read: &Webhook,
@@ -130,23 +132,30 @@ impl Webhooks {
 }
 
 impl Update {
-    fn act_at(&mut self, webhook: &Webhook, at: Option<Timestamp>) {
+    pub(super) fn act_at(&mut self, webhook: &Webhook, at: Option<Timestamp>) {
         if let Some(at) = at {
             self.expression = format!("{}, {SET_ACTION}", self.expression);
             self.values.extend(action_values(&webhook.account_id, webhook.id, at));
         } else {
-            self.expression = format!("{} {REMOVE_ACTION}", self.expression);
+            self.expression = format!("{} REMOVE {ACTION}", self.expression);
         }
     }
 
-    /// Adds the condition that the circuit and the request for a probe are those that were read.
-    fn unless_changed(&mut self, read: &Webhook) {
+    /// Adds the condition that the circuit, the request for a probe and the resend are those that were read. Without
+    /// it, `release` could remove the time that a new request has just set.
+    pub(super) fn unless_changed(&mut self, read: &Webhook) {
         let Health { version, epoch, generation, .. } = &read.stored_health;
         if *version == 0 {
             self.condition += " AND attribute_not_exists(health)";
         } else {
             self.condition += " AND health.epoch = :of AND health.generation = :generation";
             self.values.extend([(":of", number(*epoch)), (":generation", number(*generation))]);
+        }
+        if let Some(resend) = &read.resend {
+            self.condition += " AND resend.id = :resend_id";
+            self.values.push((":resend_id", text(&resend.id)));
+        } else {
+            self.condition += " AND attribute_not_exists(resend)";
         }
         if let Some(asked_at) = read.probe_asked_at {
             self.condition += " AND probe_asked_at = :asked";
@@ -177,11 +186,11 @@ fn time(at: Timestamp) -> AttributeValue {
     AttributeValue::S(format!("{at:.3}"))
 }
 
-fn number(number: u64) -> AttributeValue {
+pub(super) fn number(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-fn map(value: &impl Serialize) -> AttributeValue {
+pub(super) fn map(value: &impl Serialize) -> AttributeValue {
     AttributeValue::M(serde_dynamo::to_item::<_, HashMap<_, _>>(value).expect("its fields are valid attributes"))
 }
 

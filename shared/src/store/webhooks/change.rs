@@ -2,21 +2,22 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::{
     Webhooks,
-    action::{REMOVE_ACTION, SET_ACTION, action_values},
-    item::PreviousSecretItem,
+    action::{ACTION, SET_ACTION, action_values},
+    item::{PreviousSecretItem, header_values},
     update::{EXISTS, Update, Updated, text},
     webhook,
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     names::{AccountId, WebhookId},
-    webhook::{Status, Webhook, WebhookChange},
+    webhook::{Edit, Status, Webhook, WebhookChange},
 };
 
-/// Holds for a webhook that the service has disabled: to set its status to `active` is a change, too.
+/// True if the service has disabled the webhook: then the status `active` is a change, too.
 const DISABLED_BY_SERVICE: &str = "(attribute_exists(health.disabled) AND health.epoch = epoch)";
 
 /// How many times a change is tried if others change the same webhook at the same time.
@@ -25,9 +26,9 @@ const ROUNDS: u32 = 5;
 impl Webhooks {
     /// Changes a webhook and returns the updated one, or `None` if it does not exist.
     ///
-    /// A new URL, a new status, and the status `active` for a webhook that the service has disabled raise its epoch.
-    /// `release` then looks at it now, or no longer if its status is `disabled`. The same values again do not raise
-    /// it: a client that always sends every field must not void the webhook's health.
+    /// A new URL or status raises the webhook's epoch, as does the status `active` if the service has disabled it.
+    /// `release` then looks at it now, or no longer if the change sets `disabled`. The same values again do not raise
+    /// the epoch: a client that always sends every field must not reset the webhook's health.
     pub async fn change(
         &self,
         account: &AccountId,
@@ -36,37 +37,27 @@ impl Webhooks {
         now: Timestamp,
     ) -> Result<Option<Webhook>, AwsError> {
         let doing = "change a webhook";
-        let WebhookChange { url, events, status } = change;
-        let (mut set, mut values, mut news) = (Vec::new(), Vec::new(), Vec::new());
-        if let Some(url) = url {
-            set.push("#url = :url");
-            values.push((":url", text(url.as_str())));
-            news.push("#url <> :url");
-        }
-        if let Some(events) = events {
-            set.push("events = :events");
-            values.push((":events", serde_dynamo::to_attribute_value(events).expect("names are a valid list")));
-        }
-        if let Some(status) = status {
-            set.push("#status = :status");
-            values.push((":status", serde_dynamo::to_attribute_value(status).expect("a name is a valid text")));
-            news.push("#status <> :status");
-            news.extend((*status == Status::Active).then_some(DISABLED_BY_SERVICE));
-        }
-        let (set, news) = (set.join(", "), news.join(" OR "));
+        let parts = Parts::new(change, now);
+        let changed = parts.changed.join(" OR ");
         let one = (":one", AttributeValue::N("1".into()));
-        let raised = if *status == Some(Status::Disabled) {
-            let values = [values.clone(), vec![one]].concat();
-            (format!("SET {set} {REMOVE_ACTION} ADD epoch :one"), format!("{EXISTS} AND ({news})"), values)
+        let raised = if change.status == Some(Status::Disabled) {
+            let values = [parts.values.clone(), vec![one]].concat();
+            let since = "disabled_at = if_not_exists(disabled_at, :updated)";
+            (format!("{} ADD epoch :one", parts.expression(Some(since), Some(ACTION))), values)
         } else {
-            let values = [values.clone(), vec![one], action_values(account, id, now)].concat();
-            (format!("SET {set}, {SET_ACTION} ADD epoch :one"), format!("{EXISTS} AND ({news})"), values)
+            let values = [parts.values.clone(), vec![one], action_values(account, id, now)].concat();
+            let no_longer = (change.status == Some(Status::Active)).then_some("disabled_at");
+            (format!("{} ADD epoch :one", parts.expression(Some(SET_ACTION), no_longer)), values)
         };
-        let the_same = format!("{EXISTS} AND NOT ({news})");
-        let tries = if news.is_empty() {
-            vec![(format!("SET {set}"), EXISTS.to_owned(), values)]
+        let (raising, raising_values) = raised;
+        let unchanged = parts.expression(None, None);
+        let tries = if changed.is_empty() {
+            vec![(unchanged, EXISTS.to_owned(), parts.values)]
         } else {
-            vec![raised, (format!("SET {set}"), the_same, values)]
+            vec![
+                (raising, format!("{EXISTS} AND ({changed})"), raising_values),
+                (unchanged, format!("{EXISTS} AND NOT ({changed})"), parts.values),
+            ]
         };
         for (expression, condition, values) in (0..ROUNDS).flat_map(|_| tries.clone()) {
             let update = Update { expression, condition, values };
@@ -93,8 +84,13 @@ impl Webhooks {
         } else {
             " REMOVE secret_switches_at"
         };
-        let expression = format!("SET secret = :new, previous_secrets = :previous{switch}");
-        // A switch that is made at the same time leaves the secret as it is, and must not be lost.
+        let mut set = "SET secret = :new, previous_secrets = :previous".to_owned();
+        if let Some(at) = changed.updated_at {
+            set += ", updated_at = :updated";
+            values.push((":updated", text(&at.to_string())));
+        }
+        let expression = set + switch;
+        // A switch that another request makes now does not change `secret`. Without this condition it would be lost.
         let not_switched = if let Some(at) = before.secret_switches_at {
             values.push((":before", text(&at.to_string())));
             "secret_switches_at = :before"
@@ -114,5 +110,77 @@ impl Webhooks {
                 && stored.previous_secrets == changed.previous_secrets
                 && stored.secret_switches_at == changed.secret_switches_at
         }))
+    }
+}
+
+/// The parts of the expression that makes a change.
+struct Parts {
+    set: Vec<String>,
+    remove: Vec<&'static str>,
+    values: Vec<(&'static str, AttributeValue)>,
+    /// Each holds if the change is one that raises the epoch.
+    changed: Vec<&'static str>,
+}
+
+impl Parts {
+    fn new(change: &WebhookChange, now: Timestamp) -> Self {
+        let WebhookChange {
+            url,
+            events,
+            status,
+            callback_hosts,
+            description,
+            headers,
+            max_per_minute,
+            metadata,
+            task_types,
+        } = change;
+        let mut parts = Self { set: Vec::new(), remove: Vec::new(), values: Vec::new(), changed: Vec::new() };
+        parts.set("updated_at", ":updated", &now);
+        if let Some(url) = url {
+            parts.set("#url", ":url", &url.as_str());
+            parts.changed.push("#url <> :url");
+        }
+        if let Some(events) = events {
+            parts.set("events", ":events", events);
+        }
+        if let Some(hosts) = callback_hosts {
+            parts.set("callback_hosts", ":hosts", hosts);
+        }
+        if let Some(status) = status {
+            parts.set("#status", ":status", status);
+            parts.changed.push("#status <> :status");
+            parts.changed.extend((*status == Status::Active).then_some(DISABLED_BY_SERVICE));
+        }
+        parts.edit("description", ":description", description.as_ref());
+        let headers = headers.as_ref().map(|edit| edit.as_ref().map(header_values));
+        parts.edit("headers", ":headers", headers.as_ref());
+        parts.edit("max_per_minute", ":max_per_minute", max_per_minute.as_ref());
+        parts.edit("metadata", ":metadata", metadata.as_ref());
+        parts.edit("task_types", ":task_types", task_types.as_ref());
+        parts
+    }
+
+    fn set(&mut self, name: &'static str, placeholder: &'static str, value: &impl Serialize) {
+        self.set.push(format!("{name} = {placeholder}"));
+        let value = serde_dynamo::to_attribute_value(value).expect("a valid field is a valid attribute");
+        self.values.push((placeholder, value));
+    }
+
+    fn edit(&mut self, name: &'static str, placeholder: &'static str, edit: Option<&Edit<impl Serialize>>) {
+        match edit {
+            Some(Edit::Set(value)) => self.set(name, placeholder, value),
+            Some(Edit::Remove) => self.remove.push(name),
+            None => {}
+        }
+    }
+
+    /// The update expression, which also sets and removes these attributes.
+    fn expression(&self, set: Option<&str>, remove: Option<&str>) -> String {
+        let set: Vec<_> = self.set.iter().map(String::as_str).chain(set).collect();
+        let remove: Vec<_> = self.remove.iter().copied().chain(remove).collect();
+        // An expression has at most one clause of each kind.
+        let remove = if remove.is_empty() { String::new() } else { format!(" REMOVE {}", remove.join(", ")) };
+        format!("SET {}{remove}", set.join(", "))
     }
 }

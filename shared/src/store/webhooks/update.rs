@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{self, AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 
 use super::{Item, Webhooks, key};
@@ -27,6 +27,20 @@ pub(super) enum Updated {
     Refused(Option<Item>),
 }
 
+impl Update {
+    /// The same update as a part of a transaction. Its expressions must not contain reserved words.
+    pub(super) fn in_transaction(self, table: &str, key: Item) -> TransactWriteItem {
+        let values = self.values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let update = types::Update::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .update_expression(self.expression)
+            .condition_expression(self.condition)
+            .set_expression_attribute_values(Some(values));
+        TransactWriteItem::builder().update(update.build().expect("has its fields")).build()
+    }
+}
+
 impl Updated {
     pub(super) fn done(self) -> Option<Item> {
         if let Self::Done(item) = self { Some(item) } else { None }
@@ -39,10 +53,19 @@ impl Webhooks {
         &self,
         account: &AccountId,
         id: WebhookId,
+        update: Update,
+    ) -> Result<Updated, aws_sdk_dynamodb::Error> {
+        self.update_item(key(account, id), update).await
+    }
+
+    /// Updates the item with this key if the condition holds.
+    pub(super) async fn update_item(
+        &self,
+        key: Item,
         Update { expression, condition, values }: Update,
     ) -> Result<Updated, aws_sdk_dynamodb::Error> {
-        // `status` and `url` are reserved words in DynamoDB, and it refuses a name that neither expression uses.
-        let names = [("#status", "status"), ("#url", "url")].into_iter();
+        // These are reserved words in DynamoDB, and it refuses a name that neither expression uses.
+        let names = [("#status", "status"), ("#url", "url"), ("#position", "position")].into_iter();
         let names = names.filter(|(name, _)| expression.contains(name) || condition.contains(name));
         let names: HashMap<_, _> = names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned())).collect();
         let values: HashMap<_, _> = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -50,7 +73,7 @@ impl Webhooks {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(account, id)))
+            .set_key(Some(key))
             .update_expression(expression)
             .condition_expression(condition)
             .set_expression_attribute_names((!names.is_empty()).then_some(names))

@@ -51,7 +51,7 @@ fn every_certificate_error() -> Vec<CertificateError> {
         BadEncoding Expired NotValidYet Revoked UnhandledCriticalExtension UnknownIssuer UnknownRevocationStatus
         ExpiredRevocationList BadSignature NotValidForName InvalidPurpose InvalidOcspResponse
         ApplicationVerificationFailure));
-    #[expect(deprecated, reason = "it may come all the same")]
+    #[expect(deprecated, reason = "it may come nevertheless")]
     errors.push(CertificateError::UnsupportedSignatureAlgorithm);
     errors.extend([
         CertificateError::ExpiredContext { time, not_after: time },

@@ -146,7 +146,7 @@ fn no_secret_that_still_signs_is_dropped_for_a_fourth() {
 }
 
 fn parse(body: &str) -> Result<Rotation, String> {
-    Rotation::parse(body.as_bytes()).map_err(|refusal| refusal.0)
+    Rotation::parse(body.as_bytes()).map_err(|refusal| refusal.to_string())
 }
 
 fn times(body: &str) -> (Duration, Duration) {
@@ -169,7 +169,7 @@ fn a_request_may_be_empty_and_by_default_the_switch_comes_at_the_end() {
 }
 
 #[test]
-fn a_wrong_request_is_told_which_field_is_wrong_and_what_would_be_right() {
+fn the_error_names_the_wrong_field_and_what_would_be_right() {
     for wrong in ["-1", "604801", "1.5", "\"60\"", "true"] {
         let refusal = parse(&format!(r#"{{"overlap_seconds":{wrong}}}"#)).unwrap_err();
         assert_eq!(refusal, format!("overlap_seconds is {wrong}; expected a whole number from 0 to 604800"));

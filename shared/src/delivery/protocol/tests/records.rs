@@ -103,8 +103,8 @@ fn a_failure_that_came_too_late_is_not_recorded() {
 #[test]
 fn an_attempt_that_was_claimed_or_held_meanwhile_is_recorded_on_top_of_that() {
     for state in [State::Pending, State::Held] {
-        let meanwhile = Delivery { version: 5, ..stored(state, 0, 0) };
-        let Write { delivery, mark, .. } = record(&first(), Some(meanwhile), &failed()).unwrap();
+        let changed = Delivery { version: 5, ..stored(state, 0, 0) };
+        let Write { delivery, mark, .. } = record(&first(), Some(changed), &failed()).unwrap();
         assert_eq!((delivery.state, delivery.tries, delivery.version), (State::Retrying, 1, 5));
         assert_eq!(mark.unwrap().number, 6);
     }
@@ -137,7 +137,8 @@ fn a_round_that_begins_while_the_circuit_is_open_is_held() {
 
 #[test]
 fn cancelling_finishes_whatever_is_unfinished_and_nothing_else() {
-    let cancelled = |delivery| record(&first(), delivery, &Change::Cancelled).map(|write| write.delivery.state);
+    let cancelled =
+        |delivery| record(&first(), delivery, &Change::Cancelled(Reason::Deleted)).map(|write| write.delivery.state);
     assert_eq!(cancelled(None), Some(State::Cancelled));
     for state in State::STORED {
         let expected = (!state.is_finished()).then_some(State::Cancelled);
@@ -156,7 +157,7 @@ fn a_claim_changes_nothing_but_the_version() {
 #[test]
 fn a_claim_stores_a_delivery_of_which_nothing_is_stored() {
     let delivery = record(&first(), None, &Change::Claimed).unwrap().delivery;
-    assert_eq!((delivery.state, delivery.body.as_str(), delivery.version), (State::Pending, BODY, 0));
+    assert_eq!((delivery.state, delivery.task_id.as_str(), delivery.version), (State::Pending, "t", 0));
 }
 
 #[test]
@@ -176,9 +177,41 @@ fn an_attempt_that_is_recorded_cannot_be_claimed() {
 }
 
 #[test]
-fn nothing_is_recorded_of_a_delivery_that_was_erased() {
-    for change in [succeeded(), failed(), Change::Held, Change::Cancelled, Change::Claimed] {
+fn of_a_delivery_that_is_no_longer_kept_only_a_success_is_recorded() {
+    for change in [failed(), Change::Held, Change::Claimed] {
         assert_eq!(record(&asking(0, 2), None, &change), None);
+    }
+    assert_eq!(record(&asking(0, 2), None, &succeeded()).unwrap().delivery.state, State::Delivered);
+}
+
+#[test]
+fn what_a_receiver_answers_after_its_event_was_erased_is_not_recorded() {
+    let erased = stored(State::Retrying, 0, 1).erased().unwrap();
+    let Change::Attempted(mut made) = succeeded() else { unreachable!() };
+    made.attempt.outcome = Outcome::Http { http_status: 200, response: "you sent: secret".into(), redirect: None };
+    let delivery = record(&asking(0, 2), Some(erased), &Change::Attempted(made)).unwrap().delivery;
+    assert_eq!(delivery.attempts.last(), Some(&attempt(200)));
+}
+
+#[test]
+fn what_receivers_answered_before_the_erasure_goes_when_the_dispatcher_cancels_the_delivery_first() {
+    let mut delivery = stored(State::Retrying, 0, 1);
+    let outcome = Outcome::Http { http_status: 503, response: "you sent: secret".into(), redirect: None };
+    delivery.attempts = vec![Attempt { outcome, ..attempt(503) }];
+    let cancelled = record(&asking(0, 2), Some(delivery), &Change::Cancelled(Reason::Erased)).unwrap().delivery;
+    assert_eq!(cancelled.attempts, [attempt(503)]);
+    assert_eq!(cancelled.erased(), None, "so the erasure itself finds nothing to do");
+}
+
+#[test]
+fn of_a_round_that_was_decided_before_the_erasure_only_a_success_is_recorded_after_it() {
+    for state in [State::Delivered, State::Failed, State::Cancelled] {
+        let erased = || stored(state, 0, 1).erased();
+        for change in [failed(), Change::Held, Change::Claimed, Change::Cancelled(Reason::Erased)] {
+            assert_eq!(record(&asking(1, 1), erased(), &change), None, "{state:?} {change:?}");
+        }
+        let delivery = record(&asking(1, 1), erased(), &succeeded()).unwrap().delivery;
+        assert_eq!((delivery.round, delivery.state), (1, State::Delivered), "{state:?}");
     }
 }
 
@@ -189,8 +222,8 @@ fn a_write_is_known_again_after_another_dispatcher_has_added_its_own_attempt() {
         Change::Attempted(made) => Change::Attempted(Made { attempt, ..made }),
         other => other,
     };
-    let [ours, other, late] = [1, 2, 3].map(|millisecond| Attempt { started_at: at(millisecond), ..attempt(204) });
-    let write = record(&first(), Some(stored(State::Pending, 0, 0)), &made(ours)).unwrap();
+    let [own, other, late] = [1, 2, 3].map(|millisecond| Attempt { started_at: at(millisecond), ..attempt(204) });
+    let write = record(&first(), Some(stored(State::Pending, 0, 0)), &made(own)).unwrap();
     let first_stored = Delivery { version: write.delivery.version + 1, ..write.delivery.clone() };
     assert!(write.is_stored_in(&first_stored));
 

@@ -30,17 +30,17 @@ fn a_new_delivery_is_attempted_after_one_look() {
     match step(&first(), None, Some(webhook()), GLANCE) {
         Step::Attempt { delivery, claim, .. } => {
             assert_eq!((delivery.state, delivery.tries, delivery.version), (State::Pending, 0, 0));
-            assert_eq!((delivery.body.as_str(), claim), (BODY, false));
+            assert_eq!((delivery.task_id.as_str(), claim), ("t", false));
         }
         step => panic!("{step:?}"),
     }
 }
 
 #[test]
-fn the_attempt_that_a_delivery_waits_for_is_made_with_the_stored_body() {
+fn the_attempt_that_a_delivery_waits_for_is_made() {
     for (state, tries) in [(State::Pending, 0), (State::Retrying, 2), (State::Held, 0), (State::Held, 3)] {
         match step(&asking(0, tries + 1), Some(stored(state, 0, tries)), Some(webhook()), LOOK) {
-            Step::Attempt { delivery, claim, .. } => assert_eq!((delivery.body.as_str(), claim), (BODY, false)),
+            Step::Attempt { delivery, claim, .. } => assert_eq!((delivery.task_id.as_str(), claim), ("t", false)),
             step => panic!("{state:?}: {step:?}"),
         }
     }
@@ -91,7 +91,7 @@ fn a_repeated_completion_finds_its_attempt_recorded_and_is_done() {
 #[test]
 fn a_message_that_comes_again_after_its_record_has_its_follow_up_sent() {
     match step(&first(), Some(stored(State::Retrying, 0, 1)), Some(webhook()), LOOK_AGAIN) {
-        Step::FollowUp(delivery) => assert_eq!(delivery.follow_up(), asking(0, 2)),
+        Step::FollowUp(delivery) => assert_eq!(delivery.follow_up(), without_event(asking(0, 2))),
         step => panic!("{step:?}"),
     }
 }
@@ -110,9 +110,51 @@ fn a_message_ahead_of_what_is_stored_is_looked_at_again_and_then_done() {
 }
 
 #[test]
-fn a_message_without_a_body_whose_delivery_was_erased_is_looked_at_again_and_then_done() {
-    assert_looks_again(&step(&asking(0, 2), None, Some(webhook()), GLANCE));
-    assert_done(&step(&asking(0, 2), None, Some(webhook()), LOOK_AGAIN));
+fn a_message_whose_delivery_and_event_are_no_longer_kept_is_looked_at_again_and_then_done() {
+    for message in [without_event(asking(0, 1)), asking(0, 2), without_event(asking(0, 2))] {
+        assert_looks_again(&step(&message, None, Some(webhook()), GLANCE));
+        assert_done(&step(&message, None, Some(webhook()), LOOK_AGAIN));
+    }
+}
+
+#[test]
+fn a_delivery_whose_event_is_no_longer_kept_is_cancelled_after_a_second_look() {
+    for state in [State::Pending, State::Retrying, State::Held] {
+        let step = |look| step(&without_event(asking(0, 2)), Some(stored(state, 0, 1)), Some(webhook()), look);
+        assert_looks_again(&step(GLANCE));
+        assert_eq!(recorded(step(LOOK)).1, Change::Cancelled(Reason::Expired), "{state:?}");
+    }
+}
+
+#[test]
+fn a_delivery_whose_event_was_erased_is_cancelled_after_a_second_look() {
+    for webhook in [webhook(), disabled(), open()] {
+        let step = |look| {
+            let delivery = Some(stored(State::Retrying, 0, 1));
+            step(&without_event(asking(0, 2)), delivery, Some(webhook.clone()), Look { erased: true, ..look })
+        };
+        assert_looks_again(&step(GLANCE));
+        assert_eq!(recorded(step(LOOK)).1, Change::Cancelled(Reason::Erased));
+    }
+}
+
+#[test]
+fn a_retry_that_comes_after_the_erasure_leaves_the_delivery_as_it_ended() {
+    for state in [State::Delivered, State::Failed, State::Cancelled] {
+        let erased = stored(state, 0, 1).erased();
+        let look = Look { erased: true, ..LOOK };
+        assert_done(&step(&without_event(asking(1, 1)), erased, Some(webhook()), look));
+    }
+}
+
+#[test]
+fn a_callback_to_another_origin_does_not_wait_for_the_circuit() {
+    let to = |url: &str| Message { callback_url: Some(url.into()), ..first() };
+    let step = |message: &Message, webhook| step(message, None, Some(webhook), LOOK);
+    let elsewhere = to("https://jobs.example.net/");
+    assert!(matches!(step(&elsewhere, open()), Step::Attempt { .. }));
+    assert_eq!(recorded(step(&elsewhere, disabled())).1, Change::Held);
+    assert_eq!(recorded(step(&to("https://a.example.com/job"), open())).1, Change::Held, "its own origin");
 }
 
 #[test]
@@ -120,7 +162,7 @@ fn a_deleted_webhooks_delivery_is_cancelled_after_a_second_look() {
     assert_looks_again(&step(&first(), None, None, GLANCE));
     let waiting = [None, Some(stored(State::Retrying, 0, 0)), Some(stored(State::Held, 0, 0))];
     for delivery in waiting {
-        assert_eq!(recorded(step(&first(), delivery, None, LOOK)).1, Change::Cancelled);
+        assert_eq!(recorded(step(&first(), delivery, None, LOOK)).1, Change::Cancelled(Reason::Deleted));
     }
 }
 
@@ -159,7 +201,7 @@ fn a_recovering_webhook_is_sent_what_comes() {
 #[test]
 fn a_probe_is_made_although_the_circuit_is_open() {
     let held = stored(State::Held, 0, 2);
-    assert!(is_attempt(&step(&held.probe(), Some(held), Some(open()), LOOK)));
+    assert!(is_attempt(&step(&loaded(held.probe()), Some(held), Some(open()), LOOK)));
 }
 
 #[test]
@@ -173,7 +215,7 @@ fn a_probe_of_another_version_is_looked_at_again_and_then_done() {
 #[test]
 fn a_probe_that_begins_a_round_begins_it_on_top_of_any_version() {
     let failed = stored(State::Failed, 0, 2);
-    let probe = failed.retried(Circuit::Open);
+    let probe = loaded(failed.retried(&open()));
     let merged = Delivery { state: State::Delivered, version: failed.version + 1, ..failed };
     assert!(is_attempt(&step(&probe, Some(merged), Some(open()), LOOK)));
 }
@@ -187,5 +229,5 @@ fn a_message_that_was_received_before_claims_its_attempt() {
     assert!(claims(&first(), None));
     assert!(claims(&asking(0, 2), Some(stored(State::Retrying, 0, 1))));
     let held = stored(State::Held, 0, 2);
-    assert!(claims(&held.probe(), Some(held)));
+    assert!(claims(&loaded(held.probe()), Some(held)));
 }

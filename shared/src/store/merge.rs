@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::VecDeque};
 
-use crate::names::DeliveryId;
+use crate::names::EventId;
 
 /// The end from which a webhook's deliveries are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum End {
 }
 
 impl End {
-    fn order(self, one: &DeliveryId, other: &DeliveryId) -> Ordering {
+    fn order(self, one: &EventId, other: &EventId) -> Ordering {
         match self {
             Self::Oldest => one.cmp(other),
             Self::Newest => other.cmp(one),
@@ -30,9 +30,9 @@ pub(super) struct Merge<T> {
 
 struct Partition<T> {
     /// The items that were read and not yet returned.
-    read: VecDeque<(DeliveryId, T)>,
+    read: VecDeque<(EventId, T)>,
     /// The id up to which it was read.
-    position: Option<DeliveryId>,
+    position: Option<EventId>,
     /// Whether there may be more after that id.
     more: bool,
     /// How many times it may still be asked.
@@ -43,13 +43,13 @@ struct Partition<T> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum MergeStep<T> {
     /// This item is the next.
-    Give(DeliveryId, T),
+    Item(EventId, T),
     /// First ask these partitions for more.
     Ask(Vec<usize>),
     /// Nothing is left.
     End,
     /// The partitions may not be asked again. The rest comes after this id.
-    Later(DeliveryId),
+    Later(EventId),
 }
 
 impl<T> Merge<T> {
@@ -61,12 +61,12 @@ impl<T> Merge<T> {
     }
 
     /// The id up to which a partition was read.
-    pub(super) fn position(&self, partition: usize) -> Option<&DeliveryId> {
+    pub(super) fn position(&self, partition: usize) -> Option<&EventId> {
         self.partitions[partition].position.as_ref()
     }
 
     /// Adds a partition's answer. `last` is the id up to which the partition has looked, if there may be more.
-    pub(super) fn answer(&mut self, partition: usize, found: Vec<(DeliveryId, T)>, last: Option<DeliveryId>) {
+    pub(super) fn answer(&mut self, partition: usize, found: Vec<(EventId, T)>, last: Option<EventId>) {
         let partition = &mut self.partitions[partition];
         partition.read.extend(found);
         partition.rounds = partition.rounds.saturating_sub(1);
@@ -76,12 +76,12 @@ impl<T> Merge<T> {
 
     /// Returns the next step. After [`MergeStep::Ask`], call [`Self::answer`] for each of its partitions first.
     pub(super) fn step(&mut self) -> MergeStep<T> {
-        let order = |one: &DeliveryId, other: &DeliveryId| self.from.order(one, other);
+        let order = |one: &EventId, other: &EventId| self.from.order(one, other);
         let heads =
             self.partitions.iter().enumerate().filter_map(|(at, partition)| Some((partition.read.front()?, at)));
         let head = heads.min_by(|((one, _), _), ((other, _), _)| order(one, other));
         // A partition with no item at hand may contain the next id, unless it was already read past the head's id.
-        let is_past = |partition: &Partition<T>, id: &DeliveryId| {
+        let is_past = |partition: &Partition<T>, id: &EventId| {
             partition.position.as_ref().is_some_and(|position| order(position, id).is_ge())
         };
         let blocking = |partition: &Partition<T>| {
@@ -90,7 +90,7 @@ impl<T> Merge<T> {
         let blocking: Vec<_> = (0..self.partitions.len()).filter(|at| blocking(&self.partitions[*at])).collect();
         if blocking.is_empty() {
             let next = head.map(|(_, at)| at).and_then(|at| self.partitions[at].read.pop_front());
-            return next.map_or(MergeStep::End, |(id, found)| MergeStep::Give(id, found));
+            return next.map_or(MergeStep::End, |(id, found)| MergeStep::Item(id, found));
         }
         let may_be_asked: Vec<_> = blocking.iter().copied().filter(|at| self.partitions[*at].rounds > 0).collect();
         if !may_be_asked.is_empty() {
@@ -105,8 +105,8 @@ impl<T> Merge<T> {
 mod tests {
     use super::*;
 
-    fn id(number: u64) -> DeliveryId {
-        DeliveryId::parse(&format!("01KDYAK348{number:016}")).unwrap()
+    fn id(number: u64) -> EventId {
+        EventId::parse(&format!("01KDYAK348{number:016}")).unwrap()
     }
 
     /// Reads partitions that contain these numbers. A query looks at `at_once` numbers, and finds those that are
@@ -117,14 +117,14 @@ mod tests {
         at_once: usize,
         rounds: usize,
         shown: fn(u64) -> bool,
-    ) -> (Vec<u64>, Option<DeliveryId>) {
+    ) -> (Vec<u64>, Option<EventId>) {
         let mut merge = Merge::new(held.len(), from, rounds);
-        let mut given = Vec::new();
+        let mut returned = Vec::new();
         loop {
             match merge.step() {
-                MergeStep::Give(_, number) => given.push(number),
-                MergeStep::End => return (given, None),
-                MergeStep::Later(id) => return (given, Some(id)),
+                MergeStep::Item(_, number) => returned.push(number),
+                MergeStep::End => return (returned, None),
+                MergeStep::Later(id) => return (returned, Some(id)),
                 MergeStep::Ask(partitions) => {
                     for at in partitions {
                         let mut numbers = held[at].clone();
@@ -192,16 +192,16 @@ mod tests {
         for held in arrangements() {
             for (at_once, rounds) in [(1, 1), (2, 1), (1, 3), (2, 3)] {
                 let shown = |number| number % 3 == 0;
-                let (given, later) = read(&held, End::Newest, at_once, rounds, shown);
+                let (returned, later) = read(&held, End::Newest, at_once, rounds, shown);
                 let expected: Vec<_> =
                     in_order(&held, End::Newest).into_iter().filter(|number| shown(*number)).collect();
                 let Some(later) = later else {
-                    assert_eq!(given, expected, "{held:?}");
+                    assert_eq!(returned, expected, "{held:?}");
                     continue;
                 };
                 stopped += 1;
                 let before: Vec<_> = expected.into_iter().filter(|number| id(*number) >= later).collect();
-                assert_eq!(given, before, "{held:?}, until {later}");
+                assert_eq!(returned, before, "{held:?}, until {later}");
             }
         }
         assert!(stopped > 100, "{stopped}");

@@ -1,0 +1,200 @@
+// The page of one event: its payload, and its way to each webhook.
+
+import { curl, request } from './api.js';
+import { confirmDialog, failureText } from './dialogs.js';
+import { copyButton, fill, h, refill, safely, say, time, workButton } from './dom.js';
+import { isFinished } from './explain.js';
+import { payloadSection } from './payload.js';
+import { statePill } from './rows.js';
+import { watch } from './watch.js';
+
+export async function eventPage(content, { ids: [id], signal }) {
+  const path = `events/${id}`;
+  const page = { path, signal, event: await request('GET', path, { signal }), following: new AbortController() };
+  document.title = `Event ${id} · Webhooks`;
+  page.top = h('div');
+  page.ways = h('ul', { class: 'card ways' });
+  page.payload = h('div');
+  // Below the button of each webhook, what came of it.
+  page.notes = new Map();
+  // By webhook: how many attempts there were before a button was pressed, and what to call when there are more.
+  page.queued = new Map();
+  fill(content, page.top, h('section', {}, h('h2', {}, 'Webhooks'), page.ways), page.payload);
+  show(page, page.event);
+  if (!isOver(page.event)) follow(page).catch(() => null);
+}
+
+function show(page, event) {
+  const isFirst = page.event === event;
+  page.event = event;
+  refill(page.top, head(page), event.erased_at && erasedNotice(page));
+  refill(page.ways, ways(page));
+  // Drawing it again would lose what the user selected.
+  if (isFirst || !event.payload) fill(page.payload, payloadSection(event.payload, JSON.stringify(event.payload)));
+}
+
+function head(page) {
+  const { id, event, task_id: task, task_type: type, timestamp, erased_at: erased } = page.event;
+  const kind = type && h('code', { class: 'chip' }, safely(type));
+  const properties = { type: 'button', class: 'small danger', 'data-name': 'erase', onclick: () => erase(page) };
+  const eraseButton = h('button', properties, 'Erase');
+  return [
+    h('p', { class: 'crumbs' }, h('a', { href: '#/events' }, 'Events'), ' / Event'),
+    h(
+      'div',
+      { class: 'head' },
+      h(
+        'div',
+        { class: 'title' },
+        h('h1', {}, h('code', {}, event)),
+        h(
+          'p',
+          { class: 'facts' },
+          h('code', {}, id),
+          copyButton(id, 'Copy id'),
+          h('span', { class: 'hint' }, 'Task ended ', time(timestamp)),
+        ),
+        h('p', {}, 'Task ', h('code', { class: 'whole' }, safely(task)), ' ', kind),
+      ),
+      h('div', { class: 'tools' }, copyButton(curl(page.path), 'Copy as curl'), !erased && eraseButton),
+    ),
+  ];
+}
+
+function erasedNotice({ event, remains }) {
+  return h(
+    'div',
+    { class: 'notice grey' },
+    h('p', {}, h('strong', {}, 'Erased'), ' at ', time(event.erased_at), '. It is not sent any more.'),
+    remains?.length > 0 && ['What remains:', h('ul', {}, remains.map((text) => h('li', {}, sentence(text))))],
+  );
+}
+
+function ways(page) {
+  const { webhooks, reason, callback } = page.event;
+  const about = [reason, callback].filter((text) => text).map((text) => h('li', {}, h('p', {}, sentence(text))));
+  return [about, webhooks.map((way) => wayRow(page, way))];
+}
+
+function sentence(text) {
+  return safely(text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith('.') ? '' : '.'));
+}
+
+function wayRow(page, way) {
+  const { id, url, status, reason, attempt_count: count, next_attempt_at: next } = way;
+  // A delivery has a page from its first attempt on.
+  const isRecorded = count > 0 || !['not_sent', 'pending'].includes(status);
+  // A deleted webhook has no URL. What it got is still there.
+  const name = url ? h('a', { href: `#/webhooks/${id}` }, `Webhook ${id}`) : `Webhook ${id}`;
+  const href = `#/webhooks/${id}/deliveries/${page.event.id}`;
+  const attempts = count > 0 && `${count.toLocaleString()} ${count === 1 ? 'attempt' : 'attempts'}. `;
+  return h(
+    'li',
+    {},
+    h(
+      'div',
+      { class: 'title' },
+      h('p', { class: 'facts' }, h('strong', {}, name), statePill(status)),
+      url && h('p', { class: 'url hint' }, safely(url)),
+      reason && h('p', {}, sentence(reason)),
+      h(
+        'p',
+        { class: 'hint' },
+        attempts,
+        next && ['Next attempt at ', time(next), '. '],
+        isRecorded && h('a', { href, 'data-name': `open ${id}` }, 'Open the delivery'),
+      ),
+    ),
+    url && !page.event.erased_at && sendTools(page, way),
+  );
+}
+
+function sendTools(page, way) {
+  const { id, status } = way;
+  if (!page.notes.has(id)) page.notes.set(id, h('span', { class: 'hint', role: 'status' }));
+  const note = page.notes.get(id);
+  const text = status === 'not_sent' ? 'Send' : 'Send again';
+  const properties = {
+    class: 'small',
+    'data-name': `send ${id}`,
+    'aria-label': `${text} to webhook ${id}`,
+    // It was pressed before the page was drawn again.
+    'aria-disabled': page.queued.has(id) && 'true',
+  };
+  return h('div', { class: 'tools' }, note, workButton(properties, text, () => send(page, way, note)));
+}
+
+async function send(page, { id, attempt_count: known }, note) {
+  fill(note, 'Queued …');
+  try {
+    await request('POST', `webhooks/${id}/deliveries/${page.event.id}/retry`);
+    const { promise, resolve } = Promise.withResolvers();
+    page.queued.set(id, { known, resolve });
+    follow(page).catch(() => null);
+    const hasCome = await promise;
+    fill(note, hasCome ? null : 'No attempt came so far. Look again in a while.');
+  } catch (failure) {
+    if (!page.signal.aborted) fill(note, safely(failureText(failure)));
+  }
+}
+
+/** Shows the changes of the event until every delivery is finished, or for three minutes. */
+async function follow(page) {
+  page.following.abort();
+  page.following = new AbortController();
+  await watch(AbortSignal.any([page.signal, page.following.signal]), {
+    look: () => request('GET', page.path, { signal: page.signal }),
+    show: (event, gaveUp) => {
+      const isChanged = JSON.stringify(event) !== JSON.stringify(page.event);
+      settle(event, page.queued, gaveUp);
+      if (isChanged || gaveUp) show(page, event);
+    },
+    isFinished: (event) => page.queued.size === 0 && isOver(event),
+  });
+}
+
+/** Ends the waiting for each attempt that has come, or for all of them. */
+function settle({ webhooks }, queued, isEnd) {
+  for (const { id, status, attempt_count: count } of webhooks) {
+    const sent = queued.get(id);
+    const hasCome = sent && (count !== sent.known || status === 'held');
+    if (!hasCome && !isEnd) continue;
+    queued.delete(id);
+    sent?.resolve(hasCome);
+    if (hasCome) say(`Webhook ${id}: ${status}`);
+  }
+}
+
+function isOver({ webhooks }) {
+  return webhooks.every((way) => way.status === 'not_sent' || isFinished(way));
+}
+
+function erase(page) {
+  confirmDialog({
+    title: 'Erase this event?',
+    action: 'Erase',
+    text: [
+      h(
+        'p',
+        {},
+        'Its payload is removed everywhere it is kept, with what your endpoints answered, and a delivery that waits is ' +
+          'cancelled. This cannot be undone.',
+      ),
+      h(
+        'p',
+        {},
+        'What remains: the event itself, with its task’s id, its times and states; what your endpoints got already; and, ' +
+          'for up to five weeks, backups of the service. This page then says what else remains, and until when.',
+      ),
+    ],
+    act: async () => {
+      const { erased_at: at, remains } = await request('DELETE', page.path);
+      return () => {
+        page.remains = remains;
+        show(page, { ...page.event, erased_at: at, payload: null });
+        say('Erased');
+        follow(page).catch(() => null);
+      };
+    },
+  });
+}

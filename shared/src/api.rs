@@ -33,9 +33,10 @@ use crate::{
     aws::AwsError,
     egress::Policy,
     names::{AccountId, EventId, WebhookId},
+    request::Invalid,
     store::{Allowance, Claim},
     telemetry,
-    webhook::{Invalid, Secret, Webhook},
+    webhook::{Secret, Webhook},
 };
 
 /// The largest request body, in bytes.

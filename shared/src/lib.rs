@@ -7,7 +7,7 @@
 //!   `reply_time` and `rfc_3339`: times in API replies and requests. [`visible`]: which
 //!   characters may not be shown as they are. [`egress`]: which URLs and addresses the service may call.
 //!   [`retry`]: when a failed attempt is retried, as a pure function. `tls`: the TLS configuration, the trusted root
-//!   certificates, and TLS errors in words.
+//!   certificates, and TLS errors in words. [`request`]: a request's body, field by field.
 //! - [`webhook`]: a customer's registered endpoint, its health and its circuit. [`event`]: what a finished task becomes.
 //!   [`signature`]: how a webhook is signed. [`delivery`]: one event on its way to one webhook. [`stats`]: hourly counts
 //!   of attempts.
@@ -34,6 +34,8 @@ pub mod egress;
 pub mod retry;
 
 mod tls;
+
+pub mod request;
 
 pub mod webhook;
 

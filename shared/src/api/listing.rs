@@ -6,8 +6,8 @@ use serde_json::json;
 use super::Request;
 use crate::{
     names::{self, EventId, EventType},
+    request::Invalid,
     rfc_3339::{TIMESTAMP, rfc_3339},
-    webhook::Invalid,
 };
 
 const DEFAULT_LIMIT: usize = 20;

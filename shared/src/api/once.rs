@@ -8,9 +8,10 @@ use super::{ApiError, Gate, Reply, Request, serve};
 use crate::{
     aws::AwsError,
     names::AccountId,
+    request::Invalid,
     store::{ClaimResult, CreateError, KeyedRequest, StoredReply, Webhooks},
     telemetry,
-    webhook::{Invalid, Webhook},
+    webhook::Webhook,
 };
 
 /// Serves one `POST` route, which takes no query parameters. The same as [`serve`], but for a request with an

@@ -3,7 +3,7 @@
 
 use lambda_http::{Request, RequestExt as _};
 
-use crate::webhook::{Invalid, SHOWN_OF_A_NAME};
+use crate::request::{Invalid, SHOWN_OF_A_NAME};
 
 /// Fails if the query has a parameter that is not in `known`. The message lists the known ones.
 pub(super) fn check(request: &Request, known: &[&str]) -> Result<(), Invalid> {

@@ -1,10 +1,10 @@
 //! A request to change a webhook.
 
-use super::{
-    CallbackHost, Edit, Invalid, Metadata, StaticHeaders, Status, Subscription, TaskTypes,
-    fields::{self, Fields},
+use super::{CallbackHost, Metadata, StaticHeaders, Status, Subscription, TaskTypes, fields};
+use crate::{
+    egress::{Policy, TargetUrl},
+    request::{Edit, Fields, Invalid},
 };
-use crate::egress::{Policy, TargetUrl};
 
 /// A valid request to change a webhook: at least one field is set.
 #[derive(Debug, Default)]

@@ -1,112 +1,19 @@
-//! The fields of a request's body, parsed one by one, so that each refusal names its field and the fix.
+//! The fields of the requests about webhooks, parsed one by one.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    CallbackHost, Edit, Invalid, InvalidCallbackHost, MAX_DESCRIPTION, MOST_PER_MINUTE, Metadata, Secret, Status,
-    Subscription, TaskTypes,
-    invalid::{kind, shortened, wrong_type},
-    subscription,
+    CallbackHost, InvalidCallbackHost, MAX_DESCRIPTION, MOST_PER_MINUTE, Metadata, Secret, Status, Subscription,
+    TaskTypes, subscription,
 };
 use crate::{
-    canonical_json::{self, Error as JsonError},
     egress::{Policy, TargetUrl},
     names::{EventType, MAX_TASK_TYPE, sized},
+    request::{Invalid, kind, shortened, wrong_type},
 };
-
-/// The fields of a body that is an object. Every name is known and occurs once. Types are checked when a field is
-/// taken, so that the message can name the field.
-#[derive(Debug)]
-pub(super) struct Fields(Vec<(String, Value)>);
-
-impl Fields {
-    /// Parses a body that may have the fields `names`. `expected` describes the body in error messages.
-    pub(super) fn parse(body: &[u8], names: &[&str], expected: &str) -> Result<Self, Invalid> {
-        let text = str::from_utf8(body).map_err(|_| Invalid::request("the body is not UTF-8"))?;
-        if text.trim_ascii().is_empty() {
-            return Err(Invalid::request(format!("the body is empty; send {expected}")));
-        }
-        let value = canonical_json::parse(text).map_err(|err| match err {
-            JsonError::Syntax { .. } => Invalid::request(format!("the body is {err}")),
-            err => Invalid::request(format!("the body cannot be read: {err}")),
-        })?;
-        if value.is_encoded_twice() {
-            let problem = "the body is a string that holds JSON: it was encoded twice; send the object itself";
-            return Err(Invalid::request(problem));
-        }
-        // Parsed again, because the other parser keeps only one of two fields with the same name.
-        let Ok(Self(fields)) = serde_json::from_str(text) else {
-            return Err(Invalid::request(format!("the body must be {expected}, not {}", value.kind())));
-        };
-        for (at, (name, _)) in fields.iter().enumerate() {
-            let quoted = || shortened(&Value::String(name.clone()));
-            if !names.contains(&name.as_str()) {
-                return Err(Invalid::field(name, format!("there is no field {}; send {expected}", quoted())));
-            }
-            if fields[..at].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Invalid::field(name, format!("the field {} is there twice; send it once", quoted())));
-            }
-        }
-        Ok(Self(fields))
-    }
-
-    /// The same as [`Fields::parse`], for a body that may be empty.
-    pub(super) fn parse_optional(body: &[u8], names: &[&str], expected: &str) -> Result<Self, Invalid> {
-        Self::parse(if body.trim_ascii().is_empty() { b"{}" } else { body }, names, expected)
-    }
-
-    /// Removes and returns a field. A `null` counts as missing.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        let at = self.0.iter().position(|(field, _)| field == name)?;
-        Some(self.0.swap_remove(at).1).filter(|value| !value.is_null())
-    }
-
-    /// Removes a field and returns its change: a `null` removes what is stored. Returns `None` if the field is missing.
-    pub(super) fn take_edit<T>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&Value) -> Result<T, Invalid>,
-    ) -> Result<Option<Edit<T>>, Invalid> {
-        let Some(at) = self.0.iter().position(|(field, _)| field == name) else { return Ok(None) };
-        match self.0.swap_remove(at).1 {
-            Value::Null => Ok(Some(Edit::Remove)),
-            value => parse(&value).map(|value| Some(Edit::Set(value))),
-        }
-    }
-
-    /// Removes and returns a required field. Fails if it is missing or `null`.
-    pub(super) fn take_required(&mut self, name: &str) -> Result<Value, Invalid> {
-        self.take(name).ok_or_else(|| Invalid::field(name, format!("{name} is required")))
-    }
-}
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Fields(members))
-            }
-        }
-
-        deserializer.deserialize_map(Members)
-    }
-}
 
 pub(super) fn url(value: &Value, policy: &Policy) -> Result<TargetUrl, Invalid> {
     let url = value.as_str().ok_or_else(|| wrong_type("url", "a string", value))?;

@@ -1,10 +1,10 @@
 //! A request to register a webhook.
 
-use super::{
-    Invalid, OptionalFields, Secret, StaticHeaders, Subscription,
-    fields::{self, Fields},
+use super::{OptionalFields, Secret, StaticHeaders, Subscription, fields};
+use crate::{
+    egress::{Policy, TargetUrl},
+    request::{Fields, Invalid},
 };
-use crate::egress::{Policy, TargetUrl};
 
 /// A valid request to register a webhook.
 #[derive(Debug)]

@@ -49,28 +49,3 @@ pub struct OptionalFields {
     /// The task types to deliver; `None` means all.
     pub task_types: Option<TaskTypes>,
 }
-
-/// A change of a field that a webhook need not have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit<T> {
-    Set(T),
-    Remove,
-}
-
-impl<T> Edit<T> {
-    /// The same edit by reference.
-    pub const fn as_ref(&self) -> Edit<&T> {
-        match self {
-            Self::Set(value) => Edit::Set(value),
-            Self::Remove => Edit::Remove,
-        }
-    }
-
-    /// The same edit with another value.
-    pub fn map<U>(self, to: impl FnOnce(T) -> U) -> Edit<U> {
-        match self {
-            Self::Set(value) => Edit::Set(to(value)),
-            Self::Remove => Edit::Remove,
-        }
-    }
-}

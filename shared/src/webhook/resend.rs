@@ -17,10 +17,11 @@ use serde::{
 use serde_json::Value;
 use ulid::Ulid;
 
-use super::{Circuit, Invalid, Webhook, fields::Fields, invalid::shortened, pace::ALMOST_A_MINUTE};
+use super::{Circuit, Webhook, pace::ALMOST_A_MINUTE};
 use crate::{
     names::EventId,
     reply_time::ReplyTime,
+    request::{Fields, Invalid, shortened},
     rfc_3339::{TIMESTAMP, rfc_3339},
 };
 

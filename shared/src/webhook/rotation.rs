@@ -15,11 +15,8 @@ use std::time::Duration;
 use jiff::{Timestamp, Unit};
 use serde_json::Value;
 
-use super::{
-    Invalid, Secret, Webhook,
-    fields::{self, Fields},
-    invalid::shortened,
-};
+use super::{Secret, Webhook, fields};
+use crate::request::{Fields, Invalid, shortened};
 
 /// How many previous secrets can be valid at a time. There are several if a webhook is rotated again during an overlap, for
 /// example by a client that lost the answer to its first request and so never saw the secret in it.

@@ -1,10 +1,10 @@
 //! A request for a test event.
 
-use super::{
-    Invalid, Webhook,
-    fields::{self, Fields},
+use super::{Webhook, fields};
+use crate::{
+    names::EventType,
+    request::{Fields, Invalid},
 };
-use crate::names::EventType;
 
 /// A valid request for a test event.
 #[derive(Debug)]

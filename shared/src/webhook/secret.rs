@@ -9,7 +9,7 @@ use base64::{
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::Invalid;
+use crate::request::Invalid;
 
 /// A secret that signs a webhook's deliveries. Its `Debug` does not show it.
 ///

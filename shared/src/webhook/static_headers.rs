@@ -5,10 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{
-    Invalid,
-    invalid::{shortened, wrong_type},
-};
+use crate::request::{Invalid, shortened, wrong_type};
 
 const FIELD: &str = "headers";
 

@@ -4,10 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     aws,
+    request::Invalid,
     stats::{self, HourSummary},
     store::{Deliveries, Webhooks},
     telemetry,
-    webhook::Invalid,
 };
 use serde::Serialize;
 use serde_json::json;

@@ -6,9 +6,9 @@ use nano_webhooks::{
     aws,
     delivery::{DeliverySummary, State},
     names::EventId,
+    request::Invalid,
     store::{Deliveries, Filter, Webhooks},
     telemetry,
-    webhook::Invalid,
 };
 use serde::Serialize;
 use serde_json::json;

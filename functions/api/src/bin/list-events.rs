@@ -10,9 +10,9 @@ use nano_webhooks::{
     aws::AwsError,
     delivery::EventSummary,
     names::{AccountId, EventId, MAX_TASK_TYPE},
+    request::Invalid,
     store::{Deliveries, End, EventFilter, Events},
     telemetry,
-    webhook::Invalid,
 };
 use serde::Serialize;
 use serde_json::json;

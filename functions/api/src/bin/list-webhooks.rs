@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
     aws,
+    request::Invalid,
     store::{Deliveries, Webhooks},
     telemetry,
-    webhook::Invalid,
 };
 use serde_json::json;
 

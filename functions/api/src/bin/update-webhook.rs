@@ -10,9 +10,10 @@ use nano_webhooks::{
     aws, config,
     egress::{self, Policy},
     names::WebhookId,
+    request::Invalid,
     store::{Deliveries, Webhooks},
     telemetry,
-    webhook::{Invalid, WebhookChange},
+    webhook::WebhookChange,
 };
 
 #[tokio::main(flavor = "current_thread")]

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     names::{AccountId, WebhookId},
-    webhook::{Edit, Status, Webhook, WebhookChange},
+    request::Edit,
+    webhook::{Status, Webhook, WebhookChange},
 };
 
 /// True if the service has disabled the webhook: then the status `active` is a change, too.

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use nano_webhooks::{api_key::ApiKey, names::AccountId, store::KeyGrant};
+use nano_webhooks::{
+    api_key::{ApiKey, Session},
+    names::AccountId,
+};
 use reqwest::{StatusCode, redirect::Policy};
 use serde_json::json;
 
@@ -43,15 +46,10 @@ impl ConsoleLink {
         let api_url = self.api_url.as_deref().map_or_else(|| stack.api_url(), Ok)?.trim_end_matches('/');
         check(api_url).await?;
         let (key, now) = (ApiKey::generate(), Timestamp::now());
-        let expires_at = now + self.lifetime;
-        let grant = KeyGrant {
-            account_id: self.account,
-            label: Some("console-link".into()),
-            scope: keys::scope(self.read_only),
-            expires_at: Some(expires_at),
-        };
-        let url = format!("{api_url}/console#key={}", key.reveal());
-        let record = stack.api_keys()?.add(&key, grant, now).await?;
+        let (scope, lifetime) = (keys::scope(self.read_only), self.lifetime);
+        let session = Session { account_id: self.account, scope, lifetime };
+        let (url, expires_at) = (Session::link(api_url, &key), now + lifetime);
+        let record = stack.api_keys()?.add(&key, session.grant("console-link", now), now).await?;
         if json {
             return terminal::json(&json!({ "url": url, "key_id": record.id, "expires_at": expires_at }));
         }
@@ -74,7 +72,7 @@ async fn check(api_url: &str) -> Result<(), Failure> {
 
 /// Parses `--for`, for clap.
 fn lifetime(text: &str) -> Result<SignedDuration, String> {
-    let range = SignedDuration::from_mins(15)..=SignedDuration::from_hours(12);
+    let range = Session::SHORTEST..=Session::LONGEST;
     let wrong = || "expected 15m to 12h".to_owned();
     keys::lifetime(text).ok().filter(|lifetime| range.contains(lifetime)).ok_or_else(wrong)
 }

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use clap::Subcommand;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use nano_webhooks::{
-    api_key::{ApiKey, KeyScope},
+    api_key::{self, ApiKey, KeyGrant, KeyScope, MAX_LABEL},
     names::AccountId,
-    store::{KeyGrant, KeyRecord},
+    store::KeyRecord,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     failure::Failure,
@@ -76,9 +76,6 @@ Examples:
   printf %s "$KEY" | sha256sum                         the hash of a key
   nano-webhooks keys revoke 42                         revokes by your own id"#;
 
-/// The longest label, in characters.
-const MAX_LABEL: usize = 100;
-
 impl Keys {
     pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
         match self {
@@ -108,20 +105,14 @@ pub(crate) fn lifetime(text: &str) -> Result<SignedDuration, String> {
 
 /// Parses a label, for clap.
 fn label(text: &str) -> Result<String, String> {
-    if (1..=MAX_LABEL).contains(&text.chars().count()) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("expected 1 to {MAX_LABEL} characters"))
-    }
+    api_key::label(text).ok_or_else(|| format!("expected 1 to {MAX_LABEL} characters"))
 }
 
 async fn create(stack: &Stack, grant: KeyGrant, json: bool) -> Result<(), Failure> {
     let key = ApiKey::generate();
     let record = stack.api_keys()?.add(&key, grant, Timestamp::now()).await?;
     if json {
-        let mut shown = shown(&record);
-        shown["key"] = key.reveal().into();
-        return terminal::json(&shown);
+        return terminal::json(&record.created(&key));
     }
     terminal::line(key.reveal())?;
     terminal::note(&format!("Made {} for {}. Keep the key: it is not shown again.", record.id, record.account_id));
@@ -132,20 +123,14 @@ async fn list(stack: &Stack, account: Option<&AccountId>, json: bool) -> Result<
     let (records, last_used) = match account {
         Some(account) => {
             let records = stack.api_keys()?.list_of(account).await?;
-            let ids: Vec<_> = records.iter().map(|record| record.id.as_str()).collect();
-            let last_used = stack.usage()?.last_used_of(&ids).await?;
+            let last_used = stack.usage()?.last_used_of(&records).await?;
             (records, last_used)
         }
         None => (stack.api_keys()?.list().await?, stack.usage()?.last_used().await?),
     };
     let used = |record: &KeyRecord| last_used.get(&record.id).copied();
     if json {
-        let shown = records.iter().map(|record| {
-            let mut shown = shown(record);
-            shown["last_used_at"] = json!(used(record));
-            shown
-        });
-        return terminal::json(&Value::Array(shown.collect()));
+        return terminal::json(&records.iter().map(|record| record.listed(used(record))).collect::<Vec<_>>());
     }
     if records.is_empty() {
         terminal::note("No keys. `keys create --account ACCOUNT` makes one.");
@@ -163,41 +148,27 @@ async fn list(stack: &Stack, account: Option<&AccountId>, json: bool) -> Result<
 
 async fn revoke(stack: &Stack, id: &str, yes: bool, json: bool) -> Result<(), Failure> {
     let keys = stack.api_keys()?;
-    let found = keys.find_all(id).await?;
+    let mut found = keys.find_all(id).await?;
     if found.is_empty() {
         return Err(Failure::NotFound(format!("there is no key {id}; `keys list` shows the ids")));
     }
     let already = || Failure::Failed(format!("{id} is revoked already"));
-    let valid: Vec<_> = found.iter().filter(|record| record.revoked_at.is_none()).collect();
-    if valid.is_empty() {
+    found.retain(|record| record.revoked_at.is_none());
+    if found.is_empty() {
         return Err(already());
     }
-    let number = if valid.len() == 1 { String::new() } else { format!(" ({} keys)", valid.len()) };
-    let accounts: BTreeSet<_> = valid.iter().map(|record| record.account_id.as_str()).collect();
+    let number = if found.len() == 1 { String::new() } else { format!(" ({} keys)", found.len()) };
+    let accounts: BTreeSet<_> = found.iter().map(|record| record.account_id.as_str()).collect();
     let accounts = Vec::from_iter(accounts).join(", ");
     terminal::confirm(yes, &format!("Revoke {id}{number} of {accounts}? It cannot be brought back."))?;
-    let now = Timestamp::now();
-    let mut revoked = false;
-    for record in &valid {
-        revoked |= keys.revoke(record, now).await?;
-    }
-    if !revoked {
+    if keys.revoke_all(&mut found, Timestamp::now()).await? == 0 {
         return Err(already());
     }
     if json {
-        let mut shown = shown(valid[0]);
-        shown["revoked_at"] = json!(now);
-        return terminal::json(&shown);
+        return terminal::json(&found[0].view());
     }
     terminal::note(&format!("Revoked {id}{number} of {accounts}."));
     Ok(())
-}
-
-/// The fields of a key that may be shown. The hash is left out: no reader needs it, and it is the table's key.
-fn shown(record: &KeyRecord) -> Value {
-    let KeyRecord { id, account_id, created_at, label, scope, expires_at, revoked_at, .. } = record;
-    json!({ "id": id, "account_id": account_id, "label": label, "scope": scope, "created_at": created_at,
-        "expires_at": expires_at, "revoked_at": revoked_at })
 }
 
 fn scope_name(record: &KeyRecord) -> String {

@@ -6,7 +6,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use nano_webhooks::{canonical_json, visible::is_obeyed};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::failure::Failure;
 
@@ -16,8 +16,9 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints the result as JSON, on one line.
-pub(crate) fn json(value: &Value) -> Result<(), Failure> {
-    write_line(&canonical_json::to_ascii(&value.to_string()))
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).expect("a result has string keys and no failing parts");
+    write_line(&canonical_json::to_ascii(&text))
 }
 
 /// Prints a remark.

@@ -99,7 +99,9 @@ impl WebhooksCommand {
                 let held = stack.deliveries()?.held_of_each(&found).await?;
                 let counted: Vec<_> = found.into_iter().zip(held).collect();
                 if json {
-                    return terminal::json(&counted.iter().map(|(webhook, held)| shown(webhook, *held)).collect());
+                    return terminal::json(
+                        &counted.iter().map(|(webhook, held)| shown(webhook, *held)).collect::<Vec<_>>(),
+                    );
                 }
                 print_table(&counted)
             }

@@ -5,6 +5,7 @@
 //! forget the check. Routes that anyone may read use [`serve_public`]. Every `POST` route uses [`serve_once`], which
 //! answers a repeated request with the first reply.
 
+pub mod envelope;
 mod gate;
 pub mod listing;
 mod once;
@@ -25,7 +26,6 @@ use lambda_http::{
 };
 pub use once::serve_once;
 use serde::Serialize;
-use serde_json::json;
 use url::Url;
 
 use self::origin::Origin;
@@ -35,7 +35,6 @@ use crate::{
     names::{AccountId, EventId, WebhookId},
     request::Invalid,
     store::{Allowance, Claim},
-    telemetry,
     webhook::{Secret, Webhook},
 };
 
@@ -249,8 +248,7 @@ impl Reply {
     }
 
     fn new(status: StatusCode, data: &impl Serialize) -> Self {
-        let data = serde_json::to_string(data).expect("a reply's data has string keys and no failing parts");
-        Self::json(status, format!(r#"{{"success":true,"data":{data}}}"#))
+        Self::json(status, envelope::success(data))
     }
 
     fn json(status: StatusCode, body: String) -> Self {
@@ -263,14 +261,7 @@ impl Reply {
     }
 
     fn error(err: &ApiError, request_id: &str) -> Self {
-        let (status, code) = err.parts();
-        if let ApiError::Internal(cause) = err {
-            tracing::error!(request_id, cause = telemetry::chain(cause.as_ref()), "request failed");
-        }
-        // Written by hand, because a serialised map would not keep the published page's order.
-        let message = json!(err.to_string());
-        let field = err.field().map(|field| format!(r#","field":{}"#, json!(field))).unwrap_or_default();
-        Self::json(status, format!(r#"{{"success":false,"error":{{"code":"{code}","message":{message}{field}}}}}"#))
+        Self::json(err.parts().0, envelope::failure(err, request_id))
     }
 }
 

@@ -2,7 +2,17 @@
 //! has, if they begin with `sk-`. Only a key's SHA-256 is stored, so that a reader of the table cannot call the API. A
 //! hash without salt is enough, because a random key cannot be guessed.
 
+mod grant;
+mod imported;
+mod request;
+mod session;
+
 use std::{fmt, ops::RangeInclusive};
+
+pub use grant::{KeyGrant, MAX_LABEL, label};
+pub use imported::ImportedKey;
+pub use request::{KeysRequest, MOST_IMPORTED};
+pub use session::Session;
 
 use lambda_http::http::Method;
 use serde::{Deserialize, Serialize};
@@ -51,10 +61,13 @@ impl ApiKey {
     /// Parses the value of an `Authorization` header. Returns `None` for any other form, which then costs no look-up.
     pub fn from_authorization(header: &str) -> Option<Self> {
         let (scheme, key) = header.split_once(' ')?;
-        let well_formed = scheme.eq_ignore_ascii_case("bearer")
-            && key.starts_with(PREFIX)
-            && LENGTHS.contains(&key.len())
-            && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if scheme.eq_ignore_ascii_case("bearer") { Self::parse(key) } else { None }
+    }
+
+    /// Parses a key. Returns `None` for any other form.
+    pub fn parse(key: &str) -> Option<Self> {
+        let well_formed =
+            key.starts_with(PREFIX) && LENGTHS.contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         well_formed.then(|| Self(Zeroizing::new(key.to_owned())))
     }
 

@@ -2,10 +2,14 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::canonical_json::{self, Error as JsonError};
+use crate::{
+    canonical_json::{self, Error as JsonError},
+    rfc_3339::{TIMESTAMP, rfc_3339},
+};
 
 /// How much of a field's name an error shows, in characters: a client must not decide how long a reply is.
 pub const SHOWN_OF_A_NAME: usize = 64;
@@ -150,6 +154,17 @@ impl<T> Edit<T> {
             Self::Remove => Edit::Remove,
         }
     }
+}
+
+/// Parses a time.
+pub(crate) fn time(field: &str, value: &Value) -> Result<Timestamp, Invalid> {
+    let wrong = || Invalid::field(field, format!("{field} is {}; expected {}", shortened(value), TIMESTAMP));
+    value.as_str().and_then(rfc_3339).map(|(_, time)| time).ok_or_else(wrong)
+}
+
+/// A whole number that is not negative. JSON has one kind of number: where JavaScript writes 60, Python may write 60.0.
+pub(crate) fn whole_number(value: &Value) -> Option<u64> {
+    value.as_f64().and_then(|number| number.to_string().parse().ok())
 }
 
 /// A value as a message quotes it, cut after 40 characters: a client must not decide how long the message is.

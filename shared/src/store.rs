@@ -11,7 +11,7 @@ mod usage;
 mod waiting;
 mod webhooks;
 
-pub use api_keys::{ApiKeys, ImportResult, KeyGrant, KeyRecord};
+pub use api_keys::{ApiKeys, CreatedKey, ImportSummary, KeyRecord, KeyView, ListedKey};
 pub use deliveries::{Changes, Deliveries, DeliveryName, Filter, Page, Stored, Tables, WriteResult, expires_at};
 pub use events::{EventFilter, EventPage, Events, InsertResult};
 pub use merge::End;

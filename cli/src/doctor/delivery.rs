@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use nano_webhooks::{
-    api_key::{ApiKey, KeyScope},
+    api_key::{ApiKey, KeyGrant, KeyScope},
     attempt::Outcome,
     delivery::{Delivery, State},
     egress::{Policy, TargetUrl},
     event::Completion,
     names::{EventId, EventType},
-    store::{Deliveries, KeyGrant},
+    store::Deliveries,
     webhook::{NewWebhook, OptionalFields, Webhook},
 };
 use serde_json::{Value, json};

@@ -1,13 +1,18 @@
 //! The API keys table. It stores `key_hash`, never the key.
 
+mod view;
+
+use std::time::{Duration, SystemTime};
+
 use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemError, types::AttributeValue};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::view::{CreatedKey, KeyView, ListedKey};
 use super::statements::{self, STATEMENTS, Written, attributes, insert};
 use crate::{
-    api_key::{self, ApiKey, KeyScope},
+    api_key::{self, ApiKey, ImportedKey, KeyGrant, KeyScope},
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
     names::AccountId,
@@ -49,26 +54,18 @@ pub struct KeyRecord {
     removed_at: Option<i64>,
 }
 
-/// What the operator or the platform decides about a new key.
-#[derive(Debug, Clone)]
-pub struct KeyGrant {
-    /// The account whose requests the key authenticates.
-    pub account_id: AccountId,
-    pub label: Option<String>,
-    pub scope: KeyScope,
-    /// When the key expires; never if it is `None`.
-    pub expires_at: Option<Timestamp>,
+/// How many keys an import has stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ImportSummary {
+    pub imported: usize,
+    /// Keys that were there before. They were not changed: a revoked key stays revoked.
+    pub existing: usize,
 }
 
-/// What became of a key that was imported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportResult {
-    Imported,
-    /// The same key was there before. It was not changed: a revoked key stays revoked.
-    Exists,
-    /// The table was too busy: try again.
-    Busy,
-}
+/// The wait before an import tries again what a busy table did not take.
+const BUSY_WAIT: Duration = Duration::from_secs(1);
+
+const IMPORTING: &str = "import API keys";
 
 /// How long a revoked key stays listed, in seconds: 90 days. An expired key stays listed for as long as it was valid,
 /// but not for longer than this.
@@ -146,23 +143,47 @@ impl ApiKeys {
         Ok(record)
     }
 
-    /// Stores keys that exist elsewhere, and returns the results in the same order. A key that is stored already is not
-    /// changed, so an import that broke off can begin again.
-    pub async fn import(&self, records: &[KeyRecord]) -> Result<Vec<ImportResult>, AwsError> {
-        let doing = "import API keys";
-        let parts = records.chunks(STATEMENTS).map(async |part| {
-            let insert = |record| insert(&self.table, attributes(serde_dynamo::to_item(record)));
-            let written = statements::execute(&self.client, part.iter().map(insert).collect(), doing).await?;
-            let results = written.take(part.len()).map(|written| match written {
-                Written::Done => Ok(ImportResult::Imported),
-                Written::Refused => Ok(ImportResult::Exists),
-                Written::Busy(_) => Ok(ImportResult::Busy),
-                Written::Failed(why) => Err(AwsError::new(doing, why)),
-            });
-            results.collect::<Result<Vec<_>, _>>()
-        });
-        let results: Vec<_> = join_all(parts).await.into_iter().collect::<Result<_, _>>()?;
-        Ok(results.concat())
+    /// Stores keys that exist elsewhere. A key that is stored already is not changed, so an import that broke off can
+    /// begin again. Fails at `until` if the table has been too busy for all of them.
+    pub async fn import(
+        &self,
+        keys: &[ImportedKey],
+        now: Timestamp,
+        until: SystemTime,
+    ) -> Result<ImportSummary, AwsError> {
+        let record = |key: &ImportedKey| KeyRecord::new(key.key_hash.clone(), key.id.clone(), key.grant.clone(), now);
+        let mut left: Vec<_> = keys.iter().map(record).collect();
+        let mut summary = ImportSummary::default();
+        loop {
+            let parts = left.chunks(STATEMENTS).map(|part| self.insert(part));
+            let parts: Vec<_> = join_all(parts).await.into_iter().collect::<Result<_, _>>()?;
+            let mut busy = Vec::new();
+            for (record, written) in left.into_iter().zip(parts.into_iter().flatten()) {
+                match written {
+                    Written::Done => summary.imported += 1,
+                    Written::Refused => summary.existing += 1,
+                    Written::Busy(_) => busy.push(record),
+                    Written::Failed(why) => return Err(AwsError::new(IMPORTING, why)),
+                }
+            }
+            if busy.is_empty() {
+                return Ok(summary);
+            }
+            if SystemTime::now() + BUSY_WAIT >= until {
+                return Err(AwsError::new(
+                    IMPORTING,
+                    "the table takes no more writes; import the same keys again later",
+                ));
+            }
+            tokio::time::sleep(BUSY_WAIT).await;
+            left = busy;
+        }
+    }
+
+    async fn insert(&self, records: &[KeyRecord]) -> Result<Vec<Written>, AwsError> {
+        let insert = |record| insert(&self.table, attributes(serde_dynamo::to_item(record)));
+        let written = statements::execute(&self.client, records.iter().map(insert).collect(), IMPORTING).await?;
+        Ok(written.take(records.len()).collect())
     }
 
     /// Returns every key, oldest first. Reads the whole table, so it is for the operator's command, not for a
@@ -213,9 +234,19 @@ impl ApiKeys {
         Ok(())
     }
 
+    /// Revokes those of these keys that are not revoked yet, and returns how many they were.
+    pub async fn revoke_all(&self, records: &mut [KeyRecord], now: Timestamp) -> Result<usize, AwsError> {
+        let mut revoked = 0;
+        for record in records.iter_mut().filter(|record| record.revoked_at.is_none()) {
+            revoked += usize::from(self.revoke(record, now).await?);
+            record.revoked_at = Some(now);
+        }
+        Ok(revoked)
+    }
+
     /// Revokes a listed key. An imported one stays listed for good: without its record, the next import of the same
     /// file would make it valid again. Returns `false`, changing nothing, if it no longer exists or was revoked before.
-    pub async fn revoke(&self, record: &KeyRecord, now: Timestamp) -> Result<bool, AwsError> {
+    async fn revoke(&self, record: &KeyRecord, now: Timestamp) -> Result<bool, AwsError> {
         let revoke = self
             .client
             .update_item()

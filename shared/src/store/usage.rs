@@ -3,7 +3,7 @@
 //! It is a table of its own so that the functions that count requests cannot write the keys: none of them can create
 //! a key or restore a revoked one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::KeyRecord;
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
@@ -138,9 +139,11 @@ impl Usage {
     }
 
     /// When each of these keys was last used, by the key's id. A key that was never used is missing.
-    pub async fn last_used_of(&self, key_ids: &[&str]) -> Result<HashMap<String, Timestamp>, AwsError> {
+    pub async fn last_used_of(&self, keys: &[KeyRecord]) -> Result<HashMap<String, Timestamp>, AwsError> {
+        // Several keys may have the same id, and DynamoDB refuses a batch that asks for an item twice.
+        let key_ids: BTreeSet<_> = keys.iter().map(|key| key.id.as_str()).collect();
         let mut found = Vec::new();
-        for key_ids in key_ids.chunks(BATCH) {
+        for key_ids in Vec::from_iter(key_ids).chunks(BATCH) {
             let keys = key_ids.iter().map(|id| Item::from([("key_id".into(), AttributeValue::S((*id).to_owned()))]));
             let keys = KeysAndAttributes::builder().set_keys(Some(keys.collect())).build().expect("has its keys");
             let mut asked = Some(HashMap::from([(self.table.clone(), keys)]));

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     egress::{Policy, TargetUrl},
     names::{EventType, MAX_TASK_TYPE, sized},
-    request::{Invalid, kind, shortened, wrong_type},
+    request::{Invalid, kind, shortened, whole_number, wrong_type},
 };
 
 pub(super) fn url(value: &Value, policy: &Policy) -> Result<TargetUrl, Invalid> {
@@ -123,11 +123,6 @@ pub(super) fn task_types(value: &Value) -> Result<TaskTypes, Invalid> {
         names.push(name);
     }
     Ok(TaskTypes::checked(names))
-}
-
-/// A whole number that is not negative. JSON has one kind of number: where JavaScript writes 60, Python may write 60.0.
-pub(super) fn whole_number(value: &Value) -> Option<u64> {
-    value.as_f64().and_then(|number| number.to_string().parse().ok())
 }
 
 pub(super) fn max_per_minute(value: &Value) -> Result<u32, Invalid> {

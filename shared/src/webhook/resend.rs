@@ -21,8 +21,7 @@ use super::{Circuit, Webhook, pace::ALMOST_A_MINUTE};
 use crate::{
     names::EventId,
     reply_time::ReplyTime,
-    request::{Fields, Invalid, shortened},
-    rfc_3339::{TIMESTAMP, rfc_3339},
+    request::{Fields, Invalid, shortened, time},
 };
 
 /// Which deliveries a resend sends.
@@ -224,11 +223,6 @@ impl Webhook {
             finished_at: resend.finished_at.map(ReplyTime::from),
         })
     }
-}
-
-fn time(field: &str, value: &Value) -> Result<Timestamp, Invalid> {
-    let wrong = || Invalid::field(field, format!("{field} is {}; expected {}", shortened(value), TIMESTAMP));
-    value.as_str().and_then(rfc_3339).map(|(_, time)| time).ok_or_else(wrong)
 }
 
 fn statuses(value: &Value) -> Result<Vec<ResendStatus>, Invalid> {

@@ -16,7 +16,7 @@ use jiff::{Timestamp, Unit};
 use serde_json::Value;
 
 use super::{Secret, Webhook, fields};
-use crate::request::{Fields, Invalid, shortened};
+use crate::request::{Fields, Invalid, shortened, whole_number};
 
 /// How many previous secrets can be valid at a time. There are several if a webhook is rotated again during an overlap, for
 /// example by a client that lost the answer to its first request and so never saw the secret in it.
@@ -121,7 +121,7 @@ impl Rotation {
 
 /// A whole number of seconds up to `most`, or the value as a refusal quotes it.
 fn seconds(value: &Value, most: u64) -> Result<u64, String> {
-    fields::whole_number(value).filter(|seconds| *seconds <= most).ok_or_else(|| shortened(value))
+    whole_number(value).filter(|seconds| *seconds <= most).ok_or_else(|| shortened(value))
 }
 
 impl Webhook {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use lambda_http::RequestExt as _;
-use nano_webhooks::{queue::SqsEvent, store::Changes};
+use nano_webhooks::{api_key::KeysRequest, queue::SqsEvent, store::Changes};
 
 #[test]
 fn every_function_has_a_sample_event_of_its_trigger() {
@@ -23,6 +23,8 @@ fn every_function_has_a_sample_event_of_its_trigger() {
         } else if text.contains("aws.events") {
             let event: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(event["detail-type"], "Scheduled Event", "{name}");
+        } else if text.contains(r#""action""#) {
+            KeysRequest::parse(text.as_bytes(), jiff::Timestamp::now()).unwrap();
         } else {
             let request = lambda_http::request::from_str(&text).unwrap();
             let needs_key = request.raw_http_path().starts_with("/api/v1/");

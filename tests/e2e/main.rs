@@ -25,6 +25,7 @@ mod hostile;
 mod isolation;
 mod listen;
 mod mailbox;
+mod manage_keys;
 mod max_per_minute;
 mod observed;
 mod operator;

@@ -1,7 +1,7 @@
 //! The producers of `docs/producers/`, run as an operator would run them: with the policy that is shown beside them,
 //! and through a network in which calls and parts of batches fail.
 
-mod programs;
+pub(crate) mod programs;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -5,7 +5,7 @@
 //! ended, so no test can search them: `.ci/run` does, for the secrets that the harness recorded of each stack. The
 //! emulator sets `RUST_LOG=trace` for all functions, which they must ignore.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use base64::{
     Engine as _,
@@ -16,7 +16,7 @@ use harness::{Answer, ApiKey, Customer, Faults, Options, Producer, Stack, expand
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{RECEIVER, folder_of_this_run};
+use crate::{RECEIVER, folder_of_this_run, manage_keys::function_of};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 const ACCOUNT: &str = "acct_secretive";
@@ -33,6 +33,8 @@ struct Scene {
     key: ApiKey,
     customer: Customer,
     producer: Producer,
+    /// The keys that manage-keys has made.
+    made: Mutex<Vec<String>>,
 }
 
 #[tokio::test]
@@ -44,7 +46,7 @@ async fn no_key_and_no_secret_is_in_a_log_line_or_a_message() {
     let stack = Stack::start(&options, &|_| {}).unwrap();
     let key = stack.create_api_key(ACCOUNT).unwrap();
     let (customer, producer) = (Customer::new(&stack, &key), Producer::new(&stack));
-    let scene = Scene { stack, faults, key, customer, producer };
+    let scene = Scene { stack, faults, key, customer, producer, made: Mutex::default() };
 
     scene.everyday().await;
     let mut mistaken = scene.mistakes().await;
@@ -52,6 +54,9 @@ async fn no_key_and_no_secret_is_in_a_log_line_or_a_message() {
     scene.bad_day().await;
 
     mistaken.extend(scene.stack.used_secrets());
+    let made = scene.made.lock().unwrap().clone();
+    assert!(made.len() >= 3, "a key, and a session's key with its link");
+    mistaken.extend(made);
     mistaken.push(CHOSEN.to_owned());
     assert!(mistaken.iter().any(|secret| secret.starts_with("whsec_")) && mistaken.contains(&scene.key.key));
     scene.assert_in_no_log_line(&mistaken).await;
@@ -100,6 +105,7 @@ impl Scene {
         ] {
             assert_eq!(self.ask(method, &format!("{WEBHOOKS}{path}"), body).await, status, "{path}");
         }
+        self.keys_of_the_platform();
         // At the same time, so that one of the store's conditional writes fails.
         join_all((0..4).map(async |number| {
             let other = format!(r#"{{"secret_key":"{CHOSEN}-rotated-{number}","overlap_seconds":0}}"#);
@@ -118,6 +124,25 @@ impl Scene {
         let failed = self.wait_for(2, "failed").await;
         assert_eq!(self.ask(Method::GET, &failed, "").await, 200);
         assert_eq!(self.ask(Method::POST, &format!("{failed}/retry"), "").await, 202);
+    }
+
+    /// What a backend asks of manage-keys: a key, a session, and a mistake with a key in it.
+    fn keys_of_the_platform(&self) {
+        let aws = self.stack.aws().unwrap();
+        let function = function_of(&self.stack);
+        let mistake = json!([{ "key_hash": "00", "account_id": ACCOUNT, "id": format!("sk-{CHOSEN}") }]);
+        for (request, succeeds) in [
+            (json!({ "action": "create", "account_id": ACCOUNT }), true),
+            (json!({ "action": "create_session", "account_id": ACCOUNT }), true),
+            (json!({ "action": "import", "keys": mistake }), false),
+        ] {
+            let invoke = json!({ "FunctionName": function, "Payload": request.to_string() });
+            let answer = aws.call("lambda", "Invoke", &invoke).unwrap().to_string();
+            assert_eq!(answer.contains("sk-"), succeeds, "a key is shown to its maker alone: {answer}");
+            for part in answer.split("sk-").skip(1) {
+                self.made.lock().unwrap().push(format!("sk-{}", &part[..40]));
+            }
+        }
     }
 
     /// Waits until a webhook has a delivery in this state, and returns the delivery's path.
@@ -161,7 +186,8 @@ impl Scene {
         let revoked = self.stack.create_api_key(ACCOUNT).unwrap().key;
         let keys = self.stack.operator(&["keys", "list", "--json"]).unwrap();
         let keys: Value = serde_json::from_str(&keys).unwrap();
-        self.stack.operator(&["keys", "revoke", "--yes", keys[1]["id"].as_str().unwrap()]).unwrap();
+        let newest = keys.as_array().unwrap().last().unwrap();
+        self.stack.operator(&["keys", "revoke", "--yes", newest["id"].as_str().unwrap()]).unwrap();
         let unknown = self.key.key.chars().rev().collect::<String>();
         let unknown = format!("sk-{}", unknown.trim_end_matches("-ks"));
         let stranger = Customer::without_key(&self.stack);

@@ -1,6 +1,7 @@
 """Sets up in the emulator what an operator sets up for producers.
 
-    aws.py user QUEUE-ARN        a user with the policy of docs/producers/policy.json; prints its environment
+    aws.py user DOCUMENT ARN     a user with the policy of docs/DOCUMENT/policy.json, for this resource; prints its
+                                 environment
     aws.py rule BUS QUEUE-ARN    an EventBridge bus, and a rule with the queue as its target
     aws.py machine QUEUE-URL     docs/producers/state-machine.asl.json with a job; prints its ARN
     aws.py run MACHINE-ARN       runs it with the input on standard input; prints its status, error and cause
@@ -18,7 +19,7 @@ import zipfile
 
 import boto3
 
-DOCS = pathlib.Path(__file__).parents[3] / "docs/producers"
+DOCS = pathlib.Path(__file__).parents[3] / "docs"
 JOB = """
 def handler(event, context):
     if event["prompt"] == "refused":
@@ -27,16 +28,17 @@ def handler(event, context):
 """
 
 
-def user(queue_arn):
+def user(document, arn):
     iam = boto3.client("iam")
-    policy = json.loads((DOCS / "policy.json").read_text())
+    policy = json.loads((DOCS / document / "policy.json").read_text())
     [statement] = policy["Statement"]
-    region, account, queue = queue_arn.split(":")[3:]
-    assert statement["Resource"].replace("REGION", region).replace("ACCOUNT", account) == queue_arn, queue
-    statement["Resource"] = queue_arn
-    iam.create_user(UserName="producer")
-    iam.put_user_policy(UserName="producer", PolicyName="producer", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName="producer")["AccessKey"]
+    region, account, *_, name = arn.split(":")[3:]
+    shown = statement["Resource"].replace("REGION", region).replace("ACCOUNT", account).replace("FUNCTION", name)
+    assert shown == arn, shown
+    statement["Resource"] = arn
+    iam.create_user(UserName=document)
+    iam.put_user_policy(UserName=document, PolicyName=document, PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=document)["AccessKey"]
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
@@ -68,7 +70,7 @@ def machine(queue_url):
         Handler="job.handler",
         Code={"ZipFile": code.getvalue()},
     )
-    definition = (DOCS / "state-machine.asl.json").read_text()
+    definition = (DOCS / "producers/state-machine.asl.json").read_text()
     for name, value in {"JobFunctionArn": job["FunctionArn"], "CompletionsQueueUrl": queue_url}.items():
         definition = definition.replace(f"${{{name}}}", value)
     made = boto3.client("stepfunctions").create_state_machine(

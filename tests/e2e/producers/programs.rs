@@ -89,7 +89,7 @@ pub(crate) fn names() -> Vec<String> {
 /// The credentials of a user that has the published policy and no other.
 pub(crate) fn environment_of_a_producer() -> &'static [(&'static str, String)] {
     static ENVIRONMENT: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
-        let user = aws(&["user", COMPLETIONS_ARN], "").unwrap();
+        let user = aws(&["user", "producers", COMPLETIONS_ARN], "").unwrap();
         let value = |name: &'static str| (name, user[name].as_str().unwrap().to_owned());
         ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(value).to_vec()
     });
@@ -113,16 +113,16 @@ pub(crate) fn aws_as(environment: &[(&str, String)], arguments: &[&str], input: 
     Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
 }
 
-fn manifests() -> PathBuf {
+pub(crate) fn manifests() -> PathBuf {
     workspace().join("tests/producers")
 }
 
-fn works(tool: &str) -> bool {
+pub(crate) fn works(tool: &str) -> bool {
     let trial = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     trial.is_ok_and(|status| status.success())
 }
 
-fn run(command: &mut Command, input: &str) -> Output {
+pub(crate) fn run(command: &mut Command, input: &str) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
@@ -133,6 +133,6 @@ fn run(command: &mut Command, input: &str) -> Output {
     output
 }
 
-fn complaint(output: &Output) -> String {
+pub(crate) fn complaint(output: &Output) -> String {
     format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))
 }

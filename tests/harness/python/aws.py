@@ -11,6 +11,7 @@ import sys
 import boto3
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.response import StreamingBody
 
 
 def with_bytes(value):
@@ -19,7 +20,9 @@ def with_bytes(value):
 
 
 def shown(value):
-    """Bytes as base64, and times as text."""
+    """A function's answer and times as text, bytes as base64."""
+    if isinstance(value, StreamingBody):
+        return value.read().decode()
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 

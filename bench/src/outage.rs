@@ -8,6 +8,7 @@ mod decide;
 mod dispatcher;
 mod figures;
 mod hook;
+mod limit;
 mod measure;
 mod parts;
 mod release;
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use self::{
-    figures::{Healthy, Outage},
+    figures::{Healthy, Limited, Outage},
     scenario::{Endpoint, Flow, HOUR, MINUTE, Manner, SECOND, Scenario},
     simulation::Simulation,
 };
@@ -62,6 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     let is_wanted = |name: &str| name.contains(&options.only);
     let outages: Vec<_> = outages(options).into_iter().filter(|(name, _)| is_wanted(name)).collect();
     let healthy: Vec<_> = healthy(options).into_iter().filter(|(name, _)| is_wanted(name)).collect();
+    let limited: Vec<_> = limited().into_iter().filter(|(name, _)| is_wanted(name)).collect();
     let simulate = |scenarios: &[(&'static str, Scenario)]| {
         thread::scope(|scope| {
             let runs: Vec<_> =
@@ -74,13 +76,18 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     let figures: Vec<_> = outages.iter().zip(&measured).map(|((name, it), of)| Outage::new(name, it, of)).collect();
     let measured = simulate(&healthy)?;
     let healthy: Vec<_> = healthy.iter().zip(&measured).map(|((name, _), of)| Healthy::new(name, of)).collect();
-    for (name, lost) in figures.iter().map(Outage::lost).chain(healthy.iter().map(Healthy::lost)) {
+    let measured = simulate(&limited)?;
+    let limited: Vec<_> = limited.iter().zip(&measured).map(|((name, it), of)| Limited::new(name, it, of)).collect();
+    let lost = figures.iter().map(Outage::lost).chain(healthy.iter().map(Healthy::lost));
+    for (name, lost) in lost.chain(limited.iter().map(Limited::lost)) {
         crate::failure::check(lost == 0, || format!("{name}: {lost} deliveries were lost"))?;
     }
-    let text = format!("{}\n{}", table(&figures::outages(&figures)), table(&figures::healthy(&healthy)));
+    let tables = [figures::outages(&figures), figures::healthy(&healthy), figures::limited(&limited)];
+    let text = tables.map(|rows| table(&rows)).join("\n");
     let json = json!({
         "outages": figures.iter().map(Outage::json).collect::<Vec<_>>(),
         "healthy": healthy.iter().map(Healthy::json).collect::<Vec<_>>(),
+        "limited": limited.iter().map(Limited::json).collect::<Vec<_>>(),
     });
     Ok(Report { json, text })
 }
@@ -94,11 +101,12 @@ fn outages(options: &Options) -> Vec<(&'static str, Scenario)> {
     // as the outage.
     let until = up + HOUR + down + down / 10 + HOUR / 2;
     let scale = |count: f64| (count * options.scale).ceil();
-    let quiet = || Flow { webhooks: 100, per_second: 1.0, sends: 0..until, endpoint: Endpoint::well() };
+    let quiet =
+        || Flow { webhooks: 100, per_second: 1.0, sends: 0..until, endpoint: Endpoint::well(), max_per_minute: None };
     let beside = |flow| scenario(vec![flow, quiet()], vec![before, before + 15 * SECOND, up]);
     let busy = |when_down| {
         let endpoint = Endpoint::down(when_down, before..up);
-        beside(Flow { webhooks: 1, per_second: scale(1_000.0), sends: 0..until, endpoint })
+        beside(Flow { webhooks: 1, per_second: scale(1_000.0), sends: 0..until, endpoint, max_per_minute: None })
     };
     let asks = Endpoint::down(Manner::AsksToWait { seconds: 21_600 }, 0..before + 6 * HOUR.min(down));
     let completions = before..before + 2 * MINUTE;
@@ -107,7 +115,7 @@ fn outages(options: &Options) -> Vec<(&'static str, Scenario)> {
         let flow = |webhooks: f64, endpoint| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a million")]
             let webhooks = scale(webhooks) as u32;
-            Flow { webhooks, per_second: 1.0 / 3_600.0, sends: 0..until, endpoint }
+            Flow { webhooks, per_second: 1.0 / 3_600.0, sends: 0..until, endpoint, max_per_minute: None }
         };
         let flows = vec![flow(10_000.0, Endpoint::down(when_down, before..up)), flow(990_000.0, Endpoint::well())];
         Scenario { dispatchers, ..scenario(flows, vec![before, before + 15 * SECOND, up]) }
@@ -116,7 +124,10 @@ fn outages(options: &Options) -> Vec<(&'static str, Scenario)> {
         ("refuses", busy(Manner::Refuses)),
         ("hangs 10 s", busy(Manner::Hangs)),
         ("5 % fail", busy(fails)),
-        ("50 ask to wait", beside(Flow { webhooks: 50, per_second: 20.0, sends: completions, endpoint: asks })),
+        (
+            "50 ask to wait",
+            beside(Flow { webhooks: 50, per_second: 20.0, sends: completions, endpoint: asks, max_per_minute: None }),
+        ),
         ("1 % refuse", many(Manner::Refuses, 50)),
         ("1 % hang", many(Manner::Hangs, 50)),
         ("1 % hang, 150 dispatchers", many(Manner::Hangs, 150)),
@@ -130,7 +141,7 @@ fn scenario(flows: Vec<Flow>, spans: Vec<Ms>) -> Scenario {
 /// The scenarios with single failures, or an outage of ten minutes.
 fn healthy(options: &Options) -> Vec<(&'static str, Scenario)> {
     let of = |per_second: f64, hours, endpoint| {
-        let flow = Flow { webhooks: 1, per_second, sends: 0..hours * HOUR, endpoint };
+        let flow = Flow { webhooks: 1, per_second, sends: 0..hours * HOUR, endpoint, max_per_minute: None };
         scenario(vec![flow], vec![])
     };
     let rate = |per_second: f64| per_second * options.scale.max(0.1);
@@ -157,5 +168,23 @@ fn healthy(options: &Options) -> Vec<(&'static str, Scenario)> {
         ("5 % fail, a shard 20 s late", late(false, fails(0.05, 500, 0))),
         ("down 10 minutes, batches repeated", late(true, down())),
         ("down 10 minutes, a shard 20 s late", late(false, down())),
+    ]
+}
+
+/// The scenarios with one webhook that has `max_per_minute`, and an hour of events: ten times as many as it may get, or a
+/// little fewer.
+fn limited() -> Vec<(&'static str, Scenario)> {
+    let of = |limit: u32, share: f64| {
+        let per_second = f64::from(limit) / 60.0 * share;
+        let max_per_minute = Some(limit);
+        let flow = Flow { webhooks: 1, per_second, sends: 0..HOUR, endpoint: Endpoint::well(), max_per_minute };
+        scenario(vec![flow], vec![HOUR])
+    };
+    vec![
+        ("limit 60, ten times as many", of(60, 10.0)),
+        ("limit 600, ten times as many", of(600, 10.0)),
+        ("limit 6,000, ten times as many", of(6_000, 10.0)),
+        ("limit 600, nine tenths", of(600, 0.9)),
+        ("limit 6,000, nine tenths", of(6_000, 0.9)),
     ]
 }

@@ -33,7 +33,7 @@ pub use new::NewWebhook;
 pub use notice::{EXHAUSTED, Notice};
 pub use notification::{Notification, Notifying};
 pub use optional::{MAX_DESCRIPTION, MOST_PER_MINUTE, Metadata, OptionalFields};
-pub use pace::{Action, Drain, Drained, Pace, Search, Settled, between, minute_of};
+pub use pace::{Action, Drain, Drained, Pace, Search, Settled, between, granted, minute_of};
 pub use recorded::{Recorded, RecordedAttempt};
 pub use resend::{Resend, ResendRequest, ResendStatus, ResendView};
 pub use rotation::{PreviousSecret, Rotation, RotationConflict, Signing};

@@ -31,6 +31,7 @@ impl Simulation<'_> {
             Step::FollowUp(_) => Decided::FollowUp,
             Step::Record { change, .. } => Decided::Record(change),
             Step::Attempt { delivery, webhook, claim } => Decided::Attempt {
+                limit: webhook.max_per_minute.filter(|_| delivery::uses_quota(&message, &delivery, &webhook)),
                 claim,
                 earlier_tries: delivery.tries,
                 epoch: webhook.epoch,

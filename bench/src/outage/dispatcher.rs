@@ -9,7 +9,7 @@ use nano_webhooks::{
     attempt::Attempt,
     delivery::{Change, Made, State},
     retry::Circumstances,
-    webhook::{Circuit, RecordedAttempt},
+    webhook::{Circuit, RecordedAttempt, minute_of},
 };
 
 use super::{
@@ -139,7 +139,14 @@ impl Simulation<'_> {
             Decided::Nothing | Decided::LookAgain => {}
             Decided::FollowUp => works.push(work(None, members, starts)),
             Decided::Record(change) => works.push(work(Some(change), members, starts)),
-            Decided::Attempt { claim, earlier_tries, epoch, is_spotless } => {
+            Decided::Attempt { claim, earlier_tries, epoch, is_spotless, limit } => {
+                let (members, beyond) = self.within_limit(slot, hook, members, limit, starts);
+                if !beyond.is_empty() {
+                    works.push(work(Some(Change::Held), beyond, starts));
+                }
+                if members.is_empty() {
+                    return;
+                }
                 if claim {
                     let written = self.written(hook, members[0].0, asked, stored, &Change::Claimed);
                     let Some(written) = written else { return };
@@ -167,6 +174,9 @@ impl Simulation<'_> {
             let span = if is_draining { self.scenario.spans.len() + 1 } else { self.span(member.1) };
             let fates = &mut self.measured.fates[flow_number];
             fates.attempts += 1;
+            if flow.max_per_minute.is_some() {
+                *self.measured.limited.entry(minute_of(at(starts))).or_default() += 1;
+            }
             fates.in_vain += u64::from(!is_success);
             if is_success && asked.has_payload {
                 fates.latencies[span].add(starts + answer.duration - member.1);

@@ -152,15 +152,7 @@ fn ratio(of: &Durations, to: &Durations) -> String {
 
 /// A table with one column for each scenario.
 pub(super) fn outages(outages: &[Outage<'_>]) -> Vec<Vec<String>> {
-    let mut rows = vec![row![""]];
-    rows[0].extend(outages.iter().map(|outage| outage.name.to_owned()));
-    let columns: Vec<_> = outages.iter().map(Outage::rows).collect();
-    for at in 0..columns.first().map_or(0, Vec::len) {
-        let mut row = row![columns[0][at].0.trim()];
-        row.extend(columns.iter().map(|column| column[at].1.clone()));
-        rows.push(row);
-    }
-    rows
+    in_columns(&outages.iter().map(|outage| (outage.name, outage.rows())).collect::<Vec<_>>())
 }
 
 /// The figures of a scenario with single failures, or an outage of ten minutes.
@@ -204,4 +196,61 @@ pub(super) fn healthy(scenarios: &[Healthy<'_>]) -> Vec<Vec<String>> {
         row![scenario.name, openings, scenario.longest_open(), left.held, left.waiting, left.open, fates[0].failed]
     });
     std::iter::once(head).chain(rows).collect()
+}
+
+/// The figures of a scenario with a webhook that has `max_per_minute`.
+pub(super) struct Limited<'a> {
+    name: &'a str,
+    scenario: &'a Scenario,
+    measured: &'a Measured,
+}
+
+impl<'a> Limited<'a> {
+    pub(super) fn new(name: &'a str, scenario: &'a Scenario, measured: &'a Measured) -> Self {
+        Self { name, scenario, measured }
+    }
+
+    pub(super) fn lost(&self) -> (&str, i64) {
+        (self.name, self.measured.lost())
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let Measured { limited, quota_writes, bill, fates, left, ended_at, .. } = self.measured;
+        let limit = self.scenario.flows[0].max_per_minute.unwrap_or_default();
+        let most = limited.values().max().copied().unwrap_or_default();
+        let events = fates[0].arrived as f64;
+        vec![
+            ("limit a minute", limit.to_string()),
+            ("most requests in a minute", most.to_string()),
+            ("on average", format!("{:.0}", events / limited.len() as f64)),
+            ("write units that count them, for a delivery", format!("{:.3}", *quota_writes as f64 / events)),
+            ("all write units, for a delivery", format!("{:.2}", bill.writes as f64 / events)),
+            ("dollars per million deliveries", format!("{:.2}", bill.dollars() / events * 1e6)),
+            ("hours until all were sent", format!("{:.1}", *ended_at as f64 / HOUR as f64)),
+            ("left held", left.held.to_string()),
+            ("lost", self.measured.lost().to_string()),
+        ]
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let figures = self.rows().into_iter().map(|(name, value)| (name.to_owned(), Value::from(value)));
+        json!({"scenario": self.name, "figures": figures.collect::<serde_json::Map<_, _>>()})
+    }
+}
+
+/// A table with one column for each scenario.
+pub(super) fn limited(scenarios: &[Limited<'_>]) -> Vec<Vec<String>> {
+    in_columns(&scenarios.iter().map(|scenario| (scenario.name, scenario.rows())).collect::<Vec<_>>())
+}
+
+/// A table with one column for each scenario, which all have the same rows.
+fn in_columns(scenarios: &[(&str, Vec<(&'static str, String)>)]) -> Vec<Vec<String>> {
+    let mut rows = vec![row![""]];
+    rows[0].extend(scenarios.iter().map(|(name, _)| (*name).to_owned()));
+    for at in 0..scenarios.first().map_or(0, |(_, column)| column.len()) {
+        let mut row = row![scenarios[0].1[at].0.trim()];
+        row.extend(scenarios.iter().map(|(_, column)| column[at].1.clone()));
+        rows.push(row);
+    }
+    rows
 }

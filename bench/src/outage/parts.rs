@@ -56,7 +56,14 @@ pub(super) enum Decided {
     LookAgain,
     FollowUp,
     Record(Change),
-    Attempt { claim: bool, earlier_tries: u32, epoch: u64, is_spotless: bool },
+    Attempt {
+        claim: bool,
+        earlier_tries: u32,
+        epoch: u64,
+        is_spotless: bool,
+        /// The webhook's `max_per_minute`, if the attempt counts for it.
+        limit: Option<u32>,
+    },
 }
 
 /// What the library has decided to write.
@@ -75,6 +82,8 @@ pub(super) struct Slot {
     pub(super) received: usize,
     /// When each webhook's last success ended.
     pub(super) successes: HashMap<u32, Ms>,
+    /// The minute in which each webhook's quota was used up when it last asked.
+    pub(super) used_up: HashMap<u32, i64>,
 }
 
 /// The work that is left for messages that are alike.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nano_webhooks::{
     names::EventId,
-    webhook::{Action, Drained, Search, Webhook, between},
+    webhook::{Action, Drained, Search, Webhook, between, minute_of},
 };
 
 use super::{
@@ -76,13 +76,17 @@ impl Simulation<'_> {
                 pace
             }
             Action::Drain(search) => {
-                let Drained { pace, send: drained, .. } = self.drain(hook, &webhook, search);
-                // release reads each delivery before it sends it.
-                self.measured.bill.half_reads += drained.len() as u64;
-                let minute = self.now / MINUTE;
-                *self.measured.drained.entry(minute).or_default() += drained.len() as u64;
-                send.extend(drained.into_iter().map(|(id, delay)| (number(&id), delay, false)));
-                pace
+                let Drained { pace, begins, send: drained } = self.drain(hook, &webhook, search);
+                if self.has_quota(hook, &webhook, minute_of(begins), drained.len()) {
+                    // release reads each delivery before it sends it.
+                    self.measured.bill.half_reads += drained.len() as u64;
+                    let minute = self.now / MINUTE;
+                    *self.measured.drained.entry(minute).or_default() += drained.len() as u64;
+                    send.extend(drained.into_iter().map(|(id, delay)| (number(&id), delay, false)));
+                    pace
+                } else {
+                    webhook.same_pace()
+                }
             }
         };
         self.ring(&mut webhook);
@@ -95,6 +99,12 @@ impl Simulation<'_> {
             let asked = Asked { attempt: stored.tries + 1, probe, has_payload: false, again: false };
             self.put(run, Sent { hook, number, time: self.now, asked }, delay);
         }
+    }
+
+    /// Whether a minute's quota has room for what a drain sends.
+    fn has_quota(&mut self, hook: u32, webhook: &Webhook, minute: i64, wanted: usize) -> bool {
+        let limit = webhook.max_per_minute.filter(|_| wanted > 0);
+        limit.is_none_or(|limit| self.take_quota(hook, minute, wanted, limit) == wanted)
     }
 
     /// Picks held deliveries to probe with: the oldest, the newest, and one between.

@@ -35,6 +35,8 @@ pub(super) struct Flow {
     pub(super) per_second: f64,
     pub(super) sends: Range<Ms>,
     pub(super) endpoint: Endpoint,
+    /// How many requests each webhook may get in a minute.
+    pub(super) max_per_minute: Option<u32>,
 }
 
 impl Flow {

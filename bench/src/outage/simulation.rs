@@ -57,6 +57,8 @@ pub(super) struct Simulation<'a> {
     pub(super) waiting: BTreeMap<Ms, Vec<Sent>>,
     pub(super) waiting_shards: [Bucket; WAITING_SHARDS],
     pub(super) bells: BTreeSet<(Ms, u32)>,
+    /// How much of a webhook's `max_per_minute` was taken, by minute.
+    pub(super) quotas: HashMap<(u32, i64), u32>,
     pub(super) in_flight: usize,
     pub(super) slots: Vec<Slot>,
     pub(super) idle: Vec<usize>,
@@ -79,6 +81,9 @@ pub(super) struct Measured {
     /// How many messages went back to the queue.
     pub(super) given_back: u64,
     pub(super) probes: u64,
+    /// How many requests webhooks with `max_per_minute` got, by minute, and how many writes counted them.
+    pub(super) limited: BTreeMap<i64, u64>,
+    pub(super) quota_writes: u64,
     /// How many deliveries drains have sent, by minute.
     pub(super) drained: BTreeMap<Ms, u64>,
     /// When the last circuit with held deliveries began to recover, and how many deliveries were held then.
@@ -149,6 +154,7 @@ impl<'a> Simulation<'a> {
             waiting: BTreeMap::new(),
             waiting_shards: Default::default(),
             bells: BTreeSet::new(),
+            quotas: HashMap::new(),
             in_flight: 0,
             slots: std::iter::repeat_with(Slot::default).take(scenario.dispatchers).collect(),
             idle: (0..scenario.dispatchers).collect(),
@@ -159,7 +165,7 @@ impl<'a> Simulation<'a> {
         for (at, flow) in scenario.flows.iter().enumerate().filter(|(_, flow)| flow.webhooks <= FEW) {
             let first = simulation.first_hooks[at];
             for hook in first..first + flow.webhooks {
-                simulation.hook(hook);
+                simulation.hook(hook).webhook.max_per_minute = flow.max_per_minute;
             }
         }
         simulation.schedule_event(MINUTE / 2, Event::Release);

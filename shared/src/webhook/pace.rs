@@ -321,6 +321,11 @@ pub fn minute_of(at: Timestamp) -> i64 {
     at.as_second().div_euclid(60)
 }
 
+/// How many of the `wanted` requests are within a limit, if all of them are among the `taken`.
+pub fn granted(taken: u32, wanted: u32, limit: u32) -> u32 {
+    limit.saturating_sub(taken.saturating_sub(wanted)).min(wanted)
+}
+
 /// The first of the oldest, the first of the newest, the second of the oldest and so on, each once.
 fn in_turn(oldest: &[EventId], newest: &[EventId], most: usize) -> Vec<EventId> {
     let mut seen = HashSet::new();
@@ -353,4 +358,18 @@ pub fn between(oldest: &EventId, newest: &EventId, share: f64) -> Option<EventId
     let apart = Duration::from_millis(u64::try_from(to - from).ok()?);
     let between = EventId::first_at(oldest.ended_at() + apart.mul_f64(share));
     (*oldest < between && between < *newest).then_some(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_requests_up_to_the_limit_are_granted() {
+        assert_eq!(granted(10, 10, 60), 10);
+        assert_eq!(granted(60, 10, 60), 10);
+        assert_eq!(granted(63, 10, 60), 7);
+        assert_eq!(granted(70, 10, 60), 0);
+        assert_eq!(granted(500, 10, 60), 0);
+    }
 }

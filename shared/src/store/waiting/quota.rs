@@ -9,7 +9,7 @@ use super::Waiting;
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     names::{AccountId, WebhookId},
-    webhook::minute_of,
+    webhook::{granted, minute_of},
 };
 
 /// How long a counter is kept, in seconds. It is needed for a minute.
@@ -46,24 +46,5 @@ impl Waiting {
         let taken = updated.attributes().and_then(|item| item.get("requests")?.as_n().ok()?.parse::<u32>().ok());
         let taken = taken.ok_or_else(|| AwsError::new(doing, "the table did not return the counter"))?;
         Ok(granted(taken, wanted, limit))
-    }
-}
-
-/// How many of the `wanted` requests are within the limit, if all of them are among the `taken`.
-fn granted(taken: u32, wanted: u32, limit: u32) -> u32 {
-    limit.saturating_sub(taken.saturating_sub(wanted)).min(wanted)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_requests_up_to_the_limit_are_granted() {
-        assert_eq!(granted(10, 10, 60), 10);
-        assert_eq!(granted(60, 10, 60), 10);
-        assert_eq!(granted(63, 10, 60), 7);
-        assert_eq!(granted(70, 10, 60), 0);
-        assert_eq!(granted(500, 10, 60), 0);
     }
 }

@@ -11,7 +11,6 @@ use nano_webhooks::{
     names::AccountId,
     store::KeyRecord,
 };
-use serde_json::json;
 
 use crate::{
     failure::Failure,
@@ -141,7 +140,16 @@ async fn list(stack: &Stack, account: Option<&AccountId>, json: bool) -> Result<
         let KeyRecord { id, account_id, created_at, expires_at, revoked_at, label, .. } = record;
         let [created, used, expires, revoked] = [Some(*created_at), used(record), *expires_at, *revoked_at].map(time);
         let label = label.clone().unwrap_or_else(|| "-".into());
-        table.row([id.clone(), account_id.to_string(), scope_name(record), created, used, expires, revoked, label]);
+        table.row([
+            id.clone(),
+            account_id.to_string(),
+            record.scope.to_string(),
+            created,
+            used,
+            expires,
+            revoked,
+            label,
+        ]);
     }
     table.print()
 }
@@ -169,10 +177,6 @@ async fn revoke(stack: &Stack, id: &str, yes: bool, json: bool) -> Result<(), Fa
     }
     terminal::note(&format!("Revoked {id}{number} of {accounts}."));
     Ok(())
-}
-
-fn scope_name(record: &KeyRecord) -> String {
-    json!(record.scope).as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

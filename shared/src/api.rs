@@ -300,7 +300,7 @@ where
             Ok(admitted) => admitted,
             Err(err) => return (Err(err), Vec::new()),
         };
-        let size = request.body().len();
+        let (size, headers) = (request.body().len(), gate.headers(key.scope, &allowance));
         let result = if !allowance.allowed {
             Err(ApiError::RateLimited(allowance))
         } else if !key.scope.allows(request.method()) {
@@ -310,7 +310,7 @@ where
         } else {
             handler(Request { account: key.account_id, claim: None, inner: request }).await
         };
-        (result, gate.headers(&allowance))
+        (result, headers)
     })
     .await
 }

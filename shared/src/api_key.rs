@@ -42,6 +42,12 @@ impl KeyScope {
     }
 }
 
+impl fmt::Display for KeyScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// A well-formed key. Only the store knows whether it is valid. Its `Debug` does not show it.
 #[derive(Clone)]
 pub struct ApiKey(Zeroizing<String>);

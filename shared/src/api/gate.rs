@@ -6,7 +6,7 @@ use lambda_http::http::HeaderMap;
 
 use super::{ApiError, Header};
 use crate::{
-    api_key::ApiKey,
+    api_key::{ApiKey, KeyScope},
     config::{self, ConfigError},
     store::{Allowance, ApiKeys, KeyRecord, Limits, Usage},
 };
@@ -43,15 +43,16 @@ impl Gate {
         Ok((record, allowance))
     }
 
-    /// The headers that report the key's limits to the client, as in
+    /// The headers that report the key's scope, and its limits as in
     /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06>.
-    pub(super) fn headers(&self, allowance: &Allowance) -> Vec<Header> {
+    pub(super) fn headers(&self, scope: KeyScope, allowance: &Allowance) -> Vec<Header> {
         let Limits { per_minute, per_day } = self.limits;
         let mut headers = vec![
             ("ratelimit-limit", allowance.limit.to_string()),
             ("ratelimit-remaining", allowance.remaining.to_string()),
             ("ratelimit-reset", allowance.reset.to_string()),
             ("ratelimit-policy", format!("{per_minute};w=60, {per_day};w=86400")),
+            ("x-nano-key-scope", scope.to_string()),
         ];
         if !allowance.allowed {
             headers.push(("retry-after", allowance.reset.to_string()));

@@ -29,7 +29,9 @@ fn webhook(path: &str) -> Value {
 async fn a_key_that_may_only_read_gets_403_for_every_other_request() {
     let account = "acct_op_reader";
     let full = customer(account, &json_of(&STACK, &["keys", "create", "--account", account]));
-    assert_eq!(full.post(WEBHOOKS, &webhook("/acct_op_reader")).await.unwrap().status, 201);
+    let created = full.post(WEBHOOKS, &webhook("/acct_op_reader")).await.unwrap();
+    assert_eq!(created.status, 201);
+    assert_eq!(created.headers["x-nano-key-scope"], "full");
     let created = json_of(&STACK, &["keys", "create", "--account", account, "--read-only", "--label", "the dashboard"]);
     assert_eq!(
         json!([created["scope"], created["label"], created["expires_at"]]),
@@ -56,6 +58,7 @@ async fn a_key_that_may_only_read_gets_403_for_every_other_request() {
         let error = json!({ "success": false, "error": { "code": "forbidden",
             "message": format!("this key may only read; {method} needs a key with the scope full") } });
         assert_eq!((reply.status, reply.json()), (403, error), "{method} {path}");
+        assert_eq!(reply.headers["x-nano-key-scope"], "read");
     }
     let list = ask(&STACK, &["keys", "list", "--account", account]).out;
     assert!(list.contains("read") && list.contains("the dashboard"), "{list}");

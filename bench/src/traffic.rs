@@ -220,7 +220,7 @@ pub(crate) fn deliveries(messages: &[Sent]) -> Result<HashSet<(u64, String)>> {
     let names = messages.iter().map(|message| {
         let message: Value = serde_json::from_str(&message.body).unwrap_or_default();
         let name = message["webhook_id"].as_u64().zip(message["event_id"].as_str().map(str::to_owned));
-        name.ok_or_else(|| Failure::new(format!("fan-out sent what is no delivery: {message}")))
+        name.ok_or_else(|| Failure::new(format!("fan-out sent what is not a delivery: {message}")))
     });
     names.collect()
 }

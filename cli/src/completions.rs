@@ -42,7 +42,7 @@ impl Completions {
         let parsed = Completion::parse(&text, Timestamp::now());
         if let (Err(rejection), false) = (&parsed, unchecked) {
             return Err(Failure::Wrong(format!(
-                "this is no completion: {rejection}; --unchecked sends it all the same"
+                "this is not a completion: {rejection}; --unchecked sends it all the same"
             )));
         }
         let completion = parsed.ok();

@@ -61,7 +61,7 @@ pub(crate) enum Keys {
     },
 }
 
-const IMPORT_HELP: &str = r#"Each line has the SHA-256 of a key, its account and your own id of it, and if you like a label, a scope and an end:
+const IMPORT_HELP: &str = r#"Each line has the SHA-256 of a key, its account and your own id of it; optional are a label, a scope and an end:
 
   {"key_hash": "9f86d0…", "account_id": "acct_1", "id": "42"}
   {"key_hash": "60303a…", "account_id": "acct_2", "id": "43", "scope": "read", "expires_at": "2027-01-01T00:00:00Z"}

@@ -31,7 +31,7 @@ pub enum KeyScope {
     /// Everything that the API can do for the key's account.
     #[default]
     Full,
-    /// Read alone: `GET` and `HEAD`.
+    /// Read only: `GET` and `HEAD`.
     Read,
 }
 
@@ -87,7 +87,7 @@ impl ApiKey {
         id_of(&self.hash())
     }
 
-    /// The key itself, shown once to the operator who has just created it.
+    /// The key itself: for the reply that creates it, and to send it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

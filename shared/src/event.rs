@@ -39,7 +39,7 @@ pub struct Completion {
     pub ended_at: Timestamp,
     /// The endpoint that the job's submitter asked for, as the producer sent it: at most 2,048 bytes, and not
     /// necessarily a URL. An event must not be lost because its callback cannot be called, so only
-    /// [`Callback::choose`](crate::webhook::Callback::choose) says whether it can. It is no part of the event's id.
+    /// [`Callback::choose`](crate::webhook::Callback::choose) says whether it can. It is not part of the event's id.
     pub callback_url: Option<String>,
     /// The webhook's body: exactly what `JSON.stringify(JSON.parse(body))` returns.
     pub body: String,

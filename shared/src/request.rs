@@ -30,7 +30,7 @@ impl Invalid {
         Self { field: Some(name.chars().take(SHOWN_OF_A_NAME).collect()), message: message.into() }
     }
 
-    /// An error about the request as a whole, such as a body that is no JSON, or about a header.
+    /// An error about the request as a whole, such as a body that is not JSON, or about a header.
     pub fn request(message: impl Into<String>) -> Self {
         Self { field: None, message: message.into() }
     }

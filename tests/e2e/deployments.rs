@@ -179,7 +179,7 @@ async fn an_event_on_the_bus_becomes_a_webhook(aws: &Aws, customer: &Customer) {
     assert_eq!(received[0].json()["task_id"], "task_completed");
     assert!(received[0].header("traceparent").is_some(), "{:?}", received[0].headers);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(RECEIVER.received("/from_the_bus").len(), 1, "the other event is no completion");
+    assert_eq!(RECEIVER.received("/from_the_bus").len(), 1, "the other event is not a completion");
 }
 
 fn what_the_rule_cannot_deliver_is_a_dead_letter(aws: &Aws) {

@@ -294,7 +294,7 @@ async fn a_wrong_request_gets_the_correction_and_a_webhook_without_a_resend_has_
         (since_then(&["held"]), format!("statuses[0] is \"held\"; expected one of {names}")),
         (
             json!({ "since": "2024-12-23T10:00:00Z", "statuses": ["failed"], "webhook": 2 }),
-            "there is no field \"webhook\"; send a JSON object with since, statuses and, if you like, until".to_owned(),
+            "there is no field \"webhook\"; send a JSON object with since, statuses and, optionally, until".to_owned(),
         ),
         (
             json!({ "since": "2124-12-23T10:00:00Z", "statuses": ["failed"] }),

@@ -114,8 +114,8 @@ impl Scene {
         }))
         .await;
 
-        self.producer.send("this is no completion").await.unwrap();
-        self.producer.wait_for_dead_letter("this is no completion", Duration::from_secs(30)).await.unwrap();
+        self.producer.send("this is not a completion").await.unwrap();
+        self.producer.wait_for_dead_letter("this is not a completion", Duration::from_secs(30)).await.unwrap();
         let completion =
             json!({ "account_id": ACCOUNT, "task_id": "task_1", "task_type": "image", "status": "completed" });
         self.producer.send(completion).await.unwrap();
@@ -207,7 +207,7 @@ impl Scene {
         let id = "01JFSKR5R00000000000000000";
         let text = |text: &str| json!({ "S": text });
         // The format, and one block that is not compressed: its length, and the length's complement.
-        let body = [&[1, 1, 15, 0, 240, 255], &b"this is no JSON"[..]].concat();
+        let body = [&[1, 1, 15, 0, 240, 255], &b"this is not JSON"[..]].concat();
         // The shard is by the id's last character.
         let item = json!({ "account": text(&format!("{ACCOUNT}#0")), "id": text(id), "event": text("job.completed"),
             "task_id": text("t"), "task_type": text("image"), "body": { "B": STANDARD.encode(body) },
@@ -234,7 +234,8 @@ impl Scene {
 
     async fn assert_in_no_log_line(&self, secrets: &[String]) {
         // Each of these texts shows that the log lines of one step above are there.
-        let said = ["\"attempt\"", "a message is no completion", "request failed", "panicked", "a webhook is disabled"];
+        let said =
+            ["\"attempt\"", "a message is not a completion", "request failed", "panicked", "a webhook is disabled"];
         for _ in 0..100 {
             let log = self.stack.log().unwrap();
             if said.iter().all(|text| log.contains(text)) {

@@ -134,7 +134,7 @@ async fn a_header_that_cannot_be_set_is_refused_by_name_and_without_its_value() 
     for (headers, problem) in [
         (json!({ "Host": GATEWAY }), r#"headers["Host"] cannot be set"#),
         (json!({ "X-Nano-Signature": GATEWAY }), r#"headers["X-Nano-Signature"] cannot be set"#),
-        (json!({ "a\r\nHost": GATEWAY }), r#"headers["a\r\nHost"] is no header name"#),
+        (json!({ "a\r\nHost": GATEWAY }), r#"headers["a\r\nHost"] is not a header name"#),
         (json!({ "x-key": format!("{GATEWAY}\r\nHost: a") }), r#"headers["x-key"] must be a string of 1 to 1024"#),
         (json!([GATEWAY]), "headers must be an object with strings as values, not an array"),
     ] {

@@ -11,7 +11,7 @@ import jsonschema
 
 
 def no_json(constant):
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def complaint(validator, text):

@@ -1,4 +1,4 @@
-//! The two statements with which the dispatcher records a batch: `INSERT INTO … VALUE {…}`, and
+//! The two PartiQL statements that the functions use: `INSERT INTO … VALUE {…}`, and
 //! `UPDATE … SET … REMOVE … WHERE … AND …`, whose conditions are equalities.
 
 use serde_json::Value;

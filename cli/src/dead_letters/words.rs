@@ -26,8 +26,10 @@ pub(super) fn account(letter: &DeadLetter) -> Option<&AccountId> {
 
 pub(super) fn why(letter: &DeadLetter) -> String {
     match &letter.cause {
-        Cause::NoCompletion(reason) => format!("it is no completion: {reason}"),
-        Cause::NoDelivery => "it was on the deliveries queue and is no delivery; somebody put it there by hand".into(),
+        Cause::NoCompletion(reason) => format!("it is not a completion: {reason}"),
+        Cause::NoDelivery => {
+            "it was on the deliveries queue and is not a delivery; somebody put it there by hand".into()
+        }
         Cause::Completion { completion, event_bus } => {
             let (task, account) = (&completion.task_id, &completion.account_id);
             match event_bus {

@@ -50,7 +50,7 @@ pub(super) enum ApiFailure {
 /// One event with its payload.
 #[derive(Debug, Deserialize)]
 pub(super) struct Details {
-    /// The body of its webhooks, byte for byte. `None` if the event was erased.
+    /// The body that its webhooks get, byte for byte. `None` if the event was erased.
     pub(super) payload: Option<Box<RawValue>>,
 }
 
@@ -116,7 +116,7 @@ impl Api {
         })
     }
 
-    /// Asks as soon as the key's limits allow it, again after a 429.
+    /// Sends the request as soon as the key's limits allow it, and repeats it after a 429.
     async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ApiFailure> {
         loop {
             self.wait().await;
@@ -174,8 +174,8 @@ fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, ApiFa
     }
     match status {
         StatusCode::UNAUTHORIZED => Err(ApiFailure::Refused(
-            "the API does not accept the key: it was revoked, or belongs to another service. The operator of \
-             the service makes keys; give yours in NANO_API_KEY"
+            "the API does not accept the key: it was revoked, has expired, or belongs to another service. \
+             Set NANO_API_KEY to a key from the service's operator"
                 .into(),
         )),
         StatusCode::NOT_FOUND => Err(ApiFailure::Missing),

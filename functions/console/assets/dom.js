@@ -45,7 +45,7 @@ export function refill(element, ...children) {
   return element;
 }
 
-/** Moves the focus to an element that is no control: what the user pressed is gone. */
+/** Moves the focus to an element that is not a control: what the user pressed is gone. */
 export function focusOn(element) {
   element.setAttribute('tabindex', -1);
   element.focus({ preventScroll: true });

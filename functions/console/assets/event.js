@@ -15,7 +15,7 @@ export async function eventPage(content, { ids: [id], signal }) {
   page.top = h('div');
   page.ways = h('ul', { class: 'card ways' });
   page.payload = h('div');
-  // Below the button of each webhook, what came of it.
+  // By webhook: the note beside its button, which says what came of it.
   page.notes = new Map();
   // By webhook: how many attempts there were before a button was pressed, and what to call when there are more.
   page.queued = new Map();
@@ -82,7 +82,7 @@ function sentence(text) {
 
 function wayRow(page, way) {
   const { id, url, status, reason, attempt_count: count, next_attempt_at: next } = way;
-  // A delivery has a page from its first attempt on.
+  // A delivery has a page once it was attempted, held or cancelled.
   const isRecorded = count > 0 || !['not_sent', 'pending'].includes(status);
   // A deleted webhook has no URL. What it got is still there.
   const name = url ? h('a', { href: `#/webhooks/${id}` }, `Webhook ${id}`) : `Webhook ${id}`;
@@ -118,7 +118,7 @@ function sendTools(page, way) {
     class: 'small',
     'data-name': `send ${id}`,
     'aria-label': `${text} to webhook ${id}`,
-    // It was pressed before the page was drawn again.
+    // Disabled while what it sent is under way.
     'aria-disabled': page.queued.has(id) && 'true',
   };
   return h('div', { class: 'tools' }, note, workButton(properties, text, () => send(page, way, note)));

@@ -249,7 +249,7 @@ const MEANINGS = {
   sha512: [true, 'This is as long as a SHA-512 digest', 'The signature is an HMAC with SHA-256: 32 bytes.'],
   not_a_signature: [
     true,
-    'This is no whole signature',
+    'This is not a whole signature',
     {
       [PAGE]: 'It should be v1= and 64 characters of hex. Was it cut while copying?',
       [STANDARD]: 'It should be v1, and 44 characters of base64. Was it cut while copying?',

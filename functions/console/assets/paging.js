@@ -12,7 +12,7 @@ const AT_ONCE = 10;
 const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /**
- * The list as an element. `load` requests the page after a cursor and returns its `rows` and `next`, the cursor of the
+ * Makes a list, and returns its `element` and the functions `open`, `refresh` and `restart`. `load` requests the page after a cursor and returns its `rows` and `next`, the cursor of the
  * page after it. `draw` makes an element from the rows, `hint` one above them, `empty` a text if there is no row at all.
  * Calls `turned` when another page is asked for.
  *

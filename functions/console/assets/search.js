@@ -58,7 +58,7 @@ function inUtc(local) {
   return local && new Date(local).toISOString();
 }
 
-/** The value of a field for a time in UTC. Empty for a text that is no time. */
+/** The value of a field for a time in UTC. Empty for a text that is not a time. */
 function inZone(utc) {
   const date = new Date(utc ?? NaN);
   if (isNaN(date)) return '';

@@ -54,6 +54,11 @@ export async function check({ scheme, id = '', body, timestamp, secret, oldSecre
     findings.push(finding('no_match', scheme));
     return { verdict: 'unknown', expected, findings };
   }
+  // No part of the text is a signature, and no finding says why.
+  if (read.length === 0 && !problems) {
+    findings.push(finding('not_a_signature', scheme));
+    return { verdict: 'explained', expected, findings };
+  }
   return { verdict: problems ? 'explained' : 'equal', expected, findings };
 }
 

@@ -109,7 +109,7 @@ impl<'a> Docs<'a> {
         )
     }
 
-    /// The node that a `$ref` names, or the node itself if it is no reference.
+    /// The node that a `$ref` names, or the node itself if it is not a reference.
     fn resolved(&self, node: &'a Yaml<'a>) -> &'a Yaml<'a> {
         let Some(reference) = get(node, "$ref").and_then(Yaml::as_str) else { return node };
         let path = reference.strip_prefix("#/").unwrap().split('/');

@@ -103,7 +103,7 @@ pub(crate) fn readable(event: &SqsEvent) -> (Vec<Job<'_>>, Vec<&SqsMessage>) {
                 }
             }
             Err(err) => {
-                tracing::error!(message_id = record.message_id, %err, "a message is no delivery");
+                tracing::error!(message_id = record.message_id, %err, "a message is not a delivery");
                 unreadable.push(record);
             }
         }

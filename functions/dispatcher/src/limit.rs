@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Dispatcher {
-    /// Counts the attempts of webhooks with a limit, and holds those beyond it. A job whose attempt cannot be counted
-    /// goes back to the queue.
+    /// Counts the attempts of webhooks with a limit. Returns the jobs, those beyond the limit with the step that holds
+    /// them, and the messages that go back to the queue because they could not be counted.
     pub(crate) async fn limit<'a>(
         &self,
         planned: Vec<Planned<'a>>,
@@ -45,14 +45,14 @@ impl Dispatcher {
             (name, granted)
         });
         let mut granted: HashMap<_, _> = join_all(take).await.into_iter().collect();
-        let (mut within, mut unfinished) = (Vec::new(), GivenBack::new());
+        let (mut decided, mut unfinished) = (Vec::new(), GivenBack::new());
         for planned in planned {
             match limited(&planned).and_then(|(name, _)| granted.get_mut(&name)) {
-                None => within.push(planned),
-                Some(Ok(0)) => within.push(held(planned)),
+                None => decided.push(planned),
+                Some(Ok(0)) => decided.push(held(planned)),
                 Some(Ok(left)) => {
                     *left -= 1;
-                    within.push(planned);
+                    decided.push(planned);
                 }
                 Some(Err(err)) => {
                     let why = err.clone().map_or(Unfinished::OutOfTime, Unfinished::NotCounted);
@@ -60,7 +60,7 @@ impl Dispatcher {
                 }
             }
         }
-        (within, unfinished)
+        (decided, unfinished)
     }
 }
 

@@ -58,7 +58,7 @@ struct StoredEvent<'a> {
     job: &'a Job<'a>,
     event: Event,
     payload: Payload,
-    /// The payload, encoded once for all webhooks, for the first message that is sent.
+    /// The encoded payload: made for the first message, and reused for the others.
     encoded: OnceCell<EncodedPayload>,
 }
 
@@ -67,7 +67,7 @@ struct Wanted<'a> {
     stored: &'a StoredEvent<'a>,
     /// The first message, without the payload.
     message: Message,
-    /// Whether the webhook's circuit is open.
+    /// Whether the delivery waits because the webhook's circuit is open.
     is_down: bool,
 }
 
@@ -112,7 +112,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
 impl FanOut {
     /// Works on a batch until shortly before `deadline`, the end of the function's time. Returns the completions that
-    /// go back to the queue, because one of their messages could not be sent by then. `trace` is the invocation's trace
+    /// are not finished by then, and go back to the queue. `trace` is the invocation's trace
     /// header.
     async fn handle(&self, event: &SqsEvent, deadline: SystemTime, trace: Option<&str>) -> SqsBatchResponse {
         let began = Timestamp::now();
@@ -257,7 +257,7 @@ impl FanOut {
         }
     }
 
-    /// Parses the completion in a message. Returns `None` if the message is no completion and was sent to the
+    /// Parses the completion in a message. Returns `None` if the message is not a completion and was sent to the
     /// dead-letter queue. Fails if the dead-letter queue refuses it: the message then has to go back, so that it is
     /// not lost.
     async fn parse(&self, record: &SqsMessage) -> Result<Option<Completion>, AwsError> {
@@ -266,7 +266,7 @@ impl FanOut {
             Ok(completion) => return Ok(Some(completion)),
             Err(rejection) => rejection.to_string(),
         };
-        tracing::warn!(message_id = record.message_id, reason = rejection, "a message is no completion");
+        tracing::warn!(message_id = record.message_id, reason = rejection, "a message is not a completion");
         self.dead_letters.dead_letter(record, &rejection).await.inspect_err(|err| {
             tracing::error!(message_id = record.message_id, cause = telemetry::chain(err), "a dead letter was refused");
         })?;
@@ -297,9 +297,9 @@ fn wanted<'a>(stored: &'a [StoredEvent<'a>], webhooks: &HashMap<&AccountId, Vec<
         let webhooks = webhooks.get(&stored.event.account_id).map(Vec::as_slice).unwrap_or_default();
         for id in &stored.event.recipients.sent_to {
             let webhook = webhooks.iter().find(|webhook| webhook.id == *id);
-            // The dispatcher finds out what to do with a delivery whose webhook was deleted meanwhile.
             let queued_at = queue::sent_at(stored.job.record);
             let message = Message { queued_at, ..Message::first(&stored.event, *id) };
+            // If the webhook was deleted meanwhile, the delivery is sent, and the dispatcher cancels it.
             let is_down = webhook.is_some_and(|webhook| message.waits_for_circuit(webhook));
             wanted.push(Wanted { stored, message, is_down });
         }

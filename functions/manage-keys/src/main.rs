@@ -70,7 +70,8 @@ impl ManageKeys {
         Ok(json!(listed.collect::<Vec<_>>()))
     }
 
-    /// Revokes each key with this id. Repeated, it changes nothing and returns the same.
+    /// Revokes each key with this id. Repeated, it changes nothing. A repetition within a second may read an older record and
+    /// return its own time as `revoked_at`.
     async fn revoke(&self, id: &str, now: Timestamp) -> Result<Value, ApiError> {
         let mut records = self.keys.find_all(id).await?;
         if records.is_empty() {

@@ -135,7 +135,8 @@ impl Release {
         let drained = webhook.drained(&oldest, &newest, own_per_minute, &self.settings, run.now);
         let Drained { pace, begins, send } = drained;
         if !self.has_quota(webhook, begins, send.len()).await? {
-            // Only another run can have used the quota of a minute that has not begun. The next run tries again.
+            // Another run has used the quota, or the minute has begun meanwhile and dispatchers have. The next run tries
+            // again.
             return Ok(());
         }
         if !self.webhooks.set_pace(webhook, pace, &self.settings, run.now).await? {

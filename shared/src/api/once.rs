@@ -14,8 +14,8 @@ use crate::{
     webhook::Webhook,
 };
 
-/// Serves one `POST` route, which takes no query parameters. The same as [`serve`], but for a request with an
-/// `Idempotency-Key` the handler runs once, and for 24 hours every repetition gets the first reply.
+/// Serves one `POST` route, which takes no query parameters. Like [`serve`], except that the handler runs once for a
+/// request with an `Idempotency-Key`, and for 24 hours every repetition gets the first reply.
 ///
 /// A request that was refused has done nothing, and is not remembered. After an error on our side, or a crash, the
 /// handler runs again, with the same [`Request::first_at`] and with what the first run noted in its claim. It must

@@ -20,9 +20,9 @@ pub struct ImportedKey {
 
 impl ImportedKey {
     /// Parses a JSON object with `key_hash`, `account_id`, `id` and, if the platform likes, `label`, `scope` and
-    /// `expires_at`. A key that has expired meanwhile is right too, so that a file can be imported again.
+    /// `expires_at`. A key that has expired is accepted, so that the same file can be imported again.
     pub fn parse(object: &[u8]) -> Result<Self, Invalid> {
-        let expected = "a JSON object with key_hash, account_id, id and, if you like, label, scope and expires_at";
+        let expected = "a JSON object with key_hash, account_id, id and, optionally, label, scope and expires_at";
         let names = [&KeyGrant::FIELDS[..], &["key_hash", "id"]].concat();
         let mut fields = Fields::parse(object, &names, expected)?;
         let key_hash = key_hash(&fields.take_required("key_hash")?)?;

@@ -33,7 +33,7 @@ pub enum KeysRequest {
     /// `create_session`: makes a key that expires soon, and the link that opens the console with it.
     CreateSession {
         session: Session,
-        /// The API's address for the link, if it is not the one that the template knows: behind a CDN.
+        /// The API's address for the link, if customers use another than the stack's own, such as behind a CDN.
         api_url: Option<String>,
     },
 }
@@ -46,7 +46,7 @@ impl KeysRequest {
         let expected = "a JSON object with an action and its fields";
         // The action first, because it says which fields there may be.
         let object: Value = serde_json::from_slice(request)
-            .map_err(|err| Invalid::request(format!("the request is no JSON: {err}; send {expected}")))?;
+            .map_err(|err| Invalid::request(format!("the request is not JSON: {err}; send {expected}")))?;
         let action = object.get("action").unwrap_or(&Value::Null);
         let fields = |names: &[&str], expected: &str| {
             let mut fields = Fields::parse(request, &[&["action"], names].concat(), expected)?;
@@ -55,7 +55,7 @@ impl KeysRequest {
         };
         match action.as_str() {
             Some("create") => {
-                create(fields(&KeyGrant::FIELDS, "account_id and, if you like, label, scope, expires_at")?, now)
+                create(fields(&KeyGrant::FIELDS, "account_id and, optionally, label, scope, expires_at")?, now)
             }
             Some("list") => {
                 let mut fields = fields(&["account_id"], "the action list with account_id")?;
@@ -70,7 +70,7 @@ impl KeysRequest {
                 Ok(Self::Import(keys(&fields.take_required("keys")?)?))
             }
             Some("create_session") => {
-                let expected = "the action create_session with account_id and, if you like, scope, expires_in, api_url";
+                let expected = "the action create_session with account_id and, optionally, scope, expires_in, api_url";
                 create_session(fields(&["account_id", "scope", "expires_in", "api_url"], expected)?)
             }
             _ if action.is_null() => Err(Invalid::field("action", format!("action is required: one of {ACTIONS}"))),

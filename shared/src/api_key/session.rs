@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{ApiKey, KeyGrant, KeyScope};
 use crate::names::AccountId;
 
-/// What is asked for a session.
+/// A request for a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// The account whose webhooks the console shows.
@@ -21,7 +21,7 @@ impl Session {
     pub const SHORTEST: SignedDuration = SignedDuration::from_mins(15);
     /// The longest session: 12 hours.
     pub const LONGEST: SignedDuration = SignedDuration::from_hours(12);
-    /// A session for which nothing else is asked: an hour.
+    /// The default: an hour.
     pub const DEFAULT: SignedDuration = SignedDuration::from_hours(1);
 
     /// The grant of the session's key, from now on. `label` says in lists where the key comes from.

@@ -96,8 +96,9 @@ fn may_be_attempted(message: &Message, delivery: &Delivery, webhook: &Webhook) -
 
 /// Whether an attempt counts for its webhook's `max_per_minute`, and must wait if that is used up.
 ///
-/// A held delivery does not count here: release counted it before it sent the message. Probes do not count, because
-/// there are few, nor does a callback to another origin, because it is no request to the webhook's endpoint.
+/// A held delivery does not count here: release has counted its own message before it sent it. Nobody counts the other
+/// messages of a held delivery: a customer's retry, the operator's flush, a repeated completion, and a message that SQS
+/// delivers again. So these can exceed the limit. Probes do not count, because there are few, nor does a callback to another origin, because it is not a request to the webhook's endpoint.
 pub fn uses_quota(message: &Message, delivery: &Delivery, webhook: &Webhook) -> bool {
     message.probe.is_none() && delivery.state != State::Held && !delivery.calls_elsewhere(webhook)
 }

@@ -73,7 +73,7 @@ pub enum Cause {
     Delivery(Message),
     /// A notification that EventBridge could not put on the operator's SNS topic, with EventBridge's error message.
     Notification(String),
-    /// It came from the deliveries queue and is no delivery message: somebody put it there by hand.
+    /// It came from the deliveries queue and is not a delivery message: somebody put it there by hand.
     NoDelivery,
 }
 

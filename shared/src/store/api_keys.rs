@@ -67,7 +67,7 @@ const BUSY_WAIT: Duration = Duration::from_secs(1);
 
 const IMPORTING: &str = "import API keys";
 
-/// How long a revoked key stays listed, in seconds: 90 days. An expired key stays listed for as long as it was valid,
+/// How long a generated key stays listed after it was revoked, in seconds: 90 days. An expired key stays listed for as long as it was valid,
 /// but not for longer than this.
 const KEPT: i64 = 90 * 86_400;
 
@@ -226,7 +226,7 @@ impl ApiKeys {
     }
 
     /// Deletes a key immediately, for a caller that created it for a short use. Any other key is revoked, and stays
-    /// listed for 90 days.
+    /// listed: a generated one for 90 days, an imported one for good.
     pub async fn forget(&self, record: &KeyRecord) -> Result<(), AwsError> {
         let forget = self.client.delete_item().table_name(&self.table);
         let forget = forget.key("key_hash", AttributeValue::S(record.key_hash.clone()));

@@ -134,7 +134,7 @@ pub struct Daemon {
 impl Daemon {
     /// Opens a socket to a daemon at an address such as `169.254.79.129:2000`. Sends nothing yet.
     pub fn at(address: &str) -> io::Result<Self> {
-        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "it is no address");
+        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "it is not an address");
         for address in address.to_socket_addrs()? {
             // Bound to any address of this machine: a socket that is bound to loopback reaches nothing else.
             let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };

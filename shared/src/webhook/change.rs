@@ -26,7 +26,7 @@ pub struct WebhookChange {
     pub max_per_minute: Option<Edit<u32>>,
     /// The new metadata, which replaces all of the old one, or its removal.
     pub metadata: Option<Edit<Metadata>>,
-    /// The new list of task types. Without one the webhook takes all.
+    /// The new list of task types, or its removal: the webhook then takes all.
     pub task_types: Option<Edit<TaskTypes>>,
 }
 

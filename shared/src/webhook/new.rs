@@ -30,7 +30,7 @@ const NAMES: [&str; 9] = [
     "metadata",
     "task_types",
 ];
-const EXPECTED: &str = "a JSON object with url, events and, if you like, secret_key, callback_hosts, description, \
+const EXPECTED: &str = "a JSON object with url, events and, optionally, secret_key, callback_hosts, description, \
                         headers, max_per_minute, metadata and task_types";
 
 impl NewWebhook {
@@ -98,7 +98,7 @@ mod tests {
         let cases = [
             (
                 "",
-                "the body is empty; send a JSON object with url, events and, if you like, secret_key, callback_hosts, description, headers, max_per_minute, metadata and task_types",
+                "the body is empty; send a JSON object with url, events and, optionally, secret_key, callback_hosts, description, headers, max_per_minute, metadata and task_types",
             ),
             (r#"{"events":["job.failed"]}"#, "url is required"),
             (r#"{"url":5,"events":["job.failed"]}"#, "url must be a string, not a number"),
@@ -236,7 +236,7 @@ mod tests {
         let unknown = refusal(r#"{"url":"https://a.example.com/","events":["job.failed"],"sekret":"x"}"#);
         assert_eq!(
             unknown,
-            r#"there is no field "sekret"; send a JSON object with url, events and, if you like, secret_key, callback_hosts, description, headers, max_per_minute, metadata and task_types"#
+            r#"there is no field "sekret"; send a JSON object with url, events and, optionally, secret_key, callback_hosts, description, headers, max_per_minute, metadata and task_types"#
         );
         let repeated =
             refusal(r#"{"url":"https://a.example.com/","url":"https://b.example.com/","events":["job.failed"]}"#);
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused_as_what_it_is() {
         let good = r#"{"url":"https://a.example.com/","events":["job.failed"]}"#;
-        let expected = "a JSON object with url, events and, if you like, secret_key, callback_hosts, description, headers, max_per_minute, metadata and task_types";
+        let expected = "a JSON object with url, events and, optionally, secret_key, callback_hosts, description, headers, max_per_minute, metadata and task_types";
         let twice = serde_json::to_string(good).unwrap();
         for (body, message) in [
             ("{\"url\":", "the body is not valid JSON: it ends too early, at character 7".to_owned()),

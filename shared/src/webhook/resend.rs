@@ -115,7 +115,7 @@ const REPEATED_WITHIN: Duration = Duration::from_mins(1);
 impl ResendRequest {
     /// Parses the body of `POST /api/v1/webhooks/{id}/resend`. A `null` counts as a missing field.
     pub fn parse(body: &[u8], now: Timestamp) -> Result<Self, Invalid> {
-        let expected = "a JSON object with since, statuses and, if you like, until";
+        let expected = "a JSON object with since, statuses and, optionally, until";
         let mut fields = Fields::parse(body, &["since", "until", "statuses"], expected)?;
         let since = time("since", &fields.take_required("since")?)?;
         let until = fields.take("until").map(|until| time("until", &until)).transpose()?;

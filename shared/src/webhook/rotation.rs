@@ -80,7 +80,7 @@ impl Rotation {
     /// Parses the body of the request, which may be empty. A `null` counts as a missing field.
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
         let names = ["secret_key", "overlap_seconds", "switch_after_seconds", "switch"];
-        let expected = "nothing, or a JSON object with, if you like, secret_key, overlap_seconds and \
+        let expected = "nothing, or a JSON object with, optionally, secret_key, overlap_seconds and \
             switch_after_seconds, or switch";
         let mut fields = Fields::parse_optional(body, &names, expected)?;
         let [secret, overlap, switch_after, switch] = names.map(|name| fields.take(name));

@@ -16,7 +16,7 @@ pub struct SampleRequest {
 impl SampleRequest {
     /// Parses the body of `POST /api/v1/webhooks/{id}/test`, which may be empty. A `null` counts as a missing field.
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
-        let expected = "nothing, or a JSON object with, if you like, event";
+        let expected = "nothing, or a JSON object with, optionally, event";
         let mut fields = Fields::parse_optional(body, &["event"], expected)?;
         Ok(Self { event: fields.take("event").map(|event| fields::event("event", "event", &event)).transpose()? })
     }

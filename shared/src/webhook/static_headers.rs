@@ -33,7 +33,7 @@ const REFUSED: [&str; 14] = [
     "user-agent",
 ];
 
-/// How names begin that a customer may not set, in lower case.
+/// Prefixes of names that a customer may not set, in lower case.
 const REFUSED_BEGINNINGS: [&str; 4] = ["content-", "proxy-", "webhook-", "x-nano-"];
 
 /// A value that is shorter is not searched for in an answer: it can stand there by chance.
@@ -63,7 +63,7 @@ impl StaticHeaders {
             let shown = format!("headers[{}]", shortened(&Value::String(name.clone())));
             check_name(name).map_err(|problem| wrong(format!("{shown} {problem}")))?;
             if headers.iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
-                return Err(wrong(format!("{shown} is there twice; send it once, in any case of its letters")));
+                return Err(wrong(format!("{shown} is there twice (upper and lower case are the same); send it once")));
             }
             // The message must not show the value.
             let text = value.as_str().filter(|text| is_value(text)).ok_or_else(|| {
@@ -78,7 +78,7 @@ impl StaticHeaders {
         }
     }
 
-    /// Makes the headers of names and values from the store, where all are valid.
+    /// The stored headers. Stored names and values are valid.
     pub(crate) fn stored(headers: BTreeMap<String, String>) -> Self {
         Self(headers.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect())
     }
@@ -98,7 +98,7 @@ impl StaticHeaders {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Replaces each value in a text that the endpoint answered, because the history shows what it answered. The value
+    /// Replaces each value of at least [`SHORTEST_HIDDEN`] characters in a text that the endpoint answered, because the history shows what it answered. The value
     /// `Bearer abc123` is also replaced where the endpoint repeats only `abc123`.
     pub fn hide_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut hidden = Cow::Borrowed(text);
@@ -123,7 +123,7 @@ pub(crate) fn is_of_a_header_name(byte: u8) -> bool {
 fn check_name(name: &str) -> Result<(), String> {
     if !(1..=StaticHeaders::MAX_NAME).contains(&name.len()) || !name.bytes().all(is_of_a_header_name) {
         let limit = StaticHeaders::MAX_NAME;
-        return Err(format!("is no header name; expected 1 to {limit} of A-Z a-z 0-9 and !#$%&'*+-.^_`|~"));
+        return Err(format!("is not a header name; expected 1 to {limit} of A-Z a-z 0-9 and !#$%&'*+-.^_`|~"));
     }
     let lower = name.to_ascii_lowercase();
     if REFUSED.contains(&&*lower) || REFUSED_BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning)) {
@@ -192,7 +192,7 @@ mod tests {
             assert!(refused.starts_with(&format!("headers[\"{name}\"] cannot be set")), "{refused}");
         }
         for name in ["", "a b", "a:", "a\r\nHost", "ä", "a\0", &"x".repeat(65)] {
-            assert!(refusal(&json!({ name: "x" })).contains("is no header name"), "{name:?}");
+            assert!(refusal(&json!({ name: "x" })).contains("is not a header name"), "{name:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the charts of a webhook's hours show: to the eye, so each test looks at the pixels of a picture.
+//! The charts of a webhook's hours. Most tests compare the pixels of a screenshot, because they are about what the eye sees.
 
 use std::{net::TcpListener, time::Duration};
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use self::cases::{BODY, ID, SECRET, TIME, signed};
 use super::Browser;
 
-/// The test compares only the codes: signature.js has the text for a person beside each code.
+/// Compares only the codes: findings.js has the text for each code.
 const CHECK: &str = "
     const { check } = (await import(document.querySelector('script').src)).modules.signature;
     const results = [];

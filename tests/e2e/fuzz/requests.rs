@@ -1,4 +1,4 @@
-//! Malformed HTTP requests. They follow HTTP's grammar, because a gateway refuses others with its own text. None is
+//! Odd HTTP requests. They follow HTTP's grammar, because a gateway refuses others with its own text. None is
 //! an OPTIONS request, which the emulator answers itself.
 
 use std::fmt;

@@ -135,7 +135,10 @@ impl Scene {
         let letter = self.the_letter().await;
         assert_eq!(letter["kind"], "malformed");
         let table = ask(&self.stack, &["dead-letters", "list"]).out;
-        assert!(table.contains(r#"it is no completion: status is "completed\u{9b}2J"; expected finished"#), "{table}");
+        assert!(
+            table.contains(r#"it is not a completion: status is "completed\u{9b}2J"; expected finished"#),
+            "{table}"
+        );
 
         assert_eq!(json_of(&self.stack, &["dead-letters", "redrive", "--all"])["redriven"], json!([]));
         assert_eq!(self.the_letter().await, letter, "it stays unless --malformed is given");
@@ -150,7 +153,7 @@ impl Scene {
     async fn what_comes_back_at_once_is_sent_back_once(&self) {
         for number in 0..3 {
             self.producer
-                .forge_dead_letter(format!("never a completion {number}"), Some("it is no JSON"))
+                .forge_dead_letter(format!("never a completion {number}"), Some("it is not JSON"))
                 .await
                 .unwrap();
         }
@@ -171,7 +174,7 @@ impl Scene {
     /// SQS hides the messages that another consumer has received, so a listing could be incomplete without an error.
     async fn what_somebody_else_looks_at_is_missed_aloud(&self) {
         for number in 0..4 {
-            self.producer.forge_dead_letter(format!("hidden {number}"), Some("it is no JSON")).await.unwrap();
+            self.producer.forge_dead_letter(format!("hidden {number}"), Some("it is not JSON")).await.unwrap();
         }
         let aws = self.stack.aws().unwrap();
         let queue = &self.stack.dead_letter_queue_url;
@@ -194,7 +197,7 @@ impl Scene {
     async fn a_long_queue_is_seen_to_its_end(&self) {
         let bodies: Vec<_> = (0..MANY).map(|number| format!("malformed {number}")).collect();
         for bodies in bodies.chunks(50) {
-            let sent = bodies.iter().map(|body| self.producer.forge_dead_letter(body, Some("it is no JSON")));
+            let sent = bodies.iter().map(|body| self.producer.forge_dead_letter(body, Some("it is not JSON")));
             futures_util::future::try_join_all(sent).await.unwrap();
         }
         let list = json_of(&self.stack, &["dead-letters", "list", "--limit", "100000"]);
@@ -215,7 +218,7 @@ impl Scene {
 
     async fn what_is_purged(&self) {
         for number in 0..13 {
-            self.producer.forge_dead_letter(format!("malformed {number}"), Some("it is no JSON")).await.unwrap();
+            self.producer.forge_dead_letter(format!("malformed {number}"), Some("it is not JSON")).await.unwrap();
         }
         self.producer.forge_dead_letter(completion(ACCOUNT, "kept"), None).await.unwrap();
         assert_eq!(json_of(&self.stack, &["dead-letters", "list", "--limit", "5"]).as_array().unwrap().len(), 5);

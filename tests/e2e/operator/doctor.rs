@@ -94,7 +94,7 @@ fn an_endpoint_is_judged_by_its_answer(stack: &Stack) {
 
 async fn dead_letters_and_old_completions_are_found(stack: &Stack) {
     let producer = Producer::new(stack);
-    producer.forge_dead_letter("dead", Some("it is no JSON")).await.unwrap();
+    producer.forge_dead_letter("dead", Some("it is not JSON")).await.unwrap();
     assert_failed(&failed_checks(stack, &["--read-only"]), &[("dead letters", "1 on nano-webhooks-dead-letters")]);
     ask(stack, &["dead-letters", "purge", "--all", "--yes"]);
 

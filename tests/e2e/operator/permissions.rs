@@ -156,7 +156,7 @@ async fn may_empty_the_dead_letters(stack: &Stack, letters: &User) {
     producer.forge_dead_letter(completion(ACCOUNT, "task_2"), None).await.unwrap();
     letters.assert_may(stack, &[&["dead-letters", "list"], &["dead-letters", "redrive", "--all"]]);
     RECEIVER.wait_for("/acct_op_permissions", 3, super::SOON).await.unwrap();
-    producer.forge_dead_letter("malformed", Some("it is no JSON")).await.unwrap();
+    producer.forge_dead_letter("malformed", Some("it is not JSON")).await.unwrap();
     letters.assert_may(stack, &[&["dead-letters", "purge", "--all", "--yes"]]);
     assert_eq!(json_of(stack, &["dead-letters", "list"]), json!([]));
 }

@@ -2,8 +2,9 @@
 //! round of its schedule. The next attempt of a waiting delivery is made now; the dispatcher then drops the message
 //! that was scheduled for it. An event that the webhook never got is sent for the first time.
 //!
-//! The function only sends a message, so a retry is never lost between a table and a queue. The dispatcher decides
-//! what the message means when it receives it.
+//! The function does not change the delivery. It sends a message, and the dispatcher decides what the message means when
+//! it receives it. So a retry is never lost between a table and a queue. If the webhook never got the event, it is then
+//! recorded as one of the event's recipients.
 
 use nano_webhooks::{
     api::{self, ApiError, Gate, Reply, Request},
@@ -53,7 +54,7 @@ impl RetryDelivery {
             return Err(ApiError::disabled(&webhook));
         }
         if let Some(delivery) = delivery {
-            // If the same request sent its message before and died before it could answer, its attempt may be made already.
+            // A repetition of this request may find that the attempt was made already.
             let last = delivery.attempts.last().filter(|_| request.claim.is_some());
             if last.is_none_or(|last| last.started_at < request.first_at()) {
                 self.queue.send_one(&delivery.retried(&webhook)).await?;
@@ -62,7 +63,7 @@ impl RetryDelivery {
             let message = Message::first(&event, webhook_id);
             let probe = message.waits_for_circuit(&webhook).then_some(0);
             self.queue.send_one(&Message { probe, ..message }).await?;
-            // After it was sent: an event that is noted counts as on its way.
+            // After it was sent: for a recorded recipient the event counts as sent.
             self.events.add_recipient(&request.account, &id, webhook_id).await?;
         }
         Ok(Reply::accepted(&json!({ "id": id })))

@@ -100,7 +100,7 @@ impl Written {
         let Some(state) = self.state else { return Ok(None) };
         let (state, name): (State, String) = (read(state)?, read(self.webhook)?);
         let owner = webhook_of(&name)
-            .ok_or_else(|| AwsError::new(READING, format!("\"{name}\" is no partition of deliveries")))?;
+            .ok_or_else(|| AwsError::new(READING, format!("\"{name}\" is not a partition of deliveries")))?;
         let attempt = match (self.attempted, self.attempts) {
             (Some(mark), Some(attempts)) => last_attempt(attempts)?.map(|attempt| (mark, attempt)),
             _ => None,

@@ -223,7 +223,7 @@ impl Webhooks {
 }
 
 impl KeyedRequest<'_> {
-    /// The item's partition. No account id can contain `#`, so this is no account's id.
+    /// The item's partition. No account id can contain `#`, so this is not an account's id.
     fn name(&self) -> String {
         format!("{}#request#{}", self.account, hash(self.key.as_bytes()))
     }

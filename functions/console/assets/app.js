@@ -6,6 +6,7 @@ import { checkerPage } from './checker.js';
 import { deliveryPage } from './delivery.js';
 import { eventPage } from './event.js';
 import { eventsPage } from './events.js';
+import { NAME, setTitle } from './name.js';
 import { receivePage } from './receive.js';
 import { session } from './session.js';
 import { signInPage } from './sign-in.js';
@@ -23,6 +24,9 @@ const PAGES = [
   [/^#\/events\/(\w+)$/, eventPage],
   [/^#\/signature$/, checkerPage],
 ];
+
+/** For a link that leaves the console. In a frame it opens a new tab: the frame has no back button. */
+const LEAVES = window.parent === window ? {} : { target: '_blank', rel: 'noopener', title: 'Opens in a new tab' };
 
 const content = document.getElementById('content');
 let shown = new AbortController();
@@ -58,7 +62,7 @@ async function show(first = false) {
   const [page, ids] =
     PAGES.map(([pattern, page]) => [page, pattern.exec(location.hash.split('?')[0])]).find(([, ids]) => ids) ?? [];
   if (!page) return showMissing('There is no such page.');
-  document.title = 'Webhooks';
+  setTitle();
   fill(content, h('p', { class: 'loading' }, 'Loading …'));
   try {
     await page(content, { ids: ids.slice(1), signal, failed: (error) => failed(error, signal), reload: () => show() });
@@ -132,10 +136,10 @@ function showMissing(text) {
 }
 
 function showBar() {
-  const link = (href, text) => {
+  const link = (href, text, more = {}) => {
     const others = /^#\/(events|signature)/;
     const here = href === '#/' ? !others.test(location.hash) : location.hash.startsWith(href);
-    return h('a', { href, 'aria-current': here ? 'page' : false }, text);
+    return h('a', { href, 'aria-current': here ? 'page' : false, ...more }, text);
   };
   fill(
     document.getElementById('bar'),
@@ -146,7 +150,7 @@ function showBar() {
         'a',
         { class: 'brand', href: '#/' },
         h('img', { src: 'console/icon.svg', alt: '', width: 24, height: 24 }),
-        'nano-webhooks',
+        NAME,
       ),
       h(
         'nav',
@@ -154,7 +158,8 @@ function showBar() {
         link('#/', 'Webhooks'),
         link('#/events', 'Events'),
         link('#/signature', 'Signature checker'),
-        link('docs', 'API'),
+        // With the theme that the address asks for.
+        link(`docs${location.search}`, 'API', LEAVES),
       ),
       h('span', { class: 'key', title: 'The key of this tab' }, `sk-…${session.key.slice(-4)}`),
       h(

@@ -4,6 +4,7 @@ import { ApiError, sleep } from './api.js';
 import { clock, fill, h, say } from './dom.js';
 import { checkerPage } from './checker.js';
 import { deliveryPage } from './delivery.js';
+import { docsLink } from './docs-link.js';
 import { eventPage } from './event.js';
 import { eventsPage } from './events.js';
 import { NAME, setTitle } from './name.js';
@@ -24,9 +25,6 @@ const PAGES = [
   [/^#\/events\/(\w+)$/, eventPage],
   [/^#\/signature$/, checkerPage],
 ];
-
-/** For a link that leaves the console. In a frame it opens a new tab: the frame has no back button. */
-const LEAVES = window.parent === window ? {} : { target: '_blank', rel: 'noopener', title: 'Opens in a new tab' };
 
 const content = document.getElementById('content');
 let shown = new AbortController();
@@ -136,10 +134,10 @@ function showMissing(text) {
 }
 
 function showBar() {
-  const link = (href, text, more = {}) => {
+  const link = (href, text) => {
     const others = /^#\/(events|signature)/;
     const here = href === '#/' ? !others.test(location.hash) : location.hash.startsWith(href);
-    return h('a', { href, 'aria-current': here ? 'page' : false, ...more }, text);
+    return h('a', { href, 'aria-current': here ? 'page' : false }, text);
   };
   fill(
     document.getElementById('bar'),
@@ -158,8 +156,7 @@ function showBar() {
         link('#/', 'Webhooks'),
         link('#/events', 'Events'),
         link('#/signature', 'Signature checker'),
-        // With the theme that the address asks for.
-        link(`docs${location.search}`, 'API', LEAVES),
+        docsLink('API'),
       ),
       h('span', { class: 'key', title: 'The key of this tab' }, `sk-…${session.key.slice(-4)}`),
       h(

@@ -76,7 +76,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The values are from other people's calculators: WebAIM's shows two digits.
+    /// Well-known pairs, with the two digits that contrast checkers show.
     #[test]
     fn contrast_is_as_wcag_defines_it() {
         let cases = [

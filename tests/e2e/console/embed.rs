@@ -2,7 +2,7 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use harness::{Answer, ApiKey, Aws, Customer, Failure, Options, Reply, Stack};
+use harness::{Answer, ApiKey, Aws, Customer, Failure, Options, Reply, SOON, Stack};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -43,6 +43,8 @@ async fn a_dashboard_shows_the_console_with_its_own_name_colour_and_theme() {
     let customer = Customer::new(&stack, &key);
     let new = json!({ "url": RECEIVER.url("/acct_embed"), "events": ["job.completed"] });
     assert_eq!(customer.post("/api/v1/webhooks", &new).await.unwrap().status, 201);
+    customer.post("/api/v1/webhooks/1/test", &json!({})).await.unwrap();
+    RECEIVER.wait_for("/acct_embed", 1, SOON).await.unwrap();
 
     the_headers_name_the_dashboard(&stack).await;
     each_theme_is_cached_as_a_page_of_its_own(&stack).await;
@@ -204,6 +206,7 @@ async fn every_page_is_legible(browser: &Browser, accent: &str, fill: &str, labe
                 browser.look(width, theme == "light").await;
                 browser.go(&format!("/../{path}?theme={theme}#{rest}")).await;
                 browser.read(text).await;
+                browser.comes_to("return document.body.innerText.includes('Loading')", json!(false)).await;
                 let page = format!("{page} in {accent} at {width}, {theme}");
                 assert_eq!(browser.script(BEHIND).await, if theme == "dark" { DARK } else { LIGHT }, "{page}");
                 if text == "Add webhook" {

@@ -218,8 +218,8 @@ impl Reply {
     }
 
     /// 307 to another URL, which may be relative.
-    pub fn redirect(to: &'static str) -> Self {
-        let headers = vec![("location", to.to_owned())];
+    pub fn redirect(to: impl Into<String>) -> Self {
+        let headers = vec![("location", to.into())];
         Self { status: StatusCode::TEMPORARY_REDIRECT, headers, body: Body::Empty, secret: None }
     }
 

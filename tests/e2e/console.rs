@@ -11,6 +11,7 @@ mod charts;
 mod checker;
 mod docs;
 mod edit;
+mod embed;
 mod events;
 mod health;
 mod hints;

@@ -57,6 +57,8 @@ fn everything_on() -> Options {
             ("OriginVerifySecrets", OLD_AND_NEW),
             ("ApiAccessLogs", "on"),
             ("DomainName", HOST),
+            ("ConsoleAccentColor", "#1d4ed8"),
+            ("ConsoleFrameAncestors", "https://dashboard.example.com"),
             ("Tracing", "on"),
             ("SendTraceparent", "on"),
             ("FanOutReservedConcurrency", "5"),
@@ -107,6 +109,11 @@ fn half_of_an_option_is_refused_before_anything_is_made() {
         ("AlarmTopicArn", "my-topic", "must be the ARN of an SNS topic"),
         ("ProducerPrincipals", "*", "must be account ids"),
         ("OriginVerifySecrets", "too-short", "must be one secret"),
+        ("ConsoleName", " Acme", "must be 1 to 40 characters"),
+        ("ConsoleAccentColor", "red", "must be a colour"),
+        ("ConsoleFrameAncestors", "*", "must be origins"),
+        ("ConsoleFrameAncestors", "http://dashboard.example.com", "must be origins"),
+        ("ConsoleFrameAncestors", "https://a.example.com; script-src *", "must be origins"),
     ];
     for (parameter, value, reason) in cases {
         let failure = aws.call(

@@ -4,8 +4,10 @@ import { ApiError, sleep } from './api.js';
 import { clock, fill, h, say } from './dom.js';
 import { checkerPage } from './checker.js';
 import { deliveryPage } from './delivery.js';
+import { docsLink } from './docs-link.js';
 import { eventPage } from './event.js';
 import { eventsPage } from './events.js';
+import { NAME, setTitle } from './name.js';
 import { receivePage } from './receive.js';
 import { session } from './session.js';
 import { signInPage } from './sign-in.js';
@@ -58,7 +60,7 @@ async function show(first = false) {
   const [page, ids] =
     PAGES.map(([pattern, page]) => [page, pattern.exec(location.hash.split('?')[0])]).find(([, ids]) => ids) ?? [];
   if (!page) return showMissing('There is no such page.');
-  document.title = 'Webhooks';
+  setTitle();
   fill(content, h('p', { class: 'loading' }, 'Loading …'));
   try {
     await page(content, { ids: ids.slice(1), signal, failed: (error) => failed(error, signal), reload: () => show() });
@@ -146,7 +148,7 @@ function showBar() {
         'a',
         { class: 'brand', href: '#/' },
         h('img', { src: 'console/icon.svg', alt: '', width: 24, height: 24 }),
-        'nano-webhooks',
+        NAME,
       ),
       h(
         'nav',
@@ -154,7 +156,7 @@ function showBar() {
         link('#/', 'Webhooks'),
         link('#/events', 'Events'),
         link('#/signature', 'Signature checker'),
-        link('docs', 'API'),
+        docsLink('API'),
       ),
       h('span', { class: 'key', title: 'The key of this tab' }, `sk-…${session.key.slice(-4)}`),
       h(

@@ -1,6 +1,7 @@
 // The signature checker's page. signature.js does the checking.
 
 import { copyButton, fill, h, say } from './dom.js';
+import { setTitle } from './name.js';
 import { readRequest, schemeOf } from './request.js';
 import { PAGE, STANDARD } from './schemes.js';
 import { check } from './signature.js';
@@ -14,7 +15,7 @@ export function checkThis(fields) {
 }
 
 export function checkerPage(content, { signal }) {
-  document.title = 'Signature checker · Webhooks';
+  setTitle('Signature checker');
   const page = { signal, result: h('div', { class: 'result', role: 'status' }), lastCheck: null };
   page.schemes = [PAGE, STANDARD].map((name) =>
     h('input', { type: 'radio', name: 'scheme', value: name, checked: name === PAGE, onchange: () => update(page) }),

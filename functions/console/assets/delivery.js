@@ -5,6 +5,7 @@ import { attemptsSection } from './attempts.js';
 import { capital, copyButton, fill, h, refill, safely, say, time, workButton } from './dom.js';
 import { advice, answered, isAboutSignature, isFinished, succeeded, whyCancelled } from './explain.js';
 import { failureText } from './dialogs.js';
+import { setTitle } from './name.js';
 import { payloadSection } from './payload.js';
 import { statePill } from './rows.js';
 import { watch } from './watch.js';
@@ -18,7 +19,7 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
     request('GET', path, { signal }),
     findWebhook(webhookId, signal),
   ]);
-  document.title = `Delivery ${id} · Webhooks`;
+  setTitle(`Delivery ${id}`);
   // The API promises that the body has exactly the bytes that JSON.stringify returns.
   const body = delivery.payload && JSON.stringify(delivery.payload);
   const attempts = attemptsSection(id, body);

@@ -4,6 +4,7 @@ import { curl, request } from './api.js';
 import { confirmDialog, failureText } from './dialogs.js';
 import { copyButton, fill, h, refill, safely, say, time, workButton } from './dom.js';
 import { isFinished } from './explain.js';
+import { setTitle } from './name.js';
 import { payloadSection } from './payload.js';
 import { statePill } from './rows.js';
 import { watch } from './watch.js';
@@ -11,7 +12,7 @@ import { watch } from './watch.js';
 export async function eventPage(content, { ids: [id], signal }) {
   const path = `events/${id}`;
   const page = { path, signal, event: await request('GET', path, { signal }), following: new AbortController() };
-  document.title = `Event ${id} · Webhooks`;
+  setTitle(`Event ${id}`);
   page.top = h('div');
   page.ways = h('ul', { class: 'card ways' });
   page.payload = h('div');

@@ -3,6 +3,7 @@
 import { parameters } from './address.js';
 import { request } from './api.js';
 import { fill, h, time, zone } from './dom.js';
+import { setTitle } from './name.js';
 import { ROWS, pagedList } from './paging.js';
 import { statePill, table, taskCell } from './rows.js';
 import { searchForm, taskAndTime } from './search.js';
@@ -11,7 +12,7 @@ import { searchForm, taskAndTime } from './search.js';
 const STATES = ['failed', 'cancelled', 'held', 'retrying', 'pending', 'delivered'];
 
 export async function eventsPage(content, { signal, failed }) {
-  document.title = 'Events · Webhooks';
+  setTitle('Events');
   const list = pagedList({ signal, failed, load: (cursor) => load(cursor, signal), draw, empty });
   const fields = { ...taskAndTime(), event: eventField(), undelivered: undeliveredField() };
   fill(

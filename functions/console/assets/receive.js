@@ -4,6 +4,7 @@
 import { parameters, setParameters } from './address.js';
 import { ApiError, request } from './api.js';
 import { copyButton, fill, h, safely } from './dom.js';
+import { setTitle } from './name.js';
 import { webhookTabs } from './tabs.js';
 
 /** A path that means the same in every language and framework here. The owner of another path has to fill it in. */
@@ -15,7 +16,7 @@ export async function receivePage(content, { ids: [id], signal }) {
     id && request('GET', `webhooks/${id}`, { signal }),
     loadReceivers(signal),
   ]);
-  document.title = `Receive it · ${id ? `Webhook ${id}` : 'Webhooks'}`;
+  setTitle(id ? `Receive it · Webhook ${id}` : 'Receive it');
   fill(
     content,
     webhook ? webhookTabs(id, webhook.url) : h('h1', {}, 'Receive it'),

@@ -6,20 +6,21 @@ const OFFERED = 60_000;
 /** How long a new tab waits for another tab to answer. */
 const PATIENCE = 200;
 
-const tabs = new BroadcastChannel('session');
+const storage = tabStorage();
+const tabs = channel();
 let offeredUntil = 0;
 
-/** Lasts until the user signs out. A browser that reopens a closed tab restores it. */
+/** Lasts until the user signs out. A browser that reopens a closed tab restores it, unless it refuses storage. */
 export const session = {
   get key() {
-    return sessionStorage.getItem(KEY);
+    return storage.getItem(KEY);
   },
   start(key) {
-    sessionStorage.setItem(KEY, key);
+    storage.setItem(KEY, key);
   },
   /** Ends the session in this tab. */
   end() {
-    sessionStorage.removeItem(KEY);
+    storage.removeItem(KEY);
   },
   /** Ends the session in every tab that has the same key. */
   signOut() {
@@ -51,6 +52,31 @@ export const session = {
     await promise;
   },
 };
+
+/** The tab's storage. A browser may refuse it to a frame of another site: then a map, which ends with the page. */
+function tabStorage() {
+  try {
+    const stored = window.sessionStorage;
+    stored.getItem(KEY);
+    return stored;
+  } catch {
+    const values = new Map();
+    return {
+      getItem: (name) => values.get(name) ?? null,
+      setItem: (name, value) => values.set(name, value),
+      removeItem: (name) => values.delete(name),
+    };
+  }
+}
+
+/** The way to the other tabs. A browser that refuses storage may refuse this too: then nobody hears or answers. */
+function channel() {
+  try {
+    return new BroadcastChannel('session');
+  } catch {
+    return Object.assign(new EventTarget(), { postMessage: () => {} });
+  }
+}
 
 tabs.addEventListener('message', ({ data }) => {
   if (data.asked && session.key && Date.now() < offeredUntil) {

@@ -2,18 +2,19 @@
 
 import { request } from './api.js';
 import { clock, fill, h, say } from './dom.js';
+import { NAME, setTitle } from './name.js';
 import { session } from './session.js';
 
 /** Shows the page. `reason` says why the user has to sign in again. Calls `done` once the session has a key. */
 export function signInPage(content, reason, done) {
-  document.title = 'Sign in · Webhooks';
+  setTitle('Sign in');
   const form = signInForm(reason, done);
   fill(
     content,
     h(
       'section',
       { class: 'card sign-in' },
-      h('img', { src: 'console/icon.svg', alt: '', width: 40, height: 40 }),
+      h('p', { class: 'brand' }, h('img', { src: 'console/icon.svg', alt: '', width: 40, height: 40 }), NAME),
       h('h1', {}, 'Sign in to your webhooks'),
       form.element,
       h(

@@ -5,6 +5,7 @@ import { keepLively, poll, request, sleep } from './api.js';
 import { deliveriesSection } from './deliveries.js';
 import { fill, h, refill, safely } from './dom.js';
 import { healthNotice, statusPill } from './health.js';
+import { setTitle } from './name.js';
 import { resends } from './resend.js';
 import { rotationNotice } from './rotate.js';
 import { tabs } from './tabs.js';
@@ -30,7 +31,7 @@ export async function webhookPage(content, { ids: [id], signal, failed }) {
     offer: h('div'),
     changed: (webhook) => showTop(page, webhook),
   };
-  document.title = `Webhook ${id} · Webhooks`;
+  setTitle(`Webhook ${id}`);
   page.resends = resends(path, signal, () => page.list.refresh().catch(failed));
   page.list = deliveriesSection(path, signal, failed, page.resends.ask);
   page.activity = activitySection(path, signal, failed);

@@ -1,6 +1,7 @@
 // The page with the account's webhooks.
 
 import { request } from './api.js';
+import { docsLink } from './docs-link.js';
 import { editWebhook } from './edit-webhook.js';
 import { fill, h, safely } from './dom.js';
 import { statusPill } from './health.js';
@@ -68,7 +69,7 @@ function empty(add, addButton) {
         'A URL of yours that takes POST requests.',
       ),
       step(to('#/receive', 'Receive it'), 'With a tested program in your language.'),
-      step(to('docs#testWebhook', 'Send a test event'), 'And watch it arrive, or see why it did not.'),
+      step(docsLink('Send a test event', 'testWebhook'), 'And watch it arrive, or see why it did not.'),
       step(to('#/signature', 'Check the signature'), 'So that nobody else can send you events.'),
     ),
     addButton,

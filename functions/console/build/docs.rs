@@ -9,11 +9,11 @@ use crate::text::{escaped, html, inline_html, json};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// Returns the page: `frame` with `{title}` and `{content}` replaced.
+/// Returns the page: `frame` with `{content}` replaced. The API's title is the console's name, a placeholder.
 pub(crate) fn page(openapi: &str, frame: &str) -> String {
     let documents = Yaml::load_from_str(openapi).unwrap();
     let content = Docs { api: &documents[0] }.content();
-    frame.replace("{title}", &escaped(text(&documents[0]["info"], "title"))).replace("{content}", &content)
+    frame.replace("{content}", &content)
 }
 
 /// The whole description, in which references are looked up.
@@ -28,10 +28,9 @@ impl<'a> Docs<'a> {
         let contents: String = self.tags().map(|tag| self.links(tag)).collect();
         write!(
             page,
-            "<section class=\"card prose\"><h1>{}</h1><p>{}</p>{}</section>\n\
+            "<section class=\"card prose\"><h1>%NAME%</h1><p>{}</p>{}</section>\n\
              <nav class=\"card contents\" aria-labelledby=\"contents\"><h2 id=\"contents\">Contents</h2>{contents}\
              <div><h3>More</h3><ul><li><a href=\"#schemas\">Schemas</a></li></ul></div></nav>\n",
-            escaped(text(info, "title")),
             escaped(text(info, "summary")),
             html(text(info, "description")),
         )

@@ -1,5 +1,5 @@
 //! Makes the files that the console serves from `assets/`: one script and one style sheet, with a hash of their
-//! content in their names, and every file compressed. So the first visit costs a few requests, the next visit only
+//! content in their names, and every file compressed. Pages keep their placeholders, for the function to fill in. So the first visit costs a few requests, the next visit only
 //! the page, and a request no compression. The example receivers are a file of their own, because few visits need them.
 
 #![expect(clippy::unwrap_used, reason = "a build that cannot go on stops, and says where")]
@@ -8,6 +8,8 @@
 mod bundle;
 mod docs;
 mod output;
+#[path = "../src/packed.rs"]
+mod packed;
 mod receivers;
 mod text;
 

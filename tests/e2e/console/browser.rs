@@ -86,6 +86,27 @@ impl Browser {
         }
     }
 
+    /// Loads any page.
+    pub(crate) async fn visit(&self, url: &str) {
+        self.post("url", json!({ "url": url })).await.unwrap();
+    }
+
+    /// Everything from now on happens in the page's first frame; with `false`, in the page itself again.
+    pub(crate) async fn turn_to_frame(&self, is_frame: bool) {
+        let frame = if is_frame { json!(0) } else { json!(null) };
+        self.post("frame", json!({ "id": frame })).await.unwrap();
+    }
+
+    /// Refuses storage to every page that is loaded from now on, as browsers do in frames of other sites if their user
+    /// wants it.
+    pub(crate) async fn refuse_storage(&self) {
+        let refuse = "const refuse = () => { throw new DOMException('refused', 'SecurityError'); };
+            Object.defineProperty(window, 'sessionStorage', { get: refuse });
+            Object.defineProperty(window, 'localStorage', { get: refuse });
+            window.BroadcastChannel = refuse;";
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": refuse })).await;
+    }
+
     /// Waits until this text is on the page. A dialog hides the text behind it.
     pub(crate) async fn read(&self, text: &str) {
         self.read_within(text, PATIENCE).await;

@@ -24,6 +24,7 @@ fn origin() -> String {
     RECEIVER.url("/").trim_end_matches('/').to_owned()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form of `Options::before`")]
 fn before(_: &Aws) -> Result<Vec<(&'static str, String)>, Failure> {
     Ok(vec![("ConsoleFrameAncestors", format!("https://dashboard.example.com, {}", *DASHBOARD))])
 }

@@ -171,8 +171,23 @@ async fn a_session_opens_the_console_for_some_minutes() {
 
     if let Some(browser) = crate::console::Browser::start().await {
         browser.go(&format!("#key={key}")).await;
+        browser.read("Read only").await;
         browser.read("/acct_keys_session").await;
+        offers_nothing_but_to_look(&browser).await;
+        browser.go("#/webhooks/1").await;
+        browser.read("Try it").await;
+        offers_nothing_but_to_look(&browser).await;
     }
+}
+
+/// No button of the page changes or sends anything.
+async fn offers_nothing_but_to_look(browser: &crate::console::Browser) {
+    let shown = "return [...document.querySelectorAll('main button, main input[type=checkbox]')]
+        .filter((button) => button.checkVisibility()).map((button) => button.textContent || button.ariaLabel)";
+    let shown = browser.script(shown).await;
+    let looks =
+        |text: &str| ["Search", "Show as table", "Copy", "Next", "First"].iter().any(|word| text.starts_with(word));
+    assert!(shown.as_array().unwrap().iter().all(|text| looks(text.as_str().unwrap_or_default())), "{shown}");
 }
 
 #[test]

@@ -60,6 +60,8 @@ export async function request(method, path, { body, signal, key = session.key, h
       limit.total = Number(response.headers.get('ratelimit-limit'));
       limit.remaining = Number(remaining);
       limit.resetAt = Date.now() + 1000 * Number(response.headers.get('ratelimit-reset'));
+      // For a key that may only read, the style sheet hides what changes or sends something.
+      document.documentElement.dataset.scope = response.headers.get('x-nano-key-scope');
     }
     reply = await response.json();
   } catch (error) {

@@ -158,6 +158,7 @@ function showBar() {
         link('#/signature', 'Signature checker'),
         docsLink('API'),
       ),
+      h('span', { class: 'pill grey read-only' }, 'Read only'),
       h('span', { class: 'key', title: 'The key of this tab' }, `sk-…${session.key.slice(-4)}`),
       h(
         'button',

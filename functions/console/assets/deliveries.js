@@ -40,7 +40,7 @@ export function deliveriesSection(path, signal, failed, resend) {
       'div',
       { class: 'head' },
       h('h2', { id: 'deliveries-title' }, 'Deliveries'),
-      h('button', { type: 'button', class: 'small', onclick: resend }, 'Resend a time range'),
+      h('button', { type: 'button', class: 'small changes', onclick: resend }, 'Resend a time range'),
     ),
     stateChoice(list.restart),
     h('details', { open: hasSearch }, h('summary', {}, 'Search'), searchForm(taskAndTime(), list.restart)),

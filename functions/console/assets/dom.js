@@ -57,6 +57,7 @@ export function focusOn(element) {
  */
 export function workButton(properties, label, work) {
   const button = h('button', { type: 'button', ...properties, onclick: press }, label);
+  button.classList.add('changes');
   async function press() {
     if (button.ariaDisabled) return;
     button.ariaDisabled = 'true';

@@ -37,7 +37,7 @@ function show(page, event) {
 function head(page) {
   const { id, event, task_id: task, task_type: type, timestamp, erased_at: erased } = page.event;
   const kind = type && h('code', { class: 'chip' }, safely(type));
-  const properties = { type: 'button', class: 'small danger', 'data-name': 'erase', onclick: () => erase(page) };
+  const properties = { type: 'button', class: 'small danger changes', 'data-name': 'erase', onclick: () => erase(page) };
   const eraseButton = h('button', properties, 'Erase');
   return [
     h('p', { class: 'crumbs' }, h('a', { href: '#/events' }, 'Events'), ' / Event'),

@@ -33,7 +33,7 @@ export function selection(path, signal, done) {
 /** A checkbox, and the label with it, which is larger than the checkbox. */
 function box(name, label, onchange, more) {
   const input = h('input', { type: 'checkbox', 'data-name': name, 'aria-label': label, onchange });
-  return [input, h('label', { class: 'pick' }, input, more)];
+  return [input, h('label', { class: 'pick changes' }, input, more)];
 }
 
 function rowBox(chosen, id, name) {

@@ -25,7 +25,7 @@ export function webhookTools(page) {
   );
   // A button keeps its name when its text changes, so that it keeps the focus.
   const act = (name, text, onclick, style = '') =>
-    h('button', { type: 'button', class: `small ${style}`, 'data-name': name, onclick }, text);
+    h('button', { type: 'button', class: `small changes ${style}`, 'data-name': name, onclick }, text);
   const buttons = () => [
     act('edit', 'Edit', () => editWebhook(page.webhook, (webhook) => show(page, webhook, 'Saved'))),
     act('rotate', 'Rotate secret', () =>

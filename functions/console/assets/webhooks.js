@@ -12,7 +12,7 @@ export async function webhooksPage(content, { signal }) {
     editWebhook(null, (webhook) => {
       location.hash = `#/webhooks/${webhook.id}`;
     });
-  const addButton = h('button', { type: 'button', class: 'primary', onclick: add }, 'Add webhook');
+  const addButton = h('button', { type: 'button', class: 'primary changes', onclick: add }, 'Add webhook');
   if (webhooks.length === 0) return fill(content, empty(add, addButton));
 
   fill(
@@ -65,7 +65,7 @@ function empty(add, addButton) {
       'ol',
       { class: 'steps' },
       step(
-        h('button', { type: 'button', class: 'link', onclick: add }, 'Add a webhook'),
+        h('button', { type: 'button', class: 'link changes', onclick: add }, 'Add a webhook'),
         'A URL of yours that takes POST requests.',
       ),
       step(to('#/receive', 'Receive it'), 'With a tested program in your language.'),

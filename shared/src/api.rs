@@ -15,8 +15,8 @@ mod query;
 
 use std::panic::AssertUnwindSafe;
 
-use futures_util::FutureExt as _;
 pub use error::ApiError;
+use futures_util::FutureExt as _;
 pub use gate::Gate;
 use jiff::Timestamp;
 use lambda_http::{

@@ -20,6 +20,9 @@ use crate::{
     dispatcher::{Deadlines, Dispatcher, GivenBack},
 };
 
+/// Why a rehearsal stops that has had all of its requests and not all of its outcomes.
+const USED_UP: &str = "the service failed repeatedly and could not store what your endpoint did; begin another one";
+
 /// What is left to do for a message after its request.
 enum Left {
     Nothing,
@@ -69,6 +72,10 @@ impl Dispatcher {
             StepClaim::Made if !queue::is_new(record) => return Ok(Left::SendNext),
             // The dispatcher that stored the outcome has the other message for this step.
             StepClaim::Made | StepClaim::Over => return Ok(Left::Nothing),
+            StepClaim::UsedUp => {
+                self.rehearsals.stop(message, USED_UP).await?;
+                return Ok(Left::Nothing);
+            }
         };
         let webhook = self.webhooks.find(&message.account_id, message.webhook_id).await?;
         if let Some(reason) = rehearsal.obstacle(webhook.as_ref()) {

@@ -63,6 +63,8 @@ pub enum StepClaim {
     Made,
     /// The step must not be made: another rehearsal has begun, this one has stopped, or it is too old.
     Over,
+    /// The rehearsal has had as many requests as it may have.
+    UsedUp,
 }
 
 /// The item.
@@ -165,9 +167,15 @@ impl Rehearsals {
             Updated::Refused(None) => Ok(StepClaim::Over),
             Updated::Refused(Some(item)) => {
                 let stored = parsed(item, CLAIMING)?;
-                let is_own = stored.rehearsal_id == message.rehearsal;
-                let is_made = is_own && stored.outcomes.contains_key(message.step.name());
-                Ok(if is_made { StepClaim::Made } else { StepClaim::Over })
+                Ok(if stored.rehearsal_id != message.rehearsal {
+                    StepClaim::Over
+                } else if stored.outcomes.contains_key(message.step.name()) {
+                    StepClaim::Made
+                } else if stored.requests >= MOST_REQUESTS {
+                    StepClaim::UsedUp
+                } else {
+                    StepClaim::Over
+                })
             }
         }
     }

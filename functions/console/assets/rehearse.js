@@ -15,11 +15,11 @@ const TITLES = {
 
 /** The button that begins a rehearsal, and the element that shows the webhook's last one. */
 export function rehearsals(path, signal) {
-  const report = h('div', { class: 'watch' });
-  const page = { path: `${path}/rehearse`, signal, report };
+  const [report, problem] = [h('div'), h('p', { class: 'error', role: 'alert' })];
+  const page = { path: `${path}/rehearse`, signal, report, problem };
   const button = workButton({ 'aria-describedby': 'test-hint' }, 'Rehearse', () => rehearse(page));
   showLast(page).catch(() => null);
-  return { button, report };
+  return { button, report: h('div', { class: 'watch rehearsals' }, problem, report) };
 }
 
 /** Shows the last rehearsal, closed, if there is one. One that is running is followed. */
@@ -36,12 +36,15 @@ async function showLast(page) {
 async function rehearse(page) {
   try {
     const begun = await request('POST', page.path);
+    fill(page.problem);
     fill(page.report);
     show(page, begun, true);
     await follow(page);
     say(`The rehearsal has ended: ${page.words}`);
   } catch (failure) {
-    if (!page.signal.aborted) fill(page.report, h('p', { class: 'error', role: 'alert' }, safely(failureText(failure))));
+    // Too soon after the last one, which is still shown.
+    const text = failure.status === 429 ? failure.message : failureText(failure);
+    if (!page.signal.aborted) fill(page.problem, safely(text));
   }
 }
 

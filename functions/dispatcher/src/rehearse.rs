@@ -66,10 +66,11 @@ impl Dispatcher {
 
     /// Claims the step and makes its request.
     async fn make_step(&self, record: &SqsMessage, message: &RehearsalMessage) -> Result<Left, AwsError> {
-        let rehearsal = match self.rehearsals.claim(message, Timestamp::now()).await? {
+        let is_new = queue::is_new(record);
+        let rehearsal = match self.rehearsals.claim(message, is_new, Timestamp::now()).await? {
             StepClaim::Claimed(rehearsal) => rehearsal,
             // The dispatcher that stored the outcome may have died before it sent the next message.
-            StepClaim::Made if !queue::is_new(record) => return Ok(Left::SendNext),
+            StepClaim::Made if !is_new => return Ok(Left::SendNext),
             // The dispatcher that stored the outcome has the other message for this step.
             StepClaim::Made | StepClaim::Over => return Ok(Left::Nothing),
             StepClaim::UsedUp => {

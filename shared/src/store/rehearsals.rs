@@ -61,7 +61,8 @@ pub enum StepClaim {
     Claimed(Rehearsal),
     /// The step's outcome is stored.
     Made,
-    /// The step must not be made: another rehearsal has begun, this one has stopped, or it is too old.
+    /// The step must not be made: another rehearsal has begun, this one has stopped or is too old, or another message
+    /// has claimed the step.
     Over,
     /// The rehearsal has had as many requests as it may have.
     UsedUp,
@@ -110,7 +111,7 @@ impl Rehearsals {
             .update_expression(
                 "SET rehearsal_id = :id, account_id = :account, webhook_id = :webhook, started_at = :now, \
                  epoch = :epoch, sample_event = :event, outcomes = :none, requests = :zero, expires_at = :expires \
-                 REMOVE stopped",
+                 REMOVE stopped, claimed",
             )
             .condition_expression("attribute_not_exists(rehearsal_id) OR started_at <= :before")
             .expression_attribute_values(":id", text(&rehearsal.id))
@@ -146,18 +147,25 @@ impl Rehearsals {
         item.map(|item| parsed(item, doing).map(Rehearsal::from)).transpose()
     }
 
-    /// Claims the message's step for the caller, who then makes its request. Two callers can claim the same step, if
-    /// one of them may have died.
-    pub async fn claim(&self, message: &RehearsalMessage, now: Timestamp) -> Result<StepClaim, AwsError> {
+    /// Claims the message's step for the caller, who then makes its request.
+    ///
+    /// A message that is received for the first time (`is_new`) claims only a step that nobody has claimed: whoever has
+    /// claimed it holds another message for it, which comes again if they have died. So a message that was sent twice
+    /// makes no second request.
+    pub async fn claim(&self, message: &RehearsalMessage, is_new: bool, now: Timestamp) -> Result<StepClaim, AwsError> {
         let oldest = now.as_millisecond() - milliseconds(LASTS);
-        let condition = format!(
+        let mut condition = format!(
             "{} AND started_at > :oldest AND requests < :most AND attribute_not_exists(stopped)",
             not_made(message)
         );
+        if is_new {
+            condition += " AND (attribute_not_exists(claimed) OR claimed <> :step)";
+        }
         let update = self
             .update(&message.account_id, message.webhook_id)
-            .update_expression("ADD requests :one")
+            .update_expression("SET claimed = :step ADD requests :one")
             .condition_expression(condition)
+            .expression_attribute_values(":step", text(message.step.name()))
             .expression_attribute_values(":id", text(&message.rehearsal))
             .expression_attribute_values(":oldest", number(oldest))
             .expression_attribute_values(":most", number(MOST_REQUESTS.into()))

@@ -100,6 +100,6 @@ function mark(step, isPending, kind) {
 
 function answer({ http_status: status, message, duration_ms: took, response }) {
   if (message === null) return null;
-  const said = status === null ? safely(message) : `You answered ${status}`;
+  const said = status === null ? safely(message) : `${status}`;
   return ['Got: ', said, ` after ${duration(took)}`, response ? [', “', safely(response), '”.'] : '.'];
 }

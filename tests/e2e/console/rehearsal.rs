@@ -21,7 +21,7 @@ async fn a_rehearsal_says_in_words_what_the_endpoint_does_wrong() {
     browser.read("You accepted a request that was signed an hour ago").await;
     browser.read("Passed A valid event").await;
     browser.read("Failed An old timestamp").await;
-    browser.read("You answered 200 after").await;
+    browser.read("Got: 200 after").await;
     assert_eq!(RECEIVER.received(path).len(), 5);
     browser.read("Nothing yet.").await;
     check_looks(&browser, "a rehearsal").await;

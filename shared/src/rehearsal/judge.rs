@@ -84,6 +84,9 @@ fn of_the_first(outcome: &StepOutcome) -> String {
         (Answer::Refused, status @ (400 | 401 | 403)) => format!(
             "You refused an event with a valid signature ({status}). Check that your secret is this webhook's, and that you compute the signature from the bytes of the body as they arrive."
         ),
+        (_, 410) => {
+            "You answered 410 to an event with a valid signature, where a 2xx was expected. A delivery with that answer disables the webhook.".into()
+        }
         (_, status) => format!(
             "You answered {status} to an event with a valid signature, where a 2xx was expected ({message}). A delivery with that answer is retried and then fails."
         ),
@@ -135,12 +138,16 @@ fn refused_wrongly(step: Step, outcome: &StepOutcome) -> String {
         Some(status) => format!("You answered {status}"),
         None => format!("You gave no answer ({})", outcome.message),
     };
+    let otherwise = match outcome.http_status {
+        Some(410) => "a 410 disables the webhook",
+        _ => "otherwise the delivery is retried and counts as failed",
+    };
     match step {
         Step::RepeatedId => format!(
-            "{did} to an event that you had accepted before. An event can arrive twice: answer 2xx and do not handle it again, otherwise it is retried and counts as failed."
+            "{did} to an event that you had accepted before. An event can arrive twice: answer 2xx and do not handle it again; {otherwise}."
         ),
         _ => format!(
-            "{did} to an event whose name you cannot know. A webhook that subscribes to \"*\" gets new types of events without notice: answer 2xx to those that you do not know, otherwise they are retried and count as failed."
+            "{did} to an event whose name you cannot know. A webhook that subscribes to \"*\" gets new types of events without notice: answer 2xx to those that you do not know; {otherwise}."
         ),
     }
 }
@@ -218,6 +225,8 @@ mod tests {
         assert_judged(Step::UnknownEvent, &answered(422), Some(false), words);
         let words = "You gave no answer (no connection could be made: connection refused) to an event";
         assert_judged(Step::UnknownEvent, &silent(), Some(false), words);
+        assert_judged(Step::UnknownEvent, &answered(410), Some(false), "a 410 disables the webhook");
+        assert_judged(Step::SignedEvent, &answered(410), Some(false), "disables the webhook");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     receiver::Manner,
     report::{Report, ms, percentile, rounded, table},
     row,
-    traffic::{WEBHOOKS_TABLE, account, load, register, said, webhook},
+    traffic::{WAITING_TABLE, WEBHOOKS_TABLE, account, load, register, said, webhook},
     world::{Functions, World},
 };
 
@@ -23,7 +23,7 @@ const API_KEYS_TABLE: &str = "nano-webhooks-api-keys";
 const SAMPLE_KEY: &str = "sk-0123456789abcdef0123456789abcdef01234567";
 /// How many events each account has, with deliveries to its first webhook: more than a page.
 pub(crate) const HISTORY: u64 = 50;
-/// The id of each account's webhook that has a resend.
+/// The id of each account's webhook that has a resend and a rehearsal.
 const RESENT: usize = 2;
 /// The id of each account's last webhook, whose circuit is open.
 const OPEN: usize = 3;
@@ -43,6 +43,7 @@ impl Requests {
             register(world, &account, OPEN, &url)?;
             load(world, WEBHOOKS_TABLE, resent(webhook(&account, RESENT, &url)).to_string())?;
             load(world, WEBHOOKS_TABLE, open(webhook(&account, OPEN, &url)).to_string())?;
+            load(world, WAITING_TABLE, rehearsed(&account).to_string())?;
             let item = json!({
                 "key_hash": {"S": hex::encode(Sha256::digest(key(number)))},
                 "id": {"S": format!("key_{number:016}")},
@@ -67,7 +68,7 @@ impl Requests {
         let sample = self.of(function, account)?;
         let sample = match function {
             "probe-webhook" => of_webhook(&sample, OPEN),
-            "get-resend" | "stop-resend" => of_webhook(&sample, RESENT),
+            "get-rehearsal" | "get-resend" | "stop-resend" => of_webhook(&sample, RESENT),
             _ => sample,
         };
         // A customer's page asks for the newest 20, of whatever state or task.
@@ -100,6 +101,37 @@ fn resent(mut webhook: Value) -> Value {
         "next_at": {"S": "2026-01-02T04:04:05Z"},
     }});
     webhook
+}
+
+/// The item of a rehearsal that was made.
+fn rehearsed(account: &str) -> Value {
+    let outcome = |http_status: &str| {
+        json!({"M": {
+            "started_at": {"S": "2026-01-02T03:04:05Z"},
+            "duration_ms": {"N": "41"},
+            "http_status": {"N": http_status},
+            "message": {"S": format!("the endpoint answered {http_status}")},
+            "response": {"S": ""},
+        }})
+    };
+    json!({
+        "shard": {"S": format!("rehearsal#{account}#{RESENT}")},
+        "due": {"S": "last"},
+        "rehearsal_id": {"S": "01KDYAK3482WAV4DVEFM6KBDXQ"},
+        "account_id": {"S": account},
+        "webhook_id": {"N": RESENT.to_string()},
+        "started_at": {"N": "1767323045000"},
+        "epoch": {"N": "0"},
+        "sample_event": {"S": "job.completed"},
+        "requests": {"N": "5"},
+        "outcomes": {"M": {
+            "signed_event": outcome("204"),
+            "wrong_signature": outcome("401"),
+            "old_timestamp": outcome("401"),
+            "repeated_id": outcome("204"),
+            "unknown_event": outcome("204"),
+        }},
+    })
 }
 
 /// The item of a webhook with an open circuit.

@@ -167,7 +167,10 @@ async fn redrive(stack: &Stack, selection: &Selection, json: bool) -> Result<(),
             Cause::Delivery(message) => {
                 deliveries.send_one(&Message { queued_at: None, ..message.clone() }).await?;
             }
-            Cause::NoDelivery => drop(deliveries.send_text(&letter.body, None).await?),
+            // The dispatcher drops a step of an old rehearsal.
+            Cause::NoDelivery | Cause::Rehearsal(_) => {
+                drop(deliveries.send_text(&letter.body, words::account(letter)).await?);
+            }
             Cause::Completion { .. } | Cause::NoCompletion(_) => {
                 let timed = event::with_timestamp(&letter.body, letter.sent_at);
                 let text = timed.as_deref().unwrap_or(&letter.body);

@@ -6,14 +6,16 @@
 //! answers a repeated request with the first reply.
 
 pub mod envelope;
+mod error;
 mod gate;
 pub mod listing;
 mod once;
 mod origin;
 mod query;
 
-use std::{error::Error as StdError, panic::AssertUnwindSafe};
+use std::panic::AssertUnwindSafe;
 
+pub use error::ApiError;
 use futures_util::FutureExt as _;
 pub use gate::Gate;
 use jiff::Timestamp;
@@ -30,102 +32,14 @@ use url::Url;
 
 use self::origin::Origin;
 use crate::{
-    aws::AwsError,
     egress::Policy,
     names::{AccountId, EventId, WebhookId},
-    request::Invalid,
-    store::{Allowance, Claim},
-    webhook::{Secret, Webhook},
+    store::Claim,
+    webhook::Secret,
 };
 
 /// The largest request body, in bytes.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
-
-/// Why a request fails. The match in [`ApiError::parts`] turns each case into a status and a code.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// The key is missing, malformed or unknown.
-    #[error("Invalid or missing API key")]
-    Unauthorized,
-    /// The key is valid, but its scope does not allow the request.
-    #[error("this key may only read; {0} needs a key with the scope full")]
-    Forbidden(Method),
-    /// The request is invalid. The text says what would be right.
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    /// The thing does not exist, or belongs to another account; the reply must be the same for both.
-    #[error("{0}")]
-    NotFound(String),
-    /// The current state does not allow the request.
-    #[error("{0}")]
-    Conflict(String),
-    /// The body is larger than [`MAX_REQUEST_BYTES`].
-    #[error("the body is {0} bytes; the limit is {MAX_REQUEST_BYTES}")]
-    TooLarge(usize),
-    /// The key has made too many requests.
-    #[error("the limit of {} requests {} is reached; try again in {} s", .0.limit, .0.per(), .0.reset)]
-    RateLimited(Allowance),
-    /// Our fault. The cause is logged, and the client does not see it.
-    #[error("something went wrong on our side; the request id helps us to find out what")]
-    Internal(#[source] Box<dyn StdError + Send + Sync>),
-}
-
-impl ApiError {
-    /// The error for a webhook that does not exist, or belongs to another account.
-    pub fn no_webhook(id: WebhookId) -> Self {
-        Self::NotFound(format!("there is no webhook {id}"))
-    }
-
-    /// The error for an event that the webhook never got.
-    pub fn no_delivery(id: &EventId) -> Self {
-        Self::NotFound(format!("there is not a delivery of event {id} to this webhook"))
-    }
-
-    /// The error for an event that does not exist, or belongs to another account.
-    pub fn no_event(id: &EventId) -> Self {
-        Self::NotFound(format!("there is no event {id}"))
-    }
-
-    /// The error for a webhook without a resend.
-    pub fn no_resend(id: WebhookId) -> Self {
-        Self::NotFound(format!("webhook {id} has no resend"))
-    }
-
-    /// The error for a request that needs the body of an event that was erased.
-    pub fn erased(id: &EventId) -> Self {
-        Self::Conflict(format!("event {id} was erased, so it cannot be sent"))
-    }
-
-    /// The error for a request that only an active webhook allows.
-    pub fn disabled(webhook: &Webhook) -> Self {
-        let reason = webhook.health().disabled.map_or_else(String::new, |disabled| format!(" ({})", disabled.reason));
-        Self::Conflict(format!("webhook {} is disabled{reason}; make it active first", webhook.id))
-    }
-
-    /// The field of the body or the query parameter that the error is about, if it is about one.
-    fn field(&self) -> Option<&str> {
-        if let Self::Invalid(invalid) = self { invalid.field_name() } else { None }
-    }
-
-    fn parts(&self) -> (StatusCode, &'static str) {
-        match self {
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
-            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
-            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
-            Self::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
-        }
-    }
-}
-
-impl From<AwsError> for ApiError {
-    fn from(err: AwsError) -> Self {
-        Self::Internal(err.into())
-    }
-}
 
 /// A request with a valid key. It has no `Debug`, because it holds the key and may hold a secret.
 pub struct Request {
@@ -261,7 +175,11 @@ impl Reply {
     }
 
     fn error(err: &ApiError, request_id: &str) -> Self {
-        Self::json(err.parts().0, envelope::failure(err, request_id))
+        let reply = Self::json(err.parts().0, envelope::failure(err, request_id));
+        match err.retry_after() {
+            Some(seconds) => reply.with_header("retry-after", seconds.to_string()),
+            None => reply,
+        }
     }
 }
 

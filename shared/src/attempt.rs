@@ -88,6 +88,11 @@ impl Outcome {
         if let Self::Http { http_status, .. } = self { Some(*http_status) } else { None }
     }
 
+    /// The beginning of the answer's body, if a status arrived.
+    pub fn into_response(self) -> Option<String> {
+        if let Self::Http { response, .. } = self { Some(response) } else { None }
+    }
+
     /// The phase that ended the attempt.
     pub fn phase(&self) -> Phase {
         match self {

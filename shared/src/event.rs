@@ -132,10 +132,21 @@ impl Completion {
 
     /// A completion for a test event: the published page's example, as a task whose name is `test_` and this number.
     pub fn sample(account_id: &AccountId, event: EventType, number: u64, now: Timestamp) -> Self {
+        Self::test(account_id, event, number, now, "")
+    }
+
+    /// A completion for an event of a rehearsal: the same as [`Completion::sample`], but its `data` begins with
+    /// `"rehearsal": true`.
+    pub fn rehearsed(account_id: &AccountId, event: EventType, number: u64, now: Timestamp) -> Self {
+        Self::test(account_id, event, number, now, r#""rehearsal":true,"#)
+    }
+
+    /// `more` are members of `data`, each with a comma.
+    fn test(account_id: &AccountId, event: EventType, number: u64, now: Timestamp, more: &str) -> Self {
         let task = format!("test_{number:016x}");
         let status = if event == EventType::JobCompleted { "completed" } else { "failed" };
         let message = format!(
-            r#"{{"account_id":"{account_id}","task_id":"{task}","task_type":"image","status":"{status}","data":{{"url":"https://cdn.example.com/image.png","credits_charged":6}},"timestamp":"{now:.0}"}}"#
+            r#"{{"account_id":"{account_id}","task_id":"{task}","task_type":"image","status":"{status}","data":{{{more}"url":"https://cdn.example.com/image.png","credits_charged":6}},"timestamp":"{now:.0}"}}"#
         );
         Self::parse(&message, now).expect("the sample is a completion")
     }

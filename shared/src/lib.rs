@@ -9,8 +9,8 @@
 //!   [`retry`]: when a failed attempt is retried, as a pure function. `tls`: the TLS configuration, the trusted root
 //!   certificates, and TLS errors in words. [`request`]: a request's body, field by field.
 //! - [`webhook`]: a customer's registered endpoint, its health and its circuit. [`event`]: what a finished task becomes.
-//!   [`signature`]: how a webhook is signed. [`delivery`]: one event on its way to one webhook. [`stats`]: hourly counts
-//!   of attempts.
+//!   [`signature`]: how a webhook is signed. [`delivery`]: one event on its way to one webhook. [`rehearsal`]: requests that
+//!   test a receiver. [`stats`]: hourly counts of attempts.
 //! - [`config`]: environment variables. [`aws`]: the AWS clients' settings, and the error of a call. [`telemetry`]: logs,
 //!   metrics and traces.
 //! - [`sender`]: makes the HTTP request to an endpoint. [`api_key`]: the keys of the API. [`store`]: DynamoDB. [`queue`]:
@@ -44,6 +44,8 @@ pub mod event;
 pub mod signature;
 
 pub mod delivery;
+
+pub mod rehearsal;
 
 pub mod stats;
 

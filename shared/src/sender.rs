@@ -1,4 +1,5 @@
-//! Makes an attempt: one signed POST to a customer's endpoint, limited in time and size whatever the receiver does.
+//! Makes an attempt: one signed POST to a customer's endpoint, limited in time and size whatever the receiver does. The
+//! requests of a rehearsal go the same way.
 //!
 //! It speaks HTTP/1.1 itself and uses no HTTP client. Such a client follows redirects, uses proxies from the
 //! environment, decompresses, keeps any number of idle connections, and refuses answers with a badly written header.
@@ -42,7 +43,8 @@ use crate::{
     attempt::{Attempt, Outcome},
     delivery::Delivery,
     egress::{Policy, TargetUrl},
-    retry,
+    names::EventId,
+    rehearsal, retry,
     signature::{self, Signatures},
     webhook::Webhook,
 };
@@ -76,6 +78,21 @@ pub struct Exchange {
     pub sent_at: Option<Timestamp>,
 }
 
+/// What one request says. It has no `Debug`: the body is the customer's.
+struct Letter<'a> {
+    url: &'a str,
+    id: &'a EventId,
+    event: &'a dyn Display,
+    /// `X-Nano-Attempt`.
+    attempt: usize,
+    /// Unix seconds: the time that is signed.
+    timestamp: i64,
+    signatures: Signatures,
+    has_static_headers: bool,
+    body: &'a str,
+    traceparent: Option<&'a str>,
+}
+
 /// What is known about a request even if no answer came.
 #[derive(Debug, Default, Clone, Copy)]
 struct Sent {
@@ -104,9 +121,42 @@ impl Sender {
         traceparent: Option<&str>,
     ) -> Exchange {
         let (started_at, clock) = (now(), Instant::now());
+        let letter = Letter {
+            url: delivery.url(webhook),
+            id: &delivery.id,
+            event: &delivery.event,
+            attempt: delivery.next_attempt(),
+            timestamp: started_at.as_second(),
+            signatures: signature::of(webhook, delivery.id.as_str(), started_at, body),
+            // Their values are secrets of the webhook's own endpoint.
+            has_static_headers: !delivery.calls_elsewhere(webhook),
+            body,
+            traceparent,
+        };
+        self.post(webhook, &letter, started_at, clock).await
+    }
+
+    /// Makes the request of a rehearsal's step, to the webhook's own URL, in the same way as an attempt.
+    pub async fn rehearse(&self, webhook: &Webhook, request: rehearsal::Request) -> Exchange {
+        let (started_at, clock) = (now(), Instant::now());
+        let letter = Letter {
+            url: &webhook.url,
+            id: &request.id,
+            event: &request.event,
+            attempt: 1,
+            timestamp: request.timestamp,
+            signatures: request.signatures,
+            has_static_headers: true,
+            body: &request.body,
+            traceparent: None,
+        };
+        self.post(webhook, &letter, started_at, clock).await
+    }
+
+    async fn post(&self, webhook: &Webhook, letter: &Letter<'_>, started_at: Timestamp, clock: Instant) -> Exchange {
         let deadline = tokio::time::Instant::now() + self.timeout;
         let mut sent = Sent::default();
-        let (target, request) = match self.prepare(webhook, delivery, body, started_at, traceparent) {
+        let (target, request) = match self.prepare(webhook, letter) {
             Ok(prepared) => prepared,
             Err(detail) => {
                 let outcome = Outcome::Blocked { detail, resolved: false };
@@ -127,20 +177,11 @@ impl Sender {
     }
 
     /// Returns the request and its target, or why no request can be made.
-    fn prepare<'a>(
-        &self,
-        webhook: &Webhook,
-        delivery: &Delivery,
-        body: &'a str,
-        started_at: Timestamp,
-        traceparent: Option<&str>,
-    ) -> Result<(TargetUrl, Request<'a>), String> {
-        let target = TargetUrl::parse(delivery.url(webhook), &self.policy).map_err(|refusal| refusal.to_string())?;
+    fn prepare<'a>(&self, webhook: &Webhook, letter: &Letter<'a>) -> Result<(TargetUrl, Request<'a>), String> {
+        let target = TargetUrl::parse(letter.url, &self.policy).map_err(|refusal| refusal.to_string())?;
         let url = target.url();
-        let Delivery { id, event, .. } = delivery;
-        let (timestamp, attempt) = (started_at.as_second(), delivery.next_attempt());
-        let Signatures { nano, next, previous, standard_webhooks } =
-            signature::of(webhook, id.as_str(), started_at, body);
+        let Letter { id, event, attempt, timestamp, signatures, has_static_headers, body, traceparent, .. } = letter;
+        let Signatures { nano, next, previous, standard_webhooks } = signatures;
         let host = &url[Position::BeforeHost..Position::AfterPort];
         // Spelled as on the API's published page and in Standard Webhooks: some receivers compare header names with their
         // case.
@@ -151,25 +192,23 @@ impl Sender {
             ("User-Agent", &USER_AGENT),
             ("Content-Type", &"application/json"),
             ("X-Nano-Event", event),
-            ("X-Nano-Attempt", &attempt),
-            ("X-Nano-Timestamp", &timestamp),
-            ("X-Nano-Signature", &nano),
+            ("X-Nano-Attempt", attempt),
+            ("X-Nano-Timestamp", timestamp),
+            ("X-Nano-Signature", nano),
             ("webhook-id", id),
-            ("webhook-timestamp", &timestamp),
-            ("webhook-signature", &standard_webhooks),
+            ("webhook-timestamp", timestamp),
+            ("webhook-signature", standard_webhooks),
         ];
-        if let Some(next) = &next {
+        if let Some(next) = next {
             headers.push(("X-Nano-Signature-Next", next));
         }
-        if let Some(previous) = &previous {
+        if let Some(previous) = previous {
             headers.push(("X-Nano-Signature-Previous", previous));
         }
-        if let Some(traceparent) = &traceparent {
+        if let Some(traceparent) = traceparent {
             headers.push(("traceparent", traceparent));
         }
-        // Their values are secrets of the webhook's own endpoint.
-        let is_own = !delivery.calls_elsewhere(webhook);
-        let own: Vec<_> = webhook.headers.reveal().filter(|_| is_own).collect();
+        let own: Vec<_> = webhook.headers.reveal().filter(|_| *has_static_headers).collect();
         headers.extend(own.iter().map(|(name, value)| (*name, value as &dyn Display)));
         let request = Request::post(target.path_and_query(), &headers, body)
             .map_err(|problem| format!("no request can be made of it ({problem})"))?;

@@ -29,12 +29,15 @@ pub struct Signatures {
 
 /// Signs a body with every secret of the webhook that is valid at this time. `id` is the delivery's.
 pub fn of(webhook: &Webhook, id: &str, at: Timestamp, body: &str) -> Signatures {
-    let Signing { current, next, previous } = webhook.signing_at(at);
-    let timestamp = at.as_second();
+    with(&webhook.signing_at(at), id, at.as_second(), body)
+}
+
+/// Signs a body with these secrets. `timestamp` is Unix seconds.
+pub fn with(Signing { current, next, previous }: &Signing<'_>, id: &str, timestamp: i64, body: &str) -> Signatures {
     let nano = |secret| nano_signature(secret, timestamp, body);
-    let all = std::iter::once(current).chain(next).chain(previous.iter().copied());
+    let all = std::iter::once(*current).chain(*next).chain(previous.iter().copied());
     let standards: Vec<String> = all.map(|secret| standard_webhooks_signature(secret, id, timestamp, body)).collect();
-    let previous: Vec<String> = previous.into_iter().map(nano).collect();
+    let previous: Vec<String> = previous.iter().copied().map(nano).collect();
     Signatures {
         nano: nano(current),
         next: next.map(nano),

@@ -5,6 +5,7 @@ mod batch_get;
 mod deliveries;
 mod events;
 mod merge;
+mod rehearsals;
 mod shards;
 mod statements;
 mod usage;
@@ -15,6 +16,7 @@ pub use api_keys::{ApiKeys, CreatedKey, ImportSummary, KeyRecord, KeyView, Liste
 pub use deliveries::{Changes, Deliveries, DeliveryName, Filter, Page, Stored, Tables, WriteResult, expires_at};
 pub use events::{EventFilter, EventPage, Events, InsertResult};
 pub use merge::End;
+pub use rehearsals::{RehearsalBegun, Rehearsals, StepClaim};
 pub use usage::{Allowance, Limits, Usage};
 pub use waiting::{Cursor, Cursors, Due, Pass, Shard, Wait, Waiting};
 pub use webhooks::{

@@ -107,6 +107,9 @@ check(switched.data.secret_switches_at === null, 'the switch is made');
 const probe = await customer.POST('/api/v1/webhooks/{id}/probe', { params });
 check(probe.response.status === 409 && probe.error?.error.code === 'conflict', 'there is nothing to probe');
 called.add('probeWebhook');
+const rehearsal = await data('rehearseWebhook', 202, customer.POST('/api/v1/webhooks/{id}/rehearse', { params }));
+const seen = await data('getRehearsal', 200, customer.GET('/api/v1/webhooks/{id}/rehearse', { params }));
+check(seen.data.id === rehearsal.data.id && seen.data.steps[0]?.name === 'signed_event', 'the rehearsal is shown');
 const asked = { since: '2024-12-23T10:00:00Z', statuses: ['failed' as const, 'missed' as const] };
 const resend = await data(
   'resendWebhook',

@@ -64,6 +64,9 @@ assert len(call("webhooks", "getStats", 200, webhook, hours=2).data.hours) == 2
 assert call("webhooks", "rotateSecret", 200, webhook, body=Rotation(overlap_seconds=60)).data.secret_key
 assert call("webhooks", "rotateSecret", 200, webhook, body=Rotation(switch=Switch.NOW)).data.secret_switches_at is None
 assert call("webhooks", "probeWebhook", 409, webhook).error.code == "conflict"
+rehearsal = call("webhooks", "rehearseWebhook", 202, webhook).data
+shown = call("webhooks", "getRehearsal", 200, webhook).data
+assert (shown.id, len(shown.steps), shown.steps[0].name.value) == (rehearsal.id, 5, "signed_event")
 asked = ResendRequest(since=datetime(2024, 12, 23, tzinfo=timezone.utc), statuses=[Resent.FAILED, Resent.MISSED])
 resend = call("deliveries", "resendWebhook", 202, webhook, body=asked).data
 shown = call("deliveries", "getResend", 200, webhook).data

@@ -18,6 +18,7 @@ mod hints;
 mod keyboard;
 mod offers;
 mod receive;
+mod rehearsal;
 mod resend;
 mod rotation;
 mod selection;

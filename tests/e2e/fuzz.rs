@@ -167,6 +167,8 @@ fn judge(answer: &Answer) -> Result<u16, String> {
         404 => "not_found",
         409 => "conflict",
         413 => "payload_too_large",
+        // A webhook is rehearsed once a minute.
+        429 => "rate_limited",
         _ => return wrong("not a status of the API, or not its body"),
     };
     let message = body["error"]["message"].as_str().unwrap_or_default();

@@ -24,7 +24,7 @@ const UNAUTHORIZED: &str =
 
 /// Every route that needs a key, with the query and the body of a request that its owner could make. The order
 /// matters, because the strangers change their own webhooks on the way: the routes that delete and create come last.
-pub(crate) const WITH_KEY: [(&str, &str, &str); 22] = [
+pub(crate) const WITH_KEY: [(&str, &str, &str); 24] = [
     ("GET /api/v1/webhooks", "", ""),
     ("GET /api/v1/webhooks", "?include=details", ""),
     ("GET /api/v1/webhooks/{id}", "", ""),
@@ -45,6 +45,8 @@ pub(crate) const WITH_KEY: [(&str, &str, &str); 22] = [
     ("POST /api/v1/webhooks/{id}/rotate-secret", "", r#"{"secret_key":"a-strangers-secret","overlap_seconds":0}"#),
     ("POST /api/v1/webhooks/{id}/test", "", ""),
     ("POST /api/v1/webhooks/{id}/probe", "", ""),
+    ("GET /api/v1/webhooks/{id}/rehearse", "", ""),
+    ("POST /api/v1/webhooks/{id}/rehearse", "", ""),
     ("GET /api/v1/webhooks/{id}/resend", "", ""),
     ("POST /api/v1/webhooks/{id}/resend", "", RESEND),
     ("DELETE /api/v1/webhooks/{id}/resend", "", ""),
@@ -340,8 +342,10 @@ async fn ask(customer: &Customer, route: &str, query: &str, body: &str, names: &
     let key = [("idempotency-key", key.as_str())];
     let reply = customer.send_with(method, &path, Some(body.to_owned()), &key).await.unwrap();
     let headers = reply.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-    let own = ["date", "x-request-id", "apigw-requestid", "ratelimit-remaining", "ratelimit-reset"];
-    let text = reply.text.replace(&format!("webhook {}\"", names.webhook), "webhook {id}\"");
+    let own = ["date", "x-request-id", "apigw-requestid", "ratelimit-remaining", "ratelimit-reset", "retry-after"];
+    let wait = reply.headers.get("retry-after").map_or("?", |wait| wait.to_str().unwrap());
+    let text = reply.text.replace(&format!("try again in {wait} s"), "try again in some seconds");
+    let text = text.replace(&format!("webhook {}\"", names.webhook), "webhook {id}\"");
     let text = text.replace(&format!("/nowhere/{}\"", names.webhook), "/nowhere/{id}\"");
     (reply.status, without_ids_and_times(&text), headers.filter(|(name, _)| !own.contains(&name.as_str())).collect())
 }

@@ -33,6 +33,7 @@ mod outage;
 mod producers;
 mod receivers;
 mod recovery;
+mod rehearsal;
 mod release;
 mod repeated;
 mod resend;

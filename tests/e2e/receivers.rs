@@ -1,8 +1,10 @@
 //! The receivers that `docs/receivers/` shows to customers, each against real deliveries and against forged ones.
 
 mod programs;
+mod rehearsal;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write as _,
     sync::LazyLock,
@@ -40,11 +42,9 @@ static PROGRAMS: LazyLock<Vec<Program>> = LazyLock::new(|| {
     running
 });
 
-fn names() -> Vec<String> {
+fn names() -> BTreeSet<String> {
     let files = fs::read_dir(workspace().join("docs/receivers")).unwrap();
-    let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 /// An account with one webhook for each program, in the programs' order, so that one completion goes to all of them.

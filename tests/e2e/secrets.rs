@@ -98,6 +98,8 @@ impl Scene {
             (Method::POST, "/1/rotate-secret", own.as_str(), 200),
             (Method::POST, "/2/rotate-secret", "", 200),
             (Method::POST, "/1/test", "", 202),
+            (Method::POST, "/1/rehearse", "", 202),
+            (Method::GET, "/1/rehearse", "", 200),
             (Method::GET, "", "", 200),
             (Method::GET, "?include=details", "", 200),
             (Method::GET, "/1", "", 200),

@@ -13,6 +13,7 @@ pub(super) fn kind(letter: &DeadLetter) -> &'static str {
         Cause::Completion { .. } => "completion",
         Cause::Delivery(_) => "delivery",
         Cause::Notification(_) => "notification",
+        Cause::Rehearsal(_) => "rehearsal",
     }
 }
 
@@ -20,6 +21,7 @@ pub(super) fn account(letter: &DeadLetter) -> Option<&AccountId> {
     match &letter.cause {
         Cause::Completion { completion, .. } => Some(&completion.account_id),
         Cause::Delivery(message) => Some(&message.account_id),
+        Cause::Rehearsal(message) => Some(&message.account_id),
         Cause::NoCompletion(_) | Cause::NoDelivery | Cause::Notification(_) => None,
     }
 }
@@ -29,6 +31,10 @@ pub(super) fn why(letter: &DeadLetter) -> String {
         Cause::NoCompletion(reason) => format!("it is not a completion: {reason}"),
         Cause::NoDelivery => {
             "it was on the deliveries queue and is not a delivery; somebody put it there by hand".into()
+        }
+        Cause::Rehearsal(message) => {
+            let (webhook, account) = (message.webhook_id, &message.account_id);
+            format!("the dispatcher failed on a rehearsal of webhook {webhook} of {account} repeatedly")
         }
         Cause::Completion { completion, event_bus } => {
             let (task, account) = (&completion.task_id, &completion.account_id);
@@ -52,6 +58,9 @@ pub(super) fn what_to_do(letter: &DeadLetter, stack: &Stack) -> String {
             "nothing was delivered; correct the producer, let it send the completion again, and purge this one".into()
         }
         Cause::NoDelivery => "purge it".into(),
+        Cause::Rehearsal(_) => {
+            format!("{}, then purge it: the customer can begin another rehearsal", look("dispatcher"))
+        }
         Cause::Notification(_) => "see that the topic's policy lets events.amazonaws.com publish, then purge it: \
                                    `webhooks list` shows how the webhooks are now"
             .into(),

@@ -1,12 +1,16 @@
-// Sends a test event, and shows what becomes of it.
+// Sends a test event, and shows what becomes of it; or rehearses the receiver.
 
 import { request } from './api.js';
 import { failureText } from './dialogs.js';
 import { duration, fill, h, safely, time, workButton } from './dom.js';
 import { answered, isFinished, whyCancelled } from './explain.js';
+import { rehearsals } from './rehearse.js';
 import { watch } from './watch.js';
 
-/** The section that sends a test event. `allow` enables or disables it. Calls `changed` when the status changes. */
+/**
+ * The section that sends a test event or rehearses. `allow` enables or disables it. Calls `changed` when the test event's
+ * status changes.
+ */
 export function testSection({ id, events, signal, changed }) {
   const test = {
     id,
@@ -20,6 +24,7 @@ export function testSection({ id, events, signal, changed }) {
     hint: h('p', { class: 'hint', id: 'test-hint' }),
     result: h('div', { class: 'watch', role: 'status' }),
     watching: new AbortController(),
+    rehearsal: rehearsals(`webhooks/${id}`, signal),
   };
   test.button = workButton({ class: 'primary', 'aria-describedby': 'test-hint' }, 'Send test event', () => send(test));
   const label = h('label', { for: 'test-event', class: 'sr-only' }, 'Event');
@@ -27,15 +32,19 @@ export function testSection({ id, events, signal, changed }) {
     'section',
     { class: 'card test' },
     h('div', {}, h('h2', {}, 'Try it'), test.hint),
-    h('div', { class: 'inline' }, label, test.event, test.button),
+    h('div', { class: 'inline' }, label, test.event, test.button, test.rehearsal.button),
     test.result,
+    test.rehearsal.report,
   );
   return { section, allow: (isActive) => allow(test, isActive) };
 }
 
-function allow({ button, hint }, isActive) {
+function allow({ button, hint, rehearsal }, isActive) {
   button.disabled = !isActive;
-  const sent = 'Sends an example to this webhook alone, signed like any other.';
+  rehearsal.button.disabled = !isActive;
+  const sent =
+    'A test event is an example, signed like any other. A rehearsal sends five requests, also wrong ones, and says what ' +
+    'your endpoint should do otherwise.';
   fill(hint, isActive ? sent : 'Enable the webhook first: a disabled one gets no test events either.');
 }
 

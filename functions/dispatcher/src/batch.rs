@@ -11,6 +11,7 @@ use nano_webhooks::{
     delivery::{Change, Message, Write},
     names::{AccountId, EventId, WebhookId},
     queue::{self, SqsEvent, SqsMessage},
+    rehearsal::RehearsalMessage,
     store::Wait,
     telemetry::trace::Segment,
     webhook::Webhook,
@@ -29,6 +30,8 @@ pub(crate) enum Unfinished {
     NotRecorded(#[source] AwsError),
     #[error("the next attempt could not be arranged")]
     NotFollowedUp,
+    #[error("its step of a rehearsal could not be made")]
+    NotRehearsed(#[source] AwsError),
     #[error("the batch's time ran out")]
     OutOfTime,
 }
@@ -83,14 +86,26 @@ pub(crate) struct Worked<'a> {
     pub(crate) circumstances: Option<Box<AttemptContext>>,
 }
 
-/// Returns the jobs of a batch, and the records that go back because they hold no delivery message.
+/// The messages of a batch, by what they ask for.
+#[derive(Debug, Default)]
+pub(crate) struct Batch<'a> {
+    pub(crate) jobs: Vec<Job<'a>>,
+    /// The steps of rehearsals.
+    pub(crate) rehearsals: Vec<(&'a SqsMessage, RehearsalMessage)>,
+    /// Messages that go back, because they ask for neither.
+    pub(crate) unreadable: Vec<&'a SqsMessage>,
+}
+
+/// Reads the messages of a batch.
 ///
 /// Two messages for the same attempt are one job. If one of them was received before, the job has that one: a
 /// dispatcher may have died while it worked on it, and its work must be finished.
-pub(crate) fn readable(event: &SqsEvent) -> (Vec<Job<'_>>, Vec<&SqsMessage>) {
-    let (mut jobs, mut unreadable, mut seen) = (Vec::<Job<'_>>::new(), Vec::new(), HashMap::new());
+pub(crate) fn readable(event: &SqsEvent) -> Batch<'_> {
+    let (mut batch, mut seen) = (Batch::default(), HashMap::new());
+    let jobs = &mut batch.jobs;
     for record in &event.records {
-        match serde_json::from_str::<Message>(record.body.as_deref().unwrap_or_default()) {
+        let body = record.body.as_deref().unwrap_or_default();
+        match serde_json::from_str::<Message>(body) {
             Ok(message) => {
                 let job = Job { record, message };
                 match seen.entry(attempt_of(&job.message)) {
@@ -103,12 +118,16 @@ pub(crate) fn readable(event: &SqsEvent) -> (Vec<Job<'_>>, Vec<&SqsMessage>) {
                 }
             }
             Err(err) => {
-                tracing::error!(message_id = record.message_id, %err, "a message is not a delivery");
-                unreadable.push(record);
+                if let Ok(message) = serde_json::from_str(body) {
+                    batch.rehearsals.push((record, message));
+                } else {
+                    tracing::error!(message_id = record.message_id, %err, "a message is not a delivery");
+                    batch.unreadable.push(record);
+                }
             }
         }
     }
-    (jobs, unreadable)
+    batch
 }
 
 /// Whether the deliveries and webhooks of these messages may be read eventually consistently: each message is received
@@ -152,7 +171,7 @@ mod tests {
         let others = [other(r#""round": 0"#, r#""round": 1"#), other(r#""attempt": 1"#, r#""attempt": 2"#)];
         event.records.push(repetition.clone());
         event.records.extend(others);
-        let asked: Vec<_> = readable(&event).0.iter().map(|job| (job.message.round, job.message.attempt)).collect();
+        let asked: Vec<_> = readable(&event).jobs.iter().map(|job| (job.message.round, job.message.attempt)).collect();
         assert_eq!(asked, [(0, 1), (1, 1), (0, 2)]);
     }
 
@@ -162,10 +181,10 @@ mod tests {
         let mut again = event.records[0].clone();
         again.attributes.insert("ApproximateReceiveCount".into(), "2".into());
         event.records.push(again);
-        let (jobs, _) = readable(&event);
+        let Batch { jobs, .. } = readable(&event);
         assert!(jobs.len() == 1 && jobs[0].received_before());
         event.records.reverse();
-        let (jobs, _) = readable(&event);
+        let Batch { jobs, .. } = readable(&event);
         assert!(jobs.len() == 1 && jobs[0].received_before());
     }
 
@@ -175,7 +194,7 @@ mod tests {
         let mut probe = event.records[0].clone();
         probe.body = probe.body.map(|body| body.replace(r#""attempt": 1"#, r#""attempt": 1, "probe": 3"#));
         event.records.insert(0, probe);
-        assert_eq!(readable(&event).0.len(), 2);
+        assert_eq!(readable(&event).jobs.len(), 2);
     }
 
     #[test]
@@ -186,7 +205,7 @@ mod tests {
             record.body = record.body.map(|body| body.replace(own, forged));
             event.records.push(record);
         }
-        assert_eq!(readable(&event).0.len(), 3);
+        assert_eq!(readable(&event).jobs.len(), 3);
     }
 
     #[test]
@@ -211,9 +230,20 @@ mod tests {
     }
 
     #[test]
+    fn a_step_of_a_rehearsal_is_no_job_and_goes_back_to_nobody() {
+        let mut event = sample();
+        let mut step = event.records[0].clone();
+        step.body = Some(r#"{"account_id":"acct_demo","webhook_id":1,"rehearsal":"01","step":"signed_event"}"#.into());
+        event.records.push(step);
+        let Batch { jobs, rehearsals, unreadable } = readable(&event);
+        assert_eq!((jobs.len(), rehearsals.len(), unreadable.len()), (1, 1, 0));
+        assert_eq!(rehearsals[0].1.rehearsal, "01");
+    }
+
+    #[test]
     fn the_sample_event_holds_a_delivery() {
         let event = sample();
-        let (jobs, unreadable) = readable(&event);
+        let Batch { jobs, unreadable, .. } = readable(&event);
         assert!(unreadable.is_empty() && jobs.iter().all(|job| job.message.account_id.as_str() == "acct_demo"));
     }
 }

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{StreamExt as _, future::join, stream::FuturesUnordered};
 use jiff::Timestamp;
 use nano_webhooks::{
     delivery::{self, Change, Delivery, Look, Made, Message, Step},
     queue::{self, Queue, SqsBatchResponse, SqsEvent, SqsMessage},
     retry::{self, Schedule},
     sender::{Exchange, Sender},
-    store::{Deliveries, Events, Stored, Waiting, Webhooks},
+    store::{Deliveries, Events, Rehearsals, Stored, Waiting, Webhooks},
     telemetry::{
         self,
         metrics::{Metric, Recorder},
@@ -24,7 +24,7 @@ use nano_webhooks::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    batch::{AttemptContext, Job, Recording, Unfinished, Work, Worked, readable},
+    batch::{AttemptContext, Batch, Job, Recording, Unfinished, Work, Worked, readable},
     observed::{self, Observed},
     successes::Successes,
     used_up::UsedUp,
@@ -51,6 +51,7 @@ pub(crate) struct Dispatcher {
     pub(crate) deliveries: Deliveries,
     pub(crate) events: Events,
     pub(crate) waiting: Waiting,
+    pub(crate) rehearsals: Rehearsals,
     pub(crate) queue: Queue,
     pub(crate) sender: Sender,
     pub(crate) schedule: Schedule,
@@ -89,18 +90,14 @@ impl Dispatcher {
         let deadlines = Deadlines { attempts: before(TIME_TO_FINISH), records: before(TIME_TO_ANSWER) };
 
         let observed = Observed::default();
-        let (jobs, unreadable) = readable(event);
-        let (planned, mut unfinished) = self.plan(jobs, deadlines).await;
-        let (planned, uncounted) = self.limit(planned, deadlines).await;
-        let (planned, unclaimed) = self.claim(planned, deadlines).await;
-        unfinished.extend(uncounted.into_iter().chain(unclaimed));
-        let worked = planned.into_iter().map(|planned| self.work(planned, trace, &observed, deadlines.attempts));
-        let worked = worked.collect::<FuturesUnordered<_>>();
-        let settled = tokio_stream::StreamExt::chunks_timeout(worked, TOGETHER, TIME_TO_GATHER)
-            .map(|worked| self.settle(worked, &observed, deadlines.records))
-            .buffer_unordered(TOGETHER);
-        unfinished.extend(settled.collect::<Vec<_>>().await.into_iter().flatten());
-
+        let Batch { jobs, rehearsals, unreadable } = readable(event);
+        let unfinished = if rehearsals.is_empty() {
+            self.deliver(jobs, trace, &observed, deadlines).await
+        } else {
+            let delivered = self.deliver(jobs, trace, &observed, deadlines);
+            let (unfinished, unrehearsed) = join(delivered, self.rehearse(rehearsals, deadlines)).await;
+            unfinished.into_iter().chain(unrehearsed).collect()
+        };
         for (record, why) in &unfinished {
             let cause = telemetry::chain(why);
             tracing::error!(message_id = record.message_id, cause, "a delivery goes back to the queue");
@@ -108,6 +105,27 @@ impl Dispatcher {
         observed.count(Metric::Faults, unreadable.len() + unfinished.len());
         self.recorder.write(observed.into_metrics(), Timestamp::now());
         queue::give_back(unreadable.into_iter().chain(unfinished.into_iter().map(|(record, _)| record)))
+    }
+
+    /// Makes the attempts of the jobs and records them. Returns the messages that go back to the queue.
+    async fn deliver<'a>(
+        &self,
+        jobs: Vec<Job<'a>>,
+        trace: Option<&str>,
+        observed: &Observed,
+        deadlines: Deadlines,
+    ) -> GivenBack<'a> {
+        let (planned, mut unfinished) = self.plan(jobs, deadlines).await;
+        let (planned, uncounted) = self.limit(planned, deadlines).await;
+        let (planned, unclaimed) = self.claim(planned, deadlines).await;
+        unfinished.extend(uncounted.into_iter().chain(unclaimed));
+        let worked = planned.into_iter().map(|planned| self.work(planned, trace, observed, deadlines.attempts));
+        let worked = worked.collect::<FuturesUnordered<_>>();
+        let settled = tokio_stream::StreamExt::chunks_timeout(worked, TOGETHER, TIME_TO_GATHER)
+            .map(|worked| self.settle(worked, observed, deadlines.records))
+            .buffer_unordered(TOGETHER);
+        unfinished.extend(settled.collect::<Vec<_>>().await.into_iter().flatten());
+        unfinished
     }
 
     /// Makes the attempt if the step asks for one. Returns the work that is left: what to record or to send.

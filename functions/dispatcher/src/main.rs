@@ -6,6 +6,7 @@ mod dispatcher;
 mod limit;
 mod observed;
 mod plan;
+mod rehearse;
 mod settle;
 mod successes;
 mod used_up;
@@ -18,7 +19,7 @@ use nano_webhooks::{
     config::{self, ConfigError},
     queue::{LONGEST_DELAY, Queue, SqsEvent},
     sender::Sender,
-    store::{Deliveries, Events, Waiting, Webhooks},
+    store::{Deliveries, Events, Rehearsals, Waiting, Webhooks},
     telemetry::{self, metrics::Recorder, trace::Tracer},
 };
 
@@ -42,6 +43,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         deliveries: Deliveries::from_env(&aws)?,
         events: Events::from_env(&aws)?,
         waiting: Waiting::from_env(&aws)?,
+        rehearsals: Rehearsals::from_env(&aws)?,
         queue: Queue::from_env(&aws, "DELIVERIES_QUEUE_URL")?,
         sender: Sender::new(policy, attempt_timeout()?),
         schedule: config::parsed("RETRY_SCHEDULE_SECONDS")?,

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
-    {delivery::Message, event::Completion},
+    {delivery::Message, event::Completion, rehearsal::RehearsalMessage},
 };
 
 /// How many dead letters a slow look reads in a second; the visibility timeout is computed from it.
@@ -73,7 +73,9 @@ pub enum Cause {
     Delivery(Message),
     /// A notification that EventBridge could not put on the operator's SNS topic, with EventBridge's error message.
     Notification(String),
-    /// It came from the deliveries queue and is not a delivery message: somebody put it there by hand.
+    /// A step of a rehearsal that the dispatcher failed on repeatedly.
+    Rehearsal(RehearsalMessage),
+    /// It came from the deliveries queue and is not a message of this service: somebody put it there by hand.
     NoDelivery,
 }
 
@@ -91,6 +93,9 @@ impl Cause {
         }
         if let Ok(message) = serde_json::from_str(body) {
             return Self::Delivery(message);
+        }
+        if let Ok(message) = serde_json::from_str(body) {
+            return Self::Rehearsal(message);
         }
         if source.is_some_and(|arn| arn.ends_with("-deliveries")) {
             return Self::NoDelivery;
@@ -332,6 +337,8 @@ mod tests {
     #[test]
     fn what_is_neither_is_known_by_the_queue_that_it_came_from() {
         assert!(matches!(cause("{}", None, FROM_DELIVERIES), Cause::NoDelivery));
+        let step = r#"{"account_id":"acct_1","webhook_id":1,"rehearsal":"01","step":"repeated_id"}"#;
+        assert!(matches!(cause(step, None, FROM_DELIVERIES), Cause::Rehearsal(_)));
         assert!(matches!(cause("{}", None, None), Cause::NoCompletion(_)));
     }
 }

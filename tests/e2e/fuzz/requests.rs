@@ -20,7 +20,7 @@ pub(super) struct Request {
     body: Vec<u8>,
 }
 
-const ROUTES: [(&str, &str, &str); 23] = [
+const ROUTES: [(&str, &str, &str); 25] = [
     ("GET", "/api/v1/webhooks", ""),
     ("POST", "/api/v1/webhooks", NEW),
     ("POST", "/api/v1/webhooks", NEW),
@@ -38,6 +38,8 @@ const ROUTES: [(&str, &str, &str); 23] = [
     ),
     ("POST", "/api/v1/webhooks/{id}/test", r#"{"event":"job.failed"}"#),
     ("POST", "/api/v1/webhooks/{id}/probe", ""),
+    ("POST", "/api/v1/webhooks/{id}/rehearse", ""),
+    ("GET", "/api/v1/webhooks/{id}/rehearse", ""),
     (
         "POST",
         "/api/v1/webhooks/{id}/resend",

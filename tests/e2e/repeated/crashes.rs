@@ -223,3 +223,14 @@ async fn on_a_bad_day_a_client_that_insists_gets_everything_once() {
     let stored: HashSet<_> = events.map(|event| event["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!((shown.len(), &stored), (8, &shown), "a client was shown every event that is stored");
 }
+
+#[tokio::test]
+async fn a_rehearsal_that_a_dying_function_has_begun_is_not_begun_again() {
+    let owner = Owner::register("acct_rehearsal_again").await;
+    let rehearse = format!("{WEBHOOK}/rehearse");
+    let [first, second] = owner.ask_and_die(&rehearse, "").await;
+    assert_eq!((&first["id"], &first["started_at"]), (&second["id"], &second["started_at"]));
+    owner.wait_for(&rehearse, |rehearsal| rehearsal["status"] == "done").await;
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(owner.heard(), 5);
+}

@@ -1,0 +1,105 @@
+// Rehearses a webhook's receiver, and shows what each step has shown.
+
+import { request } from './api.js';
+import { failureText } from './dialogs.js';
+import { duration, fill, h, moment, refill, safely, say, workButton } from './dom.js';
+import { watch } from './watch.js';
+
+const TITLES = {
+  signed_event: 'A valid event',
+  wrong_signature: 'A wrong signature',
+  old_timestamp: 'An old timestamp',
+  repeated_id: 'The same event again',
+  unknown_event: 'An unknown event',
+};
+
+/** The button that begins a rehearsal, and the element that shows the webhook's last one. */
+export function rehearsals(path, signal) {
+  const [report, problem] = [h('div'), h('p', { class: 'error', role: 'alert' })];
+  const page = { path: `${path}/rehearse`, signal, report, problem };
+  const button = workButton({ 'aria-describedby': 'test-hint' }, 'Rehearse', () => rehearse(page));
+  showLast(page).catch(() => null);
+  return { button, report: h('div', { class: 'watch rehearsals' }, problem, report) };
+}
+
+/** Shows the last rehearsal, closed, if there is one. One that is running is followed. */
+async function showLast(page) {
+  const last = await request('GET', page.path, { signal: page.signal }).catch((error) => {
+    if (error.status !== 404) throw error;
+    return null;
+  });
+  if (!last) return;
+  show(page, last, false);
+  if (last.status === 'running') await follow(page);
+}
+
+async function rehearse(page) {
+  try {
+    const begun = await request('POST', page.path);
+    fill(page.problem);
+    fill(page.report);
+    show(page, begun, true);
+    await follow(page);
+    say(`The rehearsal has ended: ${page.words}`);
+  } catch (failure) {
+    // Too soon after the last one, which is still shown.
+    const text = failure.status === 429 ? failure.message : failureText(failure);
+    if (!page.signal.aborted) fill(page.problem, safely(text));
+  }
+}
+
+async function follow(page) {
+  await watch(page.signal, {
+    look: () => request('GET', page.path, { signal: page.signal }),
+    show: (rehearsal) => show(page, rehearsal, true),
+    isFinished: ({ status }) => status !== 'running',
+  });
+}
+
+function show(page, rehearsal, isOpen) {
+  page.words = summary(rehearsal);
+  const open = page.report.querySelector('details')?.open ?? isOpen;
+  const { started_at: begun, stopped_reason: reason, steps } = rehearsal;
+  refill(
+    page.report,
+    h(
+      'details',
+      { class: 'rehearsal', open },
+      h('summary', { 'data-name': 'rehearsal' }, 'Rehearsal at ', moment(begun), `: ${page.words}`),
+      h('ol', {}, steps.map((step) => stepItem(step, rehearsal.status))),
+      reason && h('p', { class: 'error' }, `It has stopped: ${reason}.`),
+    ),
+  );
+}
+
+function summary({ status, passed, steps }) {
+  const count = steps.filter((step) => step.passed).length;
+  if (status === 'running') return 'under way …';
+  if (passed) return 'your endpoint passes.';
+  return `${count} of ${steps.length} passed.`;
+}
+
+function stepItem(step, status) {
+  const kind = step.passed === null ? 'wait' : step.passed ? 'good' : 'bad';
+  const isPending = step.finding === null && status === 'running';
+  return h(
+    'li',
+    {},
+    h('p', {}, mark(step, isPending, kind), h('strong', {}, TITLES[step.name] ?? safely(step.name))),
+    step.finding && h('p', {}, safely(step.finding)),
+    h('p', { class: 'hint' }, `Sent: ${step.sent}. Expected: ${step.expected}. `, answer(step)),
+  );
+}
+
+/** The colour of a dot is not enough: its meaning is also said in a word. */
+function mark(step, isPending, kind) {
+  const word = isPending ? 'Waiting' : step.passed === null ? 'Unclear' : step.passed ? 'Passed' : 'Failed';
+  const colour = isPending || step.passed !== null ? kind : 'none';
+  return [h('span', { class: `dot ${colour}`, 'aria-hidden': 'true' }), h('span', { class: 'judged' }, word), ' '];
+}
+
+function answer({ http_status: status, message, duration_ms: took, response }) {
+  if (message === null) return null;
+  const said = status === null ? safely(message) : `${status}`;
+  return ['Got: ', said, ` after ${duration(took)}`, response ? [', “', safely(response), '”.'] : '.'];
+}

@@ -175,7 +175,7 @@ async fn a_session_opens_the_console_for_some_minutes() {
         browser.read("/acct_keys_session").await;
         offers_nothing_but_to_look(&browser).await;
         browser.go("#/webhooks/1").await;
-        browser.read("Try it").await;
+        browser.read("Deliveries").await;
         offers_nothing_but_to_look(&browser).await;
     }
 }

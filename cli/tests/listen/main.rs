@@ -254,7 +254,7 @@ fn bad_input_ends_it_with_words_that_say_what_is_right() {
         (with("--forward-to", "localhost:3000"), 2, "--forward-to"),
         (with("--api-url", "api.example.com"), 2, "such as https://api.example.com"),
         (with("--key", "sk-secret-but-short"), 2, "it must begin with sk- and have 20 to 256"),
-        (with("--key", &other), 1, "give yours in NANO_API_KEY"),
+        (with("--key", &other), 1, "Set NANO_API_KEY to a key"),
         (with("--api-url", &api.url().replace("base", "elsewhere")), 1, "is this the API's address"),
         (with("--api-url", "http://127.0.0.1:1"), 1, "http://127.0.0.1:1: no connection: "),
         (command(&good[..4]).output().unwrap(), 2, "set NANO_API_KEY"),

@@ -52,8 +52,8 @@ export function focusOn(element) {
 }
 
 /**
- * A button for work that takes time. It cannot be pressed again until the work has ended, and keeps the focus, which
- * a disabled button would lose.
+ * A button that changes or sends something, which takes time. It cannot be pressed again until that has ended, and keeps
+ * the focus, which a disabled button would lose. A key that may only read does not see it.
  */
 export function workButton(properties, label, work) {
   const button = h('button', { type: 'button', ...properties, onclick: press }, label);

@@ -21,7 +21,7 @@ export function testSection({ id, events, signal, changed }) {
       { id: 'test-event' },
       ['job.completed', 'job.failed'].map((name) => h('option', { selected: name === events[0] }, name)),
     ),
-    hint: h('p', { class: 'hint', id: 'test-hint' }),
+    hint: h('p', { class: 'hint changes', id: 'test-hint' }),
     result: h('div', { class: 'watch', role: 'status' }),
     watching: new AbortController(),
     rehearsal: rehearsals(`webhooks/${id}`, signal),
@@ -32,7 +32,7 @@ export function testSection({ id, events, signal, changed }) {
     'section',
     { class: 'card test' },
     h('div', {}, h('h2', {}, 'Try it'), test.hint),
-    h('div', { class: 'inline' }, label, test.event, test.button, test.rehearsal.button),
+    h('div', { class: 'inline changes' }, label, test.event, test.button, test.rehearsal.button),
     test.result,
     test.rehearsal.report,
   );

@@ -225,7 +225,7 @@ mod tests {
             assert_eq!(refused.field_name(), Some(field), "{request}: {refused}");
             assert!(refused.to_string().contains(words), "{request}: {refused}");
         }
-        assert!(KeysRequest::parse(b"[1", Timestamp::now()).unwrap_err().to_string().contains("no JSON"));
+        assert!(KeysRequest::parse(b"[1", Timestamp::now()).unwrap_err().to_string().contains("is not JSON"));
         assert!(parse(&json!([])).is_err());
     }
 }

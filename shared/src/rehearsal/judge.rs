@@ -50,7 +50,7 @@ enum Answer {
     Later,
     /// 5xx.
     Failed,
-    /// 1xx, 3xx and what is no status.
+    /// 1xx, 3xx, and any other number.
     Other,
     /// No status arrived.
     Nothing,
@@ -107,7 +107,7 @@ fn accepted_wrongly(step: Step) -> String {
             "You accepted a request with a wrong signature: anybody can forge events to this endpoint. Compare the signature before you use the body."
         }
         _ => {
-            "You accepted a request that was signed an hour ago: whoever has recorded a request can send it again at any time. Refuse a timestamp that is more than five minutes off."
+            "You accepted a request that was signed an hour ago: anybody who has recorded a request can send it again at any time. Refuse a timestamp that is more than five minutes off."
         }
     }
     .into()
@@ -126,9 +126,9 @@ fn no_refusal(step: Step, outcome: &StepOutcome) -> String {
     let what = if step == Step::WrongSignature { "a wrong signature" } else { "an old timestamp" };
     let status = outcome.http_status.unwrap_or_default();
     let meaning = if Answer::of(outcome) == Answer::Failed {
-        "That is an error of your own server and no refusal: it may have failed before or after it used the event."
+        "That is an error of your own server, not a refusal: it may have failed before or after it used the event."
     } else {
-        "That is no refusal."
+        "That is not a refusal."
     };
     format!("You answered {status} to a request with {what}, where a 4xx was expected. {meaning} Answer 401.")
 }
@@ -234,7 +234,7 @@ mod tests {
         for step in [Step::WrongSignature, Step::OldTimestamp] {
             assert_judged(step, &answered(500), Some(false), "You answered 500 to a request with");
             assert_judged(step, &answered(500), Some(false), "where a 4xx was expected");
-            assert_judged(step, &answered(302), Some(false), "where a 4xx was expected. That is no refusal.");
+            assert_judged(step, &answered(302), Some(false), "where a 4xx was expected. That is not a refusal.");
         }
     }
 

@@ -149,8 +149,8 @@ impl Rehearsals {
 
     /// Claims the message's step for the caller, who then makes its request.
     ///
-    /// A message that is received for the first time (`is_new`) claims only a step that nobody has claimed: whoever has
-    /// claimed it holds another message for it, which comes again if they have died. So a message that was sent twice
+    /// A message that is received for the first time (`is_new`) claims only a step that nobody has claimed: the dispatcher
+    /// that has claimed it holds another message for it, which comes again if that dispatcher has died. So a message that was sent twice
     /// makes no second request.
     pub async fn claim(&self, message: &RehearsalMessage, is_new: bool, now: Timestamp) -> Result<StepClaim, AwsError> {
         let oldest = now.as_millisecond() - milliseconds(LASTS);

@@ -1,10 +1,10 @@
 //! A request's body, field by field, and the error of an invalid request: each refusal names its field and the fix.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     canonical_json::{self, Error as JsonError},
@@ -62,19 +62,25 @@ impl Fields {
             return Err(Invalid::request(problem));
         }
         // Parsed again, because the other parser keeps only one of two fields with the same name.
-        let Ok(Self(fields)) = serde_json::from_str(text) else {
+        let Ok(fields) = serde_json::from_str::<Members>(text) else {
             return Err(Invalid::request(format!("the body must be {expected}, not {}", value.kind())));
         };
-        for (at, (name, _)) in fields.iter().enumerate() {
-            let quoted = || shortened(&Value::String(name.clone()));
-            if !names.contains(&name.as_str()) {
-                return Err(Invalid::field(name, format!("there is no field {}; send {expected}", quoted())));
-            }
-            if fields[..at].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Invalid::field(name, format!("the field {} is there twice; send it once", quoted())));
-            }
+        if let Some(name) = fields.names().find(|name| !names.contains(name)) {
+            return Err(Invalid::field(name, format!("there is no field {}; send {expected}", quoted(name))));
         }
-        Ok(Self(fields))
+        if let Some(name) = fields.repeated() {
+            return Err(Invalid::field(name, format!("the field {} is there twice; send it once", quoted(name))));
+        }
+        let value = |(name, raw): (String, Box<RawValue>)| {
+            let inner = serde_json::from_str::<Members>(raw.get()).unwrap_or_default();
+            if let Some(member) = inner.repeated() {
+                let problem = format!("{name} has the member {} twice; send it once", quoted(member));
+                return Err(Invalid::field(&name, problem));
+            }
+            let value = serde_json::from_str(raw.get());
+            value.map(|value| (name, value)).map_err(|err| Invalid::request(format!("the body cannot be read: {err}")))
+        };
+        Ok(Self(fields.0.into_iter().map(value).collect::<Result<_, _>>()?))
     }
 
     /// The same as [`Fields::parse`], for a body that may be empty.
@@ -107,28 +113,48 @@ impl Fields {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
+/// The members of an object, also those whose name occurs twice.
+#[derive(Default)]
+struct Members(Vec<(String, Box<RawValue>)>);
 
-        impl<'de> Visitor<'de> for Members {
-            type Value = Fields;
+impl Members {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The first name that occurs a second time.
+    fn repeated(&self) -> Option<&str> {
+        let mut seen = HashSet::new();
+        self.names().find(|name| !seen.insert(*name))
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
                 }
-                Ok(Fields(members))
+                Ok(Members(members))
             }
         }
 
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(Collect)
     }
+}
+
+fn quoted(name: &str) -> String {
+    shortened(&Value::String(name.to_owned()))
 }
 
 /// A change of a field that need not be set.

@@ -241,6 +241,13 @@ mod tests {
         let repeated =
             refusal(r#"{"url":"https://a.example.com/","url":"https://b.example.com/","events":["job.failed"]}"#);
         assert_eq!(repeated, r#"the field "url" is there twice; send it once"#);
+        let within = |field: &str| {
+            refusal(&format!(
+                r#"{{"url":"https://a.example.com/","events":["job.failed"],"{field}":{{"a":"1","b":"2","a":"1"}}}}"#
+            ))
+        };
+        assert_eq!(within("metadata"), r#"metadata has the member "a" twice; send it once"#);
+        assert_eq!(within("headers"), r#"headers has the member "a" twice; send it once"#);
     }
 
     #[test]

@@ -25,7 +25,7 @@ async fn a_webhook_that_the_service_disabled_looks_unlike_one_that_its_owner_pau
     set_status(&customer, 2, "disabled").await;
     RECEIVER.answer("/acct_console_paused", [Answer::status(410)]);
     customer.post("/api/v1/webhooks/1/test", &json!({})).await.unwrap();
-    finished(&customer, 1).await;
+    disabled_by_the_service(&customer).await;
 
     sign_in(&browser, &key).await;
     browser.read("Disabled").await;
@@ -55,6 +55,13 @@ async fn a_webhook_that_the_service_disabled_looks_unlike_one_that_its_owner_pau
     assert_eq!(browser.complaints(&[404]).await, [""; 0]);
 }
 
+/// Waits until the service has disabled webhook 1, which is a moment after the answer that it does it for.
+async fn disabled_by_the_service(customer: &Customer) {
+    while customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"]["status"] == "active" {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Both pairs of a text and a colour have two texts and two colours.
 fn assert_differ(pairs: &Value) {
     assert_eq!(pairs.as_array().unwrap().len(), 2, "{pairs}");
@@ -71,9 +78,7 @@ async fn retry_now_is_the_first_button_of_what_failed_and_of_nothing_that_arrive
         customer.post("/api/v1/webhooks/1/test", &json!({})).await.unwrap();
         finished(&customer, count).await;
     }
-    while customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"]["status"] == "active" {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    disabled_by_the_service(&customer).await;
     set_status(&customer, 1, "active").await;
     sign_in(&browser, &key).await;
     browser.read("Active").await;

@@ -266,7 +266,12 @@ impl Sender {
 
 /// The outcome without the values of the webhook's static headers, which the endpoint may have repeated.
 fn hiding(webhook: &Webhook, outcome: Outcome) -> Outcome {
-    let hide = |text: String| webhook.headers.hide_in(&text).into_owned();
+    let hide = |text: String| {
+        let mut hidden = webhook.headers.hide_in(&text).into_owned();
+        // The name of a header may be longer than its value.
+        hidden.truncate(hidden.floor_char_boundary(text.len().max(response::KEPT)));
+        hidden
+    };
     match outcome {
         Outcome::Http { http_status, response, redirect } if !webhook.headers.is_empty() => {
             Outcome::Http { http_status, response: hide(response), redirect: redirect.map(hide) }

@@ -6,7 +6,7 @@ use crate::visible;
 
 /// How much of a body is kept for the history, in bytes of safe text: with its keys, less than the 1,024 bytes of a
 /// write unit.
-const KEPT: usize = 850;
+pub(super) const KEPT: usize = 850;
 /// How much of a header is kept, in bytes of safe text.
 const KEPT_OF_A_HEADER: usize = 300;
 

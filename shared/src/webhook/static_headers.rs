@@ -1,6 +1,6 @@
 //! The request headers that a customer wants with each delivery, such as the key of an API gateway.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, fmt};
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -98,19 +98,40 @@ impl StaticHeaders {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Replaces each value of at least [`SHORTEST_HIDDEN`] characters in a text that the endpoint answered, because the history shows what it answered. The value
-    /// `Bearer abc123` is also replaced where the endpoint repeats only `abc123`.
+    /// Replaces each value of at least [`SHORTEST_HIDDEN`] characters in the beginning of a text that the endpoint
+    /// answered, because the history shows it. The value `Bearer abc123` is also replaced where the endpoint repeats only
+    /// `abc123`, or repeats it in JSON, and so is the beginning of a value with which the text ends.
     pub fn hide_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut hidden = Cow::Borrowed(text);
-        for (name, value) in self.reveal() {
-            let credentials = value.split_once(' ').map(|(_, credentials)| credentials);
-            for secret in [Some(value), credentials].into_iter().flatten() {
-                if secret.len() >= SHORTEST_HIDDEN && hidden.contains(secret) {
-                    hidden = Cow::Owned(hidden.replace(secret, &format!("[the value of {name}]")));
-                }
+        for (name, secret) in self.secrets() {
+            let shown = format!("[the value of {name}]");
+            if hidden.contains(&*secret) {
+                hidden = Cow::Owned(hidden.replace(&*secret, &shown));
+            }
+            // Of `Bearer abc123`, the word `Bearer` alone is not a secret.
+            let shortest = secret.find(' ').map_or(0, |space| space + 1) + SHORTEST_HIDDEN;
+            let cut = (shortest..secret.len()).rev().find(|length| hidden.ends_with(&secret[..*length]));
+            if let Some(length) = cut {
+                hidden = Cow::Owned(format!("{}{shown}", &hidden[..hidden.len() - length]));
             }
         }
         hidden
+    }
+
+    /// What [`StaticHeaders::hide_in`] searches for, each with its header's name. The longest come first, because one
+    /// value may be a part of another.
+    fn secrets(&self) -> Vec<(&str, Zeroizing<String>)> {
+        let mut secrets = Vec::new();
+        for (name, value) in self.reveal() {
+            let credentials = value.split_once(' ').map(|(_, credentials)| credentials);
+            for secret in [Some(value), credentials].into_iter().flatten().filter(|it| it.len() >= SHORTEST_HIDDEN) {
+                let in_json = Value::String(secret.to_owned()).to_string();
+                secrets.push((name, Zeroizing::new(secret.to_owned())));
+                secrets.push((name, Zeroizing::new(in_json[1..in_json.len() - 1].to_owned())));
+            }
+        }
+        secrets.sort_by_key(|(_, secret)| Reverse(secret.len()));
+        secrets
     }
 }
 
@@ -233,5 +254,20 @@ mod tests {
             '[the value of Authorization]'; a";
         assert_eq!(shown, expected);
         assert!(matches!(headers.hide_in("nothing"), Cow::Borrowed("nothing")));
+        assert!(matches!(headers.hide_in("send Bearer"), Cow::Borrowed("send Bearer")));
+    }
+
+    #[test]
+    fn a_value_that_is_cut_off_contains_another_or_is_written_in_json_is_hidden() {
+        let headers = json!({ "A-Key": "tenant-42", "Z-Key": "tenant-42-secret", "Quoted": "pa\"ss\\word",
+            "Authorization": format!("Bearer {}", "t".repeat(980)) });
+        let headers = StaticHeaders::parse(&headers).unwrap();
+        assert_eq!(headers.hide_in("bad: tenant-42-secret"), "bad: [the value of Z-Key]");
+        assert_eq!(headers.hide_in("bad: tenant-42-sec"), "bad: [the value of Z-Key]");
+        assert_eq!(headers.hide_in(r#"{"got":"pa\"ss\\word"}"#), r#"{"got":"[the value of Quoted]"}"#);
+        for length in [6, 400, 979, 980] {
+            let text = format!("invalid token {}", "t".repeat(length));
+            assert_eq!(headers.hide_in(&text), "invalid token [the value of Authorization]", "{length}");
+        }
     }
 }

@@ -104,7 +104,7 @@ pub(crate) fn lifetime(text: &str) -> Result<SignedDuration, String> {
 
 /// Parses a label, for clap.
 fn label(text: &str) -> Result<String, String> {
-    api_key::label(text).ok_or_else(|| format!("expected 1 to {MAX_LABEL} characters"))
+    api_key::label(text).ok_or_else(|| format!("expected 1 to {MAX_LABEL} characters, and not a key"))
 }
 
 async fn create(stack: &Stack, grant: KeyGrant, json: bool) -> Result<(), Failure> {

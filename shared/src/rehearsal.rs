@@ -24,6 +24,7 @@ pub use view::{RehearsalView, StepView};
 use crate::{
     attempt::Attempt,
     names::{AccountId, EventType, WebhookId},
+    request::{Fields, Invalid},
     webhook::{SampleRequest, Webhook},
 };
 
@@ -134,6 +135,8 @@ pub struct Rehearsal {
     pub account_id: AccountId,
     pub webhook_id: WebhookId,
     pub started_at: Timestamp,
+    /// The webhook's URL when it began. What is shown is about this URL, also after the webhook got another.
+    pub url: String,
     /// The webhook's epoch when it began. If the URL or the status changes, the rehearsal stops.
     pub epoch: u64,
     /// The type of its events, except the one that no receiver knows.
@@ -156,6 +159,11 @@ pub struct RehearsalMessage {
 }
 
 impl Rehearsal {
+    /// Checks the body of `POST /api/v1/webhooks/{id}/rehearse`. There is nothing to choose.
+    pub fn check_body(body: &[u8]) -> Result<(), Invalid> {
+        Fields::parse_optional(body, &[], "no body, or an empty JSON object").map(|_| ())
+    }
+
     /// A rehearsal that begins at `now`. Its id comes from the time when it was asked for and a number. A request that is
     /// made again after a crash has the same two, so it is the same rehearsal.
     pub fn begin(webhook: &Webhook, asked_at: Timestamp, number: u64, now: Timestamp) -> Self {
@@ -165,6 +173,7 @@ impl Rehearsal {
             account_id: webhook.account_id.clone(),
             webhook_id: webhook.id,
             started_at: now,
+            url: webhook.url.clone(),
             epoch: webhook.epoch,
             event: SampleRequest { event: None }.event_for(webhook),
             outcomes: BTreeMap::new(),
@@ -268,6 +277,13 @@ mod tests {
         let id = |number| Rehearsal::begin(&webhook(), Timestamp::UNIX_EPOCH, number, Timestamp::now()).id;
         assert_eq!(id(1), id(1));
         assert_ne!(id(1), id(2));
+    }
+
+    #[test]
+    fn its_request_has_no_fields() {
+        assert!(Rehearsal::check_body(b"").is_ok() && Rehearsal::check_body(b"{}").is_ok());
+        let refused = Rehearsal::check_body(br#"{"event":"job.failed"}"#).unwrap_err();
+        assert_eq!(refused.to_string(), r#"there is no field "event"; send no body, or an empty JSON object"#);
     }
 
     #[test]

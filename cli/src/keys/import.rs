@@ -60,8 +60,11 @@ fn parse(text: &str) -> Result<Vec<ImportedKey>, Failure> {
                 Some(before) => mistakes.push(format!("line {number}: the same key_hash as in line {before}")),
                 None => keys.push(key),
             },
-            Err(why) => mistakes.push(format!("line {number}: {why}")),
+            Err(why) => mistakes.push(format!("line {number}: {}", why.to_string().replace("the body", "it"))),
         }
+    }
+    if mistakes.is_empty() && keys.is_empty() {
+        return Err(Failure::Wrong("there are no keys in it: nothing was imported".into()));
     }
     if mistakes.is_empty() {
         return Ok(keys);
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn a_wrong_line_is_named_and_nothing_is_imported() {
         for (line, words) in [
-            ("sk-0123456789", "JSON"),
+            ("sk-0123456789", "line 1: it is not valid JSON"),
             (r#"{"account_id":"acct_1","id":"1"}"#, "key_hash is required"),
             (r#"{"key_hash":"sk-1","account_id":"acct_1","id":"1"}"#, "64 hex digits"),
             (r#"{"key_hash":"HASH","account_id":"a b","id":"1"}"#, "account"),

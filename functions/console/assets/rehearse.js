@@ -40,7 +40,7 @@ async function rehearse(page) {
     fill(page.report);
     show(page, begun, true);
     await follow(page);
-    say(`The rehearsal has ended: ${page.words}`);
+    if (!page.signal.aborted) say(`The rehearsal has ended: ${page.words}`);
   } catch (failure) {
     // Too soon after the last one, which is still shown.
     const text = failure.status === 429 ? failure.message : failureText(failure);
@@ -59,13 +59,14 @@ async function follow(page) {
 function show(page, rehearsal, isOpen) {
   page.words = summary(rehearsal);
   const open = page.report.querySelector('details')?.open ?? isOpen;
-  const { started_at: begun, stopped_reason: reason, steps } = rehearsal;
+  const { url, started_at: begun, stopped_reason: reason, steps } = rehearsal;
   refill(
     page.report,
     h(
       'details',
       { class: 'rehearsal', open },
       h('summary', { 'data-name': 'rehearsal' }, 'Rehearsal at ', moment(begun), `: ${page.words}`),
+      h('p', { class: 'hint' }, 'Tested was ', h('code', { class: 'whole' }, safely(url))),
       h('ol', {}, steps.map((step) => stepItem(step, rehearsal.status))),
       reason && h('p', { class: 'error' }, `It has stopped: ${reason}.`),
     ),
@@ -87,19 +88,20 @@ function stepItem(step, status) {
     {},
     h('p', {}, mark(step, isPending, kind), h('strong', {}, TITLES[step.name] ?? safely(step.name))),
     step.finding && h('p', {}, safely(step.finding)),
-    h('p', { class: 'hint' }, `Sent: ${step.sent}. Expected: ${step.expected}. `, answer(step)),
+    step.message !== null &&
+      h('p', { class: 'hint' }, `Sent: ${step.sent}. Expected: ${step.expected}. `, answer(step)),
   );
 }
 
 /** The colour of a dot is not enough: its meaning is also said in a word. */
 function mark(step, isPending, kind) {
-  const word = isPending ? 'Waiting' : step.passed === null ? 'Unclear' : step.passed ? 'Passed' : 'Failed';
-  const colour = isPending || step.passed !== null ? kind : 'none';
+  const open = isPending ? 'Waiting' : step.message === null ? 'Not sent' : 'Unclear';
+  const word = step.passed === null ? open : step.passed ? 'Passed' : 'Failed';
+  const colour = isPending || step.passed !== null ? kind : 'unclear';
   return [h('span', { class: `dot ${colour}`, 'aria-hidden': 'true' }), h('span', { class: 'judged' }, word), ' '];
 }
 
 function answer({ http_status: status, message, duration_ms: took, response }) {
-  if (message === null) return null;
   const said = status === null ? safely(message) : `${status}`;
   return ['Got: ', said, ` after ${duration(took)}`, response ? [', “', safely(response), '”.'] : '.'];
 }

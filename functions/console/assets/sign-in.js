@@ -5,6 +5,8 @@ import { clock, fill, h, say } from './dom.js';
 import { NAME, setTitle } from './name.js';
 import { session } from './session.js';
 
+const COMMAND = h('code', {}, 'nano-webhooks keys create');
+
 /** Shows the page. `reason` says why the user has to sign in again. Calls `done` once the session has a key. */
 export function signInPage(content, reason, done) {
   setTitle('Sign in');
@@ -20,9 +22,10 @@ export function signInPage(content, reason, done) {
       h(
         'p',
         { class: 'hint' },
-        'No key yet? The operator of this service makes one for you, with ',
-        h('code', {}, 'nano-webhooks keys create'),
-        '.',
+        // In the frame of a dashboard, the dashboard makes the keys.
+        window.parent === window
+          ? ['No key yet? The operator of this service makes one for you, with ', COMMAND, '.']
+          : 'Was there another page here before? Load this one again, and it signs you in.',
       ),
     ),
   );

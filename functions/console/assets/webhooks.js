@@ -13,7 +13,10 @@ export async function webhooksPage(content, { signal }) {
       location.hash = `#/webhooks/${webhook.id}`;
     });
   const addButton = h('button', { type: 'button', class: 'primary changes', onclick: add }, 'Add webhook');
-  if (webhooks.length === 0) return fill(content, empty(add, addButton));
+  if (webhooks.length === 0) {
+    const none = h('p', { class: 'card empty read-only' }, 'This account has no webhooks.');
+    return fill(content, none, empty(add, addButton));
+  }
 
   fill(
     content,
@@ -53,7 +56,7 @@ function empty(add, addButton) {
   const to = (href, title) => h('a', { href }, title);
   return h(
     'section',
-    { class: 'card empty' },
+    { class: 'card empty changes' },
     h('h1', {}, 'Hear of finished tasks'),
     h(
       'p',
@@ -65,7 +68,7 @@ function empty(add, addButton) {
       'ol',
       { class: 'steps' },
       step(
-        h('button', { type: 'button', class: 'link changes', onclick: add }, 'Add a webhook'),
+        h('button', { type: 'button', class: 'link', onclick: add }, 'Add a webhook'),
         'A URL of yours that takes POST requests.',
       ),
       step(to('#/receive', 'Receive it'), 'With a tested program in your language.'),

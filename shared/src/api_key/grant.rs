@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::KeyScope;
+use super::{ApiKey, KeyScope};
 use crate::{
     names::AccountId,
     request::{Fields, Invalid, shortened, time, wrong_type},
@@ -39,18 +39,24 @@ impl KeyGrant {
     }
 }
 
-/// Parses a key's label: 1 to [`MAX_LABEL`] characters.
+/// Parses a key's label: 1 to [`MAX_LABEL`] characters. It is stored, listed and logged as it is, so it must not be a key.
 pub fn label(text: &str) -> Option<String> {
-    (1..=MAX_LABEL).contains(&text.chars().count()).then(|| text.to_owned())
+    let is_label = (1..=MAX_LABEL).contains(&text.chars().count()) && ApiKey::parse(text).is_none();
+    is_label.then(|| text.to_owned())
 }
 
 fn label_field(value: &Value) -> Result<String, Invalid> {
     let text = value.as_str().ok_or_else(|| wrong_type("label", "a string", value))?;
-    label(text).ok_or_else(|| Invalid::field("label", format!("label must have 1 to {MAX_LABEL} characters")))
+    label(text).ok_or_else(|| {
+        Invalid::field("label", format!("label must have 1 to {MAX_LABEL} characters, and must not be a key"))
+    })
 }
 
 pub(super) fn account_id(value: &Value) -> Result<AccountId, Invalid> {
     let text = value.as_str().ok_or_else(|| wrong_type("account_id", "a string", value))?;
+    if ApiKey::parse(text).is_some() {
+        return Err(Invalid::field("account_id", "account_id is a key itself; send the account of the key"));
+    }
     AccountId::parse(text).map_err(|err| Invalid::field("account_id", err.to_string()))
 }
 

@@ -99,10 +99,15 @@ fn create_session(mut fields: Fields) -> Result<KeysRequest, Invalid> {
 
 fn api_url(value: &Value) -> Result<String, Invalid> {
     let text = value.as_str().ok_or_else(|| wrong_type("api_url", "a string", value))?;
-    let is_usable =
-        |url: &Url| matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
+    let is_usable = |url: &Url| {
+        // The link has a key in it: nobody on the way may change the page that it opens.
+        let is_local = url.scheme() == "http" && matches!(url.host_str(), Some("localhost" | "127.0.0.1"));
+        let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        let is_page = url.path().trim_end_matches('/').ends_with("/console");
+        (url.scheme() == "https" || is_local) && is_bare && url.fragment().is_none() && !is_page
+    };
     match Url::parse(text) {
-        Ok(url) if is_usable(&url) => Ok(text.trim_end_matches('/').to_owned()),
+        Ok(url) if is_usable(&url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
         _ => Err(Invalid::field("api_url", "api_url must be the API's address, such as \"https://api.example.com\"")),
     }
 }
@@ -112,7 +117,10 @@ fn lifetime(value: &Value) -> Result<SignedDuration, Invalid> {
     let asked = whole_number(value).and_then(|number| number.try_into().ok());
     let wrong = || {
         let (found, first, last) = (shortened(value), seconds.start(), seconds.end());
-        Invalid::field("expires_in", format!("expires_in is {found}; expected {first} to {last} seconds"))
+        Invalid::field(
+            "expires_in",
+            format!("expires_in is {found}; expected a whole number of seconds from {first} to {last}"),
+        )
     };
     asked.filter(|asked| seconds.contains(asked)).map(SignedDuration::from_secs).ok_or_else(wrong)
 }
@@ -144,6 +152,7 @@ mod tests {
     use super::*;
     use crate::api_key::KeyScope;
 
+    const KEY: &str = "sk-0123456789abcdef01234567";
     const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     fn parse(request: &Value) -> Result<KeysRequest, Invalid> {
@@ -218,8 +227,29 @@ mod tests {
             (json!({ "action": "import", "keys": [] }), "keys", "send 1 to 1000"),
             (json!({ "action": "import", "keys": [key, key] }), "keys", "keys[1]: it has the key_hash of keys[0]"),
             (json!({ "action": "import", "keys": [key, { "key_hash": "sk-1" }] }), "keys", "keys[1]: key_hash must be"),
-            (json!({ "action": "create_session", "account_id": "a", "expires_in": 60 }), "expires_in", "900 to 43200"),
+            (
+                json!({ "action": "create_session", "account_id": "a", "expires_in": 60 }),
+                "expires_in",
+                "from 900 to 43200",
+            ),
             (json!({ "action": "create_session", "account_id": "a", "api_url": "x.com" }), "api_url", "https://api"),
+            (
+                json!({ "action": "create_session", "account_id": "a", "api_url": "http://x.com" }),
+                "api_url",
+                "https://api",
+            ),
+            (
+                json!({ "action": "create_session", "account_id": "a", "api_url": "https://a:b@x.com" }),
+                "api_url",
+                "https:",
+            ),
+            (
+                json!({ "action": "create_session", "account_id": "a", "api_url": "https://x/console" }),
+                "api_url",
+                "https:",
+            ),
+            (json!({ "action": "create", "account_id": "a", "label": KEY }), "label", "must not be a key"),
+            (json!({ "action": "create", "account_id": KEY }), "account_id", "is a key itself"),
         ] {
             let refused = parse(&request).unwrap_err();
             assert_eq!(refused.field_name(), Some(field), "{request}: {refused}");

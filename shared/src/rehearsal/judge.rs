@@ -115,9 +115,10 @@ fn accepted_wrongly(step: Step) -> String {
 
 fn refused_rightly(step: Step, outcome: &StepOutcome) -> String {
     let status = outcome.http_status.unwrap_or_default();
+    let hint = if status == 410 { " Better answer 401: to a delivery, a 410 disables the webhook." } else { "" };
     match step {
-        Step::WrongSignature => format!("You refused a request with a wrong signature ({status})."),
-        _ => format!("You refused a request with an old timestamp ({status})."),
+        Step::WrongSignature => format!("You refused a request with a wrong signature ({status}).{hint}"),
+        _ => format!("You refused a request with an old timestamp ({status}).{hint}"),
     }
 }
 
@@ -227,6 +228,7 @@ mod tests {
         assert_judged(Step::UnknownEvent, &silent(), Some(false), words);
         assert_judged(Step::UnknownEvent, &answered(410), Some(false), "a 410 disables the webhook");
         assert_judged(Step::SignedEvent, &answered(410), Some(false), "disables the webhook");
+        assert_judged(Step::WrongSignature, &answered(410), Some(true), "Better answer 401");
     }
 
     #[test]

@@ -13,6 +13,7 @@ const TOOK_TOO_LONG: &str = "the service could not make its requests in time; be
 #[derive(Debug, Serialize)]
 pub struct RehearsalView<'a> {
     id: &'a str,
+    url: &'a str,
     event: EventType,
     started_at: ReplyTime,
     /// When the last answer came; `None` (null) unless all steps were made.
@@ -70,6 +71,7 @@ impl Rehearsal {
         let ends = self.outcomes.values().map(StepOutcome::ended_at);
         RehearsalView {
             id: &self.id,
+            url: &self.url,
             event: self.event,
             started_at: self.started_at.into(),
             finished_at: ends.max().filter(|_| is_done).map(ReplyTime::from),

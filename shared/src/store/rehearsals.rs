@@ -76,6 +76,7 @@ struct RehearsalItem {
     webhook_id: WebhookId,
     /// Unix milliseconds, which a condition can compare.
     started_at: i64,
+    webhook_url: String,
     epoch: u64,
     sample_event: EventType,
     outcomes: BTreeMap<String, StepOutcome>,
@@ -110,7 +111,7 @@ impl Rehearsals {
             .update(&rehearsal.account_id, rehearsal.webhook_id)
             .update_expression(
                 "SET rehearsal_id = :id, account_id = :account, webhook_id = :webhook, started_at = :now, \
-                 epoch = :epoch, sample_event = :event, outcomes = :none, requests = :zero, expires_at = :expires \
+                 webhook_url = :url, epoch = :epoch, sample_event = :event, outcomes = :none, requests = :zero, expires_at = :expires \
                  REMOVE stopped, claimed",
             )
             .condition_expression("attribute_not_exists(rehearsal_id) OR started_at <= :before")
@@ -118,6 +119,7 @@ impl Rehearsals {
             .expression_attribute_values(":account", text(rehearsal.account_id.as_str()))
             .expression_attribute_values(":webhook", AttributeValue::N(rehearsal.webhook_id.to_string()))
             .expression_attribute_values(":now", number(started_at))
+            .expression_attribute_values(":url", text(&rehearsal.url))
             .expression_attribute_values(":epoch", AttributeValue::N(rehearsal.epoch.to_string()))
             .expression_attribute_values(":event", text(&rehearsal.event.to_string()))
             .expression_attribute_values(":none", AttributeValue::M(HashMap::new()))
@@ -232,6 +234,7 @@ impl From<RehearsalItem> for Rehearsal {
             account_id: item.account_id,
             webhook_id: item.webhook_id,
             started_at: Timestamp::from_millisecond(item.started_at).unwrap_or_default(),
+            url: item.webhook_url,
             epoch: item.epoch,
             event: item.sample_event,
             outcomes: item.outcomes,

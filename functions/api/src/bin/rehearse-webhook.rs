@@ -33,6 +33,7 @@ async fn main() -> Result<(), lambda_http::Error> {
 impl RehearseWebhook {
     async fn handle(&self, request: Request) -> Result<Reply, ApiError> {
         let (id, now) = (request.webhook_id()?, Timestamp::now());
+        Rehearsal::check_body(request.body())?;
         let webhook = self.webhooks.find(&request.account, id).await?.ok_or_else(|| ApiError::no_webhook(id))?;
         if !webhook.is_active() {
             return Err(ApiError::disabled(&webhook));

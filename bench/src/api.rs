@@ -121,6 +121,7 @@ fn rehearsed(account: &str) -> Value {
         "account_id": {"S": account},
         "webhook_id": {"N": RESENT.to_string()},
         "started_at": {"N": "1767323045000"},
+        "webhook_url": {"S": "https://example.com/webhooks"},
         "epoch": {"N": "0"},
         "sample_event": {"S": "job.completed"},
         "requests": {"N": "5"},

@@ -51,6 +51,13 @@ async fn webhook(key: &ApiKey) -> Customer {
     customer
 }
 
+/// Waits until the service has disabled webhook 1, which is a moment after the answer that it does it for.
+async fn disabled_by_the_service(customer: &Customer) {
+    while customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"]["status"] == "active" {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// The first page of the deliveries, once there are this many and none is retrying.
 async fn finished(customer: &Customer, count: usize) -> Vec<Value> {
     for _ in 0..300 {
@@ -201,6 +208,7 @@ async fn hostile_payloads_and_answers_are_text_and_change_nothing() {
         "status": "completed", "data": { HOSTILE: [HOSTILE, "B".repeat(100_000)] } });
     Producer::new(&STACK).send(completion).await.unwrap();
     let id = finished(&customer, 1).await[0]["id"].as_str().unwrap().to_owned();
+    disabled_by_the_service(&customer).await;
 
     sign_in(&browser, &key).await;
     browser.read("Given up").await;
@@ -316,6 +324,7 @@ async fn every_page_is_legible_in_light_and_dark_and_fits_a_phone() {
         RECEIVER.wait_for("/acct_console_looks", 1, Duration::from_secs(20)).await.unwrap();
     }
     let id = finished(&customer, 2).await[0]["id"].as_str().unwrap().to_owned();
+    disabled_by_the_service(&customer).await;
 
     let (delivery, event) = (format!("#/webhooks/1/deliveries/{id}"), format!("#/events/{id}"));
     let pages = [

@@ -3,7 +3,7 @@
 use harness::Answer;
 use serde_json::json;
 
-use super::{Browser, ENTER, finished, sign_in, webhook};
+use super::{Browser, ENTER, disabled_by_the_service, finished, sign_in, webhook};
 use crate::{RECEIVER, key_for};
 
 const TAB: &str = "\u{e004}";
@@ -65,6 +65,7 @@ async fn the_focus_stays_where_the_work_was() {
     RECEIVER.answer("/acct_console_focus", [Answer::status(410)]);
     customer.post("/api/v1/webhooks/1/test", &json!({})).await.unwrap();
     let id = finished(&customer, 1).await[0]["id"].as_str().unwrap().to_owned();
+    disabled_by_the_service(&customer).await;
     sign_in(&browser, &key).await;
     browser.read("Given up").await;
     browser.go("#/webhooks/1").await;

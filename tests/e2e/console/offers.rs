@@ -6,7 +6,7 @@ use harness::{Answer, Customer};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Browser, answer, check_looks, finished, sign_in, webhook};
+use super::{Browser, answer, check_looks, disabled_by_the_service, finished, sign_in, webhook};
 use crate::{RECEIVER, STACK, key_for};
 
 async fn set_status(customer: &Customer, webhook: u64, status: &str) {
@@ -53,13 +53,6 @@ async fn a_webhook_that_the_service_disabled_looks_unlike_one_that_its_owner_pau
     }
     assert_differ(&json!(notices));
     assert_eq!(browser.complaints(&[404]).await, [""; 0]);
-}
-
-/// Waits until the service has disabled webhook 1, which is a moment after the answer that it does it for.
-async fn disabled_by_the_service(customer: &Customer) {
-    while customer.get("/api/v1/webhooks/1").await.unwrap().json()["data"]["status"] == "active" {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// Both pairs of a text and a colour have two texts and two colours.

@@ -19,7 +19,7 @@ use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
 /// batch.
 const FLOOR: usize = 5;
 /// Every call of a function that contains this text fails.
-const CURSED: &str = "acct_cursed";
+const CURSED: &str = "acct_alarms_cursed";
 
 #[tokio::test]
 async fn every_alarm_sounds_when_that_happens_which_it_watches() {

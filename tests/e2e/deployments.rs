@@ -74,7 +74,7 @@ async fn with_every_option_on_the_stack_comes_up_and_each_option_does_what_it_sa
     let stack = Stack::start(&everything_on(), &|_| {}).unwrap();
     let aws = stack.aws().unwrap();
     every_option_is_on(&aws);
-    let key = stack.create_api_key("acct_events").unwrap();
+    let key = stack.create_api_key("acct_deployed").unwrap();
     only_what_comes_through_the_cdn_reaches_the_api(&stack, &key).await;
     the_operator_has_to_name_the_cdn(&stack);
     let customer = Customer::new(&stack, &key).with_header(VERIFY, NEW);
@@ -146,7 +146,7 @@ fn every_option_is_on(aws: &Aws) {
 
 /// Past the CDN neither a link to the console nor the doctor's key would work.
 fn the_operator_has_to_name_the_cdn(stack: &Stack) {
-    let link = stack.ask_operator(&["console-link", "--account", "acct_events"], "").unwrap();
+    let link = stack.ask_operator(&["console-link", "--account", "acct_deployed"], "").unwrap();
     assert!(link.code == Some(2) && link.err.contains("it answers 401"), "{link:?}");
     let doctor = stack.ask_operator(&["doctor", "--read-only", "--json"], "").unwrap().json();
     let api = doctor["checks"].as_array().unwrap().iter().find(|check| check["check"] == "api").unwrap();
@@ -176,7 +176,7 @@ async fn an_event_on_the_bus_becomes_a_webhook(aws: &Aws, customer: &Customer) {
     assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
     let entry = |kind: &str, task: &str| {
         let detail =
-            json!({ "account_id": "acct_events", "task_id": task, "task_type": "image", "status": "completed" });
+            json!({ "account_id": "acct_deployed", "task_id": task, "task_type": "image", "status": "completed" });
         json!({ "EventBusName": "pipeline", "Source": "jobs", "DetailType": kind, "Detail": detail.to_string() })
     };
     let entries = [entry("TaskStarted", "task_started"), entry("TaskCompleted", "task_completed")];
@@ -242,7 +242,7 @@ async fn the_owner_of_a_failing_webhook_is_notified(stack: &Stack, aws: &Aws, cu
     RECEIVER.answer("/owner_is_notified", vec![Answer::status(500); 20]);
     let webhook = json!({ "url": RECEIVER.url("/owner_is_notified"), "events": ["job.failed"] });
     assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
-    let completion = json!({ "account_id": "acct_events", "task_id": "task_failed", "task_type": "image",
+    let completion = json!({ "account_id": "acct_deployed", "task_id": "task_failed", "task_type": "image",
         "status": "failed" });
     Producer::new(stack).send(completion).await.unwrap();
     let mailbox = Mailbox::default();

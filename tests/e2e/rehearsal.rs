@@ -105,7 +105,7 @@ fn judged(rehearsal: &Value, passed: Option<bool>) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_right_receiver_passes_and_gets_five_requests_as_announced() {
-    let (owner, receiver) = Owner::at("acct_right", Mistake::None).await;
+    let (owner, receiver) = Owner::at("acct_rehearses_right", Mistake::None).await;
     assert_eq!(owner.customer.get(REHEARSE).await.unwrap().status, 404, "there was none");
     let rehearsal = owner.rehearse().await;
     assert_eq!(judged(&rehearsal, Some(true)), STEPS, "{rehearsal}");
@@ -143,31 +143,31 @@ async fn a_right_receiver_passes_and_gets_five_requests_as_announced() {
 async fn each_mistake_of_a_receiver_is_found_and_said_in_words() {
     let mistakes = [
         (
-            "acct_any_signature",
+            "acct_rehearses_any_signature",
             Mistake::AcceptsAnySignature,
             "wrong_signature",
             "You accepted a request with a wrong signature: anybody can forge events to this endpoint.",
         ),
         (
-            "acct_old_timestamps",
+            "acct_rehearses_old_timestamps",
             Mistake::AcceptsOldTimestamps,
             "old_timestamp",
             "You accepted a request that was signed an hour ago",
         ),
         (
-            "acct_repeated_ids",
+            "acct_rehearses_repeated_ids",
             Mistake::RefusesRepeatedIds,
             "repeated_id",
             "You answered 409 to an event that you had accepted before.",
         ),
         (
-            "acct_unknown_events",
+            "acct_rehearses_unknown_events",
             Mistake::RefusesUnknownEvents,
             "unknown_event",
             "You answered 422 to an event whose name you cannot know.",
         ),
         (
-            "acct_fails",
+            "acct_rehearses_fails",
             Mistake::FailsAtWrongSignatures,
             "wrong_signature",
             "You answered 500 to a request with a wrong signature, where a 4xx was expected.",
@@ -188,7 +188,7 @@ async fn each_mistake_of_a_receiver_is_found_and_said_in_words() {
 #[tokio::test]
 async fn an_endpoint_that_is_down_is_told_apart_from_one_that_refuses() {
     // Nobody listens there.
-    let down = Owner::with("acct_down", json!({ "url": "http://127.0.0.1:1/" })).await;
+    let down = Owner::with("acct_rehearses_down", json!({ "url": "http://127.0.0.1:1/" })).await;
     let rehearsal = down.rehearse().await;
     assert_eq!(judged(&rehearsal, Some(false)), ["signed_event"], "{rehearsal}");
     assert_eq!(judged(&rehearsal, None).len(), 4, "a refusal was not seen: {rehearsal}");
@@ -197,8 +197,9 @@ async fn an_endpoint_that_is_down_is_told_apart_from_one_that_refuses() {
     assert_eq!((&first["http_status"], &first["response"]), (&Value::Null, &Value::Null));
 
     // It refuses everything, so its refusal of a wrong signature says nothing.
-    let other_secret = Owner::with("acct_refuses_all", json!({ "url": RECEIVER.url("/acct_refuses_all") })).await;
-    RECEIVER.answer("/acct_refuses_all", vec![Answer::status(401); 5]);
+    let other_secret =
+        Owner::with("acct_rehearses_refuses_all", json!({ "url": RECEIVER.url("/acct_rehearses_refuses_all") })).await;
+    RECEIVER.answer("/acct_rehearses_refuses_all", vec![Answer::status(401); 5]);
     let rehearsal = other_secret.rehearse().await;
     let first = step(&rehearsal, "signed_event")["finding"].as_str().unwrap();
     assert!(first.contains("Check that your secret is this webhook's"), "{first}");
@@ -207,14 +208,15 @@ async fn an_endpoint_that_is_down_is_told_apart_from_one_that_refuses() {
 
 #[tokio::test]
 async fn a_rehearsal_leaves_no_trace_in_health_statistics_or_lists_and_no_limit_holds_it() {
-    let url = RECEIVER.url("/acct_traceless");
+    let url = RECEIVER.url("/acct_rehearses_traceless");
     let headers = json!({ "X-Api-Key": "a-gateways-key" });
-    let owner = Owner::with("acct_traceless", json!({ "url": url, "max_per_minute": 1, "headers": headers })).await;
+    let owner =
+        Owner::with("acct_rehearses_traceless", json!({ "url": url, "max_per_minute": 1, "headers": headers })).await;
     let before = owner.get("/api/v1/webhooks/1").await;
-    RECEIVER.answer("/acct_traceless", vec![Answer::status(503); 5]);
+    RECEIVER.answer("/acct_rehearses_traceless", vec![Answer::status(503); 5]);
     let rehearsal = owner.rehearse().await;
     assert_eq!(rehearsal["passed"], false);
-    let received = RECEIVER.received("/acct_traceless");
+    let received = RECEIVER.received("/acct_rehearses_traceless");
     assert!(received.len() == 5 && received.iter().all(|one| one.header("x-api-key") == Some("a-gateways-key")));
     tokio::time::sleep(A_WHILE).await;
 
@@ -230,12 +232,12 @@ async fn a_rehearsal_leaves_no_trace_in_health_statistics_or_lists_and_no_limit_
     let completion =
         json!({ "account_id": owner.id, "task_id": "task_1", "task_type": "image", "status": "completed" });
     Producer::new(&STACK).send(completion).await.unwrap();
-    RECEIVER.wait_for("/acct_traceless", 6, SOON).await.unwrap();
+    RECEIVER.wait_for("/acct_rehearses_traceless", 6, SOON).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_webhook_is_rehearsed_once_a_minute_and_a_disabled_one_not_at_all() {
-    let (owner, receiver) = Owner::at("acct_impatient", Mistake::None).await;
+    let (owner, receiver) = Owner::at("acct_rehearses_impatiently", Mistake::None).await;
     let key = [("idempotency-key", "key-1")];
     let first = owner.customer.send_with(Method::POST, REHEARSE, None, &key).await.unwrap();
     assert_eq!(first.status, 202, "{}", first.text);
@@ -263,11 +265,11 @@ async fn a_webhook_is_rehearsed_once_a_minute_and_a_disabled_one_not_at_all() {
 
 #[tokio::test]
 async fn a_rehearsal_stops_if_its_webhook_changes_and_a_deleted_webhooks_is_not_shown() {
-    let url = RECEIVER.url("/acct_moves");
-    let owner = Owner::with("acct_moves", json!({ "url": url })).await;
-    RECEIVER.answer("/acct_moves", [Answer { delay: A_WHILE, ..Answer::status(204) }]);
+    let url = RECEIVER.url("/acct_rehearses_moves");
+    let owner = Owner::with("acct_rehearses_moves", json!({ "url": url })).await;
+    RECEIVER.answer("/acct_rehearses_moves", [Answer { delay: A_WHILE, ..Answer::status(204) }]);
     assert_eq!(owner.ask().await.status, 202);
-    RECEIVER.wait_for("/acct_moves", 1, SOON).await.unwrap();
+    RECEIVER.wait_for("/acct_rehearses_moves", 1, SOON).await.unwrap();
     let moved = Some(json!({ "url": RECEIVER.url("/acct_moved") }).to_string());
     assert_eq!(owner.customer.send(Method::PATCH, "/api/v1/webhooks/1", moved).await.unwrap().status, 200);
     let stopped = owner.customer.wait_until(REHEARSE, |rehearsal| rehearsal["status"] == "stopped").await.unwrap();
@@ -283,7 +285,7 @@ async fn a_rehearsal_stops_if_its_webhook_changes_and_a_deleted_webhooks_is_not_
 /// The messages of a rehearsal, each received again and again, or long after: the item in the table decides.
 #[tokio::test]
 async fn a_repeated_message_and_one_of_an_older_rehearsal_send_nothing() {
-    let (owner, receiver) = Owner::at("acct_repeats", Mistake::None).await;
+    let (owner, receiver) = Owner::at("acct_rehearses_repeats", Mistake::None).await;
     let rehearsal = owner.rehearse().await;
     let message = |id: &str, step: &str| {
         json!({ "account_id": owner.id, "webhook_id": 1, "rehearsal": id, "step": step }).to_string()

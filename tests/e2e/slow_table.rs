@@ -32,7 +32,7 @@ impl World {
             ..Options::default()
         };
         let stack = Stack::start(&options, &|_| {}).unwrap();
-        let customer = Customer::new(&stack, &stack.create_api_key("acct_slow").unwrap());
+        let customer = Customer::new(&stack, &stack.create_api_key("acct_slow_table").unwrap());
         let path = format!("/{name}");
         let webhook = json!({ "url": RECEIVER.url(&path), "events": ["job.completed"] });
         assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
@@ -43,7 +43,7 @@ impl World {
         let completion = |task: usize| {
             let (minute, second) = (task / 60 % 60, task % 60);
             format!(
-                r#"{{"account_id":"acct_slow","task_id":"task_{task}","task_type":"image","status":"completed","timestamp":"2024-12-23T10:{minute:02}:{second:02}Z"}}"#
+                r#"{{"account_id":"acct_slow_table","task_id":"task_{task}","task_type":"image","status":"completed","timestamp":"2024-12-23T10:{minute:02}:{second:02}Z"}}"#
             )
         };
         Producer::new(&self.stack).send_all(&tasks.map(completion).collect::<Vec<_>>()).await.unwrap();

@@ -50,6 +50,25 @@ fn no_files_import_each_other_in_a_circle() {
     }
 }
 
+/// Most end-to-end tests share a stack. Two that use the same account find each other's webhooks, and only in a run in
+/// which both are under way.
+#[test]
+fn no_two_files_of_the_end_to_end_tests_use_the_same_account() {
+    let mut files = BTreeMap::<String, BTreeSet<_>>::new();
+    for file in rust_files(&workspace().join("tests/e2e")) {
+        for text in fs::read_to_string(&file).unwrap().split('"') {
+            let is_account =
+                text.starts_with("acct_") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            if is_account {
+                files.entry(text.to_owned()).or_default().insert(file.clone());
+            }
+        }
+    }
+    assert!(files.len() > 100, "{}", files.len());
+    let shared: Vec<_> = files.iter().filter(|(_, files)| files.len() > 1).collect();
+    assert!(shared.is_empty(), "{shared:#?}");
+}
+
 #[test]
 fn no_file_is_longer_than_400_lines() {
     for folder in ["shared", "functions", "cli", "bench", "tests"] {

@@ -250,6 +250,7 @@ mod tests {
             ),
             (json!({ "action": "create", "account_id": "a", "label": KEY }), "label", "must not be a key"),
             (json!({ "action": "create", "account_id": KEY }), "account_id", "is a key itself"),
+            (json!({ "action": "revoke", "id": KEY }), "id", "is a key itself"),
         ] {
             let refused = parse(&request).unwrap_err();
             assert_eq!(refused.field_name(), Some(field), "{request}: {refused}");

@@ -11,14 +11,11 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_dynamodb::{
-    Client,
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::{Client, operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::conditional::Updated;
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
@@ -86,13 +83,6 @@ struct RehearsalItem {
     stopped: Option<String>,
 }
 
-/// The result of a conditional update.
-enum Updated {
-    Done(Item),
-    /// The condition did not hold. Contains the stored item, if there is one.
-    Refused(Option<Item>),
-}
-
 impl Rehearsals {
     /// The rehearsals in the table of this name.
     pub fn new(aws: &aws_config::SdkConfig, table: String) -> Self {
@@ -126,7 +116,7 @@ impl Rehearsals {
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":expires", number(rehearsal.started_at.as_second() + KEPT))
             .expression_attribute_values(":before", number(started_at - milliseconds(INTERVAL)));
-        match updated(update).await.while_trying_to(BEGINNING)? {
+        match Updated::by(update).await.while_trying_to(BEGINNING)? {
             Updated::Done(item) => Ok(RehearsalBegun::Now(parsed(item, BEGINNING)?.into())),
             Updated::Refused(None) => Err(AwsError::new(BEGINNING, "the last one was removed meanwhile")),
             Updated::Refused(Some(item)) => {
@@ -172,7 +162,7 @@ impl Rehearsals {
             .expression_attribute_values(":oldest", number(oldest))
             .expression_attribute_values(":most", number(MOST_REQUESTS.into()))
             .expression_attribute_values(":one", number(1));
-        match updated(update).await.while_trying_to(CLAIMING)? {
+        match Updated::by(update).await.while_trying_to(CLAIMING)? {
             Updated::Done(item) => Ok(StepClaim::Claimed(parsed(item, CLAIMING)?.into())),
             Updated::Refused(None) => Ok(StepClaim::Over),
             Updated::Refused(Some(item)) => {
@@ -200,7 +190,7 @@ impl Rehearsals {
             .condition_expression(not_made(message))
             .expression_attribute_values(":id", text(&message.rehearsal))
             .expression_attribute_values(":outcome", AttributeValue::M(value));
-        match updated(update).await.while_trying_to(STORING)? {
+        match Updated::by(update).await.while_trying_to(STORING)? {
             Updated::Done(_) => Ok(true),
             Updated::Refused(None) => Ok(false),
             // The SDK repeats a write whose answer was lost. Then our own first write makes the condition fail.
@@ -219,7 +209,7 @@ impl Rehearsals {
             .condition_expression("rehearsal_id = :id")
             .expression_attribute_values(":id", text(&message.rehearsal))
             .expression_attribute_values(":reason", text(reason));
-        updated(update).await.while_trying_to("stop a rehearsal").map(|_| ())
+        Updated::by(update).await.while_trying_to("stop a rehearsal").map(|_| ())
     }
 
     fn update(&self, account: &AccountId, webhook: WebhookId) -> UpdateItemFluentBuilder {
@@ -240,21 +230,6 @@ impl From<RehearsalItem> for Rehearsal {
             outcomes: item.outcomes,
             stopped: item.stopped,
         }
-    }
-}
-
-async fn updated(update: UpdateItemFluentBuilder) -> Result<Updated, aws_sdk_dynamodb::Error> {
-    let update = update
-        .return_values(ReturnValue::AllNew)
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-    match update.send().await {
-        Ok(updated) => Ok(Updated::Done(updated.attributes.unwrap_or_default())),
-        Err(err) => match err.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                Ok(Updated::Refused(refused.item.clone()))
-            }
-            _ => Err(err.into()),
-        },
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{self, AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
-};
+use aws_sdk_dynamodb::types::{self, AttributeValue, TransactWriteItem};
 
 use super::{Item, Webhooks, key};
 use crate::names::{AccountId, WebhookId};
+pub(super) use crate::store::conditional::Updated;
 
 /// A conditional update of one item.
 pub(super) struct Update {
@@ -18,14 +16,6 @@ pub(super) struct Update {
 }
 
 pub(super) const EXISTS: &str = "attribute_exists(id)";
-
-/// The result of a conditional update.
-pub(super) enum Updated {
-    /// The updated item.
-    Done(Item),
-    /// The condition did not hold. Contains the stored item, if there is one.
-    Refused(Option<Item>),
-}
 
 impl Update {
     /// The same update as a part of a transaction. Its expressions must not contain reserved words.
@@ -38,12 +28,6 @@ impl Update {
             .condition_expression(self.condition)
             .set_expression_attribute_values(Some(values));
         TransactWriteItem::builder().update(update.build().expect("has its fields")).build()
-    }
-}
-
-impl Updated {
-    pub(super) fn done(self) -> Option<Item> {
-        if let Self::Done(item) = self { Some(item) } else { None }
     }
 }
 
@@ -77,18 +61,8 @@ impl Webhooks {
             .update_expression(expression)
             .condition_expression(condition)
             .set_expression_attribute_names((!names.is_empty()).then_some(names))
-            .set_expression_attribute_values((!values.is_empty()).then_some(values))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await {
-            Ok(updated) => Ok(Updated::Done(updated.attributes.unwrap_or_default())),
-            Err(err) => match err.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    Ok(Updated::Refused(refused.item.clone()))
-                }
-                _ => Err(err.into()),
-            },
-        }
+            .set_expression_attribute_values((!values.is_empty()).then_some(values));
+        Updated::by(update).await
     }
 }
 

@@ -131,7 +131,7 @@ impl Of {
             }
         }
         Err(Failure::NotFound(format!(
-            "there is not a delivery {id} of {}; one appears with its first attempt",
+            "there is no delivery {id} of {}; one appears with its first attempt",
             self.account
         )))
     }

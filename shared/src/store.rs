@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod batch_get;
+mod conditional;
 mod deliveries;
 mod events;
 mod merge;

@@ -238,7 +238,7 @@ async fn another_accounts_history_looks_like_none() {
     let other = Customer::new(&STACK, &key_for(other.id));
     let path = format!("/api/v1/webhooks/1/deliveries/{id}");
     for (method, path, message) in [
-        (Method::GET, path.clone(), format!("there is not a delivery of event {id} to this webhook")),
+        (Method::GET, path.clone(), format!("there is no delivery of event {id} to this webhook")),
         (Method::POST, format!("{path}/retry"), format!("there is no event {id}")),
     ] {
         let reply = other.send(method, &path, None).await.unwrap();

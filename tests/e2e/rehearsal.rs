@@ -71,7 +71,7 @@ impl Owner {
     }
 }
 
-/// A receiver that does right but for one mistake.
+/// A receiver that makes one mistake, or none, and does the rest right.
 fn receiver(mistake: Mistake) -> Receiver {
     let receiver = Receiver::start().unwrap();
     let mut seen = HashSet::new();

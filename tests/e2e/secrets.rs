@@ -209,7 +209,7 @@ impl Scene {
         let id = "01JFSKR5R00000000000000000";
         let text = |text: &str| json!({ "S": text });
         // The format, and one block that is not compressed: its length, and the length's complement.
-        let body = [&[1, 1, 15, 0, 240, 255], &b"this is not JSON"[..]].concat();
+        let body = [&[1, 1, 16, 0, 239, 255], &b"this is not JSON"[..]].concat();
         // The shard is by the id's last character.
         let item = json!({ "account": text(&format!("{ACCOUNT}#0")), "id": text(id), "event": text("job.completed"),
             "task_id": text("t"), "task_type": text("image"), "body": { "B": STANDARD.encode(body) },

@@ -34,7 +34,7 @@ impl FromStr for FrameAncestors {
         let origins: Vec<_> = text.split([' ', ',']).filter(|part| !part.is_empty()).map(str::to_owned).collect();
         match origins.iter().find(|origin| !is_origin(origin)) {
             Some(wrong) => Err(format!(
-                "{wrong:?} is no origin; expected https://dashboard.example.com or https://*.example.com, without a path, or \
+                "{wrong:?} is not an origin; expected https://dashboard.example.com or https://*.example.com, without a path, or \
                  http for localhost and 127.0.0.1"
             )),
             None => Ok(Self(origins)),

@@ -53,7 +53,7 @@ impl ApiError {
 
     /// The error for an event that the webhook never got.
     pub fn no_delivery(id: &EventId) -> Self {
-        Self::NotFound(format!("there is not a delivery of event {id} to this webhook"))
+        Self::NotFound(format!("there is no delivery of event {id} to this webhook"))
     }
 
     /// The error for an event that does not exist, or belongs to another account.

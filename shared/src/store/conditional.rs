@@ -24,7 +24,8 @@ impl Updated {
         let update = update
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await {
+        // In a box, because the call is large, and would make its callers so.
+        match Box::pin(update.send()).await {
             Ok(updated) => Ok(Self::Done(updated.attributes.unwrap_or_default())),
             Err(err) => match err.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {

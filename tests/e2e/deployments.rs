@@ -59,6 +59,7 @@ fn everything_on() -> Options {
             ("DomainName", HOST),
             ("ConsoleAccentColor", "#1d4ed8"),
             ("ConsoleFrameAncestors", "https://dashboard.example.com"),
+            ("DeletionProtection", "on"),
             ("Tracing", "on"),
             ("SendTraceparent", "on"),
             ("FanOutReservedConcurrency", "5"),
@@ -302,6 +303,10 @@ async fn what_has_data_outlives_the_stack(stack: &Stack, aws: &Aws) {
     let tables: BTreeSet<_> =
         tables["TableNames"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().into()).collect();
     assert_eq!(tables, named(&["api-keys", "deliveries", "events", "usage", "waiting", "webhooks"]));
+    for table in tables {
+        let refused = aws.call("dynamodb", "DeleteTable", &json!({ "TableName": table })).unwrap_err().to_string();
+        assert!(refused.contains("protected against deletion"), "{table}: {refused}");
+    }
     let queues = aws.call("sqs", "ListQueues", &json!({ "QueueNamePrefix": "nano-webhooks" })).unwrap();
     let queues = queues["QueueUrls"].as_array().unwrap().iter();
     let queues: BTreeSet<_> = queues.map(|url| url.as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect();

@@ -162,12 +162,13 @@ fn a_role_reaches_only_what_its_function_is_configured_with() {
 }
 
 #[test]
-fn every_table_can_be_restored_and_takes_the_operators_key() {
+fn every_table_can_be_restored_and_protected_and_takes_the_operators_key() {
     for (name, table) in of_kind(TABLE) {
         // Entries of the waiting table have no value after their time; the template says more.
         let is_restorable = name != "WaitingTable";
         let recovery = &table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
         assert_eq!(*recovery == true, is_restorable, "{name}");
+        assert_eq!(table["DeletionProtectionEnabled"], json!({ "Fn::If": ["IsProtected", true, false] }), "{name}");
         let with_key = json!({ "SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": { "Ref": "KmsKeyArn" } });
         let encryption = json!({ "Fn::If": ["HasKmsKey", with_key, { "SSEEnabled": false }] });
         assert_eq!(table["SSESpecification"], encryption, "{name}");

@@ -7,7 +7,7 @@ use std::{env, time::Duration};
 
 use aws_config::{ConfigLoader, SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedCredentialsProvider,
+    BehaviorVersion, Credentials, IdentityCache, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
     retry::{ReconnectMode, RetryConfig},
 };
 
@@ -47,6 +47,10 @@ pub fn config() -> Result<SdkConfig, ConfigError> {
         // By default the SDK would try to close failed connections, which our client does not support, and log an
         // error each time.
         .retry_config(RetryConfig::standard().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
+        // Requests and answers are whole, and each attempt has its time limit.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        // The credentials are in the environment, and do not change while the process lives.
+        .identity_cache(IdentityCache::no_cache())
         .timeout_config(time_limits());
     config.set_endpoint_url(endpoint);
     Ok(config.build())

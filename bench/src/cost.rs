@@ -51,7 +51,8 @@ enum Way {
 struct Delivered {
     /// How many messages are in a batch.
     batch: usize,
-    /// How many accounts the completions come from, in turn.
+    /// How many accounts with one webhook the completions come from, in turn. All attempts count as those of one minute,
+    /// so their number for each account is that for each webhook and minute.
     accounts: usize,
     /// How many processes share the work, because each waits 100 ms for the receiver. More of them would also wait
     /// for each other, which they do not on Lambda, and the durations would be too long.
@@ -62,8 +63,16 @@ struct Delivered {
 
 const FULL: Delivered = Delivered { batch: 10, accounts: 100, sandboxes: 4, body_bytes: 300, manner: Manner::Slow };
 
-const SCENARIOS: [Scenario; 8] = [
+/// More accounts than completions: one attempt for each webhook and minute.
+const ONE_EACH: usize = usize::MAX;
+
+const SCENARIOS: [Scenario; 10] = [
     Scenario { name: "batches of 10", key: "usd_per_million_full", way: Way::Delivered(FULL) },
+    Scenario {
+        name: "the same, 1 attempt per webhook and minute",
+        key: "usd_per_million_full_one_each",
+        way: Way::Delivered(Delivered { accounts: ONE_EACH, ..FULL }),
+    },
     Scenario {
         name: "the same, one account",
         key: "usd_per_million_full_one_account",
@@ -73,6 +82,11 @@ const SCENARIOS: [Scenario; 8] = [
         name: "batches of 1",
         key: "usd_per_million_single",
         way: Way::Delivered(Delivered { batch: 1, sandboxes: 20, ..FULL }),
+    },
+    Scenario {
+        name: "batches of 1, 1 attempt per webhook and minute",
+        key: "usd_per_million_single_one_each",
+        way: Way::Delivered(Delivered { batch: 1, accounts: ONE_EACH, sandboxes: 20, ..FULL }),
     },
     Scenario {
         name: "realistic: 2 KiB, answered with 400 bytes",
@@ -176,7 +190,9 @@ pub(crate) fn run(functions: &Functions, completions: usize, with_hanging: bool)
         )
     });
     let text = format!(
-        "{completions} completions, one webhook each, a receiver that takes 100 ms; us-east-1, arm64\n\n{}\n{}",
+        "{completions} completions, one webhook each, a receiver that takes 100 ms; us-east-1, arm64. {} attempts per \
+         webhook and minute, where a column does not say otherwise\n\n{}\n{}",
+        completions.div_ceil(FULL.accounts),
         table(&rows),
         durations.collect::<String>()
     );
@@ -227,6 +243,7 @@ fn measure(functions: &Functions, completions: usize, scenario: &Scenario) -> Re
 fn measure_delivered(functions: &Functions, completions: usize, delivered: &Delivered) -> Result<Used> {
     let Delivered { batch, accounts, sandboxes, body_bytes, manner } = *delivered;
     let world = World::new(functions)?;
+    let accounts = accounts.min(completions);
     for number in 0..accounts {
         register(&world, &account(number), 1, &manner.url(&world.receiver(false)))?;
     }

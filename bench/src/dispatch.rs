@@ -1,17 +1,15 @@
 //! `dispatch`: what a delivery costs the dispatcher, compared with a loop that only signs and posts.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use crate::{
     failure::{Failure, Result},
-    limit,
+    limit::{self, Target},
     receiver::Manner,
     report::{Report, median, ms, rounded, table},
     row,
-    sandbox::Sandbox,
-    traffic::{BATCH, account, check_delivered, check_done, completion, events, fan_out, register, said},
+    traffic::{BATCH, account, check_delivered, completion, events, fan_out, register},
+    workers::Workers,
     world::{Functions, World},
 };
 
@@ -27,29 +25,56 @@ pub(crate) struct Options {
 }
 
 /// One way in which deliveries are made.
+#[derive(Clone, Copy)]
 struct Variant {
     name: &'static str,
     manner: Manner,
     tls: bool,
-    /// How many accounts, with a webhook each, the deliveries of a batch are for.
+    /// How many messages are in a batch.
+    batch: usize,
+    /// How many accounts, with a webhook each, the deliveries are for, in turn.
     accounts: usize,
+    /// The size of a body in bytes, if it is not that of the options.
+    body_bytes: Option<usize>,
 }
 
-const VARIANTS: [Variant; 5] = [
-    Variant { name: "HTTP, keep-alive", manner: Manner::Keep, tls: false, accounts: BATCH },
-    Variant { name: "the same, to one webhook", manner: Manner::Keep, tls: false, accounts: 1 },
-    Variant { name: "HTTP, new connections", manner: Manner::Close, tls: false, accounts: BATCH },
-    Variant { name: "TLS, keep-alive", manner: Manner::Keep, tls: true, accounts: BATCH },
-    Variant { name: "TLS, new connections", manner: Manner::Close, tls: true, accounts: BATCH },
+const PLAIN: Variant = Variant {
+    name: "HTTP, keep-alive",
+    manner: Manner::Keep,
+    tls: false,
+    batch: BATCH,
+    accounts: BATCH,
+    body_bytes: None,
+};
+
+const VARIANTS: [Variant; 10] = [
+    PLAIN,
+    Variant { name: "in batches of 3", batch: 3, ..PLAIN },
+    Variant { name: "in batches of 1", batch: 1, ..PLAIN },
+    Variant { name: "to one webhook", accounts: 1, ..PLAIN },
+    Variant { name: "answered after 100 ms", manner: Manner::Slow, ..PLAIN },
+    Variant { name: "answered after 100 ms, in batches of 1", manner: Manner::Slow, batch: 1, ..PLAIN },
+    Variant {
+        name: "2 KiB, answered with 400 bytes after 100 ms",
+        manner: Manner::Talks,
+        body_bytes: Some(2_048),
+        ..PLAIN
+    },
+    Variant { name: "HTTP, new connections", manner: Manner::Close, ..PLAIN },
+    Variant { name: "TLS, keep-alive", tls: true, ..PLAIN },
+    Variant { name: "TLS, new connections", manner: Manner::Close, tls: true, ..PLAIN },
 ];
+
+/// With a receiver that takes 100 ms, this many processes keep the processor busy enough, and this part of the
+/// deliveries is sent.
+const SLOW_SANDBOXES: usize = 20;
+const SLOW_PART: usize = 10;
 
 /// The figures of one run.
 struct Run {
-    per_second: f64,
     cpu_ms: f64,
     peak_rss_mib: f64,
     limit_cpu_ms: f64,
-    limit_per_second: f64,
 }
 
 /// Measures every variant in every run.
@@ -62,27 +87,22 @@ pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
             runs.push(measure(functions, options, variant)?);
         }
     }
-    let mut rows = vec![row!["", "deliveries/s", "CPU ms", "limit CPU ms", "ratio", "limit/s", "peak RSS MiB"]];
+    let mut rows = vec![row!["", "CPU ms", "limit CPU ms", "ratio", "peak RSS MiB"]];
     let mut figures = Vec::new();
     for (variant, runs) in variants.iter().zip(&runs) {
         let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
-        let ratio = median(runs.iter().map(|run| run.cpu_ms / run.limit_cpu_ms));
         let figure = json!({
             "variant": variant.name,
-            "deliveries_per_second": of(|run| run.per_second).round(),
             "cpu_ms_per_delivery": rounded(of(|run| run.cpu_ms), 4),
             "limit_cpu_ms_per_delivery": rounded(of(|run| run.limit_cpu_ms), 4),
-            "ratio_to_limit": rounded(ratio, 2),
-            "limit_per_second": of(|run| run.limit_per_second).round(),
+            "ratio_to_limit": rounded(of(|run| run.cpu_ms / run.limit_cpu_ms), 2),
             "peak_rss_mib": rounded(of(|run| run.peak_rss_mib), 1),
         });
         rows.push(row![
             variant.name,
-            figure["deliveries_per_second"],
             figure["cpu_ms_per_delivery"],
             figure["limit_cpu_ms_per_delivery"],
             figure["ratio_to_limit"],
-            figure["limit_per_second"],
             figure["peak_rss_mib"],
         ]);
         figures.push(figure);
@@ -101,53 +121,44 @@ pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
 }
 
 fn measure(functions: &Functions, options: &Options, variant: &Variant) -> Result<Run> {
+    let Variant { manner, tls, batch, accounts, body_bytes, .. } = *variant;
+    let is_slow = matches!(manner, Manner::Slow | Manner::Talks);
+    let (deliveries, sandboxes) = if is_slow {
+        ((options.deliveries / SLOW_PART).next_multiple_of(BATCH), SLOW_SANDBOXES)
+    } else {
+        (options.deliveries, options.sandboxes)
+    };
     let world = World::new(functions)?;
-    let url = variant.manner.url(&world.receiver(variant.tls));
-    for number in 0..variant.accounts {
+    let url = manner.url(&world.receiver(tls));
+    for number in 0..accounts {
         register(&world, &account(number), 1, &url)?;
     }
     // The first messages warm the processes up; each process gets some.
-    let warm_up = (options.deliveries / 10).next_multiple_of(BATCH);
-    let completions: Vec<_> = (0..options.deliveries + warm_up)
-        .map(|number| completion(number, &account(number % variant.accounts), options.body_bytes))
+    let warm_up = (deliveries / 10).next_multiple_of(BATCH);
+    let completions: Vec<_> = (0..deliveries + warm_up)
+        .map(|number| completion(number, &account(number % accounts), body_bytes.unwrap_or(options.body_bytes)))
         .collect();
     let (messages, _) = fan_out(&world, functions, &completions)?;
-    let sandboxes: Vec<_> =
-        (0..options.sandboxes).map(|_| world.start(functions, "dispatcher", variant.tls)).collect::<Result<_>>()?;
-    let words = || sandboxes.iter().map(|sandbox| sandbox.log.last_words()).collect::<Vec<_>>().join("\n");
-    let send = |messages| {
-        let events = events(messages, BATCH);
-        let (count, clock) = (events.len(), Instant::now());
-        world.lambda.queue(events);
-        let answers = world.lambda.answers(count).map_err(|err| said(&err, &words()))?;
-        let last = answers.iter().map(|done| done.at).max().unwrap_or(clock);
-        check_done(&answers).map_err(|err| said(&err, &words()))?;
-        Ok::<Duration, Failure>(last - clock)
-    };
-    let cpu_ms = || sandboxes.iter().map(Sandbox::cpu_ms).sum::<Result<f64>>();
-
-    send(&messages[..warm_up])?;
-    let before = cpu_ms()?;
-    let wall = send(&messages[warm_up..])?;
-    let used = cpu_ms()? - before;
+    let dispatchers = Workers::start(&world, functions, "dispatcher", sandboxes, tls)?;
+    dispatchers.handle(events(&messages[..warm_up], batch))?;
+    let used = dispatchers.handle(events(&messages[warm_up..], batch))?;
     check_delivered(&world, &messages)?;
-    let peaks = sandboxes.iter().map(Sandbox::peak_rss_mib).collect::<Result<Vec<_>>>()?;
-
-    let sample = world.heard().last.clone().ok_or_else(|| Failure::new("nothing was received"))?;
-    let port = world.receiver(variant.tls).rsplit(':').next().and_then(|port| port.parse().ok());
-    let target = limit::Target {
-        port: port.ok_or_else(|| Failure::new("the receiver has no port"))?,
-        authority: variant.tls.then(|| world.authority_der.clone()),
-        new_connections: variant.manner == Manner::Close,
-        sample,
-    };
-    let limit = limit::run(target, options.deliveries)?;
-    let count = options.deliveries as f64;
+    let limit = limit::run(target(&world, manner, tls)?, deliveries, limit::AT_ONCE)?;
     Ok(Run {
-        per_second: count / wall.as_secs_f64(),
-        cpu_ms: used / count,
-        peak_rss_mib: peaks.into_iter().fold(0.0, f64::max),
-        limit_cpu_ms: ms(limit.cpu) / count,
-        limit_per_second: count / limit.wall.as_secs_f64(),
+        cpu_ms: used / deliveries as f64,
+        peak_rss_mib: dispatchers.peak_rss_mib()?,
+        limit_cpu_ms: ms(limit) / deliveries as f64,
+    })
+}
+
+/// The request that the bare loop repeats: the last one that the receiver got.
+pub(crate) fn target(world: &World, manner: Manner, tls: bool) -> Result<Target> {
+    let sample = world.heard().last.clone().ok_or_else(|| Failure::new("nothing was received"))?;
+    let port = world.receiver(tls).rsplit(':').next().and_then(|port| port.parse().ok());
+    Ok(Target {
+        port: port.ok_or_else(|| Failure::new("the receiver has no port"))?,
+        authority: tls.then(|| world.authority_der.clone()),
+        new_connections: manner == Manner::Close,
+        sample,
     })
 }

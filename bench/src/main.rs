@@ -25,6 +25,7 @@ mod http;
 mod lambda;
 mod limit;
 mod outage;
+mod path;
 mod prices;
 mod receiver;
 mod release;
@@ -35,6 +36,7 @@ mod template;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 mod traffic;
+mod workers;
 mod world;
 
 use std::process::ExitCode;
@@ -89,6 +91,21 @@ enum Instrument {
         /// How many processes share the processor.
         #[arg(long, default_value_t = 2)]
         sandboxes: usize,
+    },
+    /// What an event costs on its whole way, compared with a loop that only signs and posts.
+    Path {
+        /// How many events each run sends.
+        #[arg(long, default_value_t = 5_000)]
+        events: usize,
+        /// How many runs to take the medians of.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// How many processes of a function share the processor.
+        #[arg(long, default_value_t = 2)]
+        sandboxes: usize,
+        /// Measure only batches of this size: 10, 3 or 1.
+        #[arg(long)]
+        batch: Option<usize>,
     },
     /// How long each function takes from process start to its first request for an event, and to its first answer.
     ColdStart {
@@ -167,6 +184,7 @@ fn run(command: &Command) -> Result<Report> {
         }
         Instrument::FanOut { .. } => Functions::build(&["fan-out"], Profile::Release)?,
         Instrument::Dispatch { .. } => Functions::build(&["fan-out", "dispatcher"], Profile::Release)?,
+        Instrument::Path { .. } => Functions::build(&["fan-out", "dispatcher", "count-attempts"], Profile::Release)?,
         Instrument::Cost { .. } => {
             let names = ["fan-out", "dispatcher", "count-attempts", "watch-webhooks"];
             Functions::build(&names, Profile::Release)?
@@ -195,6 +213,9 @@ fn run(command: &Command) -> Result<Report> {
         }
         Instrument::FanOut { deliveries, runs, sandboxes } => {
             fan_out::run(&functions, &fan_out::Options { deliveries, runs, sandboxes, largest: fan_out::LARGEST })
+        }
+        Instrument::Path { events, runs, sandboxes, batch } => {
+            path::run(&functions, &path::Options { events, runs, sandboxes, batch })
         }
         Instrument::Cost { completions } => cost::run(&functions, completions, true),
         Instrument::Release { due, runs } => release::run(&functions, &release::Options { due, runs }),

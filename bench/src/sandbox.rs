@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read},
+    io::{BufRead as _, BufReader, ErrorKind, Read},
     path::Path,
     process::{Child, Command, Stdio},
     sync::{
@@ -35,6 +35,8 @@ pub(crate) struct Sandbox {
     pub(crate) log: Arc<Log>,
 }
 
+/// `ESRCH`: the thread has ended since it was listed.
+const NO_SUCH_PROCESS: i32 = 3;
 /// How many of the last lines of a log are kept, to explain a failure.
 const LINES_KEPT: usize = 5;
 
@@ -68,7 +70,11 @@ impl Sandbox {
         let mut nanoseconds = 0;
         for thread in fs::read_dir(format!("/proc/{}/task", self.child.id())).map_err(&read)? {
             let path = thread.map_err(&read)?.path().join("schedstat");
-            nanoseconds += cores::time_used(&path).map_err(&read)?;
+            match cores::time_used(&path) {
+                Ok(used) => nanoseconds += used,
+                Err(err) if err.raw_os_error() == Some(NO_SUCH_PROCESS) || err.kind() == ErrorKind::NotFound => {}
+                Err(err) => return Err(read(err)),
+            }
         }
         Ok(nanoseconds as f64 / 1e6)
     }

@@ -3,7 +3,9 @@
 
 use std::sync::LazyLock;
 
-use crate::{api, binaries::Profile, cold_start, cost, dispatch, fan_out, growth, outage, release, world::Functions};
+use crate::{
+    api, binaries::Profile, cold_start, cost, dispatch, fan_out, growth, outage, path, release, world::Functions,
+};
 
 static FUNCTIONS: LazyLock<Functions> =
     LazyLock::new(|| Functions::build(&[], Profile::Debug).unwrap_or_else(|failure| panic!("{failure}")));
@@ -12,10 +14,8 @@ static FUNCTIONS: LazyLock<Functions> =
 fn dispatch_makes_every_delivery_in_every_manner() {
     let options = dispatch::Options { deliveries: 100, runs: 1, sandboxes: 2, body_bytes: 300, headline: false };
     let report = dispatch::run(&FUNCTIONS, &options).unwrap();
-    assert_eq!(report.json["variants"].as_array().unwrap().len(), 5, "{}", report.text);
-    for name in
-        ["deliveries_per_second", "cpu_ms_per_delivery", "limit_cpu_ms_per_delivery", "ratio_to_limit", "peak_rss_mib"]
-    {
+    assert_eq!(report.json["variants"].as_array().unwrap().len(), 10, "{}", report.text);
+    for name in ["cpu_ms_per_delivery", "limit_cpu_ms_per_delivery", "ratio_to_limit", "peak_rss_mib"] {
         assert!(report.json[name].as_f64().unwrap() > 0.0, "{name}: {}", report.json);
     }
 }
@@ -42,7 +42,18 @@ fn fan_out_queues_a_delivery_for_every_webhook() {
     // A debug build could not finish ten of the largest bodies before its deadline.
     let options = fan_out::Options { deliveries: 100, runs: 1, sandboxes: 2, largest: 16 * 1024 };
     let report = fan_out::run(&FUNCTIONS, &options).unwrap();
-    assert_eq!(report.json["webhooks"].as_array().unwrap().len(), 4, "{}", report.text);
+    assert_eq!(report.json["webhooks"].as_array().unwrap().len(), 6, "{}", report.text);
+}
+
+#[test]
+fn path_follows_each_event_to_the_count_of_its_attempt() {
+    let report = path::run(&FUNCTIONS, &path::Options { events: 100, runs: 1, sandboxes: 2, batch: None }).unwrap();
+    for case in report.json["path"].as_array().unwrap() {
+        let figure = |name: &str| case[name].as_f64().unwrap();
+        let parts = figure("fan_out_ms") + figure("dispatcher_ms") + figure("count_attempts_ms");
+        assert!((parts - figure("whole_path_ms")).abs() < 0.001 && parts > 0.0, "{case}");
+        assert!(figure("whole_path") > figure("dispatcher"), "{case}");
+    }
 }
 
 #[test]
@@ -67,13 +78,13 @@ fn growth_lists_twenty_and_finds_one_at_the_same_price_however_many_there_are() 
 
 #[test]
 fn cost_is_the_sum_of_its_lines_and_less_in_full_batches() {
-    let report = cost::run(&FUNCTIONS, 100, false).unwrap();
+    let report = cost::run(&FUNCTIONS, 200, false).unwrap();
     let sums = cost::sums(&report.json);
     for (lines, sum) in &sums {
         assert!((lines - sum).abs() < 0.01 && *sum > 0.0, "{}", report.text);
     }
-    assert_eq!(sums.len(), 7, "{}", report.text);
-    assert!(sums[0].1 < sums[2].1 && sums[0].1 < sums[4].1, "{}", report.text);
+    assert_eq!(sums.len(), 9, "{}", report.text);
+    assert!(sums[0].1 < sums[3].1 && sums[0].1 < sums[1].1 && sums[0].1 < sums[6].1, "{}", report.text);
 }
 
 /// With few events and minutes: the outage ends, and only the webhooks of the endpoints that are down are affected.

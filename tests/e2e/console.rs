@@ -312,8 +312,9 @@ const LEGIBLE: &str = "
     }
     const over = [...document.querySelectorAll('body *')].filter((element) => element.checkVisibility()
         && element.getBoundingClientRect().right > innerWidth + 1 && !element.closest('pre'));
-    const cut = [...document.querySelectorAll('button, a.button, .pill, .segments span, th, label, nav a')].filter(
-        (element) => element.checkVisibility() && element.clientWidth > 0 && element.scrollWidth > element.clientWidth);
+    const whole = ['button', '.button', '.pill', '.segments span', 'th', 'label', 'nav a'];
+    const cut = [...document.querySelectorAll(whole)].filter((element) => element.checkVisibility()
+        && element.scrollWidth > element.clientWidth && element.clientWidth > 0 && !element.matches('.sr-only'));
     const { scrollWidth, clientWidth } = document.documentElement;
     const shown = (elements) => elements.map((element) => element.outerHTML.slice(0, 120));
     return { found, over: shown(over), cut: shown(cut), scroll: scrollWidth - clientWidth };";

@@ -352,7 +352,7 @@ export const TEXTS = {
   'Copy as curl':
     'Als curl kopieren',
   '{0} at {1}. It is not sent any more.':
-    '{0} um {1}. Es wird nicht mehr gesendet.',
+    '{0}: {1}. Es wird nicht mehr gesendet.',
   'Erased':
     'Unwiderruflich gelöscht',
   'What remains:':
@@ -368,9 +368,9 @@ export const TEXTS = {
   'Send':
     'Senden',
   'Send to webhook {0}':
-    'An Webhook {0} senden',
+    'Senden an Webhook {0}',
   'Send again to webhook {0}':
-    'Erneut an Webhook {0} senden',
+    'Erneut senden an Webhook {0}',
   'Webhook {0}: {1}':
     'Webhook {0}: {1}',
   'Erase this event?':
@@ -822,7 +822,7 @@ export const TEXTS = {
   'It takes requests at every path.':
     'Es nimmt Anfragen unter jedem Pfad an.',
   'It listens on this machine alone, for a server in front of it that ends TLS. The tests of this service run it as it is here, against real deliveries and forged ones.':
-    'Es lauscht nur auf dieser Maschine, für einen Server davor, der TLS beendet. Die Tests dieses Dienstes führen es aus, wie es hier steht, gegen echte und gefälschte Zustellungen.',
+    'Es lauscht nur auf diesem Rechner, für einen Server davor, der TLS beendet. Die Tests dieses Dienstes führen es aus, wie es hier steht, gegen echte und gefälschte Zustellungen.',
   'Copy {0}':
     '{0} kopieren',
   'A valid event':
@@ -958,7 +958,7 @@ export const TEXTS = {
   'Select {0}':
     '{0} auswählen',
   'Select all on this page':
-    'Alle auf dieser Seite auswählen',
+    'Alle auswählen (auf dieser Seite)',
   'Select all':
     'Alle auswählen',
   '{0} selected':

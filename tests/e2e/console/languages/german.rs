@@ -120,6 +120,7 @@ async fn one_webhook(browser: &Browser) {
     browser.read("3 von 5 bestanden.").await;
     browser.script("for (const each of document.querySelectorAll('details')) each.open = true").await;
     browser.read("Sie haben eine Anfrage mit falscher Signatur angenommen").await;
+    browser.read("task_1").await;
     browser.script("document.querySelector('.list tbody [type=checkbox]').click()").await;
     browser.read("1 ausgewählt").await;
     browser.click("Testereignis senden").await;

@@ -16,6 +16,7 @@ mod events;
 mod health;
 mod hints;
 mod keyboard;
+mod languages;
 mod offers;
 mod receive;
 mod rehearsal;
@@ -282,7 +283,8 @@ async fn a_key_stays_in_its_tab_and_ends_with_it() {
     assert_eq!(browser.script(kept).await, json!([0, "", ""]));
 }
 
-/// Finds text without the contrast that WCAG 2.2 requires at AA, and content that extends beyond the window.
+/// Finds text without the contrast that WCAG 2.2 requires at AA, content that extends beyond the window, and buttons,
+/// labels and heads of columns that are cut off.
 const LEGIBLE: &str = "
     const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
     const rgba = (colour) => {
@@ -310,8 +312,12 @@ const LEGIBLE: &str = "
     }
     const over = [...document.querySelectorAll('body *')].filter((element) => element.checkVisibility()
         && element.getBoundingClientRect().right > innerWidth + 1 && !element.closest('pre'));
+    const whole = ['button', '.button', '.pill', '.segments span', 'th', 'label', 'nav a'];
+    const cut = [...document.querySelectorAll(whole)].filter((element) => element.checkVisibility()
+        && element.scrollWidth > element.clientWidth && element.clientWidth > 0 && !element.matches('.sr-only'));
     const { scrollWidth, clientWidth } = document.documentElement;
-    return { found, over: over.map((element) => element.outerHTML.slice(0, 120)), scroll: scrollWidth - clientWidth };";
+    const shown = (elements) => elements.map((element) => element.outerHTML.slice(0, 120));
+    return { found, over: shown(over), cut: shown(cut), scroll: scrollWidth - clientWidth };";
 
 #[tokio::test]
 async fn every_page_is_legible_in_light_and_dark_and_fits_a_phone() {
@@ -357,7 +363,7 @@ async fn check_looks(browser: &Browser, page: &str) {
             browser.look(width, dark).await;
             browser.picture(&page).await;
             let seen = browser.script(LEGIBLE).await;
-            assert_eq!(seen, json!({ "found": [], "over": [], "scroll": 0 }), "{page}");
+            assert_eq!(seen, json!({ "found": [], "over": [], "cut": [], "scroll": 0 }), "{page}");
             accessibility::check(browser, &page).await;
         }
     }

@@ -3,13 +3,14 @@
 import { parameters, setParameters } from './address.js';
 import { poll, request } from './api.js';
 import { drawCharts } from './charts.js';
-import { fill, h } from './dom.js';
+import { errorText, fill, h } from './dom.js';
+import { parts, t } from './text.js';
 
 const REFRESH = 60_000;
 /** The periods in hours. The first is shown unless the address has another. */
 const PERIODS = [
-  ['24', 'Last 24 hours'],
-  ['168', 'Last 7 days'],
+  ['24', t`Last 24 hours`],
+  ['168', t`Last 7 days`],
 ];
 
 /** The charts as a section that refreshes itself. `refresh` loads them immediately. */
@@ -17,10 +18,10 @@ export function activitySection(path, signal, failed) {
   const shown = parameters().get('hours');
   const hours = h(
     'select',
-    { 'aria-label': 'Period', onchange: choose },
+    { 'aria-label': t`Period`, onchange: choose },
     PERIODS.map(([value, text]) => h('option', { value, selected: value === shown }, text)),
   );
-  const body = h('div', { class: 'charts' }, h('p', { class: 'loading' }, 'Loading …'));
+  const body = h('div', { class: 'charts' }, h('p', { class: 'loading' }, t`Loading …`));
   let drawing;
   function choose() {
     setParameters({ hours: hours.value === PERIODS[0][0] ? null : hours.value });
@@ -41,12 +42,12 @@ export function activitySection(path, signal, failed) {
     await refresh().catch((error) => {
       if (signal.aborted || error.goOnAt) throw error;
       // The rest of the page works without the charts.
-      fill(body, h('p', { class: 'none' }, `The charts cannot be shown. ${error.message}`));
+      fill(body, h('p', { class: 'none' }, parts`The charts cannot be shown. ${errorText(error)}`));
     });
     return REFRESH;
   }).catch(failed);
   return {
-    section: h('section', { class: 'card' }, h('div', { class: 'head' }, h('h2', {}, 'Activity'), hours), body),
+    section: h('section', { class: 'card' }, h('div', { class: 'head' }, h('h2', {}, t`Activity`), hours), body),
     refresh,
   };
 }

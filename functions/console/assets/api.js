@@ -1,14 +1,18 @@
 // Calls the public API, and nothing else: a program with the same key can do everything that the console can do.
 
 import { session } from './session.js';
+import { fromService, t } from './text.js';
 
 const BASE = new URL('api/v1/', document.baseURI);
 
-/** Why a request returned no data. `status` is 0 if no response came. `field` is the field of the body that is wrong. */
+/**
+ * Why a request returned no data. `status` is 0 if no response came. `field` is the field of the body that is wrong.
+ * `language` is the message's language if it is not the console's.
+ */
 export class ApiError extends Error {
-  constructor(status, message, { goOnAt = null, requestId = null, field = null } = {}) {
+  constructor(status, message, { goOnAt = null, requestId = null, field = null, language = null } = {}) {
     super(message);
-    Object.assign(this, { status, goOnAt, requestId, field });
+    Object.assign(this, { status, goOnAt, requestId, field, language });
   }
 }
 
@@ -67,17 +71,20 @@ export async function request(method, path, { body, signal, key = session.key, h
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     const status = response?.ok === false ? response.status : 0;
-    throw new ApiError(status, status ? `The service answered ${status}.` : 'The service could not be reached.');
+    throw new ApiError(status, status ? t`The service answered ${status}.` : t`The service could not be reached.`);
   }
   if (reply.success) return reply.data;
 
   if (response.status === 401 && key === session.key) {
     session.end();
-    const detail = 'This key is not valid any more. Sign in with another one.';
+    const detail = t`This key is not valid any more. Sign in with another one.`;
     window.dispatchEvent(new CustomEvent('signed-out', { detail }));
   }
   const seconds = Number(response.headers.get('retry-after'));
-  throw new ApiError(response.status, sentence(reply.error?.message ?? `the service answered ${response.status}`), {
+  const message = reply.error?.message ?? `the service answered ${response.status}`;
+  const translated = fromService(message);
+  throw new ApiError(response.status, sentence(translated ?? message), {
+    language: translated === null ? 'en' : null,
     goOnAt: response.status === 429 ? Date.now() + 1000 * Math.max(seconds, 1) : null,
     requestId: response.headers.get('x-request-id'),
     field: reply.error?.field ?? null,

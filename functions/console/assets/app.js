@@ -1,16 +1,18 @@
 // The console's frame: signs the user in and out, shows the page that the address names, and reports when that fails.
 
 import { ApiError, sleep } from './api.js';
-import { clock, fill, h, say } from './dom.js';
+import { clock, errorText, fill, h, say } from './dom.js';
 import { checkerPage } from './checker.js';
 import { deliveryPage } from './delivery.js';
 import { docsLink } from './docs-link.js';
 import { eventPage } from './event.js';
 import { eventsPage } from './events.js';
+import { languageSwitch } from './language-switch.js';
 import { NAME, setTitle } from './name.js';
 import { receivePage } from './receive.js';
 import { session } from './session.js';
 import { signInPage } from './sign-in.js';
+import { LANGUAGE, t } from './text.js';
 import { webhookPage } from './webhook.js';
 import { webhooksPage } from './webhooks.js';
 
@@ -37,9 +39,12 @@ window.addEventListener('hashchange', () => {
 window.addEventListener('signed-out', ({ detail }) => {
   shown.abort();
   closeDialogs();
-  signIn(detail ?? 'You have signed out in another tab.');
+  signIn(detail ?? t`You have signed out in another tab.`);
 });
-document.querySelector('.skip').addEventListener('click', (event) => {
+const skip = document.querySelector('.skip');
+fill(skip, t`Skip to the content`);
+skip.lang = LANGUAGE;
+skip.addEventListener('click', (event) => {
   // The link's own target, #content, would replace the page's name after the #.
   event.preventDefault();
   content.focus();
@@ -59,9 +64,9 @@ async function show(first = false) {
   showBar();
   const [page, ids] =
     PAGES.map(([pattern, page]) => [page, pattern.exec(location.hash.split('?')[0])]).find(([, ids]) => ids) ?? [];
-  if (!page) return showMissing('There is no such page.');
+  if (!page) return showMissing(t`There is no such page.`);
   setTitle();
-  fill(content, h('p', { class: 'loading' }, 'Loading …'));
+  fill(content, h('p', { class: 'loading' }, t`Loading …`));
   try {
     await page(content, { ids: ids.slice(1), signal, failed: (error) => failed(error, signal), reload: () => show() });
     if (!signal.aborted && !first && !content.contains(document.activeElement)) content.focus({ preventScroll: true });
@@ -75,30 +80,30 @@ async function failed(error, signal) {
   if (signal.aborted) return;
   shown.abort();
   if (!(error instanceof ApiError)) {
-    fill(content, problem('The console made a mistake.', String(error)));
+    fill(content, problem(t`The console made a mistake.`, String(error)));
     throw error;
   }
   if (error.status === 404) {
-    showMissing(error.message);
+    showMissing(errorText(error));
   } else if (error.goOnAt) {
     const until = clock(error.goOnAt);
     fill(
       content,
       problem(
-        'Too many requests with this key',
-        `The console goes on by itself at ${until}. Your programs share the limit if they use the same key.`,
+        t`Too many requests with this key`,
+        t`The console goes on by itself at ${until}. Your programs share the limit if they use the same key.`,
       ),
     );
     const waiting = (shown = new AbortController());
     await sleep(error.goOnAt - Date.now(), waiting.signal);
     if (!waiting.signal.aborted) show();
   } else {
-    const id = error.requestId && ` The request’s id, for support: ${error.requestId}`;
+    const id = error.requestId && [' ', t`The request’s id, for support: ${error.requestId}`];
     fill(
       content,
       problem(
-        error.status === 0 ? 'No connection to the service' : 'The service has a problem',
-        `${error.message}${id ?? ''}`,
+        error.status === 0 ? t`No connection to the service` : t`The service has a problem`,
+        [errorText(error), id],
       ),
     );
   }
@@ -116,7 +121,7 @@ function problem(title, text) {
     { class: 'card centred' },
     h('h1', {}, title),
     h('p', {}, text),
-    h('button', { type: 'button', onclick: () => show() }, 'Try again'),
+    h('button', { type: 'button', onclick: () => show() }, t`Try again`),
   );
 }
 
@@ -126,9 +131,9 @@ function showMissing(text) {
     h(
       'section',
       { class: 'card centred' },
-      h('h1', {}, 'Not here'),
+      h('h1', {}, t`Not here`),
       h('p', {}, text),
-      h('p', {}, h('a', { class: 'button', href: '#/' }, 'All webhooks')),
+      h('p', {}, h('a', { class: 'button', href: '#/' }, t`All webhooks`)),
     ),
   );
 }
@@ -152,14 +157,15 @@ function showBar() {
       ),
       h(
         'nav',
-        { 'aria-label': 'Main' },
-        link('#/', 'Webhooks'),
-        link('#/events', 'Events'),
-        link('#/signature', 'Signature checker'),
-        docsLink('API'),
+        { 'aria-label': t`Main` },
+        link('#/', t`Webhooks`),
+        link('#/events', t`Events`),
+        link('#/signature', t`Signature checker`),
+        docsLink(t`API`),
       ),
-      h('span', { class: 'pill grey read-only' }, 'Read only'),
-      h('span', { class: 'key', title: 'The key of this tab' }, `sk-…${session.key.slice(-4)}`),
+      h('span', { class: 'pill grey read-only' }, t`Read only`),
+      languageSwitch(),
+      h('span', { class: 'key', title: t`The key of this tab` }, `sk-…${session.key.slice(-4)}`),
       h(
         'button',
         {
@@ -167,7 +173,7 @@ function showBar() {
           class: 'small',
           onclick: signOut,
         },
-        'Sign out',
+        t`Sign out`,
       ),
     ),
   );

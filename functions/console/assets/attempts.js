@@ -2,10 +2,11 @@
 
 import { checkThis } from './checker.js';
 import { openDialog } from './dialogs.js';
-import { capital, duration, fill, h, refill, safely, time } from './dom.js';
+import { capital, duration, fill, h, refill, safely, serviceText, time } from './dom.js';
 import { label, succeeded } from './explain.js';
 import { PAGE, STANDARD } from './schemes.js';
 import { sign } from './signature.js';
+import { parts, t } from './text.js';
 import { VERSION } from './version.js';
 
 /** Outcomes of attempts that ended before the request was sent. */
@@ -17,7 +18,7 @@ export function attemptsSection(id, body) {
   // The secret is used to compute this page's signatures, and is forgotten when the page is left.
   const page = { id, body, secret: '', opened: new Map(), event: '', ask: () => askSecret(page, redraw) };
   let delivery;
-  return { section: h('section', {}, h('h2', {}, 'Attempts'), card), show, check: (attempt) => check(page, attempt) };
+  return { section: h('section', {}, h('h2', {}, t`Attempts`), card), show, check: (attempt) => check(page, attempt) };
 
   function show(changed) {
     delivery = changed;
@@ -28,7 +29,7 @@ export function attemptsSection(id, body) {
   function redraw() {
     const { attempts } = delivery;
     const rows = attempts.map((attempt, at) => attemptRow(page, attempt, at, at === attempts.length - 1)).reverse();
-    refill(card, attempts.length > 0 ? rows : h('p', { class: 'none' }, 'None was made.'));
+    refill(card, attempts.length > 0 ? rows : h('p', { class: 'none' }, t`None was made.`));
   }
 }
 
@@ -49,8 +50,8 @@ function attemptRow(page, attempt, at, isLast) {
       'summary',
       { 'data-name': attempt.started_at },
       h('span', { class: `pill ${succeeded(attempt) ? 'green' : 'red'}` }, label(attempt)),
-      h('strong', {}, `Attempt ${at + 1}`),
-      h('span', { class: 'what' }, safely(capital(attempt.message))),
+      h('strong', {}, t`Attempt ${at + 1}`),
+      h('span', { class: 'what' }, serviceText(attempt.message, capital)),
       h('span', { class: 'hint' }, duration(attempt.duration_ms)),
       h('span', { class: 'hint' }, time(attempt.started_at)),
     ),
@@ -58,14 +59,14 @@ function attemptRow(page, attempt, at, isLast) {
       h(
         'p',
         { class: 'hint' },
-        'The connection was an old one and had died, so the request was sent a second time. You may have ' +
-          'received it twice.',
+        t`The connection was an old one and had died, so the request was sent a second time. You may have received it
+          twice.`,
       ),
     h(
       'div',
       { class: 'two' },
-      h('div', {}, h('h3', {}, 'Response'), response(attempt)),
-      h('div', {}, h('h3', {}, notSent ? 'Headers, had they been sent' : 'Headers'), headers(page, attempt, at + 1)),
+      h('div', {}, h('h3', {}, t`Response`), response(attempt)),
+      h('div', {}, h('h3', {}, notSent ? t`Headers, had they been sent` : t`Headers`), headers(page, attempt, at + 1)),
     ),
   );
   // The click event comes before `open` changes. A toggle event would also come when the page itself opens the row.
@@ -74,13 +75,14 @@ function attemptRow(page, attempt, at, isLast) {
 }
 
 function response({ response: text, http_status: status }) {
-  if (text === null) return h('p', { class: 'none' }, 'No answer came.');
-  if (text === '') return h('p', { class: 'none' }, `${status}, with an empty body.`);
-  return h('pre', { tabindex: 0, 'aria-label': 'Response body' }, safely(text));
+  if (text === null) return h('p', { class: 'none' }, t`No answer came.`);
+  if (text === '') return h('p', { class: 'none' }, t`${status}, with an empty body.`);
+  return h('pre', { tabindex: 0, 'aria-label': t`Response body` }, safely(text));
 }
 
 function headers(page, attempt, number) {
   const timestamp = seconds(attempt);
+  const link = h('a', { href: '#/signature', onclick: () => check(page, attempt) }, t`Check the signature`);
   const row = (name, content) => h('tr', {}, h('th', { scope: 'row' }, name), h('td', {}, content));
   const signature = (scheme, form) => signatureOf(page, scheme, form, timestamp);
   return [
@@ -104,14 +106,13 @@ function headers(page, attempt, number) {
     h(
       'p',
       { class: 'hint' },
-      'While the secret is being rotated, there is also X-Nano-Signature-Next or X-Nano-Signature-Previous, and one more ' +
-        'value in webhook-signature. The history does not keep headers: User-Agent is the current version’s.',
+      t`While the secret is being rotated, there is also X-Nano-Signature-Next or X-Nano-Signature-Previous, and one
+        more value in webhook-signature. The history does not keep headers: User-Agent is the current version’s.`,
     ),
     h(
       'p',
       { class: 'hint' },
-      h('a', { href: '#/signature', onclick: () => check(page, attempt) }, 'Check the signature'),
-      ' that your server computed for this attempt.',
+      parts`${link} that your server computed for this attempt.`,
     ),
   ];
 }
@@ -124,7 +125,7 @@ function signatureOf({ id, body, secret, ask }, scheme, form, timestamp) {
   if (body === null) return form;
   const name = `${scheme} ${timestamp}`;
   if (!secret) {
-    const button = h('button', { type: 'button', class: 'link', 'data-name': name, onclick: ask }, 'compute it');
+    const button = h('button', { type: 'button', class: 'link', 'data-name': name, onclick: ask }, t`compute it`);
     return h('span', {}, form, ' ', button);
   }
   const value = h('span', { 'data-name': name, tabindex: -1 }, form);
@@ -140,23 +141,23 @@ function askSecret(page, done) {
     'aria-describedby': 'sign-hint',
   });
   const dialog = openDialog(
-    'Compute the signatures',
+    t`Compute the signatures`,
     h(
       'form',
       { novalidate: true, onsubmit },
-      h('label', { for: 'sign-secret' }, 'Signing secret'),
+      h('label', { for: 'sign-secret' }, t`Signing secret`),
       input,
       h(
         'p',
         { class: 'hint', id: 'sign-hint' },
-        'It cannot be read from here. Paste yours: the signatures are computed in this tab, and it is sent ' +
-          'nowhere and not kept.',
+        t`It cannot be read from here. Paste yours: the signatures are computed in this tab, and it is sent nowhere
+          and not kept.`,
       ),
       h(
         'div',
         { class: 'actions' },
-        h('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel'),
-        h('button', { class: 'primary' }, 'Compute'),
+        h('button', { type: 'button', onclick: () => dialog.close() }, t`Cancel`),
+        h('button', { class: 'primary' }, t`Compute`),
       ),
     ),
   );

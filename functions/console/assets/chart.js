@@ -2,6 +2,7 @@
 
 import { fill, h, say } from './dom.js';
 import { plot } from './plot.js';
+import { t, timeFormat } from './text.js';
 
 /**
  * Makes a chart. `series` are drawn in their order, and listed in the opposite order. `show` formats a value, `mark` a
@@ -42,9 +43,9 @@ export function chart(description) {
 
 /** What a screen reader says of a chart. */
 function summary({ title, series, show, idle, empty }) {
-  if (empty) return `${title}: nothing in this time`;
+  if (empty) return t`${title}: nothing in this time`;
   const numbers = series.map(({ name }, at) => `${name}: ${show(idle.values[at])}`).join(', ');
-  return `${title}. ${numbers}. The arrow keys go through the hours.`;
+  return t`${title}. ${numbers}. The arrow keys go through the hours.`;
 }
 
 function legend({ name, colour }, value) {
@@ -53,7 +54,7 @@ function legend({ name, colour }, value) {
 
 function draw(state) {
   if (state.empty) {
-    const text = 'Nothing in this time. What happens is counted within a minute or two.';
+    const text = t`Nothing in this time. What happens is counted within a minute or two.`;
     fill(state.canvas, h('p', { class: 'none' }, text));
     return;
   }
@@ -89,5 +90,5 @@ function moveByKey(state, event) {
 
 function hourName(time) {
   const style = { weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' };
-  return new Date(time).toLocaleString(undefined, style);
+  return timeFormat(style).format(new Date(time));
 }

@@ -3,6 +3,7 @@
 import { chart } from './chart.js';
 import { duration, fill } from './dom.js';
 import { OUTCOMES } from './explain.js';
+import { number, t } from './text.js';
 
 /** Draws both charts into an element. Call the result's `stop` when they are no longer needed. */
 export function drawCharts(element, hours) {
@@ -21,17 +22,17 @@ function volume(hours) {
   const [delivered, failed] = [column(hours, 'deliveries'), column(hours, 'failures')];
   const both = delivered.map((count, at) => count + failed[at]);
   return {
-    title: 'Deliveries and failures per hour',
+    title: t`Deliveries and failures per hour`,
     times: hours.map(({ hour }) => Date.parse(hour)),
     // The failures' bars are drawn behind the deliveries' bars, and as high as both together: the part above is
     // visible.
     series: [
-      { name: 'Failed attempts', values: failed, drawn: both, colour: 'red', bars: true },
-      { name: 'Delivered', values: delivered, drawn: delivered, colour: 'green', bars: true },
+      { name: t`Failed attempts`, values: failed, drawn: both, colour: 'red', bars: true },
+      { name: t`Delivered`, values: delivered, drawn: delivered, colour: 'green', bars: true },
     ],
-    show: (value) => value.toLocaleString(),
+    show: (value) => number(value),
     mark: short,
-    idle: { when: 'Total', values: [sum(failed), sum(delivered)] },
+    idle: { when: t`Total`, values: [sum(failed), sum(delivered)] },
     empty: sum(both) === 0,
     note: (at) => reasons(at === null ? hours : [hours[at]]),
   };
@@ -42,11 +43,11 @@ function speed(hours) {
   const lastAt = slow.findLastIndex((value) => value !== null);
   const show = (value) => (value === null ? '–' : duration(value));
   return {
-    title: 'Response time of answers',
+    title: t`Response time of answers`,
     times: hours.map(({ hour }) => Date.parse(hour)),
     series: [
-      { name: '95 % within', values: slow, drawn: slow, colour: 'amber' },
-      { name: 'Median', values: median, drawn: median, colour: 'accent' },
+      { name: t`95 % within`, values: slow, drawn: slow, colour: 'amber' },
+      { name: t`Median`, values: median, drawn: median, colour: 'accent' },
     ],
     show,
     mark: show,
@@ -66,7 +67,7 @@ function sum(numbers) {
 
 /** A number in the short form for an axis: 12.5k */
 function short(value) {
-  return value.toLocaleString(undefined, { notation: 'compact', maximumFractionDigits: 1 });
+  return number(value, { notation: 'compact', maximumFractionDigits: 1 });
 }
 
 /** The reasons of failed attempts, the most frequent first. */
@@ -78,6 +79,6 @@ function reasons(hours) {
   const all = Object.entries(counts).sort(([, one], [, other]) => other - one);
   return (
     all.length > 0 &&
-    `Failed: ${all.map(([outcome, count]) => `${count.toLocaleString()} × ${OUTCOMES[outcome] ?? outcome}`).join(', ')}`
+    t`Failed: ${all.map(([outcome, count]) => `${number(count)} × ${OUTCOMES[outcome] ?? outcome}`).join(', ')}`
   );
 }

@@ -5,6 +5,7 @@ import { setTitle } from './name.js';
 import { readRequest, schemeOf } from './request.js';
 import { PAGE, STANDARD } from './schemes.js';
 import { check } from './signature.js';
+import { t } from './text.js';
 
 /** What another page wants to have checked. The checker's next visit takes it, and only that visit. */
 let prepared = {};
@@ -15,20 +16,20 @@ export function checkThis(fields) {
 }
 
 export function checkerPage(content, { signal }) {
-  setTitle('Signature checker');
+  setTitle(t`Signature checker`);
   const page = { signal, result: h('div', { class: 'result', role: 'status' }), lastCheck: null };
   page.schemes = [PAGE, STANDARD].map((name) =>
     h('input', { type: 'radio', name: 'scheme', value: name, checked: name === PAGE, onchange: () => update(page) }),
   );
   page.fields = fieldsOf(page, prepared);
   prepared = {};
-  page.idRow = row(page, 'id', 'Delivery id', 'The header webhook-id.');
+  page.idRow = row(page, 'id', t`Delivery id`, t`The header webhook-id.`);
   const intro =
-    'Your server says no to a signature? Paste what it worked with, and see what went wrong. All of it ' +
-    'stays in this tab.';
+    t`Your server says no to a signature? Paste what it worked with, and see what went wrong. All of it stays in this
+      tab.`;
   fill(
     content,
-    h('div', { class: 'head' }, h('div', {}, h('h1', {}, 'Signature checker'), h('p', { class: 'hint' }, intro))),
+    h('div', { class: 'head' }, h('div', {}, h('h1', {}, t`Signature checker`), h('p', { class: 'hint' }, intro))),
     h('div', { class: 'two checker' }, checkerForm(page), page.result),
   );
   update(page);
@@ -68,24 +69,24 @@ function checkerForm(page) {
     h(
       'fieldset',
       {},
-      h('legend', {}, 'Header'),
+      h('legend', {}, t`Header`),
       h(
         'div',
         { class: 'segments' },
         page.schemes.map((input) => h('label', {}, input, h('span', {}, input.value))),
       ),
     ),
-    row(page, 'body', 'Body', 'As it arrived, before anything parsed it.'),
-    row(page, 'timestamp', 'Timestamp', 'The header X-Nano-Timestamp (webhook-timestamp has the same value).'),
+    row(page, 'body', t`Body`, t`As it arrived, before anything parsed it.`),
+    row(page, 'timestamp', t`Timestamp`, t`The header X-Nano-Timestamp (webhook-timestamp has the same value).`),
     page.idRow,
-    row(page, 'secret', 'Signing secret'),
+    row(page, 'secret', t`Signing secret`),
     h(
       'details',
       {},
-      h('summary', {}, 'It may have been another secret: an old one, or another webhook’s'),
-      row(page, 'oldSecret', 'The other secret'),
+      h('summary', {}, t`It may have been another secret: an old one, or another webhook’s`),
+      row(page, 'oldSecret', t`The other secret`),
     ),
-    row(page, 'signature', 'The signature that you computed', 'Or the one that arrived.'),
+    row(page, 'signature', t`The signature that you computed`, t`Or the one that arrived.`),
   );
 }
 
@@ -99,12 +100,12 @@ function wholeRequest(page) {
       update(page);
     },
   });
-  const hint = 'Headers, an empty line and the body, as a log or a tunnel shows them. The fields take what they need.';
+  const hint = t`Headers, an empty line and the body, as a log or a tunnel shows them. The fields take what they need.`;
   return h(
     'details',
     {},
-    h('summary', {}, 'Paste the whole request'),
-    h('label', { for: request.id }, 'Request'),
+    h('summary', {}, t`Paste the whole request`),
+    h('label', { for: request.id }, t`Request`),
     request,
     h('p', { class: 'hint' }, hint),
   );
@@ -144,27 +145,27 @@ async function update(page) {
 }
 
 const NAMES = {
-  body: 'the body',
-  timestamp: 'the timestamp',
-  id: 'the delivery’s id',
-  secret: 'the secret',
-  signature: 'the signature',
+  body: t`the body`,
+  timestamp: t`the timestamp`,
+  id: t`the delivery’s id`,
+  secret: t`the secret`,
+  signature: t`the signature`,
 };
 
 function missingCard(missing) {
   return h(
     'section',
     { class: 'card' },
-    h('h2', {}, 'Result'),
-    h('p', { class: 'none' }, `Still missing: ${missing.map((name) => NAMES[name]).join(', ')}.`),
+    h('h2', {}, t`Result`),
+    h('p', { class: 'none' }, t`Still missing: ${missing.map((name) => NAMES[name]).join(', ')}.`),
   );
 }
 
 function verdictCard(scheme, { verdict, expected, findings }) {
   const title = {
-    equal: 'The signature is right',
-    explained: 'The signature is wrong, and this is why',
-    unknown: 'The signature is wrong',
+    equal: t`The signature is right`,
+    explained: t`The signature is wrong, and this is why`,
+    unknown: t`The signature is wrong`,
   }[verdict];
   say(title);
   const one = ({ title: what, fix, problem }) =>
@@ -174,7 +175,7 @@ function verdictCard(scheme, { verdict, expected, findings }) {
     { class: `card verdict ${verdict === 'equal' ? 'right' : 'wrong'}` },
     h('h2', {}, title),
     findings.length > 0 && h('ul', { class: 'findings' }, findings.map(one)),
-    h('h3', {}, `${scheme} should be`),
+    h('h3', {}, t`${scheme} should be`),
     h('div', { class: 'secret' }, h('code', {}, expected), copyButton(expected)),
   );
 }

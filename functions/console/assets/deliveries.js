@@ -3,19 +3,20 @@
 import { parameters, setParameters } from './address.js';
 import { request } from './api.js';
 import { capital, duration, h, safely, time, zone } from './dom.js';
-import { answered, label, succeeded } from './explain.js';
+import { answered, label, stateName, succeeded } from './explain.js';
 import { ROWS, pagedList } from './paging.js';
 import { statePill, table, taskCell } from './rows.js';
 import { searchForm, taskAndTime } from './search.js';
 import { selection } from './selection.js';
+import { number, t } from './text.js';
 
 /** The states that the list can be filtered by. `pending` is missing, because it ends within moments. */
 const STATES = ['delivered', 'retrying', 'held', 'failed', 'cancelled'];
 /** The parameters of the address that are about the list. */
 const FILTERS = ['status', 'task_id', 'since', 'until'];
 const ABOUT_HELD =
-  'A held delivery waits because your endpoint does not answer, or because the webhook is disabled. It is sent by itself ' +
-  'when your endpoint answers again or you enable the webhook.';
+  t`A held delivery waits because your endpoint does not answer, or because the webhook is disabled. It is sent by
+    itself when your endpoint answers again or you enable the webhook.`;
 
 /**
  * The list as a section. `open` loads it and keeps it fresh, `refresh` loads it again. `resend` opens the dialog for many
@@ -39,11 +40,11 @@ export function deliveriesSection(path, signal, failed, resend) {
     h(
       'div',
       { class: 'head' },
-      h('h2', { id: 'deliveries-title' }, 'Deliveries'),
-      h('button', { type: 'button', class: 'small changes', onclick: resend }, 'Resend a time range'),
+      h('h2', { id: 'deliveries-title' }, t`Deliveries`),
+      h('button', { type: 'button', class: 'small changes', onclick: resend }, t`Resend a time range`),
     ),
     stateChoice(list.restart),
-    h('details', { open: hasSearch }, h('summary', {}, 'Search'), searchForm(taskAndTime(), list.restart)),
+    h('details', { open: hasSearch }, h('summary', {}, t`Search`), searchForm(taskAndTime(), list.restart)),
     chosen.bar,
     list.element,
   );
@@ -72,9 +73,9 @@ function stateChoice(restart) {
   return h(
     'fieldset',
     { class: 'segments' },
-    h('legend', { class: 'sr-only' }, 'Show'),
-    choice('', 'All'),
-    STATES.map((name) => choice(name, capital(name))),
+    h('legend', { class: 'sr-only' }, t`Show`),
+    choice('', t`All`),
+    STATES.map((name) => choice(name, capital(stateName(name)))),
   );
 }
 
@@ -85,22 +86,21 @@ async function load(path, cursor, signal) {
 }
 
 function draw(path, chosen, rows) {
-  const heads = [chosen.all(), 'Status', 'Event', 'Task', 'Last answer', 'Attempts', `Task ended (${zone()})`];
+  const heads = [chosen.all(), t`Status`, t`Event`, t`Task`, t`Last answer`, t`Attempts`, t`Task ended (${zone()})`];
   return table(heads, rows.map((delivery) => row(path, chosen, delivery)));
 }
 
 function empty() {
   const { status, ...search } = filters();
-  if (Object.keys(search).length > 0) return 'No delivery matches.';
-  if (status) return `No delivery is ${status} at the moment.`;
+  if (Object.keys(search).length > 0) return t`No delivery matches.`;
+  if (status) return t`No delivery is ${stateName(status)} at the moment.`;
   return (
-    'Nothing yet. Send a test event above, or wait for a task to finish: a delivery appears with its ' +
-    'first attempt.'
+    t`Nothing yet. Send a test event above, or wait for a task to finish: a delivery appears with its first attempt.`
   );
 }
 
 function row(path, chosen, { id, event, task_id: task, status, attempt_count: count, last_attempt: last, timestamp }) {
-  const name = `${status}, ${event}, ${id}`;
+  const name = `${stateName(status)}, ${event}, ${id}`;
   const link = { href: `#/${path}/deliveries/${id}`, 'aria-label': name, 'data-name': id };
   return h(
     'tr',
@@ -110,7 +110,7 @@ function row(path, chosen, { id, event, task_id: task, status, attempt_count: co
     h('td', {}, h('code', {}, event)),
     taskCell(task),
     h('td', { class: last && !succeeded(last) ? 'wraps bad' : 'wraps' }, lastAnswer(last)),
-    h('td', { class: 'count' }, count.toLocaleString()),
+    h('td', { class: 'count' }, number(count)),
     h('td', {}, time(timestamp)),
   );
 }

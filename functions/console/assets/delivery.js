@@ -2,12 +2,13 @@
 
 import { curl, request, sleep } from './api.js';
 import { attemptsSection } from './attempts.js';
-import { capital, copyButton, fill, h, refill, safely, say, time, workButton } from './dom.js';
-import { advice, answered, isAboutSignature, isFinished, succeeded, whyCancelled } from './explain.js';
+import { capital, copyButton, fill, h, refill, safely, say, serviceText, time, workButton } from './dom.js';
+import { advice, answered, isAboutSignature, isFinished, stateName, succeeded, whyCancelled } from './explain.js';
 import { failureText } from './dialogs.js';
 import { setTitle } from './name.js';
 import { payloadSection } from './payload.js';
 import { statePill } from './rows.js';
+import { parts, t } from './text.js';
 import { watch } from './watch.js';
 
 /** An attempt changes its webhook's health a second or two after it is recorded. */
@@ -19,7 +20,7 @@ export async function deliveryPage(content, { ids: [webhookId, id], signal, fail
     request('GET', path, { signal }),
     findWebhook(webhookId, signal),
   ]);
-  setTitle(`Delivery ${id}`);
+  setTitle(t`Delivery ${id}`);
   // The API promises that the body has exactly the bytes that JSON.stringify returns.
   const body = delivery.payload && JSON.stringify(delivery.payload);
   const attempts = attemptsSection(id, body);
@@ -52,10 +53,11 @@ function head(page) {
     h(
       'p',
       { class: 'crumbs' },
-      h('a', { href: '#/' }, 'Webhooks'),
+      h('a', { href: '#/' }, t`Webhooks`),
       ' / ',
-      page.webhook ? h('a', { href: `#/webhooks/${webhookId}` }, `Webhook ${webhookId}`) : `Webhook ${webhookId}`,
-      ' / Delivery',
+      page.webhook ? h('a', { href: `#/webhooks/${webhookId}` }, t`Webhook ${webhookId}`) : t`Webhook ${webhookId}`,
+      ' / ',
+      t`Delivery`,
     ),
     h(
       'div',
@@ -68,19 +70,22 @@ function head(page) {
           'p',
           { class: 'facts' },
           h('code', {}, id),
-          copyButton(id, 'Copy id'),
-          h('span', { class: 'hint' }, 'Task ended ', time(timestamp)),
+          copyButton(id, t`Copy id`),
+          h('span', { class: 'hint' }, parts`Task ended ${time(timestamp)}`),
         ),
         h(
           'p',
           {},
-          'Task ',
-          h('code', { class: 'whole' }, safely(task)),
+          parts`Task ${h('code', { class: 'whole' }, safely(task))}`,
           ' ',
-          h('a', { href: `#/events/${id}` }, 'Its event, and all webhooks'),
+          h('a', { href: `#/events/${id}` }, t`Its event, and all webhooks`),
         ),
         callback &&
-          h('p', { class: 'hint' }, 'Sent to the URL that the job named: ', h('span', { class: 'url' }, safely(callback))),
+          h(
+            'p',
+            { class: 'hint' },
+            parts`Sent to the URL that the job named: ${h('span', { class: 'url' }, safely(callback))}`,
+          ),
       ),
       h('div', { class: 'tools' }, retryTools(page)),
     ),
@@ -94,7 +99,7 @@ function retryTools(page) {
   const note = h(
     'span',
     { class: 'hint', id: 'retry-note', role: 'status' },
-    isActive ? status === 'retrying' && ['Next attempt at ', time(next)] : whyNoRetry(page),
+    isActive ? status === 'retrying' && parts`Next attempt at ${time(next)}` : whyNoRetry(page),
   );
   if (!page.webhook || payload === null) return note;
   const arrived = status === 'delivered';
@@ -104,13 +109,14 @@ function retryTools(page) {
     'data-name': 'retry',
     'aria-describedby': 'retry-note',
   };
-  return [note, workButton(properties, arrived ? 'Send again' : 'Retry now', () => retryNow(page, note))];
+  return [note, workButton(properties, arrived ? t`Send again` : t`Retry now`, () => retryNow(page, note))];
 }
 
 function whyNoRetry({ webhook, webhookId, delivery }) {
-  if (!webhook) return 'The webhook was deleted.';
-  if (delivery.payload === null) return 'Without its payload it cannot be sent again.';
-  return ['To send it again, first enable ', h('a', { href: `#/webhooks/${webhookId}` }, 'its webhook'), '.'];
+  if (!webhook) return t`The webhook was deleted.`;
+  if (delivery.payload === null) return t`Without its payload it cannot be sent again.`;
+  const link = h('a', { href: `#/webhooks/${webhookId}` }, t`its webhook`);
+  return parts`To send it again, first enable ${link}.`;
 }
 
 /** Notices about the delivery's status and its last failure. */
@@ -125,43 +131,45 @@ function notice({ delivery, webhook }, check) {
 function aboutState(delivery, webhook) {
   if (delivery.status === 'cancelled') return whyCancelled(delivery);
   if (delivery.status !== 'held') return null;
-  if (!webhook) return 'The webhook was deleted while it waited, so it is not sent any more.';
+  if (!webhook) return t`The webhook was deleted while it waited, so it is not sent any more.`;
   return webhook.status === 'disabled'
-    ? 'It waits because the webhook is disabled, and is sent by itself when you enable it.'
-    : 'It waits until your endpoint answers again, and is sent by itself then. “Retry now” tries it at once.';
+    ? t`It waits because the webhook is disabled, and is sent by itself when you enable it.`
+    : t`It waits until your endpoint answers again, and is sent by itself then. “Retry now” tries it at once.`;
 }
 
 function failureNotice(attempt, check) {
   const words = answered(attempt);
+  const message = serviceText(attempt.message, capital);
   return h(
     'div',
     { class: 'notice red' },
     h(
       'p',
       {},
-      h('strong', {}, safely(capital(attempt.message)), words ? [': “', safely(words), '”'] : '', '. '),
+      h('strong', {}, words ? parts`${message}: “${safely(words)}”.` : [message, '.']),
+      ' ',
       advice(attempt),
     ),
     isAboutSignature(attempt) &&
       h(
         'div',
         { class: 'tools' },
-        h('a', { class: 'button small', href: '#/signature', onclick: () => check(attempt) }, 'Check this signature'),
+        h('a', { class: 'button small', href: '#/signature', onclick: () => check(attempt) }, t`Check this signature`),
       ),
   );
 }
 
 async function retryNow(page, note) {
-  fill(note, 'Queued …');
+  fill(note, t`Queued …`);
   const known = page.delivery.attempts.at(-1)?.started_at;
   try {
     await request('POST', `${page.path}/retry`);
-    say('Queued');
+    say(t`Queued`);
     await follow(page, (delivery) => delivery.attempts.at(-1)?.started_at !== known);
     // If an attempt came, the page has replaced this note, so this text is not shown.
-    fill(note, 'No attempt came so far. Look again in a while.');
+    fill(note, t`No attempt came so far. Look again in a while.`);
   } catch (failure) {
-    if (!page.signal.aborted) fill(note, safely(failureText(failure)));
+    if (!page.signal.aborted) fill(note, failureText(failure));
   }
 }
 
@@ -178,7 +186,7 @@ async function follow(page, isNewer) {
       if (JSON.stringify(changed) === before) return;
       before = JSON.stringify(changed);
       page.show(changed);
-      say(`The delivery is ${changed.status}`);
+      say(t`The delivery is ${stateName(changed.status)}`);
       // Without it, the page offers a retry that the API refuses.
       refreshWebhook(page).catch(() => null);
     },

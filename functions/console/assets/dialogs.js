@@ -1,6 +1,7 @@
 // Opens a dialog: with any content, with a new secret, or with a request for confirmation.
 
-import { clock, copyButton, fill, h, safely } from './dom.js';
+import { clock, copyButton, errorText, fill, h } from './dom.js';
+import { parts, t } from './text.js';
 
 /** Opens a modal dialog and returns it. When it closes, the element that opened it gets the focus again. */
 export function openDialog(title, ...children) {
@@ -23,25 +24,25 @@ export function showSecret(secret, done) {
     dialog.removeAttribute('closedby');
   };
   const dialog = openDialog(
-    'Save the signing secret',
+    t`Save the signing secret`,
     h(
       'p',
       {},
-      'Your server needs it to check that a delivery comes from us. ',
-      h('strong', {}, 'It is shown this once'),
-      ' and cannot be read again, only replaced.',
+      t`Your server needs it to check that a delivery comes from us.`,
+      ' ',
+      parts`${h('strong', {}, t`It is shown this once`)} and cannot be read again, only replaced.`,
     ),
     h(
       'div',
       { class: 'secret' },
-      h('code', { 'aria-label': 'Signing secret' }, secret),
-      copyButton(secret, 'Copy', copied),
+      h('code', { 'aria-label': t`Signing secret` }, secret),
+      copyButton(secret, t`Copy`, copied),
     ),
     h(
       'div',
       { class: 'actions' },
-      copyButton(`WEBHOOK_SECRET=${secret}\n`, 'Copy as a line of .env', copied),
-      h('button', { type: 'button', class: 'primary', onclick: () => dialog.close() }, 'I have saved it'),
+      copyButton(`WEBHOOK_SECRET=${secret}\n`, t`Copy as a line of .env`, copied),
+      h('button', { type: 'button', class: 'primary', onclick: () => dialog.close() }, t`I have saved it`),
     ),
   );
   // Escape closes dialogs, so it is blocked below: not every browser supports `closedby`. That also blocks a phone's
@@ -69,7 +70,7 @@ export function confirmDialog({ title, text, action, danger = true, act }) {
     h(
       'div',
       { class: 'actions' },
-      h('button', { type: 'button', autofocus: true, onclick: () => dialog.close() }, 'Cancel'),
+      h('button', { type: 'button', autofocus: true, onclick: () => dialog.close() }, t`Cancel`),
       button,
     ),
   );
@@ -81,14 +82,17 @@ export function confirmDialog({ title, text, action, danger = true, act }) {
       dialog.close();
       done?.();
     } catch (failure) {
-      fill(error, safely(failureText(failure)));
+      fill(error, failureText(failure));
       button.disabled = false;
     }
   }
 }
 
-/** The text for a failed request, shown beside the button that made it. */
-export function failureText(failure) {
-  if (!failure.goOnAt) return failure.message;
-  return `Too many requests with this key. Try again at ${clock(failure.goOnAt)}.`;
+/**
+ * The text for a failed request, shown beside the button that made it, as children of an element. `change` changes the
+ * service's own text.
+ */
+export function failureText(failure, change) {
+  if (!failure.goOnAt) return errorText(failure, change);
+  return t`Too many requests with this key. Try again at ${clock(failure.goOnAt)}.`;
 }

@@ -1,6 +1,8 @@
 // Makes elements from values. Nothing in the console turns text into markup: data from customers and receivers
 // becomes text nodes, and the page's security policy blocks the browser's other ways.
 
+import { LANGUAGE, fromService, number, t, timeFormat } from './text.js';
+
 /**
  * Makes an element. Properties that start with `on` are listeners. `true` sets an attribute, and `false` leaves it
  * out. Children are elements, texts, lists of these, or nothing (null, undefined, false).
@@ -90,8 +92,26 @@ export function safely(text) {
     .map((part) => {
       if (!INVISIBLE.test(part)) return part;
       const code = part.charCodeAt(0).toString(16).padStart(4, '0');
-      return h('span', { class: 'escape', title: `the invisible character U+${code.toUpperCase()}` }, `\\u${code}`);
+      return h('span', { class: 'escape', title: t`the invisible character U+${code.toUpperCase()}` }, `\\u${code}`);
     });
+}
+
+/**
+ * A text of the service, for the children of an element: in the console's language or, if it has no translation, marked
+ * as English. `change` changes the text that is shown.
+ */
+export function serviceText(text, change = (same) => same) {
+  const translated = fromService(text);
+  return inLanguage(translated === null ? 'en' : null, change(translated ?? text));
+}
+
+/** The message of a failed request, for the children of an element. */
+export function errorText({ message, language }, change = (same) => same) {
+  return inLanguage(language, language === LANGUAGE ? message : change(message));
+}
+
+function inLanguage(language, text) {
+  return language ? h('span', { lang: language }, safely(text)) : safely(text);
 }
 
 /** Announces to a screen reader what has just happened. */
@@ -100,16 +120,16 @@ export function say(text) {
 }
 
 /** A button that copies a text and says so, and then calls `done`. */
-export function copyButton(text, label = 'Copy', done = () => {}) {
+export function copyButton(text, label = t`Copy`, done = () => {}) {
   const button = h('button', { type: 'button', class: 'small', onclick: copy }, label);
   async function copy() {
     try {
       await navigator.clipboard.writeText(text);
-      button.textContent = 'Copied';
-      say('Copied');
+      button.textContent = t`Copied`;
+      say(t`Copied`);
       done();
     } catch {
-      button.textContent = 'Not allowed: select the text instead';
+      button.textContent = t`Not allowed: select the text instead`;
     }
     setTimeout(() => {
       button.textContent = label;
@@ -131,14 +151,14 @@ export function time(text) {
   };
   return h(
     'time',
-    { datetime: text, title: `${text} (shown in ${zone()})` },
-    new Intl.DateTimeFormat(undefined, style).format(date),
+    { datetime: text, title: t`${text} (shown in ${zone()})` },
+    timeFormat(style).format(date),
   );
 }
 
 /** The name of the time zone in which times are shown. */
 export function zone() {
-  const parts = new Intl.DateTimeFormat(undefined, { timeZoneName: 'short' }).formatToParts(new Date());
+  const parts = timeFormat({ timeZoneName: 'short' }).formatToParts(new Date());
   return parts.find(({ type }) => type === 'timeZoneName').value;
 }
 
@@ -150,14 +170,14 @@ export function moment(text) {
   const style = { ...day, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
   return h(
     'time',
-    { datetime: text, title: `${text} (shown in ${zone()})` },
-    new Intl.DateTimeFormat(undefined, style).format(date),
+    { datetime: text, title: t`${text} (shown in ${zone()})` },
+    timeFormat(style).format(date),
   );
 }
 
 /** A time of day, as a clock shows it. */
 export function clock(milliseconds) {
-  return new Date(milliseconds).toLocaleTimeString(undefined, { hourCycle: 'h23' });
+  return timeFormat({ timeStyle: 'medium', hourCycle: 'h23' }).format(milliseconds);
 }
 
 /** A text with a capital first letter. */
@@ -168,8 +188,9 @@ export function capital(text) {
 /** A length of time, in its short form. */
 export function duration(milliseconds) {
   if (milliseconds < 1000) return `${milliseconds} ms`;
-  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
+  const tenth = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  if (milliseconds < 60_000) return `${number(milliseconds / 1000, tenth)} s`;
   if (milliseconds < 5_400_000) return `${Math.round(milliseconds / 60_000)} min`;
   if (milliseconds < 129_600_000) return `${Math.round(milliseconds / 3_600_000)} h`;
-  return `${Math.round(milliseconds / 86_400_000)} days`;
+  return t`${number(Math.round(milliseconds / 86_400_000))} days`;
 }

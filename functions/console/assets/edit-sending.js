@@ -1,6 +1,7 @@
 // The part of the webhook dialog that is about how requests are sent: their headers, and how many there are a minute.
 
 import { h, safely } from './dom.js';
+import { parts, t } from './text.js';
 
 /** The inputs. `names` are the headers that the webhook has: the API never shows their values. */
 export function sendingInputs(webhook) {
@@ -33,19 +34,19 @@ export function sendingSection({ names, limit, headers, without }) {
   return h(
     'details',
     { open: names.length > 0 || limit.value !== '' },
-    h('summary', {}, 'Headers and pace'),
-    h('label', { for: 'limit' }, 'Requests per minute, at most'),
+    h('summary', {}, t`Headers and pace`),
+    h('label', { for: 'limit' }, t`Requests per minute, at most`),
     limit,
-    h('p', { class: 'hint', id: 'limit-hint' }, 'Empty: no limit. Events beyond it wait, and are sent at this pace.'),
-    h('label', { for: 'headers' }, 'Request headers'),
+    h('p', { class: 'hint', id: 'limit-hint' }, t`Empty: no limit. Events beyond it wait, and are sent at this pace.`),
+    h('label', { for: 'headers' }, t`Request headers`),
     headers,
     h(
       'p',
       { class: 'hint', id: 'headers-hint' },
-      'One per line, such as the key of your API gateway. Nobody can read their values here again.',
-      without && [' Set now: ', safely(names.join(', ')), '. What you enter here replaces all of them.'],
+      t`One per line, such as the key of your API gateway. Nobody can read their values here again.`,
+      without && [' ', parts`Set now: ${safely(names.join(', '))}. What you enter here replaces all of them.`],
     ),
-    without && h('div', { class: 'check' }, without, h('label', { for: without.id }, 'Remove all headers')),
+    without && h('div', { class: 'check' }, without, h('label', { for: without.id }, t`Remove all headers`)),
   );
 }
 

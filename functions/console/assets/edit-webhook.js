@@ -2,13 +2,14 @@
 
 import { request } from './api.js';
 import { failureText, openDialog, showSecret } from './dialogs.js';
-import { fill, h, safely, say } from './dom.js';
+import { fill, h, say } from './dom.js';
 import { sendingFields, sendingInputs, sendingSection } from './edit-sending.js';
+import { t } from './text.js';
 
 const EVENTS = [
-  ['job.completed', 'A task finished, and its result is in the payload.'],
-  ['job.failed', 'A task failed, and the payload says why.'],
-  ['*', 'Every event, also those that are added later.'],
+  ['job.completed', t`A task finished, and its result is in the payload.`],
+  ['job.failed', t`A task failed, and the payload says why.`],
+  ['*', t`Every event, also those that are added later.`],
 ];
 
 /**
@@ -26,13 +27,13 @@ export function editWebhook(webhook, done) {
     sending: sendingInputs(webhook),
     secret: secretInput(),
     error: h('p', { class: 'error', id: 'form-error', role: 'alert' }),
-    save: h('button', { class: 'primary' }, webhook ? 'Save' : 'Add webhook'),
+    save: h('button', { class: 'primary' }, webhook ? t`Save` : t`Add webhook`),
     // A repeated request keeps its idempotency key, so that a retry after a lost response does not create a second
     // webhook.
     asked: '',
     idempotencyKey: '',
   };
-  form.dialog = openDialog(webhook ? 'Edit webhook' : 'Add webhook', formElement(form));
+  form.dialog = openDialog(webhook ? t`Edit webhook` : t`Add webhook`, formElement(form));
   form.url.focus();
 }
 
@@ -41,24 +42,24 @@ function formElement(form) {
   return h(
     'form',
     { novalidate: true, onsubmit: (event) => submit(form, event) },
-    h('label', { for: 'url' }, 'Endpoint URL'),
+    h('label', { for: 'url' }, t`Endpoint URL`),
     form.url,
-    h('p', { class: 'hint', id: 'url-hint' }, 'https, and reachable from the internet.'),
+    h('p', { class: 'hint', id: 'url-hint' }, t`https, and reachable from the internet.`),
     h(
       'fieldset',
       {},
-      h('legend', {}, 'Events'),
+      h('legend', {}, t`Events`),
       form.boxes.map((box, at) => eventRow(box, EVENTS[at])),
     ),
-    h('label', { for: 'task-types' }, 'Task types'),
+    h('label', { for: 'task-types' }, t`Task types`),
     form.types,
-    h('p', { class: 'hint', id: 'task-types-hint' }, 'Separated by commas. Empty: tasks of all types.'),
-    h('label', { for: 'description' }, 'Description'),
+    h('p', { class: 'hint', id: 'task-types-hint' }, t`Separated by commas. Empty: tasks of all types.`),
+    h('label', { for: 'description' }, t`Description`),
     form.description,
-    h('p', { class: 'hint' }, 'For yourself: what this endpoint is for.'),
+    h('p', { class: 'hint' }, t`For yourself: what this endpoint is for.`),
     sendingSection(form.sending),
     !form.webhook && ownSecret(form.secret),
-    h('div', { class: 'actions' }, h('button', { type: 'button', onclick: close }, 'Cancel'), form.save),
+    h('div', { class: 'actions' }, h('button', { type: 'button', onclick: close }, t`Cancel`), form.save),
   );
 }
 
@@ -106,13 +107,13 @@ function ownSecret(secret) {
   return h(
     'details',
     {},
-    h('summary', {}, 'Use a secret of my own'),
-    h('label', { for: 'secret' }, 'Signing secret'),
+    h('summary', {}, t`Use a secret of my own`),
+    h('label', { for: 'secret' }, t`Signing secret`),
     secret,
     h(
       'p',
       { class: 'hint', id: 'secret-hint' },
-      '8 to 256 characters without spaces. Leave it empty and a strong one is made for you.',
+      t`8 to 256 characters without spaces. Leave it empty and a strong one is made for you.`,
     ),
   );
 }
@@ -122,27 +123,31 @@ async function submit(form, event) {
   const { webhook, url, boxes, description, types, sending, secret, save, done } = form;
   url.value = withScheme(url.value);
   const body = bodyOf(form);
-  if (!body.url) return refuse(form, url, 'Enter the URL of your endpoint.');
-  if (body.events.length === 0) return refuse(form, boxes[0], 'Choose at least one event.');
+  if (!body.url) return refuse(form, url, t`Enter the URL of your endpoint.`);
+  if (body.events.length === 0) return refuse(form, boxes[0], t`Choose at least one event.`);
   save.disabled = true;
   try {
     const saved = await send(form, body);
     form.dialog.close();
-    say(webhook ? 'Saved' : 'Webhook added');
+    say(webhook ? t`Saved` : t`Webhook added`);
     if (saved.secret_key) showSecret(saved.secret_key, () => done(saved));
     else done(saved);
   } catch (failure) {
     const { limit, headers } = sending;
     const others = { description, task_types: types, max_per_minute: limit, headers };
     const inputs = { url, events: boxes[0], secret_key: secret, ...others };
-    const text = failureText(failure)
-      .replace(/^Url\b/, 'The URL')
-      .replace(/^Secret_key\b/, 'The secret')
-      .replace(/^Task_types\b/, 'Task types')
-      .replace(/^Max_per_minute\b/, 'The number of requests');
-    refuse(form, inputs[failure.field] ?? save, text);
+    refuse(form, inputs[failure.field] ?? save, failureText(failure, withNames));
   }
   save.disabled = false;
+}
+
+/** The service's text about a field, which is in English, with the field's name as a user knows it. */
+function withNames(text) {
+  return text
+    .replace(/^Url\b/, 'The URL')
+    .replace(/^Secret_key\b/, 'The secret')
+    .replace(/^Task_types\b/, 'Task types')
+    .replace(/^Max_per_minute\b/, 'The number of requests');
 }
 
 /** The request's body. A change removes what the user has emptied. */
@@ -169,9 +174,9 @@ function send(form, body) {
   return request('POST', 'webhooks', { body, headers: { 'idempotency-key': form.idempotencyKey } });
 }
 
-/** Shows an error beside the field that it is about. */
+/** Shows an error beside the field that it is about. `text` is one or more children of an element. */
 function refuse({ url, boxes, description, types, sending, secret, save, error }, field, text) {
-  fill(error, safely(text));
+  fill(error, text);
   if (field === save) field.parentElement.before(error);
   else if (field === boxes[0]) field.closest('fieldset').append(error);
   else field.nextElementSibling.after(error);

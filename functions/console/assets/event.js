@@ -2,17 +2,18 @@
 
 import { curl, request } from './api.js';
 import { confirmDialog, failureText } from './dialogs.js';
-import { copyButton, fill, h, refill, safely, say, time, workButton } from './dom.js';
-import { isFinished } from './explain.js';
+import { capital, copyButton, fill, h, refill, safely, say, serviceText, time, workButton } from './dom.js';
+import { isFinished, stateName } from './explain.js';
 import { setTitle } from './name.js';
 import { payloadSection } from './payload.js';
 import { statePill } from './rows.js';
+import { number, parts, t } from './text.js';
 import { watch } from './watch.js';
 
 export async function eventPage(content, { ids: [id], signal }) {
   const path = `events/${id}`;
   const page = { path, signal, event: await request('GET', path, { signal }), following: new AbortController() };
-  setTitle(`Event ${id}`);
+  setTitle(t`Event ${id}`);
   page.top = h('div');
   page.ways = h('ul', { class: 'card ways' });
   page.payload = h('div');
@@ -20,7 +21,7 @@ export async function eventPage(content, { ids: [id], signal }) {
   page.notes = new Map();
   // By webhook: how many attempts there were before a button was pressed, and what to call when there are more.
   page.queued = new Map();
-  fill(content, page.top, h('section', {}, h('h2', {}, 'Webhooks'), page.ways), page.payload);
+  fill(content, page.top, h('section', {}, h('h2', {}, t`Webhooks`), page.ways), page.payload);
   show(page, page.event);
   if (!isOver(page.event)) follow(page).catch(() => null);
 }
@@ -38,9 +39,9 @@ function head(page) {
   const { id, event, task_id: task, task_type: type, timestamp, erased_at: erased } = page.event;
   const kind = type && h('code', { class: 'chip' }, safely(type));
   const properties = { type: 'button', class: 'small danger changes', 'data-name': 'erase', onclick: () => erase(page) };
-  const eraseButton = h('button', properties, 'Erase');
+  const eraseButton = h('button', properties, t`Erase`);
   return [
-    h('p', { class: 'crumbs' }, h('a', { href: '#/events' }, 'Events'), ' / Event'),
+    h('p', { class: 'crumbs' }, h('a', { href: '#/events' }, t`Events`), ' / ', t`Event`),
     h(
       'div',
       { class: 'head' },
@@ -52,12 +53,12 @@ function head(page) {
           'p',
           { class: 'facts' },
           h('code', {}, id),
-          copyButton(id, 'Copy id'),
-          h('span', { class: 'hint' }, 'Task ended ', time(timestamp)),
+          copyButton(id, t`Copy id`),
+          h('span', { class: 'hint' }, parts`Task ended ${time(timestamp)}`),
         ),
-        h('p', {}, 'Task ', h('code', { class: 'whole' }, safely(task)), ' ', kind),
+        h('p', {}, parts`Task ${h('code', { class: 'whole' }, safely(task))}`, ' ', kind),
       ),
-      h('div', { class: 'tools' }, copyButton(curl(page.path), 'Copy as curl'), !erased && eraseButton),
+      h('div', { class: 'tools' }, copyButton(curl(page.path), t`Copy as curl`), !erased && eraseButton),
     ),
   ];
 }
@@ -66,19 +67,24 @@ function erasedNotice({ event, remains }) {
   return h(
     'div',
     { class: 'notice grey' },
-    h('p', {}, h('strong', {}, 'Erased'), ' at ', time(event.erased_at), '. It is not sent any more.'),
-    remains?.length > 0 && ['What remains:', h('ul', {}, remains.map((text) => h('li', {}, sentence(text))))],
+    h(
+      'p',
+      {},
+      parts`${h('strong', {}, t`Erased`)} at ${time(event.erased_at)}. It is not sent any more.`,
+    ),
+    remains?.length > 0 && [t`What remains:`, h('ul', {}, remains.map((text) => h('li', {}, said(text))))],
   );
 }
 
 function ways(page) {
   const { webhooks, reason, callback } = page.event;
-  const about = [reason, callback].filter((text) => text).map((text) => h('li', {}, h('p', {}, sentence(text))));
+  const about = [reason, callback].filter((text) => text).map((text) => h('li', {}, h('p', {}, said(text))));
   return [about, webhooks.map((way) => wayRow(page, way))];
 }
 
-function sentence(text) {
-  return safely(text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith('.') ? '' : '.'));
+/** A reason from the service, as a sentence. */
+function said(reason) {
+  return serviceText(reason, (text) => capital(text) + (text.endsWith('.') ? '' : '.'));
 }
 
 function wayRow(page, way) {
@@ -86,9 +92,9 @@ function wayRow(page, way) {
   // A delivery has a page once it was attempted, held or cancelled.
   const isRecorded = count > 0 || !['not_sent', 'pending'].includes(status);
   // A deleted webhook has no URL. What it got is still there.
-  const name = url ? h('a', { href: `#/webhooks/${id}` }, `Webhook ${id}`) : `Webhook ${id}`;
+  const name = url ? h('a', { href: `#/webhooks/${id}` }, t`Webhook ${id}`) : t`Webhook ${id}`;
   const href = `#/webhooks/${id}/deliveries/${page.event.id}`;
-  const attempts = count > 0 && `${count.toLocaleString()} ${count === 1 ? 'attempt' : 'attempts'}. `;
+  const attempts = count > 0 && [count === 1 ? t`1 attempt.` : t`${number(count)} attempts.`, ' '];
   return h(
     'li',
     {},
@@ -97,13 +103,13 @@ function wayRow(page, way) {
       { class: 'title' },
       h('p', { class: 'facts' }, h('strong', {}, name), statePill(status)),
       url && h('p', { class: 'url hint' }, safely(url)),
-      reason && h('p', {}, sentence(reason)),
+      reason && h('p', {}, said(reason)),
       h(
         'p',
         { class: 'hint' },
         attempts,
-        next && ['Next attempt at ', time(next), '. '],
-        isRecorded && h('a', { href, 'data-name': `open ${id}` }, 'Open the delivery'),
+        next && [parts`Next attempt at ${time(next)}.`, ' '],
+        isRecorded && h('a', { href, 'data-name': `open ${id}` }, t`Open the delivery`),
       ),
     ),
     url && !page.event.erased_at && sendTools(page, way),
@@ -114,11 +120,14 @@ function sendTools(page, way) {
   const { id, status } = way;
   if (!page.notes.has(id)) page.notes.set(id, h('span', { class: 'hint', role: 'status' }));
   const note = page.notes.get(id);
-  const text = status === 'not_sent' ? 'Send' : 'Send again';
+  const [text, name] =
+    status === 'not_sent'
+      ? [t`Send`, t`Send to webhook ${id}`]
+      : [t`Send again`, t`Send again to webhook ${id}`];
   const properties = {
     class: 'small',
     'data-name': `send ${id}`,
-    'aria-label': `${text} to webhook ${id}`,
+    'aria-label': name,
     // Disabled while what it sent is under way.
     'aria-disabled': page.queued.has(id) && 'true',
   };
@@ -126,16 +135,16 @@ function sendTools(page, way) {
 }
 
 async function send(page, { id, attempt_count: known }, note) {
-  fill(note, 'Queued …');
+  fill(note, t`Queued …`);
   try {
     await request('POST', `webhooks/${id}/deliveries/${page.event.id}/retry`);
     const { promise, resolve } = Promise.withResolvers();
     page.queued.set(id, { known, resolve });
     follow(page).catch(() => null);
     const hasCome = await promise;
-    fill(note, hasCome ? null : 'No attempt came so far. Look again in a while.');
+    fill(note, hasCome ? null : t`No attempt came so far. Look again in a while.`);
   } catch (failure) {
-    if (!page.signal.aborted) fill(note, safely(failureText(failure)));
+    if (!page.signal.aborted) fill(note, failureText(failure));
   }
 }
 
@@ -162,7 +171,7 @@ function settle({ webhooks }, queued, isEnd) {
     if (!hasCome && !isEnd) continue;
     queued.delete(id);
     sent?.resolve(hasCome);
-    if (hasCome) say(`Webhook ${id}: ${status}`);
+    if (hasCome) say(t`Webhook ${id}: ${stateName(status)}`);
   }
 }
 
@@ -172,20 +181,20 @@ function isOver({ webhooks }) {
 
 function erase(page) {
   confirmDialog({
-    title: 'Erase this event?',
-    action: 'Erase',
+    title: t`Erase this event?`,
+    action: t`Erase`,
     text: [
       h(
         'p',
         {},
-        'Its payload is removed everywhere it is kept, with what your endpoints answered, and a delivery that waits is ' +
-          'cancelled. This cannot be undone.',
+        t`Its payload is removed everywhere it is kept, with what your endpoints answered, and a delivery that waits
+          is cancelled. This cannot be undone.`,
       ),
       h(
         'p',
         {},
-        'What remains: the event itself, with its task’s id, its times and states; what your endpoints got already; and, ' +
-          'for up to five weeks, backups of the service. This page then says what else remains, and until when.',
+        t`What remains: the event itself, with its task’s id, its times and states; what your endpoints got already;
+          and, for up to five weeks, backups of the service. This page then says what else remains, and until when.`,
       ),
     ],
     act: async () => {
@@ -193,7 +202,7 @@ function erase(page) {
       return () => {
         page.remains = remains;
         show(page, { ...page.event, erased_at: at, payload: null });
-        say('Erased');
+        say(t`Erased`);
         follow(page).catch(() => null);
       };
     },

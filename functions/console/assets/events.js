@@ -7,34 +7,40 @@ import { setTitle } from './name.js';
 import { ROWS, pagedList } from './paging.js';
 import { statePill, table, taskCell } from './rows.js';
 import { searchForm, taskAndTime } from './search.js';
+import { t } from './text.js';
 
 /** The states of a delivery, as the list shows them: what needs attention first. */
 const STATES = ['failed', 'cancelled', 'held', 'retrying', 'pending', 'delivered'];
 
 export async function eventsPage(content, { signal, failed }) {
-  setTitle('Events');
+  setTitle(t`Events`);
   const list = pagedList({ signal, failed, load: (cursor) => load(cursor, signal), draw, empty });
   const fields = { ...taskAndTime(), event: eventField(), undelivered: undeliveredField() };
   fill(
     content,
-    h('div', { class: 'title' }, h('h1', {}, 'Events'), h('p', { class: 'hint' }, 'Every task that finished, sent or not.')),
+    h(
+      'div',
+      { class: 'title' },
+      h('h1', {}, t`Events`),
+      h('p', { class: 'hint' }, t`Every task that finished, sent or not.`),
+    ),
     h('section', { class: 'card' }, searchForm(fields, list.restart)),
-    h('section', { class: 'card', 'aria-label': 'Events' }, list.element),
+    h('section', { class: 'card', 'aria-label': t`Events` }, list.element),
   );
   await list.open();
 }
 
 function eventField() {
   const value = parameters().get('event');
-  const option = (name) => h('option', { value: name, selected: name === value }, name || 'Any');
+  const option = (name) => h('option', { value: name, selected: name === value }, name || t`Any`);
   const select = h('select', { id: 'event' }, ['', 'job.completed', 'job.failed'].map(option));
-  const element = h('div', { class: 'field' }, h('label', { for: 'event' }, 'Event'), select);
+  const element = h('div', { class: 'field' }, h('label', { for: 'event' }, t`Event`), select);
   return { element, read: () => select.value };
 }
 
 function undeliveredField() {
   const box = h('input', { type: 'checkbox', id: 'undelivered', checked: parameters().has('undelivered') });
-  const element = h('div', { class: 'check' }, box, h('label', { for: 'undelivered' }, 'Not delivered anywhere'));
+  const element = h('div', { class: 'check' }, box, h('label', { for: 'undelivered' }, t`Not delivered anywhere`));
   return { element, read: () => (box.checked ? 'true' : '') };
 }
 
@@ -46,13 +52,13 @@ async function load(cursor, signal) {
 }
 
 function draw(events) {
-  return table(['Event', 'Task', 'Webhooks', `Task ended (${zone()})`], events.map(row));
+  return table([t`Event`, t`Task`, t`Webhooks`, t`Task ended (${zone()})`], events.map(row));
 }
 
 function empty() {
   return parameters().size > 0
-    ? 'No event matches.'
-    : 'Nothing yet. When a task finishes, its event appears here, whether a webhook is there or not.';
+    ? t`No event matches.`
+    : t`Nothing yet. When a task finishes, its event appears here, whether a webhook is there or not.`;
 }
 
 function row({ id, event, task_id: task, timestamp, erased_at: erased, webhooks }) {
@@ -61,7 +67,7 @@ function row({ id, event, task_id: task, timestamp, erased_at: erased, webhooks 
     {},
     h('td', {}, h('a', { href: `#/events/${id}`, 'aria-label': `${event}, ${id}`, 'data-name': id }, h('code', {}, event))),
     taskCell(task),
-    h('td', { class: 'wraps' }, erased && h('span', { class: 'pill grey' }, 'Erased'), ' ', states(webhooks)),
+    h('td', { class: 'wraps' }, erased && h('span', { class: 'pill grey' }, t`Erased`), ' ', states(webhooks)),
     h('td', {}, time(timestamp)),
   );
 }

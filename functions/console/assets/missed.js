@@ -2,7 +2,8 @@
 
 import { request } from './api.js';
 import { failureText } from './dialogs.js';
-import { fill, focusOn, h, moment, safely, say, workButton } from './dom.js';
+import { fill, focusOn, h, moment, say, workButton } from './dom.js';
+import { number, parts, t } from './text.js';
 
 /** How many pages of events the console looks at, and how many events a page has. */
 const PAGES = 2;
@@ -13,21 +14,21 @@ export async function offerMissed(place, { webhook, signal }, since, begin) {
   const { count, isAll } = await countMissed(webhook, since, signal);
   if (count === 0 || signal.aborted) return;
   const problem = h('span', { class: 'error', role: 'alert' });
-  const send = workButton({ class: 'small primary' }, 'Send them', () =>
+  const send = workButton({ class: 'small primary' }, t`Send them`, () =>
     begin({ since, statuses: ['missed'] }).then(
       close,
-      (failure) => fill(problem, safely(failureText(failure))),
+      (failure) => fill(problem, failureText(failure)),
     ),
   );
-  const number = `${isAll ? '' : 'at least '}${count.toLocaleString()} ${count === 1 ? 'event' : 'events'}`;
-  const later = h('button', { type: 'button', class: 'small', onclick: close }, 'Not now');
-  say(`It missed ${number} while it was disabled`);
+  const later = h('button', { type: 'button', class: 'small', onclick: close }, t`Not now`);
+  const missed = missedText(count, isAll);
+  say(t`${missed} while it was disabled`);
   fill(
     place,
     h(
       'div',
       { class: 'notice accent' },
-      h('p', {}, h('strong', {}, `It missed ${number}`), ' while it was disabled, since ', moment(since), '.'),
+      h('p', {}, parts`${h('strong', {}, missed)} while it was disabled, since ${moment(since)}.`),
       h('div', { class: 'tools' }, send, later, problem),
     ),
   );
@@ -36,6 +37,11 @@ export async function offerMissed(place, { webhook, signal }, since, begin) {
     fill(place);
     focusOn(document.querySelector('h1'));
   }
+}
+
+function missedText(count, isAll) {
+  if (count === 1) return isAll ? t`It missed 1 event` : t`It missed at least 1 event`;
+  return isAll ? t`It missed ${number(count)} events` : t`It missed at least ${number(count)} events`;
 }
 
 /** Counts the events since this time that were not sent to the webhook, and says whether it looked at all of them. */

@@ -2,7 +2,8 @@
 
 import { parameters, setParameters } from './address.js';
 import { keepLively, poll } from './api.js';
-import { fill, h, moment, refill, safely } from './dom.js';
+import { errorText, fill, h, moment, refill } from './dom.js';
+import { parts, t } from './text.js';
 
 /** How many rows a page has, unless the search stopped before. */
 export const ROWS = 20;
@@ -33,11 +34,11 @@ export function pagedList({ signal, failed, load, draw, empty, hint = () => null
     cursors: cursor ? ['', cursor] : [''],
     next: null,
     shown: null,
-    body: h('div', {}, h('p', { class: 'loading' }, 'Loading …')),
+    body: h('div', {}, h('p', { class: 'loading' }, t`Loading …`)),
     looked: h('p', { class: 'hint', role: 'status' }),
   };
-  list.newer = turnButton('← Newer', () => turn(list, list.cursors.slice(0, -1)));
-  list.older = turnButton('Older →', () => turn(list, [...list.cursors, list.next]));
+  list.newer = turnButton(t`← Newer`, () => turn(list, list.cursors.slice(0, -1)));
+  list.older = turnButton(t`Older →`, () => turn(list, [...list.cursors, list.next]));
   list.pages = h('div', { class: 'pages', hidden: true }, list.looked, list.newer, list.older);
   list.element = h('div', {}, list.body, list.pages);
   return {
@@ -62,7 +63,7 @@ async function refresh(list, patience = 0) {
     } catch (error) {
       if (error.status !== 400) throw error;
       // The search itself is wrong: the rest of the page works without it.
-      page = { rows: [], next: null, problem: error.message };
+      page = { rows: [], next: null, problem: { message: error.message, language: error.language } };
     }
     // The user may have asked for another page meanwhile.
     if (list.cursors !== cursors) return;
@@ -81,24 +82,24 @@ function show(list, page) {
   list.next = next;
   list.newer.disabled = isFirst;
   list.older.disabled = !next;
-  list.older.textContent = stoppedEarly ? 'Go on looking' : 'Older →';
+  list.older.textContent = stoppedEarly ? t`Go on looking` : t`Older →`;
   list.pages.hidden = isFirst && !next;
   const text = JSON.stringify([list.cursors.at(-1), page]);
   if (text === list.shown) return;
   list.shown = text;
   keepLively();
   fill(list.looked, stoppedEarly && lookedBackTo(next));
-  if (problem) fill(list.body, h('p', { class: 'error', role: 'alert' }, safely(problem)));
+  if (problem) fill(list.body, h('p', { class: 'error', role: 'alert' }, errorText(problem)));
   else refill(list.body, list.hint(), rows.length > 0 ? list.draw(rows) : nothing(list, isFirst, next));
 }
 
 function nothing({ empty }, isFirst, next) {
-  const text = isFirst ? empty() : 'Nothing more here.';
-  return h('p', { class: 'none' }, next ? 'Nothing found so far.' : text);
+  const text = isFirst ? empty() : t`Nothing more here.`;
+  return h('p', { class: 'none' }, next ? t`Nothing found so far.` : text);
 }
 
 function lookedBackTo(cursor) {
-  return ['Looked back to ', moment(timeOf(cursor)), '.'];
+  return parts`Looked back to ${moment(timeOf(cursor))}.`;
 }
 
 /** The time in an event's id: its first ten characters, in milliseconds. */

@@ -2,6 +2,7 @@
 // colours by itself. All lengths are in pixels.
 
 import { svg } from './dom.js';
+import { timeFormat } from './text.js';
 
 const HEIGHT = 180;
 /** The space around the area of the bars and lines. The axes' labels are at the left and at the bottom. */
@@ -74,7 +75,7 @@ function hourAxis({ column, right, x }, times) {
   return marks.map((at, nth) => {
     const isDay = dates[at].getHours() === 0 || (nth > 0 && dates[at].getDate() !== dates[marks[nth - 1]].getDate());
     const style = isDay ? { day: 'numeric', month: 'short' } : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
-    const label = dates[at].toLocaleString(undefined, style);
+    const label = timeFormat(style).format(dates[at]);
     return x(at) + HALF_LABEL <= right + RIGHT && svg('text', { x: x(at), y: FLOOR + 20, 'text-anchor': 'middle' }, label);
   });
 }

@@ -6,6 +6,7 @@ import { ApiError, request } from './api.js';
 import { copyButton, fill, h, safely } from './dom.js';
 import { setTitle } from './name.js';
 import { webhookTabs } from './tabs.js';
+import { fromService, parts, t } from './text.js';
 
 /** A path that means the same in every language and framework here. The owner of another path has to fill it in. */
 const PLAIN = /^\/[\w/.~-]*$/;
@@ -16,10 +17,10 @@ export async function receivePage(content, { ids: [id], signal }) {
     id && request('GET', `webhooks/${id}`, { signal }),
     loadReceivers(signal),
   ]);
-  setTitle(id ? `Receive it · Webhook ${id}` : 'Receive it');
+  setTitle(id ? t`Receive it · Webhook ${id}` : t`Receive it`);
   fill(
     content,
-    webhook ? webhookTabs(id, webhook.url) : h('h1', {}, 'Receive it'),
+    webhook ? webhookTabs(id, webhook.url) : h('h1', {}, t`Receive it`),
     settingsSection(),
     programSection(receivers, webhook ? new URL(webhook.url).pathname : '/webhook'),
   );
@@ -28,7 +29,7 @@ export async function receivePage(content, { ids: [id], signal }) {
 /** The programs of all languages. */
 async function loadReceivers(signal) {
   const response = await fetch('console/receivers.json', { signal }).catch(() => null);
-  if (!response?.ok) throw new ApiError(0, 'The programs could not be loaded.');
+  if (!response?.ok) throw new ApiError(0, t`The programs could not be loaded.`);
   return response.json();
 }
 
@@ -47,16 +48,16 @@ function settingsSection() {
   });
   showSettings();
   const hint =
-    'The service shows a secret only once. Paste the one that you saved, and the line below is complete. It stays on ' +
-    'this page and is not sent.';
+    t`The service shows a secret only once. Paste the one that you saved, and the line below is complete. It stays on
+      this page and is not sent.`;
   return h(
     'section',
     { class: 'card prose' },
-    h('h2', {}, 'The settings'),
+    h('h2', {}, t`The settings`),
     h(
       'form',
       { onsubmit: (event) => event.preventDefault() },
-      h('label', { for: 'secret' }, 'Signing secret'),
+      h('label', { for: 'secret' }, t`Signing secret`),
       secret,
       h('p', { class: 'hint', id: 'secret-hint' }, hint),
     ),
@@ -75,15 +76,17 @@ function programSection(receivers, path) {
   const language = h(
     'select',
     { id: 'language', onchange: choose },
-    receivers.map(({ file, title }) => h('option', { value: file, selected: file === chosen }, title)),
+    receivers.map(({ file, title }) =>
+      h('option', { value: file, selected: file === chosen }, fromService(title) ?? title),
+    ),
   );
   const program = h('div', { class: 'prose' });
   choose();
-  const label = h('label', { for: 'language', class: 'sr-only' }, 'Language');
+  const label = h('label', { for: 'language', class: 'sr-only' }, t`Language`);
   return h(
     'section',
     { class: 'card prose' },
-    h('div', { class: 'head' }, h('h2', {}, 'The program'), label, language),
+    h('div', { class: 'head' }, h('h2', {}, t`The program`), label, language),
     program,
   );
 
@@ -97,21 +100,23 @@ function programSection(receivers, path) {
 /** What to install, where the program takes requests, and its code. */
 function programOf({ file, note, code }, path) {
   const isPlain = PLAIN.test(path);
+  const translated = fromService(note);
   const filled = isPlain ? code.replace(/(["'])\/webhook\1/, `$1${path}$1`) : code;
+  const own = h('code', {}, safely(path));
   const where = /["']\/webhook["']/.test(code)
     ? isPlain
-      ? ['It takes requests at ', h('code', {}, path), ', the path of your URL.']
-      : ['Write the path of your URL, ', h('code', {}, safely(path)), ', in the place of ', h('code', {}, '/webhook'), '.']
-    : 'It takes requests at every path.';
+      ? parts`It takes requests at ${own}, the path of your URL.`
+      : parts`Write the path of your URL, ${own}, in the place of ${h('code', {}, '/webhook')}.`
+    : t`It takes requests at every path.`;
   return [
-    h('p', {}, spans(note)),
+    h('p', { lang: translated === null && 'en' }, spans(translated ?? note)),
     h('p', {}, where),
     copied(file, filled),
     h(
       'p',
       { class: 'hint' },
-      'It listens on this machine alone, for a server in front of it that ends TLS. The tests of this service run it as it ' +
-        'is here, against real deliveries and forged ones.',
+      t`It listens on this machine alone, for a server in front of it that ends TLS. The tests of this service run it
+        as it is here, against real deliveries and forged ones.`,
     ),
   ];
 }
@@ -119,7 +124,7 @@ function programOf({ file, note, code }, path) {
 /** A file with a button that copies it. */
 function copied(name, text) {
   return [
-    h('div', { class: 'head' }, h('h3', {}, name), copyButton(text, `Copy ${name}`)),
+    h('div', { class: 'head' }, h('h3', {}, name), copyButton(text, t`Copy ${name}`)),
     h('pre', { tabindex: 0, class: 'code', 'aria-label': name }, text),
   ];
 }

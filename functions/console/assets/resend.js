@@ -3,18 +3,20 @@
 import { parameters } from './address.js';
 import { keepLively, poll, request } from './api.js';
 import { failureText, openDialog } from './dialogs.js';
-import { capital, fill, focusOn, h, moment, refill, safely, say, workButton } from './dom.js';
+import { capital, fill, focusOn, h, moment, refill, say, workButton } from './dom.js';
+import { stateName } from './explain.js';
 import { timeRange } from './search.js';
+import { number, parts, t } from './text.js';
 
 const REFRESH = 10_000;
 const A_DAY = 86_400_000;
 /** For how long a resend that is done is still shown, in milliseconds. */
 const SHOWN = 3_600_000;
 const STATUSES = [
-  ['failed', 'Every attempt failed.'],
-  ['cancelled', 'It was given up while it waited.'],
-  ['missed', 'It was never sent to this webhook, which was disabled, had not subscribed, or was not there yet.'],
-  ['delivered', 'Your endpoint has these already, and gets them again.'],
+  ['failed', t`Every attempt failed.`],
+  ['cancelled', t`It was given up while it waited.`],
+  ['missed', t`It was never sent to this webhook, which was disabled, had not subscribed, or was not there yet.`],
+  ['delivered', t`Your endpoint has these already, and gets them again.`],
 ];
 
 /**
@@ -43,7 +45,7 @@ async function look(page) {
     show(page, resend);
     if (resend && resend.status !== 'done') return REFRESH;
     if (resend && wasShown) {
-      say('The resend is done');
+      say(t`The resend is done`);
       page.done();
     }
     return null;
@@ -54,22 +56,24 @@ function show(page, resend) {
   const isDone = resend?.status === 'done';
   if (!resend || (isDone && Date.now() - Date.parse(resend.finished_at) > SHOWN)) return fill(page.notice);
   const { sent, since, until, statuses } = resend;
-  const range = [` ${statuses.join(', ')} events from `, moment(since), ' to ', moment(until)];
+  const names = statuses.map(stateName).join(', ');
+  const [from, to] = [moment(since), moment(until)];
   const problem = h('span', { class: 'error', role: 'alert' });
-  const stopButton = workButton({ class: 'small', 'data-name': 'stop' }, 'Stop', () => stop(page, sent, problem));
+  const stopButton = workButton({ class: 'small', 'data-name': 'stop' }, t`Stop`, () => stop(page, sent, problem));
   const text = isDone
-    ? [h('strong', {}, 'Resent'), range, `: ${sent.toLocaleString()} in all.`]
-    : [h('strong', {}, 'Resending'), range, soFar(resend)];
+    ? parts`${h('strong', {}, t`Resent`)} ${names} events from ${from} to ${to}: ${number(sent)} in all.`
+    : soFar(resend, names, from, to);
   return refill(page.notice, notice(isDone ? 'grey' : 'accent', text, !isDone && [stopButton, problem]));
 }
 
-function soFar({ sent, reached, status }) {
-  const wait = 'It waits until your endpoint takes deliveries, and goes on by itself.';
+function soFar({ sent, reached, status }, names, from, to) {
+  const [resending, count] = [h('strong', {}, t`Resending`), number(sent)];
   return [
-    `: sent ${sent.toLocaleString()} so far`,
-    reached && [', reached ', moment(reached)],
-    '. ',
-    status === 'paused' && wait,
+    reached
+      ? parts`${resending} ${names} events from ${from} to ${to}: sent ${count} so far, reached ${moment(reached)}.`
+      : parts`${resending} ${names} events from ${from} to ${to}: sent ${count} so far.`,
+    ' ',
+    status === 'paused' && t`It waits until your endpoint takes deliveries, and goes on by itself.`,
   ];
 }
 
@@ -81,17 +85,17 @@ async function stop(page, sent, problem) {
   try {
     await request('DELETE', page.path);
     page.following.abort();
-    fill(page.notice, notice('grey', `Stopped. ${sent.toLocaleString()} or more were sent.`));
+    fill(page.notice, notice('grey', t`Stopped. ${number(sent)} or more were sent.`));
     focusOn(page.notice);
     page.done();
   } catch (failure) {
-    fill(problem, safely(failureText(failure)));
+    fill(problem, failureText(failure));
   }
 }
 
 async function begin(page, body) {
   await request('POST', page.path, { body });
-  say('The resend has begun');
+  say(t`The resend has begun`);
   look(page).catch(() => null);
 }
 
@@ -103,18 +107,18 @@ function ask(page) {
     h('input', { type: 'checkbox', id: `resend-${value}`, value, checked: value === first }),
   );
   const error = h('p', { class: 'error', role: 'alert' });
-  const button = h('button', { class: 'primary' }, 'Resend');
-  const cancel = h('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel');
+  const button = h('button', { class: 'primary' }, t`Resend`);
+  const cancel = h('button', { type: 'button', onclick: () => dialog.close() }, t`Cancel`);
   const dialog = openDialog(
-    'Resend a time range',
+    t`Resend a time range`,
     h(
       'form',
       { onsubmit: submit },
       range.since.element,
       range.until.element,
-      h('p', { class: 'hint' }, 'By the time when the task ended. Without an end, until now.'),
-      h('fieldset', {}, h('legend', {}, 'Which events'), STATUSES.map((status, at) => statusRow(status, boxes[at]))),
-      h('p', { class: 'hint' }, 'They are sent at a pace that leaves room for new events. You can stop it.'),
+      h('p', { class: 'hint' }, t`By the time when the task ended. Without an end, until now.`),
+      h('fieldset', {}, h('legend', {}, t`Which events`), STATUSES.map((status, at) => statusRow(status, boxes[at]))),
+      h('p', { class: 'hint' }, t`They are sent at a pace that leaves room for new events. You can stop it.`),
       error,
       h('div', { class: 'actions' }, cancel, button),
     ),
@@ -123,20 +127,21 @@ function ask(page) {
   async function submit(event) {
     event.preventDefault();
     const statuses = boxes.filter((box) => box.checked).map((box) => box.value);
-    if (statuses.length === 0) return fill(error, 'Choose which events.');
+    if (statuses.length === 0) return fill(error, t`Choose which events.`);
     button.disabled = true;
     try {
       const end = range.until.read();
       await begin(page, { since: range.since.read(), ...(end && { until: end }), statuses });
       dialog.close();
     } catch (failure) {
-      fill(error, safely(failureText(failure)));
+      fill(error, failureText(failure));
       button.disabled = false;
     }
   }
 }
 
 function statusRow([name, meaning], box) {
-  const label = h('label', { for: box.id }, h('strong', {}, capital(name)), h('span', { class: 'hint' }, meaning));
+  const title = h('strong', {}, capital(stateName(name)));
+  const label = h('label', { for: box.id }, title, h('span', { class: 'hint' }, meaning));
   return h('div', { class: 'check' }, box, label);
 }

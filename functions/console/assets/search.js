@@ -3,6 +3,7 @@
 
 import { parameters, setParameters } from './address.js';
 import { h, zone } from './dom.js';
+import { t } from './text.js';
 
 /** A form whose fields the address keeps. `fields` are by the name of their parameter. Calls `search` at a new search. */
 export function searchForm(fields, search) {
@@ -10,8 +11,8 @@ export function searchForm(fields, search) {
     'form',
     { class: 'search', role: 'search', onsubmit: submit },
     Object.values(fields).map(({ element }) => element),
-    h('button', {}, 'Search'),
-    h('a', { class: 'button', href: location.hash.split('?')[0], onclick: () => form.reset() }, 'Clear'),
+    h('button', {}, t`Search`),
+    h('a', { class: 'button', href: location.hash.split('?')[0], onclick: () => form.reset() }, t`Clear`),
   );
   return form;
 
@@ -26,7 +27,7 @@ export function searchForm(fields, search) {
 /** The fields for a task's id and for a range of time, with the address's values. */
 export function taskAndTime() {
   const range = timeRange('', parameters().get('since'), parameters().get('until'));
-  return { task_id: field('task', 'Task id', { maxlength: 256, value: parameters().get('task_id') }), ...range };
+  return { task_id: field('task', t`Task id`, { maxlength: 256, value: parameters().get('task_id') }), ...range };
 }
 
 /**
@@ -36,8 +37,8 @@ export function taskAndTime() {
 export function timeRange(prefix, since, until, isRequired = false) {
   const times = (value) => ({ type: 'datetime-local', value: inZone(value) });
   const [from, to] = [
-    field(`${prefix}since`, `From (${zone()})`, { ...times(since), required: isRequired, onchange: bound }, inUtc),
-    field(`${prefix}until`, 'Until', times(until), inUtc),
+    field(`${prefix}since`, t`From (${zone()})`, { ...times(since), required: isRequired, onchange: bound }, inUtc),
+    field(`${prefix}until`, t`Until`, times(until), inUtc),
   ];
   bound();
   return { since: from, until: to };

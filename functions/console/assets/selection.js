@@ -2,7 +2,8 @@
 
 import { request, sleep } from './api.js';
 import { failureText } from './dialogs.js';
-import { clock, fill, focusOn, h, safely, say, workButton } from './dom.js';
+import { clock, fill, focusOn, h, say, workButton } from './dom.js';
+import { number, t } from './text.js';
 
 /**
  * `bar` is the element with the button, which is hidden until a row is chosen. `box` makes the checkbox of a row, `all`
@@ -19,7 +20,7 @@ export function selection(path, signal, done) {
     count: h('span', { role: 'status' }),
     note: h('span', { class: 'hint' }),
   };
-  chosen.button = workButton({ class: 'small' }, 'Send the selected again', () => sendAll(chosen));
+  chosen.button = workButton({ class: 'small' }, t`Send the selected again`, () => sendAll(chosen));
   chosen.bar = h('div', { class: 'inline selected' }, chosen.count, chosen.button, chosen.note);
   update(chosen);
   return {
@@ -37,7 +38,7 @@ function box(name, label, onchange, more) {
 }
 
 function rowBox(chosen, id, name) {
-  const [input, label] = box(`select ${id}`, `Select ${name}`, () => {
+  const [input, label] = box(`select ${id}`, t`Select ${name}`, () => {
     if (input.checked) chosen.ids.add(id);
     else chosen.ids.delete(id);
     update(chosen);
@@ -54,7 +55,7 @@ function allBox(chosen) {
     chosen.ids = new Set(input.checked ? chosen.boxes.keys() : []);
     update(chosen);
   };
-  const [input, label] = box('select all', 'Select all on this page', choose, h('span', {}, 'Select all'));
+  const [input, label] = box('select all', t`Select all on this page`, choose, h('span', {}, t`Select all`));
   chosen.all = input;
   // The rows are made in the same turn. A row that has left the page is not chosen any more.
   queueMicrotask(() => {
@@ -75,7 +76,7 @@ function update({ ids, boxes, all, bar, count, button, note }) {
   if (all) all.checked = ids.size > 0 && ids.size === boxes.size;
   button.hidden = ids.size === 0;
   bar.hidden = ids.size === 0 && note.textContent === '';
-  fill(count, ids.size > 0 && `${ids.size} selected`);
+  fill(count, ids.size > 0 && t`${number(ids.size)} selected`);
 }
 
 /** One request for each delivery. Waits where the key's limit is reached, and stops if the service cannot be reached. */
@@ -85,7 +86,7 @@ async function sendAll(chosen) {
   const refusals = [];
   let sent = 0;
   for (const [at, id] of ids.entries()) {
-    fill(note, `Sending ${at + 1} of ${ids.length} …`);
+    fill(note, t`Sending ${at + 1} of ${ids.length} …`);
     try {
       await patiently(chosen, () => request('POST', `${path}/deliveries/${id}/retry`, { signal }));
       chosen.ids.delete(id);
@@ -96,8 +97,8 @@ async function sendAll(chosen) {
       if (![404, 409].includes(failure.status)) break;
     }
   }
-  const why = refusals.length > 0 && safely(` ${failureText(refusals[0])}`);
-  fill(note, `${sent} of ${ids.length} queued.`, why);
+  const why = refusals.length > 0 && [' ', failureText(refusals[0])];
+  fill(note, t`${sent} of ${ids.length} queued.`, why);
   say(note.textContent);
   const isFocused = document.activeElement === button;
   update(chosen);
@@ -111,7 +112,7 @@ async function patiently({ signal, note }, ask) {
       return await ask();
     } catch (failure) {
       if (!failure.goOnAt) throw failure;
-      fill(note, `Too many requests with this key. It goes on at ${clock(failure.goOnAt)}.`);
+      fill(note, t`Too many requests with this key. It goes on at ${clock(failure.goOnAt)}.`);
       await sleep(failure.goOnAt - Date.now(), signal);
       signal.throwIfAborted();
     }

@@ -2,9 +2,10 @@
 
 import { request } from './api.js';
 import { failureText } from './dialogs.js';
-import { duration, fill, h, safely, time, workButton } from './dom.js';
+import { duration, fill, h, safely, serviceText, time, workButton } from './dom.js';
 import { answered, isFinished, whyCancelled } from './explain.js';
 import { rehearsals } from './rehearse.js';
+import { parts, t } from './text.js';
 import { watch } from './watch.js';
 
 /**
@@ -26,12 +27,12 @@ export function testSection({ id, events, signal, changed }) {
     watching: new AbortController(),
     rehearsal: rehearsals(`webhooks/${id}`, signal),
   };
-  test.button = workButton({ class: 'primary', 'aria-describedby': 'test-hint' }, 'Send test event', () => send(test));
-  const label = h('label', { for: 'test-event', class: 'sr-only' }, 'Event');
+  test.button = workButton({ class: 'primary', 'aria-describedby': 'test-hint' }, t`Send test event`, () => send(test));
+  const label = h('label', { for: 'test-event', class: 'sr-only' }, t`Event`);
   const section = h(
     'section',
     { class: 'card test' },
-    h('div', {}, h('h2', {}, 'Try it'), test.hint),
+    h('div', {}, h('h2', {}, t`Try it`), test.hint),
     h('div', { class: 'inline changes' }, label, test.event, test.button, test.rehearsal.button),
     test.result,
     test.rehearsal.report,
@@ -43,9 +44,9 @@ function allow({ button, hint, rehearsal }, isActive) {
   button.disabled = !isActive;
   rehearsal.button.disabled = !isActive;
   const sent =
-    'A test event is an example, signed like any other. A rehearsal sends five requests, also wrong ones, and says what ' +
-    'your endpoint should do otherwise.';
-  fill(hint, isActive ? sent : 'Enable the webhook first: a disabled one gets no test events either.');
+    t`A test event is an example, signed like any other. A rehearsal sends five requests, also wrong ones, and says
+      what your endpoint should do otherwise.`;
+  fill(hint, isActive ? sent : t`Enable the webhook first: a disabled one gets no test events either.`);
 }
 
 async function send(test) {
@@ -54,10 +55,10 @@ async function send(test) {
   test.watching.abort();
   test.watching = new AbortController();
   const signal = AbortSignal.any([test.signal, test.watching.signal]);
-  fill(result, h('p', {}, dot('wait'), 'Sending …'));
+  fill(result, h('p', {}, dot('wait'), t`Sending …`));
   const firstStatus = Promise.withResolvers();
   follow(test, signal, firstStatus.resolve)
-    .catch((failure) => signal.aborted || fill(result, h('p', {}, dot('bad'), safely(failureText(failure)))))
+    .catch((failure) => signal.aborted || fill(result, h('p', {}, dot('bad'), failureText(failure))))
     .finally(firstStatus.resolve);
   // The button works again once the first status is known.
   await firstStatus.promise;
@@ -86,41 +87,46 @@ async function follow({ id, event, result, changed }, signal, arrived) {
 }
 
 function watchLine(webhookId, id, state, gaveUp) {
-  const open = h('a', { href: `#/webhooks/${webhookId}/deliveries/${id}` }, 'Open the delivery');
+  const open = h('a', { href: `#/webhooks/${webhookId}/deliveries/${id}` }, t`Open the delivery`);
   if (!state) {
-    const queued = gaveUp ? 'Still queued. Look at the deliveries below in a while.' : 'Queued …';
+    const queued = gaveUp ? t`Still queued. Look at the deliveries below in a while.` : t`Queued …`;
     return h('p', {}, dot(gaveUp ? 'bad' : 'wait'), queued);
   }
   const [last, count] = [state.attempts.at(-1), state.attempts.length];
   if (state.status === 'delivered') {
-    const times = count === 1 ? '' : `, at attempt ${count}`;
-    return h(
-      'p',
-      {},
-      dot('good'),
-      h('strong', {}, 'Delivered'),
-      ` in ${duration(last.duration_ms)}: your endpoint answered ${last.http_status}${times}. `,
-      open,
-    );
+    const [delivered, took] = [h('strong', {}, t`Delivered`), duration(last.duration_ms)];
+    const answer = last.http_status;
+    const text =
+      count === 1
+        ? parts`${delivered} in ${took}: your endpoint answered ${answer}.`
+        : parts`${delivered} in ${took}: your endpoint answered ${answer}, at attempt ${count}.`;
+    return h('p', {}, dot('good'), text, ' ', open);
   }
-  const words = last && answered(last);
   return h(
     'p',
     {},
     dot('bad'),
-    h('strong', {}, count > 0 ? `Attempt ${count} failed` : 'No attempt was made'),
-    last ? [': ', safely(last.message), words && [', “', safely(words), '”'], '. '] : '. ',
+    whatFailed(count, last),
+    ' ',
     then(state),
+    ' ',
     open,
   );
 }
 
+function whatFailed(count, last) {
+  if (!last) return [h('strong', {}, t`No attempt was made`), '.'];
+  const failed = h('strong', {}, t`Attempt ${count} failed`);
+  const [message, words] = [serviceText(last.message), answered(last)];
+  return words ? parts`${failed}: ${message}, “${safely(words)}”.` : parts`${failed}: ${message}.`;
+}
+
 function then(state) {
   const { status, next_attempt_at: next } = state;
-  if (status === 'retrying') return ['The next attempt comes at ', time(next), '. '];
-  if (status === 'held') return 'It waits until your endpoint answers. ';
-  if (status === 'pending') return 'It is being tried. ';
-  return status === 'cancelled' ? `${whyCancelled(state)} ` : 'There will be no further attempt. ';
+  if (status === 'retrying') return parts`The next attempt comes at ${time(next)}.`;
+  if (status === 'held') return t`It waits until your endpoint answers.`;
+  if (status === 'pending') return t`It is being tried.`;
+  return status === 'cancelled' ? whyCancelled(state) : t`There will be no further attempt.`;
 }
 
 function dot(kind) {

@@ -10,6 +10,7 @@ import { resends } from './resend.js';
 import { rotationNotice } from './rotate.js';
 import { tabs } from './tabs.js';
 import { testSection } from './test-event.js';
+import { number, parts, t } from './text.js';
 import { webhookTools } from './webhook-tools.js';
 
 const REFRESH_HEALTH = 30_000;
@@ -31,7 +32,7 @@ export async function webhookPage(content, { ids: [id], signal, failed }) {
     offer: h('div'),
     changed: (webhook) => showTop(page, webhook),
   };
-  setTitle(`Webhook ${id}`);
+  setTitle(t`Webhook ${id}`);
   page.resends = resends(path, signal, () => page.list.refresh().catch(failed));
   page.list = deliveriesSection(path, signal, failed, page.resends.ask);
   page.activity = activitySection(path, signal, failed);
@@ -78,8 +79,9 @@ function showTop(page, webhook) {
 }
 
 function head(id, webhook, buttons) {
+  const chip = (text) => h('code', { class: 'chip' }, safely(text));
   return [
-    h('p', { class: 'crumbs' }, h('a', { href: '#/' }, 'Webhooks'), ` / Webhook ${id}`),
+    h('p', { class: 'crumbs' }, h('a', { href: '#/' }, t`Webhooks`), ' / ', t`Webhook ${id}`),
     h(
       'div',
       { class: 'head' },
@@ -92,10 +94,10 @@ function head(id, webhook, buttons) {
           'p',
           { class: 'facts' },
           statusPill(webhook),
-          webhook.events.map((event) => h('code', { class: 'chip' }, event)),
-          webhook.task_types && ['of', webhook.task_types.map((type) => h('code', { class: 'chip' }, safely(type)))],
-          webhook.headers.length > 0 && ['with', webhook.headers.map((name) => h('code', { class: 'chip' }, safely(name)))],
-          webhook.max_per_minute && `at most ${webhook.max_per_minute.toLocaleString()} a minute`,
+          webhook.events.map(chip),
+          webhook.task_types && parts`of ${webhook.task_types.map(chip)}`,
+          webhook.headers.length > 0 && parts`with ${webhook.headers.map(chip)}`,
+          webhook.max_per_minute && t`at most ${number(webhook.max_per_minute)} a minute`,
         ),
       ),
       h('div', { class: 'tools' }, buttons),

@@ -5,6 +5,7 @@ import { docsLink } from './docs-link.js';
 import { editWebhook } from './edit-webhook.js';
 import { fill, h, safely } from './dom.js';
 import { statusPill } from './health.js';
+import { t } from './text.js';
 
 export async function webhooksPage(content, { signal }) {
   const webhooks = await request('GET', 'webhooks?include=details', { signal });
@@ -12,15 +13,15 @@ export async function webhooksPage(content, { signal }) {
     editWebhook(null, (webhook) => {
       location.hash = `#/webhooks/${webhook.id}`;
     });
-  const addButton = h('button', { type: 'button', class: 'primary changes', onclick: add }, 'Add webhook');
+  const addButton = h('button', { type: 'button', class: 'primary changes', onclick: add }, t`Add webhook`);
   if (webhooks.length === 0) {
-    const none = h('p', { class: 'card empty read-only' }, 'This account has no webhooks.');
+    const none = h('p', { class: 'card empty read-only' }, t`This account has no webhooks.`);
     return fill(content, none, empty(add, addButton));
   }
 
   fill(
     content,
-    h('div', { class: 'head' }, h('h1', {}, 'Webhooks'), addButton),
+    h('div', { class: 'head' }, h('h1', {}, t`Webhooks`), addButton),
     h(
       'ul',
       { class: 'card rows' },
@@ -57,23 +58,23 @@ function empty(add, addButton) {
   return h(
     'section',
     { class: 'card empty changes' },
-    h('h1', {}, 'Hear of finished tasks'),
+    h('h1', {}, t`Hear of finished tasks`),
     h(
       'p',
       {},
-      'Register the URL of your server, and every task that finishes is sent to it: signed, and again if your ' +
-        'server was down.',
+      t`Register the URL of your server, and every task that finishes is sent to it: signed, and again if your server
+        was down.`,
     ),
     h(
       'ol',
       { class: 'steps' },
       step(
-        h('button', { type: 'button', class: 'link', onclick: add }, 'Add a webhook'),
-        'A URL of yours that takes POST requests.',
+        h('button', { type: 'button', class: 'link', onclick: add }, t`Add a webhook`),
+        t`A URL of yours that takes POST requests.`,
       ),
-      step(to('#/receive', 'Receive it'), 'With a tested program in your language.'),
-      step(docsLink('Send a test event', 'testWebhook'), 'And watch it arrive, or see why it did not.'),
-      step(to('#/signature', 'Check the signature'), 'So that nobody else can send you events.'),
+      step(to('#/receive', t`Receive it`), t`With a tested program in your language.`),
+      step(docsLink(t`Send a test event`, 'testWebhook'), t`And watch it arrive, or see why it did not.`),
+      step(to('#/signature', t`Check the signature`), t`So that nobody else can send you events.`),
     ),
     addButton,
   );

@@ -2,8 +2,15 @@
 //! module comes after all modules that it imports.
 //!
 //! The bundler knows only the forms of `import` and `export` that the modules use. Any other form stops the build.
+//! Only `text.js` loads a file while the script runs, and every other module waits for it: the file with the texts of the
+//! user's language.
 
 use std::{collections::BTreeMap, fmt::Write as _};
+
+/// The module that loads the user's language, before any other module needs a text.
+const LOADER: &str = "text.js";
+/// The tags of texts. A text with one of them may go on in the next line: the tag makes one line of it.
+const TAGS: [&str; 2] = ["t`", "parts`"];
 
 /// The modules with their texts, and the script so far. The `done` modules are in it. The `open` modules wait for
 /// their imports.
@@ -39,7 +46,9 @@ impl<'a> Bundle<'a> {
         let body = self.body(name);
         let exports = needed(&self.modules[name]).filter_map(|line| line.strip_prefix("export "));
         let exports = exports.map(member).collect::<Vec<_>>().join(", ");
-        writeln!(self.script, "const {} = (() => {{\n{body}return {{ {exports} }};\n}})();", variable(name)).unwrap();
+        let [wait, kind] = if name == LOADER { ["await ", "async "] } else { [""; 2] };
+        let start = format!("const {} = {wait}({kind}() => {{", variable(name));
+        writeln!(self.script, "{start}\n{body}return {{ {exports} }};\n}})();").unwrap();
         self.open.pop();
         self.done.push(name.to_owned());
     }
@@ -49,7 +58,7 @@ impl<'a> Bundle<'a> {
         let modules = self.modules;
         let text = modules.get(name).unwrap_or_else(|| panic!("there is no module {name}"));
         // A module that is loaded later may not exist any more: an upgrade replaces it.
-        assert!(!text.contains("import("), "{name} loads a module later");
+        assert!(name == LOADER || !text.contains("import("), "{name} loads a module later");
         let mut body = String::new();
         for line in needed(text) {
             if let Some(import) = line.strip_prefix("import ") {
@@ -73,18 +82,23 @@ pub(crate) fn compact(text: &str) -> String {
 
 /// The lines that a browser needs, without their indentation.
 fn needed(text: &str) -> impl Iterator<Item = &str> {
-    let mut is_comment = false;
+    let (mut is_comment, mut is_text) = (false, false);
     text.lines().map(str::trim).filter(move |line| {
-        let begins = !is_comment && line.starts_with("/*");
+        let begins = !is_comment && !is_text && line.starts_with("/*");
         is_comment |= begins;
-        let is_left_out = is_comment || line.starts_with("//");
+        let is_left_out = is_comment || !is_text && line.starts_with("//");
         if is_comment && line.contains("*/") {
             assert!(line.ends_with("*/"), "code follows a comment: {line}");
             is_comment = false;
         }
-        // The indentation of the next line would be a part of the text.
-        let backticks = line.replace("'`'", "").matches('`').count();
-        assert!(is_left_out || backticks % 2 == 0, "a text goes on in the next line: {line}");
+        let line = line.replace("'`'", "");
+        if !is_left_out && line.matches('`').count() % 2 == 1 {
+            // The indentation of the next line would be a part of any other text.
+            let begins =
+                TAGS.iter().any(|tag| line.rfind(tag).is_some_and(|at| at + tag.len() > line.rfind('`').unwrap()));
+            assert!(is_text || begins, "a text goes on in the next line: {line}");
+            is_text = !is_text;
+        }
         !is_left_out
     })
 }

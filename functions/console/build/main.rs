@@ -1,6 +1,7 @@
 //! Makes the files that the console serves from `assets/`: one script and one style sheet, with a hash of their
 //! content in their names, and every file compressed. Pages keep their placeholders, for the function to fill in. So the first visit costs a few requests, the next visit only
-//! the page, and a request no compression. The example receivers are a file of their own, because few visits need them.
+//! the page, and a request no compression. The example receivers are a file of their own, because few visits need them,
+//! and so are the texts of each language except English.
 
 #![expect(clippy::unwrap_used, reason = "a build that cannot go on stops, and says where")]
 #![expect(clippy::print_stdout, reason = "that is how a build script speaks to Cargo")]
@@ -35,9 +36,11 @@ fn main() {
     let icon = output.add_hashed("icon.svg", "image/svg+xml", &asset("icon.svg"));
     let styles = output.add_hashed("console.css", "text/css", &compact(&asset("console.css")));
     let receivers = output.add_hashed("receivers.json", "application/json", &receivers::json(Path::new(DOCS)));
+    let german = output.add_hashed("de.js", "text/javascript", &compact(&asset("texts/de.js")));
     let script = Bundle::of(&modules(), "app.js")
         .replace("console/icon.svg", &format!("console/{icon}"))
-        .replace("console/receivers.json", &format!("console/{receivers}"));
+        .replace("console/receivers.json", &format!("console/{receivers}"))
+        .replace("console/de.js", &format!("console/{german}"));
     let script = output.add_hashed("app.js", "text/javascript", &script);
 
     let named = |page: String| {

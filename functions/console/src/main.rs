@@ -7,7 +7,7 @@
 //! `build/` makes the files, and [`site`] what this deployment changes about them. A browser caches each file with a
 //! hash in its name permanently, and requests the page every time. The page loads all its files when it opens, so an
 //! upgrade does not break a console that is open. The example receivers are loaded later: the next version's are as
-//! good.
+//! good. So is a language's file of texts: where it lacks a text, the console shows it in English.
 
 mod accent;
 mod colour;
@@ -25,7 +25,7 @@ use nano_webhooks::{
     telemetry,
 };
 
-use self::site::{File, Look, Page, Site, Theme};
+use self::site::{File, Language, Look, Page, Site, Theme};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -45,8 +45,9 @@ fn handle(site: &Site, request: &Request) -> Result<Reply, ApiError> {
     let Some(name) = parameters.and_then(|parameters| parameters.first("file")) else {
         let page = if is_docs { Page::Docs } else { Page::Console };
         let query = request.query_string_parameters_ref();
-        let theme = Theme::parse(query.and_then(|query| query.first("theme")));
-        return Ok(reply(site, request, site.page(page, theme)));
+        let asked = |name| query.and_then(|query| query.first(name));
+        let (theme, language) = (Theme::parse(asked("theme")), Language::parse(asked("lang")));
+        return Ok(reply(site, request, site.page(page, theme, language)));
     };
     if let Some(file) = site.file(name) {
         return Ok(reply(site, request, file));

@@ -34,7 +34,8 @@ pub(crate) struct File {
     pub(crate) gzip: Cow<'static, [u8]>,
 }
 
-// `FILES`, and the pages `CONSOLE` and `DOCS` with `%NAME%`, `%SCHEME%` and `%QUERY%` in them, which `Site` fills in.
+// `FILES`, and the pages `CONSOLE` and `DOCS` with `%NAME%`, `%SCHEME%`, `%LANG%` and `%QUERY%` in them, which `Site`
+// fills in.
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// What an operator can change about the console.
@@ -80,23 +81,57 @@ impl Theme {
         }
     }
 
-    /// Returns the value of `color-scheme` in CSS, and the query with which a page asks for the theme again.
-    fn parts(self) -> (&'static str, &'static str) {
+    /// Returns the value of `color-scheme` in CSS, and the parameter with which a page asks for the theme again.
+    fn parts(self) -> (&'static str, Option<&'static str>) {
         match self {
-            Self::Preferred => ("light dark", ""),
-            Self::Light => ("light", "?theme=light"),
-            Self::Dark => ("dark", "?theme=dark"),
+            Self::Preferred => ("light dark", None),
+            Self::Light => ("light", Some("theme=light")),
+            Self::Dark => ("dark", Some("theme=dark")),
         }
     }
 }
+
+/// The language that the address asks for with `?lang=`. The console's script loads its texts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// The one that the user has chosen, or that the browser prefers. The page is in English until the script runs.
+    Preferred,
+    English,
+    German,
+}
+
+impl Language {
+    /// Parses `en` or `de`. Anything else, and nothing, leave the choice to the user and the browser.
+    pub(crate) fn parse(text: Option<&str>) -> Self {
+        match text {
+            Some("en") => Self::English,
+            Some("de") => Self::German,
+            _ => Self::Preferred,
+        }
+    }
+
+    /// Returns the page's language in HTML, and the parameter with which a page asks for the language again.
+    fn parts(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Preferred => ("en", None),
+            Self::English => ("en", Some("lang=en")),
+            Self::German => ("de", Some("lang=de")),
+        }
+    }
+}
+
+/// How many themes and languages there are, with the preferred ones.
+const THEMES: usize = 3;
+const LANGUAGES: usize = 3;
 
 /// The console of this deployment.
 pub(crate) struct Site {
     look: Look,
     files: Vec<File>,
-    /// Each page in each theme, once it has been asked for. The page of the API takes milliseconds to compress.
-    console: [OnceLock<File>; 3],
-    docs: [OnceLock<File>; 3],
+    /// Each page in each theme and language, once it has been asked for. The page of the API takes milliseconds to
+    /// compress.
+    console: [[OnceLock<File>; LANGUAGES]; THEMES],
+    docs: [[OnceLock<File>; LANGUAGES]; THEMES],
 }
 
 impl Site {
@@ -114,7 +149,8 @@ impl Site {
                 ..styles.clone()
             };
         }
-        Self { look, files, console: [const { OnceLock::new() }; 3], docs: [const { OnceLock::new() }; 3] }
+        let none = || [const { [const { OnceLock::new() }; LANGUAGES] }; THEMES];
+        Self { look, files, console: none(), docs: none() }
     }
 
     /// Returns the headers of every file that say what its page may do, and which pages may show it in a frame.
@@ -126,13 +162,13 @@ impl Site {
         [("content-security-policy", policy)].into_iter().chain(deny).collect()
     }
 
-    /// Returns a page in a theme.
-    pub(crate) fn page(&self, page: Page, theme: Theme) -> &File {
+    /// Returns a page in a theme and a language. The API's page is in English, and its links lead to pages in the language.
+    pub(crate) fn page(&self, page: Page, theme: Theme, language: Language) -> &File {
         let (made, template) = match page {
             Page::Console => (&self.console, CONSOLE),
             Page::Docs => (&self.docs, DOCS),
         };
-        made[theme as usize].get_or_init(|| self.filled(template, theme))
+        made[theme as usize][language as usize].get_or_init(|| self.filled(template, theme, language))
     }
 
     /// Returns the file with this name.
@@ -145,11 +181,14 @@ impl Site {
         self.files.iter().find(|file| family(&file.name) == family(name))
     }
 
-    fn filled(&self, template: &str, theme: Theme) -> File {
+    fn filled(&self, template: &str, theme: Theme, language: Language) -> File {
         let built = FILES.iter().find(|file| is_style_sheet(file)).expect("the build makes a style sheet");
         let styles = self.files.iter().find(|file| is_style_sheet(file)).unwrap_or(built);
-        let (scheme, query) = theme.parts();
-        let page = template.replace(&*built.name, &styles.name).replace("%SCHEME%", scheme).replace("%QUERY%", query);
+        let ((scheme, asked_theme), (lang, asked_language)) = (theme.parts(), language.parts());
+        let asked: Vec<_> = asked_theme.into_iter().chain(asked_language).collect();
+        let query = if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&amp;")) };
+        let page = template.replace(&*built.name, &styles.name).replace("%SCHEME%", scheme).replace("%LANG%", lang);
+        let page = page.replace("%QUERY%", &query);
         // Last, because the name could have the others in it.
         let page = page.replace("%NAME%", &self.look.name.escaped());
         File {
@@ -181,7 +220,8 @@ mod tests {
 
     use super::*;
 
-    const THEMES: [Theme; 3] = [Theme::Preferred, Theme::Light, Theme::Dark];
+    const EACH_THEME: [Theme; THEMES] = [Theme::Preferred, Theme::Light, Theme::Dark];
+    const EACH_LANGUAGE: [Language; LANGUAGES] = [Language::Preferred, Language::English, Language::German];
 
     fn look(frame_ancestors: &str, name: &str, accent: &str) -> Look {
         Look {
@@ -200,7 +240,8 @@ mod tests {
     }
 
     fn pages(site: &Site) -> impl Iterator<Item = &File> {
-        THEMES.into_iter().flat_map(|theme| [Page::Console, Page::Docs].map(|page| site.page(page, theme)))
+        let looks = EACH_THEME.into_iter().flat_map(|theme| EACH_LANGUAGE.map(|language| (theme, language)));
+        looks.flat_map(|(theme, language)| [Page::Console, Page::Docs].map(|page| site.page(page, theme, language)))
     }
 
     #[test]
@@ -264,19 +305,19 @@ mod tests {
         for page in pages(&site) {
             let text = &page.plain;
             assert!(text.contains("<title>Acme &lt;b&gt; &amp; &quot;co&quot;"), "{text}");
-            for wrong in ["nano-webhooks</a>", "Acme <b>", "%NAME%", "%SCHEME%", "%QUERY%"] {
+            for wrong in ["nano-webhooks</a>", "Acme <b>", "%NAME%", "%SCHEME%", "%LANG%", "%QUERY%"] {
                 assert!(!text.contains(wrong), "{wrong}");
             }
         }
-        let console = &site.page(Page::Console, Theme::Preferred).plain;
+        let console = &site.page(Page::Console, Theme::Preferred, Language::Preferred).plain;
         assert!(console.contains("name=\"application-name\" content=\"Acme &lt;b&gt; &amp; &quot;co&quot;\""));
-        assert!(site.page(Page::Docs, Theme::Preferred).plain.contains("<h1>Acme &lt;b&gt;"));
+        assert!(site.page(Page::Docs, Theme::Preferred, Language::Preferred).plain.contains("<h1>Acme &lt;b&gt;"));
     }
 
     #[test]
     fn each_theme_is_a_page_of_its_own_that_leads_to_pages_of_the_same_theme() {
         let site = by_default();
-        let [preferred, light, dark] = THEMES.map(|theme| site.page(Page::Docs, theme));
+        let [preferred, light, dark] = EACH_THEME.map(|theme| site.page(Page::Docs, theme, Language::Preferred));
         assert!(preferred.hash != light.hash && light.hash != dark.hash && preferred.hash != dark.hash);
         assert!(dark.plain.contains("data-theme=\"dark\"") && dark.plain.contains("\"color-scheme\" content=\"dark\""));
         assert!(dark.plain.contains("href=\"console?theme=dark\""));
@@ -285,6 +326,24 @@ mod tests {
             assert!(Theme::parse(nothing) == Theme::Preferred, "{nothing:?}");
         }
         assert!(Theme::parse(Some("light")) == Theme::Light && Theme::parse(Some("dark")) == Theme::Dark);
+    }
+
+    #[test]
+    fn the_address_chooses_the_language_and_links_keep_it() {
+        let site = by_default();
+        let page = |page, theme, language| site.page(page, theme, language).plain.as_ref();
+        let console = |language| page(Page::Console, Theme::Preferred, language);
+        assert!(console(Language::Preferred).contains("<html lang=\"en\""));
+        assert!(console(Language::English).contains("<html lang=\"en\""));
+        assert!(console(Language::German).contains("<html lang=\"de\""));
+        // The API's page is in English.
+        let docs = page(Page::Docs, Theme::Dark, Language::German);
+        assert!(docs.contains("<html lang=\"en\"") && docs.contains("href=\"console?theme=dark&amp;lang=de\""));
+        assert!(page(Page::Docs, Theme::Preferred, Language::English).contains("href=\"console?lang=en\""));
+        for nothing in [None, Some(""), Some("DE"), Some("fr"), Some("de-AT"), Some("\" onload=\"")] {
+            assert!(Language::parse(nothing) == Language::Preferred, "{nothing:?}");
+        }
+        assert!(Language::parse(Some("de")) == Language::German && Language::parse(Some("en")) == Language::English);
     }
 
     #[test]

@@ -24,6 +24,8 @@ async fn the_first_visit_is_small_and_the_second_downloads_no_file_again() {
     eprintln!("first visit: {total} bytes in {} requests: {first:?}", first.len());
     assert!(first.len() < 6 && first.iter().all(|(_, bytes)| *bytes > 0), "{first:?}");
     assert!(total < 55_000, "{total} bytes: {first:?}");
+    let other_language = first.iter().find(|(name, _)| name.starts_with("/console/de-"));
+    assert_eq!(other_language, None, "the texts of other languages are not loaded");
 
     let key = key_for("acct_console_assets");
     webhook(&key).await;

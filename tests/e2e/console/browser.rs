@@ -55,8 +55,9 @@ impl Browser {
         let profile = folder_of_this_run().join(format!("chromium-{port}"));
         let capabilities = json!({
             "goog:loggingPrefs": { "browser": "ALL" },
-            "goog:chromeOptions": { "binary": chromium, "args": [
-                "--headless", "--disable-gpu", "--no-first-run",
+            // The tests read English, whatever the machine's language is.
+            "goog:chromeOptions": { "prefs": { "intl.accept_languages": "en-US,en" }, "binary": chromium, "args": [
+                "--headless", "--lang=en-US", "--disable-gpu", "--no-first-run",
                 // Tests run as root in containers, where the sandbox cannot start. The browser visits only this
                 // machine.
                 "--no-sandbox", "--disable-dev-shm-usage",
@@ -274,6 +275,13 @@ impl Browser {
     /// Sets the time zone, by its name in the tz database.
     pub(crate) async fn be_in(&self, zone: &str) {
         self.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone })).await;
+    }
+
+    /// Sets the languages that the user prefers, separated by commas, for pages that are loaded from now on.
+    pub(crate) async fn speak(&self, languages: &str) {
+        let agent = self.script("return navigator.userAgent").await;
+        let parameters = json!({ "userAgent": agent, "acceptLanguage": languages });
+        self.devtools("Emulation.setUserAgentOverride", parameters).await;
     }
 
     /// Blocks all later requests for URLs of this pattern.

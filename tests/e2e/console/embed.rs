@@ -164,6 +164,16 @@ async fn the_console_works_in_the_dashboards_frame(browser: &Browser, stack: &St
     browser.comes_to("return location.search", json!("?theme=light")).await;
     browser.read("Active").await;
     assert_eq!(browser.script(BEHIND).await, LIGHT);
+    // And its language.
+    browser.turn_to_frame(false).await;
+    let german = format!("document.querySelector('iframe').src = {}", json!(format!("{light}&lang=de")));
+    browser.script(&german).await;
+    browser.turn_to_frame(true).await;
+    browser.read("Aktiv").await;
+    assert_eq!(
+        browser.script("return [document.documentElement.lang, location.search]").await,
+        json!(["de", "?theme=light&lang=de"])
+    );
     browser.turn_to_frame(false).await;
     assert_eq!(browser.complaints(&[404]).await, [""; 0]);
 }
@@ -215,7 +225,7 @@ async fn every_page_is_legible(browser: &Browser, accent: &str, fill: &str, labe
                 }
                 browser.picture(&page).await;
                 let seen = browser.script(LEGIBLE).await;
-                assert_eq!(seen, json!({ "found": [], "over": [], "scroll": 0 }), "{page}");
+                assert_eq!(seen, json!({ "found": [], "over": [], "cut": [], "scroll": 0 }), "{page}");
                 accessibility::check(browser, &page).await;
             }
         }

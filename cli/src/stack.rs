@@ -4,7 +4,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
-use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _};
+use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::StackResourceSummary};
 use nano_webhooks::{
     aws,
     queue::{DeadLetters, Queue},
@@ -96,6 +96,17 @@ impl Stack {
         let endpoint = self.aws.endpoint_url().unwrap_or_default();
         let here = ["http://127.0.0.1:", "http://localhost:"].iter().any(|address| endpoint.starts_with(address));
         here && self.parameter("EgressPolicy") == Some("local")
+    }
+
+    /// The stack's resources: the physical id of each, by its id in the template.
+    pub(crate) async fn resources(&self) -> Result<HashMap<String, String>, Failure> {
+        // Not `DescribeStackResources`, which returns the first hundred.
+        let listed =
+            Client::new(&self.aws).list_stack_resources().stack_name(&self.name).into_paginator().items().send();
+        let listed = listed.collect::<Result<Vec<_>, _>>().await?;
+        let pair =
+            |resource: StackResourceSummary| Some((resource.logical_resource_id?, resource.physical_resource_id?));
+        Ok(listed.into_iter().filter_map(pair).collect())
     }
 
     /// The name of a function's log group.

@@ -17,6 +17,8 @@ use crate::{failure::Failure, local::Local};
 /// A stack, with its outputs and parameters.
 pub(crate) struct Stack {
     pub(crate) name: String,
+    /// Its ARN.
+    pub(crate) id: String,
     pub(crate) aws: SdkConfig,
     /// The stack status in CloudFormation, such as `UPDATE_COMPLETE`.
     pub(crate) status: String,
@@ -54,6 +56,7 @@ impl Stack {
         let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value?.to_owned()));
         Ok(Self {
             name: name.to_owned(),
+            id: stack.stack_id().unwrap_or_default().to_owned(),
             status: stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
             outputs: stack
                 .outputs()

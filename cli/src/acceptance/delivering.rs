@@ -151,9 +151,7 @@ pub(super) async fn conflicting_records(world: &World) -> Outcome {
     let is_right = ids.len() == 1 && requests.len() <= 1 + MESSAGES;
     ensure(is_right, || format!("{} requests of {} events", requests.len(), ids.len()), BUG)?;
     let at_once = requests.len() - 1;
-    Ok(format!(
-        "of {MESSAGES} equal messages at the same time {at_once} became requests, and the delivery is delivered"
-    ))
+    Ok(format!("requests for {MESSAGES} equal messages at the same time: {at_once}; the delivery is delivered"))
 }
 
 pub(super) async fn callback(world: &World) -> Outcome {

@@ -160,29 +160,9 @@ async fn redrive(stack: &Stack, selection: &Selection, json: bool) -> Result<(),
     let letters = stack.dead_letters()?;
     let found = find(&letters, selection, |letter| selection.redrives(letter)).await?;
     selection.check_found(&found.ids)?;
-    let (completions, deliveries) = (stack.completions_queue()?, stack.deliveries_queue()?);
-    let send = async |letter: &DeadLetter| {
-        match &letter.cause {
-            // Without `queued_at` its time to first byte is not measured: that would include the time on this queue.
-            Cause::Delivery(message) => {
-                deliveries.send_one(&Message { queued_at: None, ..message.clone() }).await?;
-            }
-            // The dispatcher drops a step of an old rehearsal.
-            Cause::NoDelivery | Cause::Rehearsal(_) => {
-                drop(deliveries.send_text(&letter.body, words::account(letter)).await?);
-            }
-            Cause::Completion { .. } | Cause::NoCompletion(_) => {
-                let timed = event::with_timestamp(&letter.body, letter.sent_at);
-                let text = timed.as_deref().unwrap_or(&letter.body);
-                drop(completions.send_text(text, words::account(letter)).await?);
-            }
-            Cause::Notification(_) => return Err(selection::cannot_redrive(letter)),
-        }
-        Ok(())
-    };
     // Delete a dead letter only after it was sent. If the command is interrupted between the two, the message is
     // there twice, and its attempt is made once.
-    let (done, ended) = do_each("redriven", &letters, &found, send).await;
+    let (done, ended) = do_each("redriven", &letters, &found, async |letter| send_back(stack, letter).await).await;
     if json {
         terminal::json(&json!({ "redriven": done }))?;
     } else {
@@ -194,6 +174,27 @@ async fn redrive(stack: &Stack, selection: &Selection, json: bool) -> Result<(),
     }
     ended?;
     check_reached(found.unreached)
+}
+
+/// Sends a dead letter back to the queue it came from. The caller deletes it. Fails for a notification, which has none.
+pub(crate) async fn send_back(stack: &Stack, letter: &DeadLetter) -> Result<(), Failure> {
+    match &letter.cause {
+        // Without `queued_at` its time to first byte is not measured: that would include the time on this queue.
+        Cause::Delivery(message) => {
+            stack.deliveries_queue()?.send_one(&Message { queued_at: None, ..message.clone() }).await?;
+        }
+        // The dispatcher drops a step of an old rehearsal.
+        Cause::NoDelivery | Cause::Rehearsal(_) => {
+            drop(stack.deliveries_queue()?.send_text(&letter.body, words::account(letter)).await?);
+        }
+        Cause::Completion { .. } | Cause::NoCompletion(_) => {
+            let timed = event::with_timestamp(&letter.body, letter.sent_at);
+            let text = timed.as_deref().unwrap_or(&letter.body);
+            drop(stack.completions_queue()?.send_text(text, words::account(letter)).await?);
+        }
+        Cause::Notification(_) => return Err(selection::cannot_redrive(letter)),
+    }
+    Ok(())
 }
 
 async fn purge(stack: &Stack, selection: &Selection, yes: bool, json: bool) -> Result<(), Failure> {

@@ -81,7 +81,8 @@ impl Doctor {
     }
 }
 
-fn endpoint(stack: &Stack, url: &str) -> Result<TargetUrl, Failure> {
+/// Parses `--endpoint`. Fails if this stack may not call it.
+pub(crate) fn endpoint(stack: &Stack, url: &str) -> Result<TargetUrl, Failure> {
     let local = stack.parameter("EgressPolicy") == Some("local");
     let policy = if local { Policy::local() } else { Policy::strict() };
     TargetUrl::parse(url, &policy).map_err(|err| Failure::Wrong(format!("--endpoint may not be called: {err}")))

@@ -1,6 +1,7 @@
 //! `nano-webhooks`, the operator's command, and with `listen` the customer's: one module for each subcommand, and the
 //! modules that they share.
 
+mod acceptance;
 mod accounts;
 mod completions;
 mod console_link;
@@ -93,6 +94,8 @@ enum Command {
     Accounts(accounts::AccountsCommand),
     /// Checks a deployed stack from end to end, and says what to do if a check fails
     Doctor(doctor::Doctor),
+    /// Shows on a deployed stack, from outside, what the end-to-end tests show: a report of checks
+    Acceptance(Box<acceptance::Acceptance>),
     /// For customers: shows your account's events as they happen, and posts each to a server on your machine
     Listen(Box<listen::Listen>),
 }
@@ -100,8 +103,8 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The doctor handles Ctrl-C itself, to delete its webhook and key before it ends.
-    let cleans_up = matches!(cli.command, Command::Doctor(_));
+    // These handle Ctrl-C themselves, to delete their webhooks and keys before they end.
+    let cleans_up = matches!(cli.command, Command::Doctor(_) | Command::Acceptance(_));
     let done = tokio::select! {
         done = run(cli) => done,
         _ = tokio::signal::ctrl_c(), if !cleans_up => Err(Failure::Interrupted),
@@ -130,6 +133,7 @@ async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
         Command::Deliveries(command) => command.run(&stack, json).await,
         Command::DeadLetters(command) => command.run(&stack, json).await,
         Command::Accounts(command) => command.run(&stack, json).await,
+        Command::Acceptance(command) => command.run(stack, json).await,
         Command::Doctor(_) | Command::Listen(_) => unreachable!("runs above"),
     }
 }

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
-use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _};
+use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::StackResourceSummary};
 use nano_webhooks::{
     aws,
     queue::{DeadLetters, Queue},
@@ -17,6 +17,8 @@ use crate::{failure::Failure, local::Local};
 /// A stack, with its outputs and parameters.
 pub(crate) struct Stack {
     pub(crate) name: String,
+    /// Its ARN.
+    pub(crate) id: String,
     pub(crate) aws: SdkConfig,
     /// The stack status in CloudFormation, such as `UPDATE_COMPLETE`.
     pub(crate) status: String,
@@ -54,6 +56,7 @@ impl Stack {
         let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value?.to_owned()));
         Ok(Self {
             name: name.to_owned(),
+            id: stack.stack_id().unwrap_or_default().to_owned(),
             status: stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
             outputs: stack
                 .outputs()
@@ -96,6 +99,17 @@ impl Stack {
         let endpoint = self.aws.endpoint_url().unwrap_or_default();
         let here = ["http://127.0.0.1:", "http://localhost:"].iter().any(|address| endpoint.starts_with(address));
         here && self.parameter("EgressPolicy") == Some("local")
+    }
+
+    /// The stack's resources: the physical id of each, by its id in the template.
+    pub(crate) async fn resources(&self) -> Result<HashMap<String, String>, Failure> {
+        // Not `DescribeStackResources`, which returns the first hundred.
+        let listed =
+            Client::new(&self.aws).list_stack_resources().stack_name(&self.name).into_paginator().items().send();
+        let listed = listed.collect::<Result<Vec<_>, _>>().await?;
+        let pair =
+            |resource: StackResourceSummary| Some((resource.logical_resource_id?, resource.physical_resource_id?));
+        Ok(listed.into_iter().filter_map(pair).collect())
     }
 
     /// The name of a function's log group.

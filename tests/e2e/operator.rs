@@ -1,5 +1,6 @@
 //! The operator's command: everything that it can do, once, with the real binary against a real stack.
 
+mod acceptance;
 mod dead_letters;
 mod doctor;
 mod erase;

@@ -3,9 +3,11 @@
 //!
 //! A trigger that is off causes no errors: the work just waits, so no other check would show it.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
-use aws_sdk_cloudformation::{Client as CloudFormation, types::StackResource};
 use aws_sdk_cloudwatch::{
     Client as CloudWatch,
     types::{Datapoint, Dimension, Statistic},
@@ -31,12 +33,11 @@ const SCHEDULED: &str = "ReleaseFunction";
 const LOOK_BACK: Duration = Duration::from_mins(10);
 
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
-    let resources = CloudFormation::new(&stack.aws).describe_stack_resources().stack_name(&stack.name).send().await;
-    let resources = match resources {
-        Ok(answer) => answer.stack_resources.unwrap_or_default(),
-        Err(err) => {
-            let advice = permission("cloudformation:DescribeStackResources");
-            return report.failed("event source", &telemetry::chain(&err), &advice);
+    let resources = match stack.resources().await {
+        Ok(resources) => resources,
+        Err(failure) => {
+            let advice = permission("cloudformation:ListStackResources");
+            return report.failed("event source", failure.text().unwrap_or_default(), &advice);
         }
     };
     for (source, function) in SOURCES {
@@ -47,9 +48,8 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
 }
 
 /// The physical id of a resource of the template; empty if it is missing.
-fn physical<'a>(resources: &'a [StackResource], logical: &str) -> &'a str {
-    let resource = resources.iter().find(|resource| resource.logical_resource_id() == Some(logical));
-    resource.and_then(StackResource::physical_resource_id).unwrap_or_default()
+fn physical<'a>(resources: &'a HashMap<String, String>, logical: &str) -> &'a str {
+    resources.get(logical).map_or("", String::as_str)
 }
 
 async fn check_source(report: &mut Report, stack: &Stack, uuid: &str, function: &str) -> Result<(), Failure> {

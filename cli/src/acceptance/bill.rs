@@ -1,0 +1,202 @@
+//! The bill: what a run will cost, from the units that it is going to use; and what the stack cost meanwhile, from the
+//! units that AWS metered.
+
+// The instruments' prices are the command's: one list.
+#[path = "../../../bench/src/prices.rs"]
+#[expect(dead_code, reason = "the instruments bill the storage of logs as well")]
+mod prices;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use aws_sdk_cloudwatch::{
+    Client as CloudWatch,
+    types::{Datapoint, Dimension, Statistic},
+};
+use aws_sdk_lambda::Client as Lambda;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{outcome::Outcome, world::World};
+
+/// A request to an HTTP API, per million, in us-east-1. <https://aws.amazon.com/api-gateway/pricing/>; known from before.
+const API_MILLION: f64 = 1.00;
+/// A metric that `GetMetricStatistics` returns, per thousand, in us-east-1.
+/// <https://aws.amazon.com/cloudwatch/pricing/>; known from before.
+const METRICS_THOUSAND: f64 = 0.01;
+
+/// What one delivery uses if every batch has one message, as `bench -- cost` counts it: docs/performance.md.
+const SQS_REQUESTS: f64 = 6.0;
+const FAIR_REQUESTS: f64 = 3.0;
+const INVOCATIONS: f64 = 2.0;
+const GB_SECONDS: f64 = 0.026;
+const READ_UNITS: f64 = 2.0;
+const WRITE_UNITS: f64 = 2.0;
+/// Of the log, with what is billed on top of each line.
+const LOG_BYTES: f64 = 976.0;
+/// The bytes of its event and its delivery.
+const STORED_BYTES: f64 = 680.0;
+/// An API request: its function, and the key with its usage.
+const REQUEST_GB_SECONDS: f64 = 0.005;
+const REQUEST_READ_UNITS: f64 = 2.0;
+const REQUEST_WRITE_UNITS: f64 = 1.0;
+
+/// How long CloudWatch takes to show the figures of the last minute.
+const LATE: Duration = Duration::from_mins(3);
+const TABLES: [(&str, &[&str]); 6] = [
+    ("WebhooksTableName", &["by-action"]),
+    ("EventsTableName", &[]),
+    ("DeliveriesTableName", &["by-state"]),
+    ("WaitingTableName", &[]),
+    ("ApiKeysTableName", &["by-id", "by-account"]),
+    ("UsageTableName", &[]),
+];
+const PIPELINE: [&str; 5] =
+    ["FanOutFunction", "DispatcherFunction", "ReleaseFunction", "WatchWebhooksFunction", "CountAttemptsFunction"];
+
+/// What a run is going to do.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Work {
+    pub(super) deliveries: f64,
+    pub(super) api_requests: f64,
+    pub(super) metrics: f64,
+}
+
+impl Work {
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            deliveries: self.deliveries + other.deliveries,
+            api_requests: self.api_requests + other.api_requests,
+            metrics: self.metrics + other.metrics,
+        }
+    }
+
+    /// What it costs, in dollars, in us-east-1 and without free tiers. Rounded up by what is not counted: some reads of the
+    /// tables and queues by the command itself.
+    pub(super) fn dollars(self) -> f64 {
+        let million = 1e-6;
+        let delivery = million
+            * (SQS_REQUESTS * prices::SQS_MILLION
+                + FAIR_REQUESTS * prices::SQS_FAIR_MILLION
+                + INVOCATIONS * prices::LAMBDA_MILLION
+                + READ_UNITS * prices::DYNAMODB_READ_MILLION
+                + WRITE_UNITS * prices::DYNAMODB_WRITE_MILLION)
+            + GB_SECONDS * prices::LAMBDA_GB_SECOND
+            + LOG_BYTES / 1e9 * prices::LOGS_GB
+            + STORED_BYTES / 1e9 * (prices::DYNAMODB_GB_MONTH + prices::DYNAMODB_BACKUP_GB_MONTH);
+        let request = million
+            * (API_MILLION
+                + prices::LAMBDA_MILLION
+                + REQUEST_READ_UNITS * prices::DYNAMODB_READ_MILLION
+                + REQUEST_WRITE_UNITS * prices::DYNAMODB_WRITE_MILLION)
+            + REQUEST_GB_SECONDS * prices::LAMBDA_GB_SECOND;
+        self.deliveries * delivery + self.api_requests * request + self.metrics / 1000.0 * METRICS_THOUSAND
+    }
+}
+
+/// What AWS metered of the whole stack since then, by line of the bill; null if CloudWatch has no figures. Other traffic of
+/// the stack is included.
+pub(super) async fn metered(world: &World, began: Timestamp) -> Outcome<Value> {
+    if !world.is_local() {
+        sleep(LATE).await;
+    }
+    let client = CloudWatch::new(&world.stack.aws);
+    let mut units = BTreeMap::<&str, f64>::new();
+    for (output, indexes) in TABLES {
+        let table = world.stack.output(output)?;
+        let whole = vec![("TableName", table)];
+        let indexes = indexes.iter().map(|index| vec![("TableName", table), ("GlobalSecondaryIndexName", *index)]);
+        for dimensions in [whole].into_iter().chain(indexes) {
+            for (line, metric) in
+                [("read units", "ConsumedReadCapacityUnits"), ("write units", "ConsumedWriteCapacityUnits")]
+            {
+                *units.entry(line).or_default() += sum(&client, began, ("AWS/DynamoDB", metric), &dimensions).await?;
+            }
+        }
+    }
+    for queue in ["completions", "deliveries"] {
+        let name = format!("{}-{queue}", world.stack.name);
+        for metric in
+            ["NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted", "NumberOfEmptyReceives"]
+        {
+            let requests = sum(&client, began, ("AWS/SQS", metric), &[("QueueName", &name)]).await?;
+            *units.entry("SQS requests").or_default() += requests;
+        }
+    }
+    for function in PIPELINE {
+        let name = world.resource(function).unwrap_or_default();
+        let of = [("FunctionName", name)];
+        *units.entry("invocations").or_default() += sum(&client, began, ("AWS/Lambda", "Invocations"), &of).await?;
+        let milliseconds = sum(&client, began, ("AWS/Lambda", "Duration"), &of).await?;
+        let memory = Lambda::new(&world.stack.aws).get_function_configuration().function_name(name).send().await?;
+        let gb = f64::from(memory.memory_size.unwrap_or_default()) / 1024.0;
+        *units.entry("GB-seconds").or_default() += milliseconds / 1000.0 * gb;
+    }
+    Ok(if units.values().all(|units| *units == 0.0) { Value::Null } else { shown(&units) })
+}
+
+fn shown(units: &BTreeMap<&str, f64>) -> Value {
+    let price = |line: &str| match line {
+        "read units" => prices::DYNAMODB_READ_MILLION / 1e6,
+        "write units" => prices::DYNAMODB_WRITE_MILLION / 1e6,
+        // At most: each message as a request of its own, and each of a fair queue.
+        "SQS requests" => (prices::SQS_MILLION + prices::SQS_FAIR_MILLION) / 1e6,
+        "invocations" => prices::LAMBDA_MILLION / 1e6,
+        _ => prices::LAMBDA_GB_SECOND,
+    };
+    let lines: Vec<_> =
+        units.iter().map(|(line, units)| json!({ "line": line, "units": units, "usd": units * price(line) })).collect();
+    let dollars: f64 = units.iter().map(|(line, units)| units * price(line)).sum();
+    json!({ "usd": dollars, "lines": lines })
+}
+
+/// The metered bill in words.
+pub(super) fn words(metered: &Value) -> String {
+    let lines = metered["lines"].as_array().into_iter().flatten();
+    let lines: Vec<_> = lines
+        .map(|line| {
+            format!("{:.0} {}", line["units"].as_f64().unwrap_or_default(), line["line"].as_str().unwrap_or_default())
+        })
+        .collect();
+    match metered["usd"].as_f64() {
+        Some(dollars) => format!("{:.2} cents at most ({})", dollars * 100.0, lines.join(", ")),
+        None => "not metered, because CloudWatch has no figures here".into(),
+    }
+}
+
+async fn sum(client: &CloudWatch, began: Timestamp, metric: (&str, &str), of: &[(&str, &str)]) -> Outcome<f64> {
+    let dimensions = of.iter().map(|(name, value)| Dimension::builder().name(*name).value(*value).build());
+    let asked = client
+        .get_metric_statistics()
+        .namespace(metric.0)
+        .metric_name(metric.1)
+        .set_dimensions(Some(dimensions.collect()))
+        .start_time(SystemTime::from(began).into())
+        .end_time(SystemTime::now().into())
+        .period(60)
+        .statistics(Statistic::Sum);
+    let answer = asked.send().await?;
+    Ok(answer.datapoints().iter().filter_map(Datapoint::sum).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_deliveries_cost_what_the_instruments_measured() {
+        let dollars = Work { deliveries: 1e6, ..Work::default() }.dollars();
+        assert!((5.5..6.2).contains(&dollars), "docs/performance.md has 5.76 for batches of one: {dollars}");
+    }
+
+    #[test]
+    fn a_metered_bill_is_its_units_times_their_prices() {
+        let bill = shown(&BTreeMap::from([("write units", 2e6), ("invocations", 1e6)]));
+        assert!((bill["usd"].as_f64().unwrap() - 1.45).abs() < 1e-9, "{bill}");
+        assert_eq!(words(&bill), "145.00 cents at most (1000000 invocations, 2000000 write units)");
+    }
+}

@@ -1,0 +1,76 @@
+//! The check of dead letters: a message that is no completion becomes one, with its reason; and one that is sent back is
+//! processed.
+
+use std::time::Instant;
+
+use nano_webhooks::queue::{Cause, DeadLetter, Look, Queue};
+use serde_json::json;
+use tokio::time::{Duration, sleep};
+
+use super::{
+    account::Account,
+    outcome::{Outcome, ensure, failed},
+    world::World,
+};
+use crate::{dead_letters::send_back, failure::Failure};
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) async fn dead_letter_and_redrive(world: &World) -> Outcome {
+    let account = Account::new(world, "dead-letter").await?;
+    let malformed = json!({ "account_id": account.id, "task_id": format!("{}-malformed", world.run) }).to_string();
+    world.stack.completions_queue()?.send_text(&malformed, Some(&account.id)).await?;
+    let reason = when_there(world, &malformed, async |letter| match &letter.cause {
+        Cause::NoCompletion(reason) => Ok(Some(reason.clone())),
+        _ => Ok(None),
+    });
+    let reason = reason.await?;
+    let is_right = reason.as_deref() == Some("task_type is missing");
+    ensure(is_right, || format!("the dead letter's reason is {reason:?}"), "report this as a bug")?;
+
+    // As if fan-out had failed on it until SQS gave up.
+    let sent = account.completion("redriven", json!({}))?;
+    let queue = Queue::new(&world.stack.aws, world.stack.output("DeadLetterQueueUrl")?.to_owned());
+    queue.send_text(&sent.text, Some(&account.id)).await?;
+    when_there(world, &sent.text, async |letter| send_back(&world.stack, letter).await).await?;
+    account.wait_for_event(&sent.id).await?;
+    Ok("a message that is no completion became a dead letter with its reason, and one that was sent back an event"
+        .into())
+}
+
+/// Waits until there is a dead letter with this body, does something with it, and deletes it.
+async fn when_there<T>(world: &World, body: &str, act: impl AsyncFn(&DeadLetter) -> Result<T, Failure>) -> Outcome<T> {
+    let (letters, start) = (world.stack.dead_letters()?, Instant::now());
+    while start.elapsed() < world.soon() {
+        let mut done = None;
+        let look = letters.look_through(async |mut batch: Vec<DeadLetter>| {
+            if let Some(at) = batch.iter().position(|letter| letter.body == body) {
+                let letter = batch.swap_remove(at);
+                done = Some(act(&letter).await?);
+                letters.delete(&letter).await?;
+            }
+            Ok::<_, Failure>(Look { enough: done.is_some(), kept: batch })
+        });
+        look.await?;
+        if let Some(done) = done {
+            return Ok(done);
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    failed("the message is not among the dead letters", "look in fan-out's log; another reader may hide it: try again")
+}
+
+/// Deletes the dead letters of this run that are left. Returns how many they were.
+pub(super) async fn purge(world: &World) -> Result<usize, Failure> {
+    let (letters, mut purged) = (world.stack.dead_letters()?, 0);
+    let look = letters.look_through(async |batch: Vec<DeadLetter>| {
+        let (ours, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|letter| letter.body.contains(&world.run));
+        for letter in &ours {
+            letters.delete(letter).await?;
+        }
+        purged += ours.len();
+        Ok::<_, Failure>(Look { enough: false, kept })
+    });
+    look.await?;
+    Ok(purged)
+}

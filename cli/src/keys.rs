@@ -11,6 +11,7 @@ use nano_webhooks::{
     names::AccountId,
     store::KeyRecord,
 };
+use serde::Serialize;
 
 use crate::{
     failure::Failure,
@@ -108,14 +109,36 @@ fn label(text: &str) -> Result<String, String> {
 }
 
 async fn create(stack: &Stack, grant: KeyGrant, json: bool) -> Result<(), Failure> {
-    let key = ApiKey::generate();
-    let record = stack.api_keys()?.add(&key, grant, Timestamp::now()).await?;
-    if json {
-        return terminal::json(&record.created(&key));
+    let made = Made::of(stack, grant).await?;
+    if json { terminal::json(&made.created()) } else { made.print() }
+}
+
+/// A key that is stored now.
+pub(crate) struct Made {
+    key: ApiKey,
+    record: KeyRecord,
+}
+
+impl Made {
+    /// Makes a key and stores its hash.
+    pub(crate) async fn of(stack: &Stack, grant: KeyGrant) -> Result<Self, Failure> {
+        let key = ApiKey::generate();
+        let record = stack.api_keys()?.add(&key, grant, Timestamp::now()).await?;
+        Ok(Self { key, record })
     }
-    terminal::line(key.reveal())?;
-    terminal::note(&format!("Made {} for {}. Keep the key: it is not shown again.", record.id, record.account_id));
-    Ok(())
+
+    /// The key with what is stored of it, for JSON.
+    pub(crate) fn created(&self) -> impl Serialize {
+        self.record.created(&self.key)
+    }
+
+    /// Prints the key, which cannot be shown again.
+    pub(crate) fn print(&self) -> Result<(), Failure> {
+        terminal::line(self.key.reveal())?;
+        let KeyRecord { id, account_id, .. } = &self.record;
+        terminal::note(&format!("Made {id} for {account_id}. Keep the key: it is not shown again."));
+        Ok(())
+    }
 }
 
 async fn list(stack: &Stack, account: Option<&AccountId>, json: bool) -> Result<(), Failure> {

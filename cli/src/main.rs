@@ -7,6 +7,7 @@ mod completions;
 mod console_link;
 mod dead_letters;
 mod deliveries;
+mod deploy;
 mod doctor;
 mod events;
 mod failure;
@@ -51,6 +52,7 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
+  nano-webhooks deploy --from dist                     a stack from a release
   nano-webhooks doctor                                 is all well?
   nano-webhooks keys create --account acct_1           a first key
   nano-webhooks events list --account acct_1 --task-id task_7
@@ -69,6 +71,10 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Deploys a release to your AWS account: creates the stack, or changes it to another version
+    Deploy(Box<deploy::Deploy>),
+    /// Changes a stack back to the version that was deployed before
+    Rollback(deploy::Rollback),
     /// Creates, imports, lists and revokes API keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -117,8 +123,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
-    // These two run without a stack: it is the first that the doctor checks, and customers have no access to it.
+    // These run without a stack: one may have to be created, it is the first that the doctor checks, and customers have
+    // no access to it.
     let command = match command {
+        Command::Deploy(deploy) => return deploy.run(&stack, local, json).await,
+        Command::Rollback(rollback) => return rollback.run(&stack, local, json).await,
         Command::Doctor(doctor) => return doctor.run(&stack, local, json).await,
         Command::Listen(listen) => return listen.run(local, json).await,
         command => command,
@@ -134,6 +143,8 @@ async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
         Command::DeadLetters(command) => command.run(&stack, json).await,
         Command::Accounts(command) => command.run(&stack, json).await,
         Command::Acceptance(command) => command.run(stack, json).await,
-        Command::Doctor(_) | Command::Listen(_) => unreachable!("runs above"),
+        Command::Deploy(_) | Command::Rollback(_) | Command::Doctor(_) | Command::Listen(_) => {
+            unreachable!("runs above")
+        }
     }
 }

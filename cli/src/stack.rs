@@ -31,30 +31,26 @@ pub(crate) struct Stack {
 impl Stack {
     /// Finds a stack in the account and region of the environment, or the local stack. Fails if it does not exist.
     pub(crate) async fn find(name: &str, local: bool) -> Result<Self, Failure> {
-        let local = local.then(Local::read).transpose()?;
-        // An operator's network is slower than a function's.
-        let limits = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(Duration::from_secs(20))
-            .operation_timeout(Duration::from_mins(1));
-        let loader = aws::loader().timeout_config(limits.build());
-        let aws = match &local {
-            Some(local) => local.configure(loader)?.load().await,
-            None => loader.load().await,
-        };
-        let api_url = local.map(|local| local.api_url()).transpose()?;
+        let configured = configuration(local).await?;
+        let aws = configured.0.clone();
+        Self::describe(name, configured).await?.ok_or_else(|| missing_stack(name, &aws))
+    }
 
-        let described = Client::new(&aws).describe_stacks().stack_name(name).send().await.map_err(|err| {
-            let missing = err.message().is_some_and(|message| message.contains("does not exist"));
-            if missing {
-                missing_stack(name, &aws)
-            } else {
-                Failure::Failed(format!("could not find the stack {name}: {}", telemetry::chain(&err)))
+    /// Finds a stack with this [`configuration`]. Returns `None` if it does not exist.
+    pub(crate) async fn describe(
+        name: &str,
+        (aws, api_url): (SdkConfig, Option<String>),
+    ) -> Result<Option<Self>, Failure> {
+        let described = match Client::new(&aws).describe_stacks().stack_name(name).send().await {
+            Ok(described) => described,
+            Err(err) if err.message().is_some_and(|message| message.contains("does not exist")) => return Ok(None),
+            Err(err) => {
+                return Err(Failure::Failed(format!("could not find the stack {name}: {}", telemetry::chain(&err))));
             }
-        })?;
-        let stack = described.stacks().first().ok_or_else(|| missing_stack(name, &aws))?;
+        };
+        let Some(stack) = described.stacks().first() else { return Ok(None) };
         let pair = |key: Option<&str>, value: Option<&str>| Some((key?.to_owned(), value?.to_owned()));
-        Ok(Self {
+        Ok(Some(Self {
             name: name.to_owned(),
             id: stack.stack_id().unwrap_or_default().to_owned(),
             status: stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
@@ -70,7 +66,7 @@ impl Stack {
                 .collect(),
             api_url,
             aws,
-        })
+        }))
     }
 
     /// Returns the value of a stack output. Fails if the stack does not have it.
@@ -150,7 +146,24 @@ impl Stack {
     }
 }
 
-fn missing_stack(name: &str, aws: &SdkConfig) -> Failure {
+/// The AWS clients' configuration, from the environment or for the local stack, and the local API's address.
+pub(crate) async fn configuration(local: bool) -> Result<(SdkConfig, Option<String>), Failure> {
+    let local = local.then(Local::read).transpose()?;
+    // An operator's network is slower than a function's.
+    let limits = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_mins(1));
+    let loader = aws::loader().timeout_config(limits.build());
+    let aws = match &local {
+        Some(local) => local.configure(loader)?.load().await,
+        None => loader.load().await,
+    };
+    Ok((aws, local.map(|local| local.api_url()).transpose()?))
+}
+
+/// The failure of a command whose stack does not exist.
+pub(crate) fn missing_stack(name: &str, aws: &SdkConfig) -> Failure {
     let region = aws.region().map_or("no region", |region| region.as_ref());
     Failure::NotFound(format!(
         "there is no stack {name} in {region}; --stack names another one, AWS_REGION another region"

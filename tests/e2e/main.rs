@@ -14,6 +14,7 @@ mod circuit;
 mod clients;
 mod console;
 mod delivery;
+mod deploying;
 mod deployments;
 mod disabling;
 mod events;

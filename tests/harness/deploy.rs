@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    Failure,
+    Aws, Failure,
     emulator::Emulator,
     environment::{REGION, set_clean_environment},
     helper::{last_words, run},
@@ -24,6 +24,22 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
+    /// What is deployed under this name. Fails if there is no such stack.
+    pub(crate) fn find(aws: &Aws, stack: &str) -> Result<Self, Failure> {
+        let stacks = aws.call("cloudformation", "DescribeStacks", &json!({ "StackName": stack }))?;
+        let api = json!({ "StackName": stack, "LogicalResourceId": "HttpApi" });
+        let api = aws.call("cloudformation", "DescribeStackResource", &api)?;
+        let outputs = stacks["Stacks"][0]["Outputs"].as_array().into_iter().flatten();
+        Ok(Self {
+            api_id: api["StackResourceDetail"]["PhysicalResourceId"].as_str().unwrap_or_default().to_owned(),
+            outputs: outputs
+                .map(|output| {
+                    (output["OutputKey"].as_str().unwrap_or_default().to_owned(), output["OutputValue"].clone())
+                })
+                .collect(),
+        })
+    }
+
     /// An output of the template, by name. Fails if the template has none of this name.
     pub(crate) fn output(&self, name: &str) -> Result<String, Failure> {
         let missing = || Failure::new(format!("the template has no output {name}"));
@@ -58,14 +74,20 @@ pub(crate) fn deploy(
     })
 }
 
-/// The template as AWS sees it after the SAM transform: with every added resource, and each reference in its long
+/// `template.yaml` as AWS sees it after the SAM transform: with every added resource, and each reference in its long
 /// form.
 pub fn expand_template() -> Result<Value, Failure> {
+    expand("template.yaml", &json!({}))
+}
+
+/// The same of a template of this repository, by its path, if these parameters are given.
+pub fn expand(path: &str, parameters: &Value) -> Result<Value, Failure> {
     let python = python::for_the_stack(&|step| eprintln!("{step} …"))?;
-    let template = fs::read(workspace().join("template.yaml"))
-        .map_err(|error| Failure::new(format!("template.yaml cannot be read: {error}")))?;
+    let template =
+        fs::read(workspace().join(path)).map_err(|error| Failure::new(format!("{path} cannot be read: {error}")))?;
     let mut command = Command::new(python);
-    command.arg(workspace().join("tests/harness/python/expand.py")).env("AWS_DEFAULT_REGION", REGION);
+    command.arg(workspace().join("tests/harness/python/expand.py")).arg(parameters.to_string());
+    command.env("AWS_DEFAULT_REGION", REGION);
     answer(&mut command, &template, "the SAM transform")
 }
 

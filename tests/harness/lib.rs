@@ -16,9 +16,11 @@
 //! that needs it is [`skipped`].
 //!
 //! The stack starts in four steps, one module each: [`python`] makes a virtual environment, [`programs`] has cargo
-//! build the functions, [`emulator`] runs MiniStack, [`deploy`] deploys the template to it. All of them block the
+//! build the functions, [`emulator`] runs MiniStack, [`deploy`] deploys the template to it. An [`Account`] is the first
+//! three, for a test that deploys by itself. All of them block the
 //! thread: they wait for other processes, and a test binary shares one stack between many asynchronous runtimes.
 
+mod account;
 mod aws;
 mod certificates;
 mod customer;
@@ -44,11 +46,12 @@ pub mod signature;
 mod skipped;
 mod stack;
 
+pub use account::{Account, prepare, release};
 pub use aws::Aws;
 pub use certificates::Certificate;
 pub use customer::{Customer, Reply};
 pub use dead_letter::DeadLetter;
-pub use deploy::expand_template;
+pub use deploy::{expand, expand_template};
 pub use failure::Failure;
 pub use faults::{Counts, Fault, Faults};
 pub use helper::stop_helpers;
@@ -63,7 +66,7 @@ pub use python::environment as python_environment;
 pub use receiver::{Answer, Received, Receiver};
 pub use schema::{Schema, producers_python};
 pub use skipped::skipped;
-pub use stack::{ApiKey, Stack, prepare};
+pub use stack::{ApiKey, Stack};
 
 /// Longer than anything takes, even on a busy machine: only a failing test waits this long.
 pub const SOON: std::time::Duration = std::time::Duration::from_mins(3);

@@ -1,27 +1,16 @@
 //! The whole stack, from start to ready.
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    process::Command,
+    sync::{Arc, Mutex},
 };
 
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use crate::{
-    Aws, DeadLetter, Failure, Options,
-    deploy::deploy,
-    emulator::{Emulator, choose_port},
-    environment::{aws_environment, set_clean_environment},
-    helper::run,
-    operator::Said,
-    processes::peak_memory,
-    python,
-    secrets::UsedSecrets,
-    workspace,
+    Account, Aws, DeadLetter, Failure, Options, account::run_operator, deploy::Deployment,
+    environment::aws_environment, operator::Said, processes::peak_memory, secrets::UsedSecrets,
 };
 
 /// The template's parameters on this machine. All others keep the template's default.
@@ -42,9 +31,7 @@ const PARAMETERS: [(&str, &str); 7] = [
 
 /// A stack that is ready for use. It ends when this is dropped, or at the latest when this process ends.
 pub struct Stack {
-    emulator: Emulator,
-    python: PathBuf,
-    binaries: BTreeMap<String, PathBuf>,
+    account: Account,
     /// Base of the HTTP API's URLs: `{api_url}/api/v1/webhooks`.
     pub api_url: String,
     /// The queue for the job pipeline's completions.
@@ -56,34 +43,6 @@ pub struct Stack {
     /// The dead letters found so far; see [`crate::Producer::wait_for_dead_letter`].
     pub(crate) dead_letters: Arc<Mutex<Vec<DeadLetter>>>,
     pub(crate) used_secrets: UsedSecrets,
-    _turn: Turn,
-}
-
-/// How many stacks a process runs at the same time. Each is an emulator and a process per function. If each test that
-/// needs a stack of its own ran one at the same time, two processors would be so busy that functions would give up on
-/// their tables.
-const AT_ONCE: usize = 5;
-
-static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
-
-/// Permission to run beside the other stacks of the process.
-struct Turn;
-
-impl Turn {
-    /// Blocks until fewer than [`AT_ONCE`] stacks run.
-    fn wait() -> Self {
-        let running = RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |running: &mut usize| *running >= AT_ONCE;
-        *RUNNING.1.wait_while(running, full).unwrap_or_else(PoisonError::into_inner) += 1;
-        Self
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        *RUNNING.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        RUNNING.1.notify_one();
-    }
 }
 
 /// A key to the HTTP API.
@@ -100,33 +59,35 @@ impl Stack {
     pub const NAME: &str = "nano-webhooks";
 
     /// Starts a stack and blocks until it is ready: minutes if nothing has been built yet, seconds otherwise. While
-    /// [`AT_ONCE`] others run it waits for one to end. `progress` is called before each slow step.
+    /// too many others run it waits for one to end. `progress` is called before each slow step.
     pub fn start(options: &Options, progress: &dyn Fn(&str)) -> Result<Self, Failure> {
-        let turn = Turn::wait();
-        // First, because this check is quick and often fails.
-        choose_port(options.port)?;
-        let (python, binaries) = prepare(progress)?;
-        progress("Starting the emulator");
-        let emulator = Emulator::start(&python, options)?;
-        let before = options.before.map(|before| before(&Aws::start(&python, emulator.endpoint())?));
+        let account = Account::open(options, progress)?;
+        let before = options.before.map(|before| before(&account.aws()?));
         let made = before.transpose()?.unwrap_or_default();
         let made: Vec<_> = made.iter().map(|(name, value)| (*name, value.as_str())).collect();
         progress("Deploying template.yaml");
         let parameters = [&PARAMETERS, options.parameters.as_slice(), &made].concat();
-        let deployment = deploy(&python, &emulator, Self::NAME, &parameters, &options.properties, &binaries)?;
+        let deployment = account.deploy(Self::NAME, &parameters, &options.properties)?;
+        Self::of(account, &deployment)
+    }
+
+    /// The stack of this name in an account in which somebody has deployed it, for example the operator's command.
+    pub fn deployed_in(account: Account) -> Result<Self, Failure> {
+        let deployment = Deployment::find(&account.aws()?, Self::NAME)?;
+        Self::of(account, &deployment)
+    }
+
+    fn of(account: Account, deployment: &Deployment) -> Result<Self, Failure> {
         Ok(Self {
             // On AWS the API has its own host; here its id is in the path, because every client can resolve this
             // host.
-            api_url: format!("{}/_aws/execute-api/{}", emulator.endpoint(), deployment.api_id),
+            api_url: format!("{}/_aws/execute-api/{}", account.endpoint(), deployment.api_id),
             completions_queue_url: deployment.output("CompletionsQueueUrl")?,
             deliveries_queue_url: deployment.output("DeliveriesQueueUrl")?,
             dead_letter_queue_url: deployment.output("DeadLetterQueueUrl")?,
             dead_letters: Arc::default(),
-            used_secrets: UsedSecrets::new(&options.folder)?,
-            emulator,
-            python,
-            binaries,
-            _turn: turn,
+            used_secrets: UsedSecrets::new(account.folder())?,
+            account,
         })
     }
 
@@ -135,12 +96,15 @@ impl Stack {
         let output = self.operator(&["keys", "create", "--account", account_id, "--json"])?;
         let made: Value = serde_json::from_str(&output).unwrap_or_default();
         match made["key"].as_str() {
-            Some(key) => {
-                self.used_secrets.add(key);
-                Ok(ApiKey { account_id: account_id.to_owned(), key: key.to_owned() })
-            }
+            Some(key) => Ok(self.known_key(account_id, key)),
             None => Err(Failure::new(format!("nano-webhooks keys create printed no key: {output}"))),
         }
+    }
+
+    /// A key that was made for this stack in another way.
+    pub fn known_key(&self, account_id: &str, key: &str) -> ApiKey {
+        self.used_secrets.add(key);
+        ApiKey { account_id: account_id.to_owned(), key: key.to_owned() }
     }
 
     /// Runs the operator's command against this stack and returns its standard output. Fails with its last words if
@@ -155,16 +119,12 @@ impl Stack {
 
     /// Runs the operator's command against this stack and returns the result, even if the command failed.
     pub fn ask_operator(&self, arguments: &[&str], input: &str) -> Result<Said, Failure> {
-        let mut command = self.operator_command()?;
-        let output = run(command.args(arguments).stderr(Stdio::piped()), input.as_bytes());
-        output.map(Said::from).map_err(|error| Failure::new(format!("nano-webhooks cannot be started: {error}")))
+        run_operator(self.operator_command()?.args(arguments), input)
     }
 
     /// The operator's command, pointed to this stack.
     pub fn operator_command(&self) -> Result<Command, Failure> {
-        let missing = || Failure::new("the workspace has no binary nano-webhooks");
-        let mut command = Command::new(self.binaries.get("nano-webhooks").ok_or_else(missing)?);
-        set_clean_environment(&mut command, self.endpoint());
+        let mut command = self.account.operator_command()?;
         command.env("NANO_API_URL", &self.api_url);
         Ok(command)
     }
@@ -176,22 +136,22 @@ impl Stack {
 
     /// Everything that the emulator and the functions have logged so far.
     pub fn log(&self) -> Result<String, Failure> {
-        self.emulator.log()
+        self.account.emulator.log()
     }
 
     /// Ends the stack and returns its logs, which are then complete.
     pub fn end(self) -> Result<String, Failure> {
-        self.emulator.end()
+        self.account.emulator.end()
     }
 
     /// A client for the stack's AWS account, as the operator.
     pub fn aws(&self) -> Result<Aws, Failure> {
-        Aws::start(&self.python, self.endpoint())
+        self.account.aws()
     }
 
     /// The emulator's address, for `AWS_ENDPOINT_URL`.
     pub fn endpoint(&self) -> &str {
-        self.emulator.endpoint()
+        self.account.emulator.endpoint()
     }
 
     /// The environment variables with which an AWS client reaches this stack.
@@ -203,7 +163,7 @@ impl Stack {
     /// `choose` gets the number of its processes and returns the place of one. Returns false if there is none, or
     /// outside Linux, where processes cannot be found.
     pub fn kill(&self, function: &str, choose: impl FnOnce(usize) -> usize) -> bool {
-        let mut processes = self.emulator.functions();
+        let mut processes = self.account.emulator.functions();
         processes.retain(|process| process.function.contains(function));
         if processes.is_empty() {
             return false;
@@ -214,7 +174,7 @@ impl Stack {
     /// The peak memory of all processes of a function, in KiB. `None` if there is no process, or outside Linux, where
     /// that cannot be measured.
     pub fn peak_memory(&self, function: &str) -> Option<u64> {
-        let processes = self.emulator.functions().into_iter();
+        let processes = self.account.emulator.functions().into_iter();
         processes
             .filter(|process| process.function.contains(function))
             .filter_map(|process| peak_memory(process.id))
@@ -223,26 +183,6 @@ impl Stack {
 
     /// Fails if the emulator has ended by itself.
     pub fn check(&mut self) -> Result<(), Failure> {
-        self.emulator.check()
+        self.account.emulator.check()
     }
-}
-
-/// Makes what all stacks share, once: the emulator's Python and the functions' binaries. Only this step needs the
-/// internet.
-pub fn prepare(progress: &dyn Fn(&str)) -> Result<(PathBuf, BTreeMap<String, PathBuf>), Failure> {
-    let python = python::for_the_stack(progress)?;
-    progress("Building the functions");
-    let template = workspace().join("template.yaml");
-    let template = fs::read_to_string(&template)
-        .map_err(|error| Failure::new(format!("{} cannot be read: {error}", template.display())))?;
-    let functions = template.lines().filter_map(|line| line.split_once("{ Binary: ")?.1.strip_suffix(" }"));
-    let binaries = functions.chain(["nano-webhooks"]).flat_map(|name| ["--bin", name]);
-    // In one selection with this package, which asks for the features of all: see `tests/Cargo.toml`.
-    let arguments: Vec<_> = ["--workspace", "--exclude", "bench"].into_iter().chain(binaries).collect();
-    let mut cargo = programs::build(&arguments);
-    let output = run(&mut cargo, b"").map_err(|error| Failure::new(format!("cargo cannot be started: {error}")))?;
-    if !output.status.success() {
-        return Err(Failure::new("the functions do not build; cargo says why above"));
-    }
-    Ok((python, programs::built(&output.stdout)))
 }

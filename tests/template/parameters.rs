@@ -2,8 +2,8 @@
 
 use std::{fs, sync::LazyLock};
 
-use harness::workspace;
-use serde_json::{Map, Value};
+use harness::{expand, workspace};
+use serde_json::{Map, Value, json};
 
 use crate::{TEMPLATE, list};
 
@@ -30,6 +30,14 @@ fn every_parameter_has_limits_and_says_how_to_keep_them() {
         let fix = parameter["ConstraintDescription"].as_str().unwrap_or_default();
         assert!(fix.starts_with("must be "), "{name}: {fix:?}");
     }
+}
+
+/// A release's template is the result of the transform, made once for everybody: `.ci/package.py`.
+#[test]
+fn what_the_transform_makes_does_not_depend_on_the_parameters() {
+    let given: Map<_, _> = PARAMETERS.keys().map(|name| (name.clone(), json!("another value"))).collect();
+    let expanded = expand("template.yaml", &given.into()).unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(expanded == *TEMPLATE, "SAM reads a parameter's value: the packaged template would be wrong for others");
 }
 
 #[test]

@@ -1,13 +1,8 @@
 """Deploys template.yaml to the emulator and prints the API's id and the outputs as JSON.
 
 The template that runs here is the one that runs on AWS, through the same SAM transform. Apart from the properties that
-a test changes, only five things differ:
-
-- the functions' code is the binaries that cargo built, not the output of `sam build`;
-- the HTTP API's routes are resources of their own, because the emulator does not read them from an OpenAPI body;
-- an event source's maximum concurrency is a number, because the emulator compares it with a number without converting;
-- the queues' policies do not require TLS: the emulator enforces them, and has no TLS;
-- the tables' time to live and point-in-time recovery are set afterwards: its CloudFormation does not set them.
+a test changes, only the functions' code differs: it is the binaries that cargo built, not the output of `sam build`.
+`templates.py` has the emulator read a template as AWS does.
 
 Standard input: {"endpoint", "stack", "template", "parameters": {name: value}, "properties": {resource: {name: value}},
 "binaries": {name: path}}.
@@ -60,13 +55,11 @@ def deploy(order):
     for resource, properties in (order["properties"] or {}).items():
         change(template["Resources"][resource]["Properties"], properties)
     point_to_code(template, order["binaries"], client("s3"))
-    template = localise(transform(template, dict(parameters), NoManagedPolicies()), parameters)
+    template = transform(template, dict(parameters), NoManagedPolicies())
     # In S3, not in the request itself, whose limit is 51,200 characters. `sam deploy` does the same.
     client("s3").put_object(Bucket=CODE_BUCKET, Key="template.json", Body=json.dumps(template))
     address = f"{order['endpoint']}/{CODE_BUCKET}/template.json"
-    made = create_stack(order["stack"], address, parameters, client("cloudformation"))
-    complete_tables(order["stack"], template, client("cloudformation"), client("dynamodb"))
-    return made
+    return create_stack(order["stack"], address, parameters, client("cloudformation"))
 
 
 def change(properties, changes):
@@ -111,54 +104,6 @@ def point_to_code(template, binaries, s3):
             resource["Properties"]["CodeUri"] = f"s3://{CODE_BUCKET}/{binary}"
 
 
-def localise(template, parameters):
-    """Rewrites what the emulator does not understand. The module's docstring lists all of it."""
-    routes = {}
-    for logical_id, resource in template["Resources"].items():
-        properties = resource.get("Properties", {})
-        if resource["Type"] == "AWS::ApiGatewayV2::Api":
-            routes.update(spell_out_routes(logical_id, properties.pop("Body")))
-            properties.update(Name=logical_id, ProtocolType="HTTP")
-            properties.pop("FailOnWarnings", None)
-        elif resource["Type"] == "AWS::Lambda::EventSourceMapping" and "ScalingConfig" in properties:
-            limit = properties["ScalingConfig"]["MaximumConcurrency"]
-            if isinstance(limit, dict):
-                limit = parameters.get(limit["Ref"]) or template["Parameters"][limit["Ref"]]["Default"]
-            properties["ScalingConfig"]["MaximumConcurrency"] = int(limit)
-        elif resource["Type"] == "AWS::SQS::QueuePolicy":
-            statements = properties["PolicyDocument"]["Statement"]
-            statements[:] = [it for it in statements if "aws:SecureTransport" not in json.dumps(it)]
-    template["Resources"].update(routes)
-    return template
-
-
-def spell_out_routes(api, body):
-    resources = {}
-    for path, methods in body["paths"].items():
-        for method, operation in methods.items():
-            name = f"{api}Route{len(resources) // 2}"
-            any_method = method == "x-amazon-apigateway-any-method"
-            key = "$default" if path == "/$default" else f"{'ANY' if any_method else method.upper()} {path}"
-            resources[f"{name}Integration"] = {
-                "Type": "AWS::ApiGatewayV2::Integration",
-                "Properties": {
-                    "ApiId": {"Ref": api},
-                    "IntegrationType": "AWS_PROXY",
-                    "IntegrationUri": operation["x-amazon-apigateway-integration"]["uri"],
-                    "PayloadFormatVersion": "2.0",
-                },
-            }
-            resources[name] = {
-                "Type": "AWS::ApiGatewayV2::Route",
-                "Properties": {
-                    "ApiId": {"Ref": api},
-                    "RouteKey": key,
-                    "Target": {"Fn::Join": ["/", ["integrations", {"Ref": f"{name}Integration"}]]},
-                },
-            }
-    return resources
-
-
 def create_stack(name, template_url, parameters, cloudformation):
     cloudformation.create_stack(
         StackName=name,
@@ -177,19 +122,6 @@ def create_stack(name, template_url, parameters, cloudformation):
         "api_id": api["StackResourceDetail"]["PhysicalResourceId"],
         "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
     }
-
-
-def complete_tables(stack, template, cloudformation, dynamodb):
-    for made in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]:
-        if made["ResourceType"] != "AWS::DynamoDB::Table":
-            continue
-        name, properties = made["PhysicalResourceId"], template["Resources"][made["LogicalResourceId"]]["Properties"]
-        if "PointInTimeRecoverySpecification" in properties:
-            recovery = properties["PointInTimeRecoverySpecification"]
-            dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=recovery)
-        if "TimeToLiveSpecification" in properties:
-            expiry = properties["TimeToLiveSpecification"]
-            dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
 
 
 def first_failure(name, cloudformation):

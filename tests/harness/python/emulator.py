@@ -17,6 +17,8 @@ import sys
 import threading
 import time
 
+import templates
+
 
 def main():
     # The functions start in this process group, so that `end` can kill the whole group.
@@ -42,6 +44,7 @@ def main():
     stream_statements()
     read_streams_aside()
     hurry_schedules()
+    templates.read_like_aws()
     from ministack import app
 
     try:

@@ -1,6 +1,6 @@
-"""Prints what template.yaml becomes on AWS, after the SAM transform, as JSON.
+"""Prints what a template becomes on AWS, after the SAM transform if it has one, as JSON.
 
-Standard input: the template. Failure: one sentence on standard error, exit status 1.
+Standard input: the template. Argument: the parameters that are given, as JSON. Failure: one sentence on standard error, exit status 1.
 """
 
 import json
@@ -15,10 +15,13 @@ from deploy import NoManagedPolicies
 
 def main():
     template = yaml_parse(sys.stdin.read())
+    if "Transform" not in template:
+        json.dump(template, sys.stdout)
+        return
     # `sam build` and `sam deploy` put the code's address here; the transform accepts no folder.
     template["Globals"]["Function"]["CodeUri"] = "s3://code/folder"
     try:
-        json.dump(transform(template, {}, NoManagedPolicies()), sys.stdout)
+        json.dump(transform(template, json.loads(sys.argv[1]), NoManagedPolicies()), sys.stdout)
     except InvalidDocumentException as failure:
         sys.exit(" ".join(str(failure).split()))
 

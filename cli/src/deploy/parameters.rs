@@ -1,0 +1,72 @@
+//! The template's parameters: those that the operator sets, in a file or on the command line, and those that stay.
+
+use std::{collections::BTreeMap, fs};
+
+use aws_sdk_cloudformation::types::{Parameter, builders::ParameterBuilder};
+use serde_json::Value;
+
+use super::release::Template;
+use crate::{failure::Failure, stack::Stack};
+
+/// Parameters by name.
+pub(crate) type Values = BTreeMap<String, String>;
+
+/// Reads the operator's file, one JSON object of names and values, as `sam deploy --parameter-overrides file://…` does.
+pub(crate) fn read(path: &str) -> Result<Values, Failure> {
+    let text = fs::read_to_string(path).map_err(|err| Failure::Wrong(format!("{path} cannot be read: {err}")))?;
+    let form = || Failure::Wrong(format!("{path} must be a JSON object, such as {{\"LogRetentionDays\": 90}}"));
+    let object: BTreeMap<String, Value> = serde_json::from_str(&text).map_err(|_| form())?;
+    object
+        .into_iter()
+        .map(|(name, value)| match value {
+            Value::String(value) => Ok((name, value)),
+            Value::Number(value) => Ok((name, value.to_string())),
+            _ => Err(Failure::Wrong(format!("{path}: {name} must be a text or a number"))),
+        })
+        .collect()
+}
+
+/// Parses `NAME=VALUE`, for clap.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The parameters of a change set. Those that are not set keep the value that the stack has; those that the stack does
+/// not have get the template's default. Fails if the template does not have a parameter that the operator set.
+pub(crate) fn of_change(template: &Template, set: &Values, stack: Option<&Stack>) -> Result<Vec<Parameter>, Failure> {
+    if let Some(unknown) = set.keys().find(|name| !template.has_parameter(name)) {
+        return Err(Failure::Wrong(format!(
+            "this version has no parameter {unknown}; docs/deploying.md lists them all"
+        )));
+    }
+    let of = |name: &str| {
+        let parameter = Parameter::builder().parameter_key(name);
+        match set.get(name) {
+            Some(value) => Some(parameter.parameter_value(value)),
+            None => stack?.parameter(name).map(|_| parameter.use_previous_value(true)),
+        }
+    };
+    Ok(template.parameters().filter_map(of).map(ParameterBuilder::build).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_the_template_does_not_have_is_named() {
+        let template = Template::parse(r#"{ "Parameters": { "LogRetentionDays": {} } }"#).unwrap();
+        let set = |name: &str| Values::from([(name.to_owned(), "7".to_owned())]);
+        let known = of_change(&template, &set("LogRetentionDays"), None).unwrap();
+        assert_eq!(known[0].parameter_value(), Some("7"));
+        let unknown = of_change(&template, &set("LogRetentionDay"), None).unwrap_err();
+        assert!(unknown.text().unwrap().contains("no parameter LogRetentionDay;"), "{unknown:?}");
+    }
+
+    #[test]
+    fn a_value_may_contain_the_sign_between_name_and_value() {
+        assert_eq!(pair("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
+        assert!(pair("A").is_err());
+    }
+}

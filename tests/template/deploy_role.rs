@@ -22,6 +22,7 @@ const STACK: &str = "hooks";
 
 /// What CloudFormation calls for each kind of resource: `handlers.*.permissions` in the kind's schema, for the properties
 /// that the template sets. <https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html>
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn calls(kind: &str) -> &'static [&'static str] {
     match kind {
         FUNCTION => &[

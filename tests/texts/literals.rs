@@ -1,5 +1,7 @@
 //! Reads the texts in a Rust source.
 
+use std::iter;
+
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 /// Returns the string literals of a source, with the places of values as `{0}`, `{1}` …. Leaves out comments, tests, what
@@ -38,10 +40,10 @@ fn is_left_out(before: &[TokenTree], group: &Group) -> bool {
 /// The text with `{0}`, `{1}` … at the places of a format string.
 fn numbered(text: &str) -> String {
     let mut parts = text.split('{');
-    let mut numbered = parts.next().unwrap_or_default().to_owned();
-    for (at, part) in parts.enumerate() {
+    let first = parts.next().unwrap_or_default().to_owned();
+    let places = parts.zip(0..).map(|(part, at): (&str, u32)| {
         let (_, rest) = part.split_once('}').unwrap_or(("", part));
-        numbered += &format!("{{{at}}}{rest}");
-    }
-    numbered
+        format!("{{{at}}}{rest}")
+    });
+    iter::once(first).chain(places).collect()
 }

@@ -16,7 +16,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use harness::{http_client, skipped};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{STACK, folder_of_this_run};
 
@@ -24,8 +24,9 @@ use crate::{STACK, folder_of_this_run};
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// One browser at a time: browsers are the largest programs here, and the tests share two cores with the whole stack.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// Two browsers at a time: they are the largest programs here, and the tests share two cores with the whole stack. One
+/// alone leaves the cores idle while it waits for the service.
+static TURN: Semaphore = Semaphore::const_new(2);
 
 /// A browser. It ends when this is dropped.
 pub(crate) struct Browser {
@@ -34,7 +35,7 @@ pub(crate) struct Browser {
     console: String,
     driver: Child,
     profile: PathBuf,
-    _turn: MutexGuard<'static, ()>,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Browser {
@@ -50,7 +51,7 @@ impl Browser {
             skipped("the console, since there is no chromium and chromedriver");
             return None;
         };
-        let turn = TURN.lock().await;
+        let turn = TURN.acquire().await.expect("nobody closes it");
         let (driver, port) = (0..3).find_map(|_| drive(&chromedriver)).expect("chromedriver starts");
         let profile = folder_of_this_run().join(format!("chromium-{port}"));
         let capabilities = json!({

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{
-    account::{Account, Registered},
+    account::{Account, Completed, Registered},
     outcome::{Outcome, ensure, failed},
     receiver::{Answer, Received},
     signature,
@@ -76,12 +76,7 @@ pub(super) fn check_signed(request: &Received, secret: &str) -> Outcome<()> {
 
 pub(super) async fn repeated_completion(world: &World) -> Outcome {
     const NAME: &str = "repeated-completion";
-    world.receiver()?;
-    let account = Account::new(world, NAME).await?;
-    let webhook = account.register(NAME, json!({})).await?;
-    let sent = account.complete("task", json!({})).await?;
-    world.arrivals(NAME, 1).await?;
-    account.delivery(&webhook, &sent.id, "delivered").await?;
+    let (account, _, sent) = delivered(world, NAME).await?;
     for _ in 0..3 {
         account.send(&sent).await?;
     }
@@ -92,12 +87,7 @@ pub(super) async fn repeated_completion(world: &World) -> Outcome {
 
 pub(super) async fn redelivered_message(world: &World) -> Outcome {
     const NAME: &str = "redelivered-message";
-    world.receiver()?;
-    let account = Account::new(world, NAME).await?;
-    let webhook = account.register(NAME, json!({})).await?;
-    let sent = account.complete("task", json!({})).await?;
-    world.arrivals(NAME, 1).await?;
-    account.delivery(&webhook, &sent.id, "delivered").await?;
+    let (account, webhook, sent) = delivered(world, NAME).await?;
     let Some(event) = world.stack.events()?.find(&account.id, &sent.id).await? else {
         return failed("the event is not in the events table", BUG);
     };
@@ -108,6 +98,17 @@ pub(super) async fn redelivered_message(world: &World) -> Outcome {
     let requests = count_after_another(world, &account, NAME, &sent.id).await?;
     ensure(requests == 1, || format!("its webhook got {requests} requests"), BUG)?;
     Ok("a delivery's message that came four times made one request".into())
+}
+
+/// An account with a webhook at this path of the receiver, and a completion that was delivered to it.
+async fn delivered<'a>(world: &'a World, path: &str) -> Outcome<(Account<'a>, Registered, Completed)> {
+    world.receiver()?;
+    let account = Account::new(world, path).await?;
+    let webhook = account.register(path, json!({})).await?;
+    let sent = account.complete("task", json!({})).await?;
+    world.arrivals(path, 1).await?;
+    account.delivery(&webhook, &sent.id, "delivered").await?;
+    Ok((account, webhook, sent))
 }
 
 /// Sends another completion, waits until it has arrived and a moment more, and returns how many requests there were for
@@ -128,11 +129,7 @@ pub(super) async fn conflicting_records(world: &World) -> Outcome {
     const NAME: &str = "conflicting-records";
     const MESSAGES: usize = 3;
     let receiver = world.receiver()?;
-    let account = Account::new(world, NAME).await?;
-    let webhook = account.register(NAME, json!({})).await?;
-    let sent = account.complete("task", json!({})).await?;
-    world.arrivals(NAME, 1).await?;
-    account.delivery(&webhook, &sent.id, "delivered").await?;
+    let (account, webhook, sent) = delivered(world, NAME).await?;
 
     receiver.always(NAME, Answer { delay: SLOW, ..Answer::status(200) });
     let number = WebhookId(webhook.number);

@@ -151,7 +151,7 @@ fn free_port() -> u16 {
 }
 
 /// Forwards requests to a port of this machine. It adds a space to the bodies of signed ones, as a tunnel could that
-/// writes JSON anew.
+/// writes JSON again.
 async fn tunnel(port: u16) -> String {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, process::Command, sync::LazyLock};
 
-use harness::{ApiKey, Customer, Stack, node_modules, producers_python, skipped, workspace};
+use harness::{ApiKey, Customer, node_modules, producers_python, skipped, workspace};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -13,28 +13,25 @@ use crate::{
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 
-/// The function's ARN, from the stack's outputs.
-static FUNCTION: LazyLock<String> = LazyLock::new(|| function_of(&STACK));
-
 /// The credentials of a user that has the published policy and no other.
 static BACKEND: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
-    let user = aws(&["user", "keys", &FUNCTION], "").unwrap();
+    let user = aws(&["user", "keys", &STACK.manage_keys_function], "").unwrap();
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name, user[name].as_str().unwrap().to_owned())).to_vec()
 });
 
-pub(crate) fn function_of(stack: &Stack) -> String {
-    let stacks = stack.aws().unwrap().call("cloudformation", "DescribeStacks", &json!({})).unwrap();
-    let outputs = stacks["Stacks"].as_array().unwrap().iter().flat_map(|stack| stack["Outputs"].as_array().unwrap());
-    let mut outputs = outputs.filter(|output| output["OutputKey"] == "ManageKeysFunctionArn");
-    outputs.next().unwrap()["OutputValue"].as_str().unwrap().to_owned()
-}
+/// docs/keys/rust.rs, built: cargo builds an example only if it is asked for.
+static RUST_PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let arguments = ["--workspace", "--exclude", "bench", "--example", "manage-keys-example"];
+    let output = programs::build(&arguments).output().unwrap();
+    programs::built(&output.stdout).remove("manage-keys-example").expect("the example does not build; see above")
+});
 
 /// A program of `docs/keys/`. Returns `None` if its language is not installed.
 fn program(name: &str) -> Option<Command> {
     let file: PathBuf = workspace().join("docs/keys").join(name);
     let mut command = match name {
         "python.py" => Command::new(producers_python().unwrap()),
-        "rust.rs" => return Some(Command::new(env!("CARGO_BIN_EXE_manage-keys-example"))),
+        "rust.rs" => return Some(Command::new(&*RUST_PROGRAM)),
         "node.js" if ["node", "npm"].iter().all(|tool| works(tool)) => {
             let mut command = Command::new("node");
             let modules = node_modules(&workspace().join("target/producers/node"), &manifests()).unwrap();
@@ -53,7 +50,10 @@ fn program(name: &str) -> Option<Command> {
 /// Sends a request with a program. If that fails, returns what the program says.
 fn ask_with(name: &str, user: &[(&str, String)], request: &Value) -> Option<Result<Value, String>> {
     let mut command = program(name)?;
-    command.arg(request.to_string()).envs(STACK.aws_environment()).env("MANAGE_KEYS_FUNCTION", &*FUNCTION);
+    command
+        .arg(request.to_string())
+        .envs(STACK.aws_environment())
+        .env("MANAGE_KEYS_FUNCTION", &STACK.manage_keys_function);
     command.envs(user.iter().map(|(name, value)| (name, value)));
     let output = run(&mut command, "");
     Some(if output.status.success() {

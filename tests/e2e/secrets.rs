@@ -16,7 +16,7 @@ use harness::{Answer, ApiKey, Customer, Faults, Options, Producer, Stack, expand
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{RECEIVER, folder_of_this_run, manage_keys::function_of};
+use crate::{RECEIVER, folder_of_this_run};
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 const ACCOUNT: &str = "acct_secretive";
@@ -131,7 +131,7 @@ impl Scene {
     /// What a backend asks of manage-keys: a key, a session, and a mistake with a key in it.
     fn keys_of_the_platform(&self) {
         let aws = self.stack.aws().unwrap();
-        let function = function_of(&self.stack);
+        let function = &self.stack.manage_keys_function;
         let mistake = json!([{ "key_hash": "00", "account_id": ACCOUNT, "id": format!("sk-{CHOSEN}") }]);
         for (request, succeeds) in [
             (json!({ "action": "create", "account_id": ACCOUNT }), true),

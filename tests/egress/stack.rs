@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Customer, Options, Producer, Stack, prepare};
+use harness::{Customer, Options, Producer, Stack, operators_command, prepare};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
@@ -13,6 +13,7 @@ const SOON: Duration = Duration::from_mins(1);
 /// Runs a test against its own stack.
 fn with_stack(test: impl AsyncFnOnce(&Internet, &Stack, Customer)) {
     prepare(&|step| eprintln!("{step} …")).unwrap();
+    operators_command().unwrap();
     in_own_internet(|internet| {
         let parameters = vec![("EgressPolicy", "strict")];
         let options = Options { folder: internet.folder.join("stack"), parameters, ..Options::default() };

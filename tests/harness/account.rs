@@ -5,7 +5,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{Condvar, LazyLock, Mutex, PoisonError},
 };
 
 use serde_json::Value;
@@ -71,7 +71,7 @@ impl Account {
 
     /// The operator's command with the account's credentials.
     pub fn operator_command(&self) -> Result<Command, Failure> {
-        let mut command = Command::new(self.binary("nano-webhooks")?);
+        let mut command = Command::new(operators_command()?);
         set_clean_environment(&mut command, self.endpoint());
         Ok(command)
     }
@@ -104,11 +104,6 @@ impl Account {
     ) -> Result<Deployment, Failure> {
         deploy(&self.python, &self.emulator, stack, parameters, properties, &self.binaries)
     }
-
-    fn binary(&self, name: &str) -> Result<&Path, Failure> {
-        let missing = || Failure::new(format!("the workspace has no binary {name}"));
-        self.binaries.get(name).map(PathBuf::as_path).ok_or_else(missing)
-    }
 }
 
 /// Runs the operator's command and returns the result, even if the command failed.
@@ -126,15 +121,30 @@ pub fn prepare(progress: &dyn Fn(&str)) -> Result<(PathBuf, BTreeMap<String, Pat
     let template = fs::read_to_string(&template)
         .map_err(|error| Failure::new(format!("{} cannot be read: {error}", template.display())))?;
     let functions = template.lines().filter_map(|line| line.split_once("{ Binary: ")?.1.strip_suffix(" }"));
-    let binaries = functions.chain(["nano-webhooks"]).flat_map(|name| ["--bin", name]);
+    Ok((python, build(functions)?))
+}
+
+/// The operator's command. It is built when something first asks for it: `cargo local` shows a webhook before that,
+/// because the SDK's crates that only this command needs take as long to build as a third of all others.
+pub fn operators_command() -> Result<&'static Path, Failure> {
+    static BUILT: LazyLock<Result<PathBuf, Failure>> = LazyLock::new(|| {
+        let missing = || Failure::new("the workspace has no binary nano-webhooks");
+        build(["nano-webhooks"])?.remove("nano-webhooks").ok_or_else(missing)
+    });
+    BUILT.as_deref().map_err(Clone::clone)
+}
+
+/// Builds these programs of the workspace, and returns their paths by name.
+fn build<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let binaries = names.into_iter().flat_map(|name| ["--bin", name]);
     // In one selection with this package, which asks for the features of all: see `tests/Cargo.toml`.
     let arguments: Vec<_> = ["--workspace", "--exclude", "bench"].into_iter().chain(binaries).collect();
     let mut cargo = programs::build(&arguments);
     let output = run(&mut cargo, b"").map_err(|error| Failure::new(format!("cargo cannot be started: {error}")))?;
     if !output.status.success() {
-        return Err(Failure::new("the functions do not build; cargo says why above"));
+        return Err(Failure::new("the workspace does not build; cargo says why above"));
     }
-    Ok((python, programs::built(&output.stdout)))
+    Ok(programs::built(&output.stdout))
 }
 
 /// Makes a small release of this version with `.ci/package.py`, in a folder of this name: from the binaries of this
@@ -142,8 +152,8 @@ pub fn prepare(progress: &dyn Fn(&str)) -> Result<(PathBuf, BTreeMap<String, Pat
 /// them, whatever architecture is declared.
 pub fn release(dist: &Path, version: &str, zips: Option<&Path>) -> Result<(), Failure> {
     let (python, binaries) = prepare(&|_| {})?;
-    let missing = || Failure::new("the workspace has no binary nano-webhooks");
-    let folder = binaries.get("nano-webhooks").and_then(|binary| binary.parent()).ok_or_else(missing)?;
+    let missing = || Failure::new("the workspace has no functions");
+    let folder = binaries.values().next().and_then(|binary| binary.parent()).ok_or_else(missing)?;
     let functions = format!("arm64={}", folder.display());
     let package = |arguments: &[&str]| {
         let mut command = Command::new(&python);

@@ -3,7 +3,7 @@
 use std::{fmt, fs, thread};
 
 /// One clear sentence. Callers cannot match on it: they show it and end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure(String);
 
 impl Failure {

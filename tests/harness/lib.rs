@@ -46,7 +46,7 @@ pub mod signature;
 mod skipped;
 mod stack;
 
-pub use account::{Account, prepare, release};
+pub use account::{Account, operators_command, prepare, release};
 pub use aws::Aws;
 pub use certificates::Certificate;
 pub use customer::{Customer, Reply};

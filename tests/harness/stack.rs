@@ -40,6 +40,8 @@ pub struct Stack {
     pub deliveries_queue_url: String,
     /// The queue for messages that could not be processed.
     pub dead_letter_queue_url: String,
+    /// The ARN of the function that manages API keys for the platform's backend.
+    pub manage_keys_function: String,
     /// The dead letters found so far; see [`crate::Producer::wait_for_dead_letter`].
     pub(crate) dead_letters: Arc<Mutex<Vec<DeadLetter>>>,
     pub(crate) used_secrets: UsedSecrets,
@@ -85,6 +87,7 @@ impl Stack {
             completions_queue_url: deployment.output("CompletionsQueueUrl")?,
             deliveries_queue_url: deployment.output("DeliveriesQueueUrl")?,
             dead_letter_queue_url: deployment.output("DeadLetterQueueUrl")?,
+            manage_keys_function: deployment.output("ManageKeysFunctionArn")?,
             dead_letters: Arc::default(),
             used_secrets: UsedSecrets::new(account.folder())?,
             account,

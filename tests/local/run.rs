@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use harness::{ApiKey, Failure, Options, Receiver, Stack, stop_helpers};
+use harness::{ApiKey, Failure, Options, Receiver, Stack, operators_command, stop_helpers};
+use serde_json::{Value, json};
 use tokio::{
     select,
     signal::unix::{Signal, SignalKind, signal},
@@ -38,7 +39,7 @@ async fn show(session: &Session, setting: Setting) -> Result<(), Failure> {
     let options = Options { port, parameters, folder: session.folder.clone(), ..Options::default() };
     let start = move || {
         let stack = Stack::start(&options, &|step| println!("{step} …"))?;
-        let key = stack.create_api_key(ACCOUNT)?;
+        let key = create_api_key(&stack)?;
         Ok::<(Stack, ApiKey), Failure>((stack, key))
     };
     let (mut stack, key) = task::spawn_blocking(start)
@@ -47,6 +48,7 @@ async fn show(session: &Session, setting: Setting) -> Result<(), Failure> {
 
     if strict_egress {
         let refused = strict::try_forbidden(&stack, &key).await?;
+        build_operators_command().await?;
         session.write_environment(&stack, &key)?;
         strict::explain(&stack, &refused, &session.environment);
         loop {
@@ -58,6 +60,7 @@ async fn show(session: &Session, setting: Setting) -> Result<(), Failure> {
     let receiver = Receiver::start()?;
     let secret = demo::register(&stack, &key, &receiver).await?;
     let delivery = demo::deliver_one(&stack, &receiver, &secret).await?;
+    build_operators_command().await?;
     session.write_environment(&stack, &key)?;
     demo::explain(&stack, &receiver, &secret, &delivery, &session.environment, &session.log);
 
@@ -70,6 +73,26 @@ async fn show(session: &Session, setting: Setting) -> Result<(), Failure> {
             shown += 1;
         }
     }
+}
+
+/// Creates the account's key as a platform's backend does, because the operator's command is not built yet.
+fn create_api_key(stack: &Stack) -> Result<ApiKey, Failure> {
+    let request = json!({ "action": "create", "account_id": ACCOUNT }).to_string();
+    let invoke = json!({ "FunctionName": stack.manage_keys_function, "Payload": request });
+    let answer = stack.aws()?.call("lambda", "Invoke", &invoke)?;
+    let answer = answer["Payload"].as_str().unwrap_or_default();
+    let made: Value = serde_json::from_str(answer).unwrap_or_default();
+    match made["data"]["key"].as_str() {
+        Some(key) => Ok(stack.known_key(ACCOUNT, key)),
+        None => Err(Failure::new(format!("manage-keys made no key: {answer}"))),
+    }
+}
+
+/// Builds what the user is told to use next, after the first webhook has shown the service at work.
+async fn build_operators_command() -> Result<(), Failure> {
+    println!("\nBuilding the operator's command …");
+    let build = task::spawn_blocking(|| operators_command().map(drop));
+    build.await.map_err(|error| Failure::new(format!("the build was cut short: {error}")))?
 }
 
 /// The two signals that ask a process to end: SIGINT (Ctrl-C) and SIGTERM (`cargo local --stop`).

@@ -67,6 +67,7 @@ impl Session {
             ("COMPLETIONS_QUEUE_URL", &stack.completions_queue_url),
             ("DELIVERIES_QUEUE_URL", &stack.deliveries_queue_url),
             ("DEAD_LETTER_QUEUE_URL", &stack.dead_letter_queue_url),
+            ("MANAGE_KEYS_FUNCTION", &stack.manage_keys_function),
         ];
         let lines: Vec<String> =
             own.into_iter().chain(stack.aws_environment()).map(|(name, value)| format!("{name}={value}\n")).collect();

@@ -82,6 +82,8 @@ impl Version {
             } else {
                 body["description"] = "the healthy one".into();
                 body["metadata"] = json!({ "team": "frozen" });
+                body["headers"] = json!({ "x-team": "frozen" });
+                body["max_per_minute"] = 600.into();
             }
             let body = Some(body.to_string());
             let reply = self.customer.send_with(Method::POST, "/api/v1/webhooks", body, headers).await.unwrap();

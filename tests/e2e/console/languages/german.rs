@@ -57,11 +57,11 @@ async fn every_page_and_dialog_is_in_german_fits_and_can_be_read() {
 }
 
 /// What the present page has in English, and whether it can be read in both themes and fits the widest and the narrowest
-/// window.
+/// window. What fits depends on the width alone, and contrast on the theme alone, so two looks show all four.
 async fn check(browser: &Browser, page: &str) {
     let english = browser.script_with(ENGLISH, json!(null)).await;
     assert_eq!(english, json!([]), "{page}");
-    for (width, dark) in [(1440, false), (1440, true), (320, true), (320, false)] {
+    for (width, dark) in [(1440, false), (320, true)] {
         let page = format!("german {page} at {width}, dark: {dark}");
         browser.look(width, dark).await;
         browser.picture(&page).await;

@@ -71,7 +71,7 @@ async fn nothing_is_lost_on_a_bad_day() {
     .await;
 }
 
-/// `cargo test -p e2e --release -- --ignored soak`
+/// `cargo test -p tests --release -- --ignored soak`
 #[tokio::test]
 #[ignore = "takes about 20 minutes"]
 async fn soak_of_ten_thousand_completions_loses_nothing() {

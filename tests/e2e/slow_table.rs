@@ -107,7 +107,7 @@ async fn a_table_that_takes_few_writes_costs_time_and_no_requests() {
     drain_against_a_limit("few-writes", 400, Duration::from_mins(2)).await;
 }
 
-/// Run it with `cargo test -p e2e --test e2e -- --ignored ten_minutes`.
+/// Run it with `cargo test -p tests --test e2e -- --ignored ten_minutes`.
 #[tokio::test]
 #[ignore = "takes ten minutes"]
 async fn a_table_that_takes_few_writes_for_ten_minutes_costs_time_and_no_requests() {

@@ -1,7 +1,7 @@
 //! Has cargo build the programs that `cargo local`, the end-to-end tests and the instruments run.
 //!
 //! Cargo builds a crate again for each set of features that is asked for, and the features depend on the packages that
-//! are built together. `cargo local` first builds the package `e2e`, whose program then has the functions and the
+//! are built together. `cargo local` first builds the package `tests`, whose program then has the functions and the
 //! operator's command built; a test builds everything. `tests/Cargo.toml` makes these builds ask for the same features,
 //! so that each crate is built once; the test below fails if they no longer do.
 
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn cargo_local_and_the_tests_build_each_crate_with_the_same_features() {
         let in_tests = crates(&["--workspace", "--edges=normal,build,dev"]);
-        for part in [&["--package", "e2e"][..], &["--workspace", "--exclude", "bench"]] {
+        for part in [&["--package", "tests"][..], &["--workspace", "--exclude", "bench"]] {
             let built = crates(&[part, &["--edges=normal,build"]].concat());
             let again: Vec<_> = built.difference(&in_tests).collect();
             assert!(again.is_empty(), "built again by the tests, because {part:?} ask for other features: {again:#?}");

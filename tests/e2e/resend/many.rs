@@ -18,7 +18,7 @@ const A_WHILE: Duration = Duration::from_mins(30);
 /// Takes some minutes:
 ///
 /// ```sh
-/// cargo test -p e2e --test e2e resend::many -- --ignored --nocapture
+/// cargo test -p tests --test e2e resend::many -- --ignored --nocapture
 /// ```
 #[tokio::test]
 #[ignore = "it takes some minutes: run it by hand"]

@@ -10,6 +10,7 @@ mod failing;
 use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
 use hyper::body::Bytes;
+use nano_webhooks::prices;
 use serde_json::json;
 
 use self::failing::Failing;
@@ -17,7 +18,6 @@ use crate::{
     dynamodb::Table,
     failure::{Result, check},
     lambda::{Done, PROCESSOR_MIB},
-    prices,
     receiver::Manner,
     report::{Report, percentile, rounded, table},
     row,

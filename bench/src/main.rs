@@ -26,7 +26,6 @@ mod lambda;
 mod limit;
 mod outage;
 mod path;
-mod prices;
 mod receiver;
 mod release;
 mod report;

@@ -182,6 +182,7 @@ fn report(account: &AccountId, counts: &Counts, retention_days: u32, json: bool)
         until(retention_days)
     ));
     remains.push(format!("The tables contain hourly counts of its attempts until {}.", until(8)));
+    remains.push(format!("The tables contain monthly counts of its attempts, for the bill, until {}.", until(400)));
     remains.push(format!(
         "The tables contain the idempotency keys of its requests, as hashes, and the replies to them, until {}.",
         until(1)

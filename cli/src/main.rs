@@ -5,6 +5,7 @@ mod acceptance;
 mod accounts;
 mod completions;
 mod console_link;
+mod cost;
 mod dead_letters;
 mod deliveries;
 mod deploy;
@@ -59,6 +60,7 @@ Examples:
   nano-webhooks deliveries list --account acct_1 --status failed
   nano-webhooks deliveries tail                        every attempt, as it happens
   nano-webhooks dead-letters list                      what could not be processed, and why
+  nano-webhooks cost                                   what this month has cost so far
   nano-webhooks listen --forward-to http://localhost:3000/webhook
 
 Exit codes:
@@ -98,6 +100,8 @@ enum Command {
     /// Erases what is stored of an account
     #[command(subcommand)]
     Accounts(accounts::AccountsCommand),
+    /// Shows what a stack costs in a month: by line, by account, and what another setting would change
+    Cost(cost::Cost),
     /// Checks a deployed stack from end to end, and says what to do if a check fails
     Doctor(doctor::Doctor),
     /// Shows on a deployed stack, from outside, what the end-to-end tests show: a report of checks
@@ -142,6 +146,7 @@ async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
         Command::Deliveries(command) => command.run(&stack, json).await,
         Command::DeadLetters(command) => command.run(&stack, json).await,
         Command::Accounts(command) => command.run(&stack, json).await,
+        Command::Cost(command) => command.run(&stack, json).await,
         Command::Acceptance(command) => command.run(stack, json).await,
         Command::Deploy(_) | Command::Rollback(_) | Command::Doctor(_) | Command::Listen(_) => {
             unreachable!("runs above")

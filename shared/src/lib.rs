@@ -10,7 +10,7 @@
 //!   certificates, and TLS errors in words. [`request`]: a request's body, field by field.
 //! - [`webhook`]: a customer's registered endpoint, its health and its circuit. [`event`]: what a finished task becomes.
 //!   [`signature`]: how a webhook is signed. [`delivery`]: one event on its way to one webhook. [`rehearsal`]: requests that
-//!   test a receiver. [`stats`]: hourly counts of attempts.
+//!   test a receiver. [`stats`]: hourly counts of attempts, and an account's units in a month. [`prices`]: what AWS charges.
 //! - [`config`]: environment variables. [`aws`]: the AWS clients' settings, and the error of a call. [`telemetry`]: logs,
 //!   metrics and traces.
 //! - [`sender`]: makes the HTTP request to an endpoint. [`api_key`]: the keys of the API. [`store`]: DynamoDB. [`queue`]:
@@ -48,6 +48,8 @@ pub mod delivery;
 pub mod rehearsal;
 
 pub mod stats;
+
+pub mod prices;
 
 pub mod config;
 

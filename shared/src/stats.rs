@@ -1,12 +1,15 @@
-//! A webhook's statistics, hour by hour.
+//! A webhook's statistics, hour by hour; and what an account used in a month.
 //!
 //! The function `count-attempts` reads recorded attempts and adds them to the webhook's hour, with one write for a
 //! whole minute. A customer's page can therefore ask for a week as often as it likes: it reads counters, never
 //! deliveries. See `docs/decisions/0007-hourly-statistics.md` and `0020-statistics-come-from-the-stream.md`.
 
+mod month;
+
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
+pub use month::{AccountMonth, Month, Months, Units};
 use serde::Serialize;
 
 use crate::{

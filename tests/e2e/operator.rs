@@ -1,6 +1,7 @@
 //! The operator's command: everything that it can do, once, with the real binary against a real stack.
 
 mod acceptance;
+mod cost;
 mod dead_letters;
 mod doctor;
 mod erase;

@@ -96,4 +96,6 @@ async fn what_the_table_did_not_take_is_counted_when_it_does_and_once() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let stats = customer.get(path).await.unwrap().json()["data"].clone();
     assert_eq!((total(&stats, "deliveries"), total(&stats, "failures")), (3, 0), "{stats}");
+    let bill = stack.ask_operator(&["cost", "--json"], "").unwrap().json();
+    assert_eq!(bill["attempts"], 3, "a batch that comes again has added to no month: {bill:#}");
 }

@@ -1,7 +1,7 @@
 //! Each kind of read and write of `nano_webhooks::store`, above all the conditional ones.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, SystemTime},
 };
 
@@ -16,7 +16,7 @@ use nano_webhooks::{
     names::{AccountId, WebhookId},
     rehearsal::{Rehearsal, RehearsalMessage, Step, StepOutcome},
     retry::Verdict,
-    stats::{Hour, Tally},
+    stats::{Hour, Month, Tally, Units},
     store::{
         ACTION_SHARDS, ApiKeys, ClaimResult, CreateError, Deliveries, End, EventFilter, Events, Filter, InsertResult,
         KeyedRequest, Limits, Pass, RehearsalBegun, Rehearsals, Shard, StepClaim, Tables, Usage, Wait, Waiting,
@@ -334,4 +334,21 @@ async fn the_attempts_of_an_hour_add_up() {
     let sum = &hours[&begins];
     assert_eq!((sum.deliveries, sum.failures, sum.durations[&7]), (6, 4, 6));
     assert_eq!(sum.failures_by_outcome["timeout"], 4);
+}
+
+#[tokio::test]
+async fn what_accounts_used_in_a_month_adds_up_and_is_read_whole() {
+    let month = Month::parse("2026-01").unwrap();
+    let units = Units { attempts: 3, delivered: 1, failed: 1, exhausted: 1, milliseconds: 70, bytes: 900 };
+    let accounts: Vec<_> = (0..20).map(|number| account(&format!("month-{number}"))).collect();
+    for account in accounts.iter().chain([&accounts[7]]) {
+        deliveries().add_to_month(&(account.clone(), month), &units).await.unwrap();
+    }
+    deliveries().add_to_month(&(accounts[0].clone(), Month::parse("2026-02").unwrap()), &units).await.unwrap();
+    let found: HashMap<_, _> = deliveries().month(month).await.unwrap().into_iter().collect();
+    let mut twice = units;
+    twice += units;
+    for (number, account) in accounts.iter().enumerate() {
+        assert_eq!(found[account], if number == 7 { twice } else { units }, "{account}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::ops::Sub;
 
 use super::Ms;
-use crate::prices;
+use nano_webhooks::prices;
 
 /// A histogram of durations, by the millisecond.
 #[derive(Debug, Clone, Default)]

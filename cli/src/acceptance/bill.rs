@@ -1,11 +1,6 @@
 //! The bill: what a run will cost, from the units that it is going to use; and what the stack cost meanwhile, from the
 //! units that AWS metered.
 
-// The instruments' prices are the command's: one list.
-#[path = "../../../bench/src/prices.rs"]
-#[expect(dead_code, reason = "the instruments bill the storage of logs as well")]
-mod prices;
-
 use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime},
@@ -17,16 +12,11 @@ use aws_sdk_cloudwatch::{
 };
 use aws_sdk_lambda::Client as Lambda;
 use jiff::Timestamp;
+use nano_webhooks::prices;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{outcome::Outcome, world::World};
-
-/// A request to an HTTP API, per million, in us-east-1. <https://aws.amazon.com/api-gateway/pricing/>; known from before.
-const API_MILLION: f64 = 1.00;
-/// A metric that `GetMetricStatistics` returns, per thousand, in us-east-1.
-/// <https://aws.amazon.com/cloudwatch/pricing/>; known from before.
-const METRICS_THOUSAND: f64 = 0.01;
 
 /// What one delivery uses if every batch has one message, as `bench -- cost` counts it: docs/performance.md.
 const SQS_REQUESTS: f64 = 6.0;
@@ -89,12 +79,12 @@ impl Work {
             + LOG_BYTES / 1e9 * prices::LOGS_GB
             + STORED_BYTES / 1e9 * (prices::DYNAMODB_GB_MONTH + prices::DYNAMODB_BACKUP_GB_MONTH);
         let request = million
-            * (API_MILLION
+            * (prices::API_MILLION
                 + prices::LAMBDA_MILLION
                 + REQUEST_READ_UNITS * prices::DYNAMODB_READ_MILLION
                 + REQUEST_WRITE_UNITS * prices::DYNAMODB_WRITE_MILLION)
             + REQUEST_GB_SECONDS * prices::LAMBDA_GB_SECOND;
-        self.deliveries * delivery + self.api_requests * request + self.metrics / 1000.0 * METRICS_THOUSAND
+        self.deliveries * delivery + self.api_requests * request + self.metrics / 1000.0 * prices::METRICS_THOUSAND
     }
 }
 

@@ -14,6 +14,8 @@ use crate::{failure::Failure, stack::Stack, terminal};
 
 /// For how many days hourly counts are kept.
 const COUNTS_KEPT: u32 = 8;
+/// And monthly ones, at most.
+const MONTHS_KEPT: u32 = 400;
 
 /// What was removed, and what cannot be.
 #[derive(Debug, Default)]
@@ -77,6 +79,7 @@ fn remains(stack: &Stack, run: &str) -> Vec<String> {
     vec![
         format!("the events and deliveries of the accounts {run}-…, until {}", until(days("HistoryRetentionDays"))),
         format!("hourly counts of their attempts, until {}", until(COUNTS_KEPT)),
+        format!("monthly counts of their attempts, until {}", until(MONTHS_KEPT)),
         format!("their log lines, until {}", until(days("LogRetentionDays"))),
         format!("the hash of an idempotency key and its reply, until {}", until(1)),
     ]

@@ -1,5 +1,6 @@
-//! Counts attempts for the webhooks' statistics: reads the dispatcher's records from the deliveries table's stream,
-//! and adds them to the webhooks' hours. See `docs/decisions/0020-statistics-come-from-the-stream.md`.
+//! Counts attempts for the webhooks' statistics and the operator's bill: reads the dispatcher's records from the deliveries
+//! table's stream, and adds them to the webhooks' hours and the accounts' months. See
+//! `docs/decisions/0020-statistics-come-from-the-stream.md` and `0047-the-bill-is-metered.md`.
 
 use std::{
     pin::pin,
@@ -9,13 +10,13 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use lambda_runtime::{LambdaEvent, service_fn};
 use nano_webhooks::{
-    aws,
+    aws::{self, AwsError},
     store::{Changes, Deliveries},
     telemetry,
 };
 use tokio::time::{Instant, timeout_at};
 
-/// How many hours are written at the same time.
+/// How many items are written at the same time.
 const AT_ONCE: usize = 20;
 
 /// The time a function needs to answer. If it times out, it gets the batch again, and counts it again.
@@ -32,24 +33,42 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(handler).await
 }
 
-/// Adds a batch to the statistics. Fails, so that the batch is read again, only if nothing could be added. If a part
-/// could not be added, it is missing from the statistics: another try would count the rest twice.
+/// Adds a batch to the statistics. Fails, so that the batch is read again, only if no hour could be added. If a part could
+/// not be added, it is missing from the statistics: another try would count the rest twice. For the same reason the months
+/// come after the hours: a batch that is read again has added to no month.
 async fn handle(deliveries: &Deliveries, changes: Changes, deadline: SystemTime) -> Result<(), lambda_runtime::Error> {
     let remaining = deadline.duration_since(SystemTime::now()).unwrap_or_default();
     let deadline = Instant::now() + remaining.saturating_sub(TIME_TO_ANSWER);
-    let tallies = changes.tallies();
-    let hours = tallies.len();
-    let adding = stream::iter(tallies).map(async |(hour, tally)| deliveries.add_to_hour(&hour, &tally).await);
-    let mut adding = pin!(adding.buffer_unordered(AT_ONCE));
-    let (mut added, mut cause) = (0, "the time ran out".to_owned());
+    let (hours, months) = changes.counts();
+    let adding = hours.iter().map(|(hour, tally)| deliveries.add_to_hour(hour, tally));
+    let (missing, cause) = add(adding, deadline).await;
+    if missing > 0 {
+        tracing::warn!(hours = missing, cause, "attempts are not in the statistics");
+    }
+    if missing == hours.len() && missing > 0 {
+        return Err("no attempt could be counted".into());
+    }
+    let adding = months.iter().map(|(month, units)| deliveries.add_to_month(month, units));
+    let (missing, cause) = add(adding, deadline).await;
+    if missing > 0 {
+        tracing::warn!(accounts = missing, cause, "attempts are not in what their accounts used");
+    }
+    Ok(())
+}
+
+/// Makes these writes, until the deadline. Returns how many are missing, and why.
+async fn add<W: Future<Output = Result<(), AwsError>>>(
+    writes: impl ExactSizeIterator<Item = W>,
+    deadline: Instant,
+) -> (usize, String) {
+    let mut missing = writes.len();
+    let mut adding = pin!(stream::iter(writes).buffer_unordered(AT_ONCE));
+    let mut cause = "the time ran out".to_owned();
     while let Ok(Some(result)) = timeout_at(deadline, adding.next()).await {
         match result {
-            Ok(()) => added += 1,
+            Ok(()) => missing -= 1,
             Err(err) => cause = telemetry::chain(&err),
         }
     }
-    if added < hours {
-        tracing::warn!(hours = hours - added, cause, "attempts are not in the statistics");
-    }
-    if added == 0 && hours > 0 { Err("no attempt could be counted".into()) } else { Ok(()) }
+    (missing, cause)
 }

@@ -8,6 +8,7 @@ mod held;
 mod history;
 mod hours;
 mod item;
+mod months;
 mod record;
 mod stream;
 

@@ -18,8 +18,10 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{self, ConfigError};
 
-const NAMESPACE: &str = "nano-webhooks";
-const DIMENSION: &str = "Stack";
+/// The namespace of every metric in CloudWatch.
+pub const NAMESPACE: &str = "nano-webhooks";
+/// Its one dimension, whose value is the stack's name.
+pub const DIMENSION: &str = "Stack";
 
 /// Every metric. `docs/logs.md` explains each one; the template's alarms and dashboard use these names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -71,6 +73,35 @@ pub enum Metric {
     AgeAtRelease,
     /// Messages that returned to their queue because of our own fault, and work that release left to its next run.
     Faults,
+}
+
+impl Metric {
+    /// Every metric. CloudWatch bills each that had a value.
+    pub const ALL: [Self; 23] = [
+        Self::Completions,
+        Self::RoundedNumbers,
+        Self::DeliveriesQueued,
+        Self::AgeAtFanOut,
+        Self::DeadLetters,
+        Self::Attempts,
+        Self::AttemptsFailed,
+        Self::AttemptDuration,
+        Self::TimeToFirstByte,
+        Self::Delivered,
+        Self::Failed,
+        Self::Held,
+        Self::Cancelled,
+        Self::AttemptsPerDelivery,
+        Self::CircuitsOpened,
+        Self::WebhooksDisabled,
+        Self::Released,
+        Self::Swept,
+        Self::Probes,
+        Self::Drained,
+        Self::Resent,
+        Self::AgeAtRelease,
+        Self::Faults,
+    ];
 }
 
 /// The metrics of one invocation.
@@ -177,6 +208,12 @@ mod tests {
             "AttemptDuration": [12, 7],
         });
         assert_eq!(record(metrics), expected);
+    }
+
+    #[test]
+    fn the_list_has_every_metric() {
+        assert!(Metric::ALL.iter().enumerate().all(|(at, metric)| *metric as usize == at), "in the enum's order");
+        assert_eq!(Metric::ALL.len(), Metric::Faults as usize + 1, "Faults is the last one");
     }
 
     #[test]

@@ -86,6 +86,18 @@ fn a_good_stack_passes_with_the_permissions_of_the_document_and_nothing_is_left(
         report["remains"][0].as_str().unwrap().starts_with("the events and deliveries of the accounts acceptance-")
     );
     assert_nothing_left(&stack);
+    assert_is_billed(&stack);
+}
+
+/// The stack publishes metrics. So the bill has what CloudWatch metered of the run.
+#[track_caller]
+fn assert_is_billed(stack: &Stack) {
+    let bill = json_of(stack, &["cost"]);
+    assert_eq!(bill["missing"], json!([]), "{bill:#}");
+    let lines = bill["lines"].as_array().unwrap();
+    let requests = lines.iter().find(|line| line["line"] == "Lambda requests" && line["of"] == "dispatcher");
+    assert!(requests.unwrap()["units"].as_f64() > Some(50.0), "{bill:#}");
+    assert!(bill["deliveries_per_usd"].as_f64() > Some(0.0) && bill["dearest"][0]["usd"].as_f64() > Some(0.0), "{bill:#}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::{
     aws::{AwsError, WhileTryingTo as _},
     delivery::{Mark, State},
     names::{AccountId, EventId, WebhookId},
-    stats::{Hour, Tallies, hour_of},
+    stats::{Hour, Month, Months, Tallies, hour_of},
     telemetry,
     webhook::{Recorded, RecordedAttempt},
 };
@@ -42,10 +42,12 @@ struct Change {
     /// `None` if the item was removed.
     #[serde(rename = "NewImage")]
     item: Option<Written>,
+    /// The record's size, which is the item's and that of its key.
+    #[serde(rename = "SizeBytes", default)]
+    bytes: u64,
 }
 
-/// The attributes that are read of an item. Items that are not deliveries, such as a webhook's hours, have only the
-/// first two.
+/// The attributes that are read of an item. Items that are not deliveries, such as a webhook's hours, have no state.
 #[derive(Debug, Deserialize)]
 struct Written {
     webhook: AttributeValue,
@@ -58,45 +60,58 @@ struct Written {
 /// The webhook that an item belongs to.
 type Owner = (AccountId, WebhookId);
 
+/// What a record says of a delivery.
+struct DeliveryRecord {
+    owner: Owner,
+    /// The attempt that the record was written for.
+    attempt: Option<RecordedAttempt>,
+    state: State,
+    bytes: u64,
+}
+
 impl Changes {
-    /// Adds up the attempts of these records, by webhook and hour. A record that cannot be read is left out, and
-    /// logged.
-    pub fn tallies(self) -> Tallies {
-        let mut tallies = Tallies::new();
-        for ((account_id, webhook_id), recorded) in self.recorded() {
-            for RecordedAttempt { attempt, .. } in recorded.attempts {
-                let (account_id, begins) = (account_id.clone(), hour_of(attempt.started_at));
-                tallies.entry(Hour { account_id, webhook_id, begins }).or_default().add(&attempt);
-            }
+    /// Adds up the attempts of these records, by webhook and hour, and by account and month. A record that cannot be read
+    /// is left out, and logged.
+    pub fn counts(self) -> (Tallies, Months) {
+        let (mut tallies, mut months) = (Tallies::new(), Months::new());
+        for DeliveryRecord { owner: (account_id, webhook_id), attempt, state, bytes } in self.read() {
+            let Some(recorded) = attempt else { continue };
+            let at = recorded.attempt.started_at;
+            let units = months.entry((account_id.clone(), Month::of(at))).or_default();
+            units.add(&recorded, state, bytes);
+            let hour = Hour { account_id, webhook_id, begins: hour_of(at) };
+            tallies.entry(hour).or_default().add(&recorded.attempt);
         }
-        tallies
+        (tallies, months)
     }
 
     /// Returns what these records say about each webhook. A record that cannot be read is left out, and logged.
     pub fn recorded(self) -> HashMap<Owner, Recorded> {
         let mut webhooks: HashMap<Owner, Recorded> = HashMap::new();
-        for item in self.records.into_iter().filter_map(|record| record.dynamodb.item) {
-            match item.read() {
-                Ok(None) => {}
-                Ok(Some((owner, attempt, held))) => {
-                    let recorded = webhooks.entry(owner).or_default();
-                    recorded.attempts.extend(attempt);
-                    recorded.held |= held;
-                }
-                Err(err) => {
-                    let cause = telemetry::chain(&err);
-                    tracing::error!(cause, "a record cannot be read, and is missing from statistics and health");
-                }
-            }
+        for DeliveryRecord { owner, attempt, state, .. } in self.read() {
+            let recorded = webhooks.entry(owner).or_default();
+            recorded.attempts.extend(attempt);
+            recorded.held |= state == State::Held;
         }
         webhooks
+    }
+
+    /// The records of deliveries. One that cannot be read is left out, and logged.
+    fn read(self) -> impl Iterator<Item = DeliveryRecord> {
+        self.records.into_iter().filter_map(|Record { dynamodb: Change { item, bytes } }| {
+            let read = item?.read(bytes);
+            read.unwrap_or_else(|err| {
+                let cause = telemetry::chain(&err);
+                tracing::error!(cause, "a record cannot be read, and is missing from statistics and health");
+                None
+            })
+        })
     }
 }
 
 impl Written {
-    /// Returns the item's webhook, the attempt that the item was written for, and whether the delivery is held.
-    /// Returns `None` if the item is not a delivery.
-    fn read(self) -> Result<Option<(Owner, Option<RecordedAttempt>, bool)>, AwsError> {
+    /// Returns what the item says of its delivery, or `None` if it is not a delivery.
+    fn read(self, bytes: u64) -> Result<Option<DeliveryRecord>, AwsError> {
         let Some(state) = self.state else { return Ok(None) };
         let (state, name): (State, String) = (read(state)?, read(self.webhook)?);
         let owner = webhook_of(&name)
@@ -105,7 +120,9 @@ impl Written {
             (Some(mark), Some(attempts)) => last_attempt(attempts)?.map(|attempt| (mark, attempt)),
             _ => None,
         };
-        let Some((mark, attempt)) = attempt else { return Ok(Some((owner, None, state == State::Held))) };
+        let Some((mark, attempt)) = attempt else {
+            return Ok(Some(DeliveryRecord { owner, attempt: None, state, bytes }));
+        };
         let Mark { round, number, epoch, probe, wait, last_success } = read::<MarkItem>(mark)?.into();
         let event_id: EventId = read(self.id)?;
         let recorded = RecordedAttempt {
@@ -119,7 +136,7 @@ impl Written {
             exhausted: state == State::Failed && attempt.outcome.is_retryable(),
             attempt,
         };
-        Ok(Some((owner, Some(recorded), state == State::Held)))
+        Ok(Some(DeliveryRecord { owner, attempt: Some(recorded), state, bytes }))
     }
 }
 
@@ -136,6 +153,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::stats::Units;
 
     const ID: &str = "01KDYAK3482WAV4DVEFM6KBDXQ";
 
@@ -145,7 +163,7 @@ mod tests {
     }
 
     fn tallies(items: impl IntoIterator<Item = Value>) -> Tallies {
-        changes(items).tallies()
+        changes(items).counts().0
     }
 
     /// An item that was written for the last of its attempts.
@@ -197,7 +215,45 @@ mod tests {
         let written = states.map(|state| without_mark(item("acct#1#0", state, &[("timeout", "03:00")])));
         assert_eq!(tallies(written.into_iter().chain([hour])), Tallies::new());
         let removed = json!({ "Records": [{ "eventName": "REMOVE", "dynamodb": { "Keys": {} } }] });
-        assert_eq!(serde_json::from_value::<Changes>(removed).unwrap().tallies(), Tallies::new());
+        let nothing = (Tallies::new(), Months::new());
+        assert_eq!(serde_json::from_value::<Changes>(removed).unwrap().counts(), nothing);
+        let month = json!({ "webhook": { "S": "month#2026-01#3" }, "id": { "S": "acct" }, "attempts": { "N": "7" } });
+        assert_eq!(changes([month]).counts(), nothing);
+    }
+
+    #[test]
+    fn an_accounts_month_has_the_units_of_all_its_webhooks() {
+        let mut gone = item("acct#2#0", "failed", &[("http", "03:00")]);
+        gone["attempts"]["L"][0]["M"]["status"]["N"] = json!("410");
+        let items = [
+            item("acct#1#0", "delivered", &[("http", "03:04")]),
+            item("acct#1#0", "retrying", &[("http", "02:00"), ("timeout", "03:59")]),
+            item("acct#2#0", "failed", &[("timeout", "03:00")]),
+            gone,
+            item("other#1#0", "delivered", &[("http", "04:00")]),
+            without_mark(item("acct#1#0", "held", &[("timeout", "03:00")])),
+        ];
+        let sized = |item| json!({ "dynamodb": { "NewImage": item, "SizeBytes": 400 } });
+        let records = json!({ "Records": items.map(sized) });
+        let (_, months) = serde_json::from_value::<Changes>(records).unwrap().counts();
+        let month = Month::parse("2026-01").unwrap();
+        let of = |account: &str| months[&(AccountId::parse(account).unwrap(), month)];
+        let expected = Units { attempts: 4, delivered: 1, failed: 2, exhausted: 1, milliseconds: 28, bytes: 1600 };
+        assert_eq!(of("acct"), expected);
+        assert_eq!((of("acct").deliveries(), of("acct").failures()), (3, 3));
+        assert_eq!((of("other").attempts, months.len()), (1, 2));
+    }
+
+    #[test]
+    fn attempts_of_two_months_in_one_batch_are_counted_apart() {
+        let mut later = item("acct#1#0", "delivered", &[("http", "03:00")]);
+        let next: jiff::Timestamp = "2026-02-01T00:00:00Z".parse().unwrap();
+        later["attempts"]["L"][0]["M"]["at"]["N"] = json!(next.as_millisecond().to_string());
+        let (_, months) = changes([item("acct#1#0", "delivered", &[("http", "03:00")]), later]).counts();
+        let mut months: Vec<_> =
+            months.into_iter().map(|((_, month), units)| (month.to_string(), units.attempts)).collect();
+        months.sort();
+        assert_eq!(months, [("2026-01".to_owned(), 1), ("2026-02".to_owned(), 1)]);
     }
 
     #[test]

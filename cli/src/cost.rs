@@ -1,0 +1,110 @@
+//! `nano-webhooks cost`: what a stack costs in a month, line by line, what its accounts have of that, and what another
+//! setting would change.
+//!
+//! [`parts`] reads what the stack is made of, [`figures`] what CloudWatch has metered of it, and the store what each account
+//! used. The rest is arithmetic: [`bill`], [`shares`], [`changes`]. What cannot be read is named, and the rest is shown all
+//! the same.
+
+mod bill;
+mod changes;
+mod figures;
+mod parts;
+mod period;
+mod report;
+mod shares;
+
+use clap::Args;
+use jiff::Timestamp;
+use nano_webhooks::{
+    stats::{Month, Units},
+    telemetry,
+};
+
+use self::{
+    bill::Bill,
+    figures::Figures,
+    parts::{Missing, Parts},
+    period::Period,
+    report::Report,
+};
+use crate::{failure::Failure, stack::Stack, terminal};
+
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Cost {
+    /// The month, in UTC; without it, the present one so far
+    #[arg(long, value_name = "2026-11", value_parser = month)]
+    month: Option<Month>,
+}
+
+const HELP: &str = "\
+Units are those that AWS has metered: CloudWatch's figures, the sizes of the tables, and what count-attempts has added up for
+each account. Prices are the list prices of us-east-1, without free tiers, discounts and tax. It is not the invoice: that has
+your region's prices, and what AWS does not meter for one stack, such as traffic.
+
+CloudWatch bills one run as some 200 metrics, $0.002. Nothing is written.
+
+Examples:
+  nano-webhooks cost
+  nano-webhooks cost --month 2026-10
+  nano-webhooks cost --json";
+
+impl Cost {
+    pub(crate) async fn run(self, stack: &Stack, json: bool) -> Result<(), Failure> {
+        let now = Timestamp::now();
+        let month = self.month.unwrap_or_else(|| Month::of(now));
+        if month > Month::of(now) {
+            return Err(Failure::Wrong(format!("{month} has not begun")));
+        }
+        let period = Period::new(month, now);
+        let mut missing = Vec::new();
+        let parts = Parts::read(stack, &mut missing).await?;
+        let figures = read_figures(stack, &parts, &period, &mut missing).await;
+        let accounts = match stack.deliveries()?.month(month).await {
+            Ok(accounts) => accounts,
+            Err(err) => {
+                let cause = telemetry::chain(&err);
+                missing.push(Missing::denied("accounts", "dynamodb:Query on the deliveries table", &cause));
+                Vec::new()
+            }
+        };
+        let mut together = Units::default();
+        accounts.iter().for_each(|(_, units)| together += *units);
+        let bill = Bill { lines: bill::lines(&parts, &figures, &period), missing };
+        let report = Report {
+            stack,
+            period,
+            dearest: shares::dearest(&bill, &accounts, &together),
+            changes: changes::changes(&bill, &parts.settings, &together),
+            accounts: accounts.len(),
+            bill,
+            together,
+            unmetered: parts.settings.unmetered,
+        };
+        if json { terminal::json(&report.json()) } else { report.print() }
+    }
+}
+
+/// Reads what CloudWatch has metered. What it does not have is missing.
+async fn read_figures(stack: &Stack, parts: &Parts, period: &Period, missing: &mut Vec<Missing>) -> Figures {
+    match Figures::read(stack, &figures::metrics(parts), period).await {
+        Ok(figures) => {
+            if figures.is_empty() {
+                let why = "CloudWatch has no figures: the stack was not there yet, or the month is more than 15 months ago, or \
+                           this is the local stack";
+                missing.extend(bill::METERED.map(|line| Missing { line: line.to_owned(), why: why.to_owned() }));
+            }
+            figures
+        }
+        Err(failure) => {
+            let cause = failure.text().unwrap_or_default();
+            missing.extend(bill::METERED.map(|line| Missing::denied(line, "cloudwatch:GetMetricData", cause)));
+            Figures::default()
+        }
+    }
+}
+
+/// Parses `--month`, for clap.
+fn month(text: &str) -> Result<Month, String> {
+    Month::parse(text).ok_or_else(|| "expected a year and a month, such as 2026-11".to_owned())
+}

@@ -69,7 +69,9 @@ impl Cost {
             }
         };
         let mut together = Units::default();
-        accounts.iter().for_each(|(_, units)| together += *units);
+        for (_, units) in &accounts {
+            together += *units;
+        }
         let bill = Bill { lines: bill::lines(&parts, &figures, &period), missing };
         let report = Report {
             stack,

@@ -86,6 +86,9 @@ pub fn string(text: &str) -> impl fmt::Display {
 /// become `"\\u00e9"`, which is.
 pub fn to_ascii(json: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789abcdef";
+    if json.is_ascii() {
+        return json.to_owned();
+    }
     let mut ascii = String::with_capacity(json.len());
     for c in json.chars() {
         if c.is_ascii() {

@@ -4,11 +4,10 @@
 //! message is pure ASCII JSON, and batches are packed by count and by bytes.
 
 mod dead_letters;
+mod received;
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_lambda_events::sqs::BatchItemFailure;
-pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::{
     Client,
     types::{
@@ -18,7 +17,7 @@ use aws_sdk_sqs::{
 };
 pub use dead_letters::{Cause, DeadLetter, DeadLetters, Look};
 use futures_util::{StreamExt as _, stream};
-use jiff::Timestamp;
+pub use received::{SqsBatchResponse, SqsEvent, SqsMessage, give_back, is_new, sent_at, trace_header};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -126,34 +125,6 @@ impl Queue {
             .while_trying_to("send a dead letter")?;
         Ok(())
     }
-}
-
-/// When a message was sent, by the queue's clock. It is the same each time the message is received.
-pub fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
-    let milliseconds = message.attributes.get("SentTimestamp")?.parse().ok()?;
-    Timestamp::from_millisecond(milliseconds).ok()
-}
-
-/// Whether the message was received for the first time, as far as the queue knows.
-pub fn is_new(message: &SqsMessage) -> bool {
-    message.attributes.get("ApproximateReceiveCount").is_some_and(|count| count == "1")
-}
-
-/// The header of the trace that a message is part of.
-pub fn trace_header(message: &SqsMessage) -> Option<&str> {
-    message.attributes.get("AWSTraceHeader").map(String::as_str)
-}
-
-/// The response with which SQS keeps these messages and deletes the others of the batch.
-pub fn give_back<'a>(messages: impl IntoIterator<Item = &'a SqsMessage>) -> SqsBatchResponse {
-    let failures = messages.into_iter().map(|message| {
-        let mut failure = BatchItemFailure::default();
-        failure.item_identifier = message.message_id.clone().unwrap_or_default();
-        failure
-    });
-    let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = failures.collect();
-    response
 }
 
 /// A payload as a message contains it: JSON of ASCII.

@@ -93,8 +93,7 @@ async fn a_dead_letter_has_its_reason_is_shown_without_being_lost_and_is_deleted
     let url = queue(&client, "dead-letters").await;
     let (queue, letters) = (Queue::new(&moto.aws, url.clone()), DeadLetters::new(&moto.aws, url));
     for body in ["{}", "[]", "é"] {
-        let mut message = SqsMessage::default();
-        message.body = Some(body.into());
+        let message = SqsMessage { body: Some(body.into()), ..SqsMessage::default() };
         queue.dead_letter(&message, "it has no account_id é").await.unwrap();
     }
     assert_eq!(letters.count().await.unwrap(), 3);

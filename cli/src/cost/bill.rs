@@ -49,7 +49,7 @@ pub(super) enum Basis {
 /// A line of the bill.
 #[derive(Debug)]
 pub(super) struct Line {
-    pub(super) line: &'static str,
+    pub(super) name: &'static str,
     /// The function, table or queue; empty for a line of the whole stack.
     pub(super) of: String,
     pub(super) units: f64,
@@ -94,13 +94,13 @@ pub(super) fn lines(parts: &Parts, figures: &Figures, period: &Period) -> Vec<Li
 }
 
 fn line(line: &'static str, of: &str, units: f64, price: f64, basis: Basis) -> Line {
-    Line { line, of: of.to_owned(), units, usd: units * price, basis }
+    Line { name: line, of: of.to_owned(), units, usd: units * price, basis }
 }
 
 /// CloudWatch counts messages; SQS bills requests. Lambda receives each batch with one request and deletes it with one. Of a
 /// completion, each is taken as sent by itself. fan-out sends the deliveries of a batch together, ten in a request.
 fn queues(parts: &Parts, figures: &Figures) -> Vec<Line> {
-    let batches = |name: &str| {
+    let invocations = |name: &str| {
         let function = parts.functions.iter().find(|function| function.name == name);
         function.map_or(0.0, |function| figures.sum(&Metric::function("Invocations", &function.physical)))
     };
@@ -108,14 +108,16 @@ fn queues(parts: &Parts, figures: &Figures) -> Vec<Line> {
         let sum = |name| figures.sum(&Metric::queue(name, &parts.stack, queue));
         let (sent, received) = (sum("NumberOfMessagesSent"), sum("NumberOfMessagesReceived"));
         let chunks = sum("SentMessageSize") / SQS_CHUNK;
-        let (sends, receives, basis) = match queue {
-            "completions" => (sent, batches("fan-out").min(received), Basis::Deliveries),
-            "deliveries" => {
-                (sent.min(sent / 10.0 + batches("fan-out")), batches("dispatcher").min(received), Basis::Attempts)
-            }
+        let (sends, polls, basis) = match queue {
+            "completions" => (sent, invocations("fan-out").min(received), Basis::Deliveries),
+            "deliveries" => (
+                sent.min(sent / 10.0 + invocations("fan-out")),
+                invocations("dispatcher").min(received),
+                Basis::Attempts,
+            ),
             _ => (sent, received, Basis::Fixed),
         };
-        let requests = sends.max(chunks) + receives.max(chunks * received / sent.max(1.0)) + receives;
+        let requests = sends.max(chunks) + polls.max(chunks * received / sent.max(1.0)) + polls;
         let fair = if queue == "deliveries" { prices::SQS_FAIR_MILLION } else { 0.0 };
         [
             line(SQS, queue, requests, (prices::SQS_MILLION + fair) / MILLION, basis),
@@ -292,7 +294,7 @@ pub(super) mod tests {
 
     /// The units and the dollars of a line.
     fn of(bill: &Bill, line: &str, of: &str) -> (f64, f64) {
-        let found = bill.lines.iter().find(|found| found.line == line && found.of == of);
+        let found = bill.lines.iter().find(|found| found.name == line && found.of == of);
         let found = found.unwrap_or_else(|| panic!("{line} {of}: {:#?}", bill.lines));
         let rounded = |number: f64| (number * 1e4).round() / 1e4;
         (rounded(found.units), rounded(found.usd))
@@ -333,7 +335,7 @@ pub(super) mod tests {
         figures.add(Metric::function("Invocations", "s-dispatcher-X"), &[9e5]);
         let requests = |figures: &Figures| {
             let lines = queues(&parts, figures);
-            lines.iter().filter(|line| line.line == SQS).map(|line| line.units).sum::<f64>()
+            lines.iter().filter(|line| line.name == SQS).map(|line| line.units).sum::<f64>()
         };
         assert!((requests(&figures) - 6e6).abs() < 1.0, "{}", requests(&figures));
         figures.add(Metric::queue("SentMessageSize", "s", "completions"), &[2e6 * SQS_CHUNK]);
@@ -357,7 +359,7 @@ pub(super) mod tests {
         let bill = Bill { lines: lines(&parts, &Figures::default(), &half), missing: Vec::new() };
         assert_eq!(of(&bill, "dashboard, months", ""), (0.5, 1.5));
         assert_eq!(of(&bill, STORED, "events"), (1.5, 0.375));
-        assert!(bill.lines.iter().all(|line| !METERED.contains(&line.line)), "no units, no line");
+        assert!(bill.lines.iter().all(|line| !METERED.contains(&line.name)), "no units, no line");
         assert!(over().is_over() && over().until == over().month.ends() && !half.is_over());
     }
 }

@@ -68,7 +68,7 @@ fn retry_window(bill: &Bill, settings: &Settings, together: &Units) -> Option<Ch
 fn history(bill: &Bill, settings: &Settings) -> Vec<Change> {
     let days = settings.history_days;
     let kept = |line: &str| [STORED, BACKUPS].contains(&line);
-    let stored = bill.usd_of(|line| kept(line.line) && ["events", "deliveries"].contains(&line.of.as_str()));
+    let stored = bill.usd_of(|line| kept(line.name) && ["events", "deliveries"].contains(&line.of.as_str()));
     let (least, most) = HISTORY_DAYS;
     let others = [(days / 2).max(least), (days * 2).min(most)].into_iter().filter(|other| *other != days);
     let changes = others.map(|other| Change {
@@ -90,7 +90,7 @@ fn architecture(bill: &Bill, settings: &Settings) -> Change {
         setting: "Architecture",
         from: from.0.to_owned(),
         to: to.0.to_owned(),
-        usd: bill.usd_of(|line| line.line == GB_SECONDS) * (to.1 / from.1 - 1.0),
+        usd: bill.usd_of(|line| line.name == GB_SECONDS) * (to.1 / from.1 - 1.0),
         assumption: "the functions take as long as now".to_owned(),
     }
 }
@@ -103,7 +103,7 @@ fn logs(bill: &Bill, settings: &Settings) -> Option<Change> {
         setting: "LogRetentionDays",
         from: days.to_string(),
         to: fewer.to_string(),
-        usd: bill.usd_of(|line| line.line == LOGS_KEPT) * (f64::from(fewer) / f64::from(days) - 1.0),
+        usd: bill.usd_of(|line| line.name == LOGS_KEPT) * (f64::from(fewer) / f64::from(days) - 1.0),
         assumption: "as many lines; most of the price of logs is that they are taken in, which stays".to_owned(),
     })
 }

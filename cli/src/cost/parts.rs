@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_cloudwatch::{Client as CloudWatch, types::MetricAlarm};
+use aws_sdk_cloudwatch::{Client as CloudWatch, operation::describe_alarms::DescribeAlarmsOutput, types::MetricAlarm};
 use aws_sdk_dynamodb::{Client as DynamoDb, types::TableDescription};
 use aws_sdk_lambda::{Client as Lambda, types::Architecture};
 use futures_util::{StreamExt as _, stream};
@@ -221,7 +221,7 @@ async fn alarm_metrics(stack: &Stack, resources: &HashMap<String, String>, missi
     }
     let alarms = CloudWatch::new(&stack.aws).describe_alarms().set_alarm_names(Some(names));
     match alarms.into_paginator().send().try_collect().await {
-        Ok(pages) => pages.iter().flat_map(|page| page.metric_alarms()).map(metrics_of).sum(),
+        Ok(pages) => pages.iter().flat_map(DescribeAlarmsOutput::metric_alarms).map(metrics_of).sum(),
         Err(err) => {
             missing.push(Missing::denied("alarms", "cloudwatch:DescribeAlarms", &telemetry::chain(&err)));
             0

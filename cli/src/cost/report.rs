@@ -29,14 +29,14 @@ pub(super) struct Report<'a> {
 
 impl Report<'_> {
     pub(super) fn json(&self) -> Value {
-        let lines = self.bill.lines.iter().map(|Line { line, of, units, usd, .. }| {
+        let lines = self.bill.lines.iter().map(|Line { name: line, of, units, usd, .. }| {
             let of = (!of.is_empty()).then_some(of);
             json!({ "line": line, "of": of, "units": units, "usd": usd })
         });
         let missing = self.bill.missing.iter().map(|Missing { line, why }| json!({ "line": line, "why": why }));
-        let accounts = self.dearest.iter().map(|Share { account, units, share, usd }| {
+        let accounts = self.dearest.iter().map(|Share { account, units, part, usd }| {
             json!({ "account_id": account, "deliveries": units.deliveries(), "attempts": units.attempts,
-                "share": share, "usd": usd })
+                "share": part, "usd": usd })
         });
         let changes = self.changes.iter().map(|Change { setting, from, to, usd, assumption }| {
             json!({ "setting": setting, "from": from, "to": to, "usd": usd, "assumption": assumption })
@@ -83,7 +83,7 @@ impl Report<'_> {
 
     fn print_lines(&self) -> Result<(), Failure> {
         let mut table = Table::new(&["LINE", "UNITS", "DOLLARS", "OF"]);
-        for Line { line, of, units, usd, .. } in &self.bill.lines {
+        for Line { name: line, of, units, usd, .. } in &self.bill.lines {
             table.row([(*line).to_owned(), number(*units), dollars(*usd), of.clone()]);
         }
         let together = if self.bill.is_complete() { "together" } else { "together, as far as it is known" };
@@ -122,7 +122,7 @@ impl Report<'_> {
         }
         terminal::line(&format!("{sentence}. The dearest accounts:"))?;
         let mut table = Table::new(&["SHARE", "DOLLARS", "DELIVERIES", "ATTEMPTS", "ACCOUNT"]);
-        for Share { account, units, share, usd } in &self.dearest {
+        for Share { account, units, part, usd } in &self.dearest {
             table.row([
                 format!("{:.1} %", share * 100.0),
                 usd.map_or_else(|| "-".to_owned(), dollars),

@@ -13,7 +13,7 @@ pub(super) struct Share {
     pub(super) account: AccountId,
     pub(super) units: Units,
     /// Of what all accounts have together, from 0 to 1: of the dollars, or of the attempts if lines are missing.
-    pub(super) share: f64,
+    pub(super) part: f64,
     /// `None` if lines are missing.
     pub(super) usd: Option<f64>,
 }
@@ -33,12 +33,12 @@ pub(super) fn dearest(bill: &Bill, accounts: &[(AccountId, Units)], together: &U
     let shares = accounts.iter().map(|(account, units)| Share {
         account: account.clone(),
         units: *units,
-        share: if all > 0.0 { weight(units) / all } else { 0.0 },
+        part: if all > 0.0 { weight(units) / all } else { 0.0 },
         usd: bill.is_complete().then(|| usd(units)),
     });
     let mut shares: Vec<_> = shares.collect();
     shares.sort_by(|one, other| {
-        other.share.total_cmp(&one.share).then_with(|| one.account.as_str().cmp(other.account.as_str()))
+        other.part.total_cmp(&one.part).then_with(|| one.account.as_str().cmp(other.account.as_str()))
     });
     shares.truncate(SHOWN);
     shares
@@ -70,7 +70,7 @@ mod tests {
 
     fn bill(lines: &[(Basis, f64)]) -> Bill {
         let line = |(basis, usd): &(Basis, f64)| Line {
-            line: "line",
+            name: "line",
             of: String::new(),
             units: 1.0,
             usd: *usd,
@@ -81,7 +81,9 @@ mod tests {
 
     fn together(accounts: &[(AccountId, Units)]) -> Units {
         let mut together = Units::default();
-        accounts.iter().for_each(|(_, units)| together += *units);
+        for (_, units) in accounts {
+            together += *units;
+        }
         together
     }
 
@@ -96,7 +98,7 @@ mod tests {
         // A tenth of the attempts, nine tenths of the time, all failures.
         assert!((dearest[0].usd.unwrap() - (0.1 + 1.8 + 4.0)).abs() < 1e-9);
         assert!((dearest[1].usd.unwrap() - (0.9 + 0.2)).abs() < 1e-9);
-        assert!((dearest[0].share - 5.9 / 7.0).abs() < 1e-9);
+        assert!((dearest[0].part - 5.9 / 7.0).abs() < 1e-9);
     }
 
     #[test]
@@ -107,7 +109,7 @@ mod tests {
         let bill = Bill { missing, ..bill(&[(Basis::Attempts, 1.0)]) };
         let dearest = dearest(&bill, &accounts, &together(&accounts));
         assert_eq!((dearest.len(), dearest[0].account.as_str()), (SHOWN, "a11"));
-        assert!((dearest[0].share - 11.0 / 66.0).abs() < 1e-9 && dearest[0].usd.is_none());
+        assert!((dearest[0].part - 11.0 / 66.0).abs() < 1e-9 && dearest[0].usd.is_none());
     }
 
     #[test]
@@ -115,6 +117,6 @@ mod tests {
         assert!(dearest(&bill(&[(Basis::Attempts, 1.0)]), &[], &Units::default()).is_empty());
         let idle = [account("idle", Units::default())];
         let idle = dearest(&bill(&[(Basis::Attempts, 1.0)]), &idle, &Units::default());
-        assert_eq!((idle[0].share, idle[0].usd), (0.0, Some(0.0)));
+        assert_eq!((idle[0].part, idle[0].usd), (0.0, Some(0.0)));
     }
 }

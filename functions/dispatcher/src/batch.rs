@@ -179,7 +179,7 @@ mod tests {
     fn of_two_messages_for_an_attempt_the_one_that_was_received_before_is_kept() {
         let mut event = sample();
         let mut again = event.records[0].clone();
-        again.attributes.insert("ApproximateReceiveCount".into(), "2".into());
+        again.attributes.approximate_receive_count = Some("2".into());
         event.records.push(again);
         let Batch { jobs, .. } = readable(&event);
         assert!(jobs.len() == 1 && jobs[0].received_before());
@@ -213,7 +213,7 @@ mod tests {
         let mut event = sample();
         let again = {
             let mut again = event.records[0].clone();
-            again.attributes.insert("ApproximateReceiveCount".into(), "2".into());
+            again.attributes.approximate_receive_count = Some("2".into());
             again
         };
         event.records.push(again);

@@ -103,7 +103,7 @@ impl Dispatcher {
             tracing::error!(message_id = record.message_id, cause, "a delivery goes back to the queue");
         }
         observed.count(Metric::Faults, unreadable.len() + unfinished.len());
-        self.recorder.write(observed.into_metrics(), Timestamp::now());
+        self.recorder.write(&observed.into_metrics(), Timestamp::now());
         queue::give_back(unreadable.into_iter().chain(unfinished.into_iter().map(|(record, _)| record)))
     }
 

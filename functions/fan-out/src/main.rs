@@ -159,7 +159,7 @@ impl FanOut {
         refused.retain(|record| seen.insert(&record.message_id));
         given_back.extend(refused);
         metrics.count(Metric::Faults, given_back.len());
-        self.recorder.write(metrics, Timestamp::now());
+        self.recorder.write(&metrics, Timestamp::now());
         self.trace(&jobs);
         queue::give_back(given_back)
     }

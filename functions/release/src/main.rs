@@ -54,7 +54,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let run = Run::until(event.context.deadline());
         let done =
             release.run(run).await.inspect_err(|err| tracing::error!(cause = telemetry::chain(err), "no run"))?;
-        recorder.write(done.metrics(), Timestamp::now());
+        recorder.write(&done.metrics(), Timestamp::now());
         Ok::<_, lambda_runtime::Error>(())
     });
     lambda_runtime::run(handler).await

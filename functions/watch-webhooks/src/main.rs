@@ -43,7 +43,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let recorder = Recorder::from_env()?;
     let handler = service_fn(async |event: LambdaEvent<Changes>| {
         let (metrics, result) = watcher.handle(event.payload).await;
-        recorder.write(metrics, Timestamp::now());
+        recorder.write(&metrics, Timestamp::now());
         result
     });
     lambda_runtime::run(handler).await

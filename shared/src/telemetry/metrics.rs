@@ -13,14 +13,13 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 
 use crate::config::{self, ConfigError};
 
 /// The namespace of every metric in CloudWatch.
 pub const NAMESPACE: &str = "nano-webhooks";
-/// Its one dimension, whose value is the stack's name.
+/// Its one dimension, whose value is the stack's name: the name of [`Record::stack`].
 pub const DIMENSION: &str = "Stack";
 
 /// Every metric. `docs/logs.md` explains each one; the template's alarms and dashboard use these names.
@@ -143,36 +142,77 @@ impl Recorder {
 
     /// Writes the metrics of an invocation; writes nothing if there are none. A record that cannot be written is
     /// lost, since there is nowhere to report that.
-    pub fn write(&self, metrics: Metrics, now: Timestamp) {
+    pub fn write(&self, metrics: &Metrics, now: Timestamp) {
         if !metrics.0.is_empty() {
-            let mut line = self.record(metrics, now).to_string();
-            line.push('\n');
-            let _ = io::stdout().write_all(line.as_bytes());
+            let mut line = serde_json::to_vec(&self.record(metrics, now)).expect("it has only texts and numbers");
+            line.push(b'\n');
+            let _ = io::stdout().write_all(&line);
         }
     }
 
-    fn record(&self, metrics: Metrics, now: Timestamp) -> Value {
+    fn record<'a>(&'a self, metrics: &'a Metrics, now: Timestamp) -> Record<'a> {
         // Units are left out: they would be a fifth of a small record, and logs are paid for by the byte.
-        let definitions: Vec<_> = metrics.0.keys().map(|metric| json!({ "Name": metric })).collect();
-        let mut record = Map::new();
-        record.insert(
-            "_aws".into(),
-            json!({
-                "Timestamp": now.as_millisecond(),
-                "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": definitions }],
-            }),
-        );
-        record.insert(DIMENSION.into(), self.stack.as_str().into());
-        for (metric, values) in metrics.0 {
-            let value = if let [value] = values[..] { json!(value) } else { json!(values) };
-            record.insert(format!("{metric:?}"), value);
+        let definitions = metrics.0.keys().map(|metric| Definition { name: *metric }).collect();
+        let directive = Directive { namespace: NAMESPACE, dimensions: [[DIMENSION]], metrics: definitions };
+        let aws = Metadata { timestamp: now.as_millisecond(), cloud_watch_metrics: [directive] };
+        Record { aws, stack: &self.stack, metrics }
+    }
+}
+
+/// A record in the embedded metric format.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Record<'a> {
+    #[serde(rename = "_aws")]
+    aws: Metadata,
+    stack: &'a str,
+    #[serde(flatten)]
+    metrics: &'a Metrics,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    /// Unix milliseconds.
+    timestamp: i64,
+    cloud_watch_metrics: [Directive; 1],
+}
+
+/// Says which fields of a record are metrics.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: Vec<Definition>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: Metric,
+}
+
+impl Serialize for Metrics {
+    /// A metric with one value is a number, and one with several is an array.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Values<'a> {
+            One(u64),
+            Several(&'a [u64]),
         }
-        record.into()
+        serializer.collect_map(self.0.iter().map(|(metric, values)| match values[..] {
+            [value] => (metric, Values::One(value)),
+            _ => (metric, Values::Several(values)),
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn now() -> Timestamp {
@@ -180,7 +220,7 @@ mod tests {
     }
 
     fn record(metrics: Metrics) -> Value {
-        Recorder { stack: "stage".into() }.record(metrics, now())
+        serde_json::to_value(Recorder { stack: "stage".into() }.record(&metrics, now())).unwrap()
     }
 
     #[test]

@@ -97,7 +97,10 @@ fn assert_is_billed(stack: &Stack) {
     let lines = bill["lines"].as_array().unwrap();
     let requests = lines.iter().find(|line| line["line"] == "Lambda requests" && line["of"] == "dispatcher");
     assert!(requests.unwrap()["units"].as_f64() > Some(50.0), "{bill:#}");
-    assert!(bill["deliveries_per_usd"].as_f64() > Some(0.0) && bill["dearest"][0]["usd"].as_f64() > Some(0.0), "{bill:#}");
+    assert!(
+        bill["deliveries_per_usd"].as_f64() > Some(0.0) && bill["dearest"][0]["usd"].as_f64() > Some(0.0),
+        "{bill:#}"
+    );
 }
 
 #[tokio::test]

@@ -124,7 +124,7 @@ impl Report<'_> {
         let mut table = Table::new(&["SHARE", "DOLLARS", "DELIVERIES", "ATTEMPTS", "ACCOUNT"]);
         for Share { account, units, part, usd } in &self.dearest {
             table.row([
-                format!("{:.1} %", share * 100.0),
+                format!("{:.1} %", part * 100.0),
                 usd.map_or_else(|| "-".to_owned(), dollars),
                 units.deliveries().to_string(),
                 units.attempts.to_string(),

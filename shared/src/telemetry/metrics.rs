@@ -219,8 +219,8 @@ mod tests {
         "2026-01-02T03:04:05Z".parse().unwrap()
     }
 
-    fn record(metrics: Metrics) -> Value {
-        serde_json::to_value(Recorder { stack: "stage".into() }.record(&metrics, now())).unwrap()
+    fn record(metrics: &Metrics) -> Value {
+        serde_json::to_value(Recorder { stack: "stage".into() }.record(metrics, now())).unwrap()
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
             "Attempts": 3,
             "AttemptDuration": [12, 7],
         });
-        assert_eq!(record(metrics), expected);
+        assert_eq!(record(&metrics), expected);
     }
 
     #[test]
@@ -261,6 +261,6 @@ mod tests {
         let mut metrics = Metrics::default();
         metrics.measure_since(Metric::AgeAtFanOut, now(), now() + Duration::from_millis(1500));
         metrics.measure_since(Metric::AgeAtFanOut, now(), now() - Duration::from_secs(1));
-        assert_eq!(record(metrics)["AgeAtFanOut"], json!([1500, 0]));
+        assert_eq!(record(&metrics)["AgeAtFanOut"], json!([1500, 0]));
     }
 }

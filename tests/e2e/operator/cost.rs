@@ -6,7 +6,7 @@ use harness::{Options, Producer, Stack};
 use serde_json::{Value, json};
 
 use super::{
-    ask, assert_refused, completion, json_of,
+    ask, assert_refused, completion,
     permissions::{User, permissions},
     register,
 };

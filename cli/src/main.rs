@@ -17,6 +17,7 @@ mod listen;
 mod local;
 mod stack;
 mod table;
+mod tables;
 mod tail;
 mod terminal;
 mod webhooks;
@@ -98,6 +99,9 @@ enum Command {
     /// Erases what is stored of an account
     #[command(subcommand)]
     Accounts(accounts::AccountsCommand),
+    /// Restores a table to a time in the past, and takes tables that were kept into a new stack
+    #[command(subcommand)]
+    Tables(tables::TablesCommand),
     /// Checks a deployed stack from end to end, and says what to do if a check fails
     Doctor(doctor::Doctor),
     /// Shows on a deployed stack, from outside, what the end-to-end tests show: a report of checks
@@ -128,6 +132,7 @@ async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
     let command = match command {
         Command::Deploy(deploy) => return deploy.run(&stack, local, json).await,
         Command::Rollback(rollback) => return rollback.run(&stack, local, json).await,
+        Command::Tables(command) => return command.run(&stack, local, json).await,
         Command::Doctor(doctor) => return doctor.run(&stack, local, json).await,
         Command::Listen(listen) => return listen.run(local, json).await,
         command => command,
@@ -143,7 +148,7 @@ async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
         Command::DeadLetters(command) => command.run(&stack, json).await,
         Command::Accounts(command) => command.run(&stack, json).await,
         Command::Acceptance(command) => command.run(stack, json).await,
-        Command::Deploy(_) | Command::Rollback(_) | Command::Doctor(_) | Command::Listen(_) => {
+        Command::Deploy(_) | Command::Rollback(_) | Command::Tables(_) | Command::Doctor(_) | Command::Listen(_) => {
             unreachable!("runs above")
         }
     }

@@ -4,10 +4,10 @@
 //! CloudFormation works out what would change; the operator agrees; the change is made. Going back is the same with the
 //! template that is stored there for the version before.
 
-mod bucket;
-mod change_set;
-mod parameters;
-mod release;
+pub(crate) mod bucket;
+pub(crate) mod change_set;
+pub(crate) mod parameters;
+pub(crate) mod release;
 
 use aws_config::SdkConfig;
 use clap::Args;
@@ -69,13 +69,13 @@ pub(crate) struct Rollback {
 
 /// How the change is made.
 #[derive(Debug, Args)]
-struct How {
+pub(crate) struct How {
     /// The role that CloudFormation takes; without it, it uses your own permissions, or the role of the time before
     #[arg(long, value_name = "ARN")]
-    role_arn: Option<String>,
+    pub(crate) role_arn: Option<String>,
     /// Do not ask for confirmation
     #[arg(long)]
-    yes: bool,
+    pub(crate) yes: bool,
 }
 
 const DEPLOY_HELP: &str = "\
@@ -97,12 +97,12 @@ Example:
   nano-webhooks rollback --stack nano-webhooks-prod";
 
 /// The parameters that only this command sets.
-const CODE_BUCKET: &str = "CodeBucket";
-const CODE_PREFIX: &str = "CodePrefix";
+pub(crate) const CODE_BUCKET: &str = "CodeBucket";
+pub(crate) const CODE_PREFIX: &str = "CodePrefix";
 const ARCHITECTURE: &str = "Architecture";
 const PREVIOUS_VERSION: &str = "PreviousVersion";
 /// The template's default.
-const DEFAULT_PREFIX: &str = "nano-webhooks/";
+pub(crate) const DEFAULT_PREFIX: &str = "nano-webhooks/";
 
 impl Deploy {
     pub(crate) async fn run(self, stack: &str, local: bool, json: bool) -> Result<(), Failure> {
@@ -245,9 +245,12 @@ impl Target {
             aws: &self.aws,
             stack: &self.name,
             exists: self.stack.is_some(),
-            version,
+            label: version,
             template_url: self.bucket.url(&self.key(version, "template.json")),
             parameters: parameters::of_change(template, set, self.stack.as_ref())?,
+            imports: Vec::new(),
+            leaves: None,
+            is_followed: false,
             role_arn: how.role_arn.as_deref(),
             yes: how.yes,
             question: format!(
@@ -260,7 +263,8 @@ impl Target {
     }
 }
 
-fn refuse_unless_it_can_be_changed(stack: &Stack) -> Result<(), Failure> {
+/// Fails if CloudFormation would refuse every change of the stack, and says what to do.
+pub(crate) fn refuse_unless_it_can_be_changed(stack: &Stack) -> Result<(), Failure> {
     let Stack { name, status, .. } = stack;
     let advice = match status.as_str() {
         "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "DELETE_FAILED" => {

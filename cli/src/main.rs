@@ -18,6 +18,7 @@ mod listen;
 mod local;
 mod stack;
 mod table;
+mod tables;
 mod tail;
 mod terminal;
 mod webhooks;
@@ -102,6 +103,9 @@ enum Command {
     Accounts(accounts::AccountsCommand),
     /// Shows what a stack costs in a month: by line, by account, and what another setting would change
     Cost(cost::Cost),
+    /// Restores a table to a time in the past, and takes tables that were kept into a new stack
+    #[command(subcommand)]
+    Tables(tables::TablesCommand),
     /// Checks a deployed stack from end to end, and says what to do if a check fails
     Doctor(doctor::Doctor),
     /// Shows on a deployed stack, from outside, what the end-to-end tests show: a report of checks
@@ -132,6 +136,7 @@ async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
     let command = match command {
         Command::Deploy(deploy) => return deploy.run(&stack, local, json).await,
         Command::Rollback(rollback) => return rollback.run(&stack, local, json).await,
+        Command::Tables(command) => return command.run(&stack, local, json).await,
         Command::Doctor(doctor) => return doctor.run(&stack, local, json).await,
         Command::Listen(listen) => return listen.run(local, json).await,
         command => command,
@@ -148,7 +153,7 @@ async fn run(Cli { stack, local, json, command }: Cli) -> Result<(), Failure> {
         Command::Accounts(command) => command.run(&stack, json).await,
         Command::Cost(command) => command.run(&stack, json).await,
         Command::Acceptance(command) => command.run(stack, json).await,
-        Command::Deploy(_) | Command::Rollback(_) | Command::Doctor(_) | Command::Listen(_) => {
+        Command::Deploy(_) | Command::Rollback(_) | Command::Tables(_) | Command::Doctor(_) | Command::Listen(_) => {
             unreachable!("runs above")
         }
     }

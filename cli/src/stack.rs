@@ -85,6 +85,11 @@ impl Stack {
         self.parameters.get(name).map(String::as_str)
     }
 
+    /// All parameters: names and values.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The base of the API's URLs.
     pub(crate) fn api_url(&self) -> Result<&str, Failure> {
         self.api_url.as_deref().map_or_else(|| self.output("ApiUrl"), Ok)

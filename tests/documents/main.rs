@@ -16,7 +16,7 @@ fn every_test_that_a_document_names_exists() {
         read_sources(&workspace().join(folder), &mut sources);
     }
     let mut checked = 0;
-    for document in ["SECURITY.md", "docs/delivery.md", "docs/events.md"] {
+    for document in ["SECURITY.md", "docs/delivery.md", "docs/events.md", "docs/recovering.md"] {
         let text = fs::read_to_string(workspace().join(document)).unwrap();
         for notes in text.split("<sub>").skip(1).map(|rest| rest.split("</sub>").next().unwrap()) {
             for name in notes.split('`').skip(1).step_by(2) {

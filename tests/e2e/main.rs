@@ -33,6 +33,7 @@ mod operator;
 mod outage;
 mod producers;
 mod receivers;
+mod recovering;
 mod recovery;
 mod rehearsal;
 mod release;

@@ -1,4 +1,4 @@
-//! The commands in `docs/runbook.md` and `docs/deploying.md` are valid.
+//! The commands in `docs/runbook.md`, `docs/deploying.md` and `docs/recovering.md` are valid.
 //!
 //! `operator.rs` tests what the operator's commands do; `alarms.rs` tests stopping and starting a function's queue.
 //! These tests check that the documents spell the commands correctly, and that AWS's answers have the form that the
@@ -18,7 +18,7 @@ const PLACEHOLDERS: [(&str, &str); 4] =
 #[test]
 fn every_command_in_the_operators_documents_is_one() {
     let mut checked = 0;
-    for document in ["docs/runbook.md", "docs/deploying.md"] {
+    for document in ["docs/runbook.md", "docs/deploying.md", "docs/recovering.md"] {
         let text = fs::read_to_string(workspace().join(document)).unwrap();
         for command in commands(&text) {
             // With `--help` the command line is parsed and nothing is done.

@@ -246,6 +246,10 @@ fn filled(value: &Value, stack: &str) -> String {
         ("${AWS::AccountId}", "111122223333"),
         ("${AWS::StackName}", stack),
         ("${StackName}", stack),
+        ("${WebhooksTableSuffix}", "-20260102T030405Z"),
+        ("${EventsTableSuffix}", ""),
+        ("${DeliveriesTableSuffix}", ""),
+        ("${ApiKeysTableSuffix}", ""),
     ]);
     let text = text.unwrap_or_else(|| panic!("{value} is no text")).to_owned();
     values.iter().fold(text, |text, (name, value)| text.replace(name, value))

@@ -11,7 +11,7 @@ use aws_sdk_cloudformation::{
     error::ProvideErrorMetadata as _,
     types::{
         Capability, ChangeAction, ChangeSetStatus, ChangeSetType, OnStackFailure, Parameter, Replacement,
-        ResourceChange,
+        ResourceChange, ResourceToImport,
     },
 };
 
@@ -30,9 +30,16 @@ pub(crate) struct Order<'a> {
     pub(crate) stack: &'a str,
     /// Whether the stack is there to be updated; otherwise it is created.
     pub(crate) exists: bool,
-    pub(crate) version: &'a str,
+    /// What the change set's name says of it: a version, or what is done.
+    pub(crate) label: &'a str,
     pub(crate) template_url: String,
     pub(crate) parameters: Vec<Parameter>,
+    /// What is imported. CloudFormation then does nothing else.
+    pub(crate) imports: Vec<ResourceToImport>,
+    /// The resource that is meant to leave the stack, and is kept.
+    pub(crate) leaves: Option<&'a str>,
+    /// Whether another change follows. CloudFormation takes none before it has cleaned up after this one.
+    pub(crate) is_followed: bool,
     /// The role that CloudFormation takes to make the change.
     pub(crate) role_arn: Option<&'a str>,
     pub(crate) yes: bool,
@@ -64,7 +71,7 @@ impl Order<'_> {
                 return Ok(Outcome::NothingToChange);
             }
             Ok(Some(changes)) => {
-                show(&changes);
+                show(&changes, self.leaves);
                 terminal::confirm(self.yes, &self.question)
             }
             Err(failure) => Err(failure),
@@ -83,17 +90,20 @@ impl Order<'_> {
 
     async fn create(&self, client: &Client) -> Result<ChangeSet, Failure> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let version: String =
-            self.version.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+        let label: String =
+            self.label.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
         let mut request = client
             .create_change_set()
             .stack_name(self.stack)
-            .change_set_name(format!("nano-webhooks-{version}-{seconds}"))
+            .change_set_name(format!("nano-webhooks-{label}-{seconds}"))
             .template_url(&self.template_url)
             .set_parameters(Some(self.parameters.clone()))
             .set_role_arn(self.role_arn.map(str::to_owned))
             .capabilities(Capability::CapabilityIam);
-        if self.exists {
+        if !self.imports.is_empty() {
+            let imports = Some(self.imports.clone());
+            request = request.change_set_type(ChangeSetType::Import).set_resources_to_import(imports);
+        } else if self.exists {
             request = request.change_set_type(ChangeSetType::Update);
         } else {
             // A stack that could not be created would block the next attempt until somebody deletes it.
@@ -161,8 +171,10 @@ impl Order<'_> {
             let described = client.describe_stacks().stack_name(stack_id).send().await?;
             let status = described.stacks().first().and_then(|stack| stack.stack_status());
             let status = status.map_or("", |status| status.as_str());
-            if matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS") {
-                return Ok(());
+            match status {
+                "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => return Ok(()),
+                "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if !self.is_followed => return Ok(()),
+                _ => {}
             }
             if !status.ends_with("_IN_PROGRESS") {
                 return Err(self.undone(client, stack_id, status).await);
@@ -200,6 +212,7 @@ impl Order<'_> {
         );
         let left = match status {
             "UPDATE_ROLLBACK_COMPLETE" => "the version before goes on as it was",
+            _ if !self.imports.is_empty() => "what was to be imported is as it was",
             "UPDATE_ROLLBACK_FAILED" => "`aws cloudformation continue-update-rollback` brings the version before back",
             _ => "nothing of it is left",
         };
@@ -208,13 +221,13 @@ impl Order<'_> {
 }
 
 /// Prints the changes: one line for each resource that is changed or removed, and a number for each kind that is added.
-fn show(changes: &[ResourceChange]) {
-    for line in lines(changes) {
+fn show(changes: &[ResourceChange], leaves: Option<&str>) {
+    for line in lines(changes, leaves) {
         terminal::note(&line);
     }
 }
 
-fn lines(changes: &[ResourceChange]) -> Vec<String> {
+fn lines(changes: &[ResourceChange], leaves: Option<&str>) -> Vec<String> {
     let mut added = BTreeMap::<&str, usize>::new();
     let mut lines = Vec::new();
     let mut precious = Vec::new();
@@ -227,7 +240,8 @@ fn lines(changes: &[ResourceChange]) -> Vec<String> {
             Some(action) => {
                 let how = if replaced { "Replace" } else { action.as_str() };
                 lines.push(format!("  {how:<8} {name} ({kind})"));
-                if (replaced || *action == ChangeAction::Remove) && PRECIOUS.contains(&kind) {
+                let is_meant = leaves == Some(name) && *action == ChangeAction::Remove;
+                if (replaced || *action == ChangeAction::Remove) && PRECIOUS.contains(&kind) && !is_meant {
                     precious.push(name);
                 }
             }
@@ -267,9 +281,8 @@ mod tests {
             change(ChangeAction::Modify, "D", "AWS::DynamoDB::Table", Replacement::True),
             change(ChangeAction::Remove, "E", "AWS::Lambda::Permission", Replacement::False),
         ];
-        let lines = lines(&changes);
         assert_eq!(
-            lines,
+            lines(&changes, None),
             [
                 "What would change:",
                 "  Modify   C (AWS::Lambda::Function)",
@@ -279,5 +292,14 @@ mod tests {
                 "Careful: D hold data, and would be removed or replaced by empty ones.",
             ]
         );
+    }
+    #[test]
+    fn a_table_that_is_meant_to_leave_the_stack_is_no_reason_to_be_careful() {
+        let leaves = change(ChangeAction::Remove, "A", "AWS::DynamoDB::Table", Replacement::False);
+        let lost = change(ChangeAction::Remove, "B", "AWS::DynamoDB::Table", Replacement::False);
+        let is_careful =
+            |changes: &[ResourceChange]| lines(changes, Some("A")).iter().any(|it| it.starts_with("Careful"));
+        assert!(!is_careful(std::slice::from_ref(&leaves)));
+        assert!(is_careful(&[leaves, lost]));
     }
 }

@@ -33,11 +33,16 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// The parameters of a change set. Those that are not set keep the value that the stack has; those that the stack does
-/// not have get the template's default. Fails if the template does not have a parameter that the operator set.
+/// not have get the template's default. Fails if the template does not have a parameter that the operator set, or would lose a restored table.
 pub(crate) fn of_change(template: &Template, set: &Values, stack: Option<&Stack>) -> Result<Vec<Parameter>, Failure> {
     if let Some(unknown) = set.keys().find(|name| !template.has_parameter(name)) {
         return Err(Failure::Wrong(format!(
             "this version has no parameter {unknown}; docs/deploying.md lists them all"
+        )));
+    }
+    if let Some(lost) = stack.and_then(|stack| lost_name(template, stack.parameters())) {
+        return Err(Failure::Failed(format!(
+            "a table of this stack was restored, and that version has no parameter {lost} for its name: it would make an empty one"
         )));
     }
     let of = |name: &str| {
@@ -48,6 +53,15 @@ pub(crate) fn of_change(template: &Template, set: &Values, stack: Option<&Stack>
         }
     };
     Ok(template.parameters().filter_map(of).map(ParameterBuilder::build).collect())
+}
+
+/// The parameter with the name of a restored table, if the stack has it and the template does not: a version from before
+/// there were restores.
+fn lost_name<'a>(template: &Template, mut of_stack: impl Iterator<Item = (&'a str, &'a str)>) -> Option<&'a str> {
+    let is_lost = |(name, value): &(&str, &str)| {
+        name.ends_with("TableSuffix") && !value.is_empty() && !template.has_parameter(name)
+    };
+    of_stack.find(is_lost).map(|(name, _)| name)
 }
 
 #[cfg(test)]
@@ -68,5 +82,14 @@ mod tests {
     fn a_value_may_contain_the_sign_between_name_and_value() {
         assert_eq!(pair("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
         assert!(pair("A").is_err());
+    }
+
+    #[test]
+    fn a_version_that_cannot_name_a_restored_table_is_refused() {
+        let template = Template::parse(r#"{ "Parameters": { "EventsTableSuffix": {} } }"#).unwrap();
+        let lost = |parameters: &[(&'static str, &'static str)]| lost_name(&template, parameters.iter().copied());
+        let restored = "-20260102T030405Z";
+        assert_eq!(lost(&[("WebhooksTableSuffix", restored)]), Some("WebhooksTableSuffix"));
+        assert_eq!(lost(&[("WebhooksTableSuffix", ""), ("EventsTableSuffix", restored), ("Tracing", "on")]), None);
     }
 }

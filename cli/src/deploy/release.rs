@@ -96,9 +96,20 @@ impl Release {
     }
 }
 
+impl From<Value> for Template {
+    fn from(template: Value) -> Self {
+        Self(template)
+    }
+}
+
 impl Template {
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         Ok(Self(serde_json::from_str(text)?))
+    }
+
+    /// The template as JSON.
+    pub(crate) fn json(&self) -> &Value {
+        &self.0
     }
 
     fn version(&self) -> Option<&str> {

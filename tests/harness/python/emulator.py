@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 
+import point_in_time
 import templates
 
 
@@ -44,6 +45,7 @@ def main():
     stream_statements()
     read_streams_aside()
     hurry_schedules()
+    point_in_time.remember()
     templates.read_like_aws()
     from ministack import app
 

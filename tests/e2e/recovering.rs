@@ -1,7 +1,7 @@
 //! docs/recovering.md: a table is restored to a time in the past, and the stack uses it; tables that a deleted stack has left
 //! become the tables of a new one.
 //!
-//! The emulator restores what the time asks for (tests/harness/python/point_in_time.py), at once. How long DynamoDB takes,
+//! The emulator restores what the time asks for (`tests/harness/python/point_in_time.py`), at once. How long DynamoDB takes,
 //! and what AWS's CloudFormation says of the imports, is on docs/unproven.md.
 
 mod adopting;

@@ -44,8 +44,8 @@ fn what_the_transform_makes_does_not_depend_on_the_parameters() {
 fn every_parameter_is_used() {
     let used = ["Resources", "Conditions"].map(|part| TEMPLATE[part].to_string()).concat();
     for name in PARAMETERS.keys() {
-        let uses = [format!(r#"{{"Ref":"{name}"}}"#), format!("${{{name}}}")];
-        assert!(uses.iter().any(|use_of| used.contains(use_of)), "{name} changes nothing");
+        let forms = [format!(r#"{{"Ref":"{name}"}}"#), format!("${{{name}}}")];
+        assert!(forms.iter().any(|form| used.contains(form)), "{name} changes nothing");
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::ResourceToImport;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_sqs::{Client as Sqs, operation::get_queue_url::GetQueueUrlError};
 use clap::Args;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -228,7 +229,7 @@ fn choose(
 
 /// The queues that are there, with their URLs.
 async fn queues(aws: &aws_config::SdkConfig, all: &[Named], stack: &str) -> Result<Vec<Kept>, Failure> {
-    let client = aws_sdk_sqs::Client::new(aws);
+    let client = Sqs::new(aws);
     let mut kept = Vec::new();
     for named in all.iter().filter(|named| named.kind == Kind::Queue) {
         match client.get_queue_url().queue_name(named.name(stack)).send().await {
@@ -236,7 +237,7 @@ async fn queues(aws: &aws_config::SdkConfig, all: &[Named], stack: &str) -> Resu
                 let identifier = found.queue_url().unwrap_or_default().to_owned();
                 kept.push(Kept { named: named.clone(), identifier });
             }
-            Err(err) if err.as_service_error().is_some_and(|err| err.is_queue_does_not_exist()) => {}
+            Err(err) if err.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {}
             Err(err) => return Err(err.into()),
         }
     }

@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata as _,
     types::{
         BillingMode, GlobalSecondaryIndexDescription, IndexStatus, PointInTimeRecoverySpecification,
-        PointInTimeRecoveryStatus, StreamSpecification, StreamViewType, TableDescription, TableStatus, Tag,
-        TimeToLiveSpecification,
+        PointInTimeRecoveryStatus, RestoreSummary, StreamSpecification, StreamViewType, TableDescription, TableStatus,
+        Tag, TimeToLiveSpecification,
     },
 };
 
@@ -210,7 +210,7 @@ pub(super) async fn wait_until_active(client: &Client, table: &str) -> Result<()
 }
 
 fn is_active(table: &TableDescription) -> bool {
-    let filled = !table.restore_summary().is_some_and(|summary| summary.restore_in_progress());
+    let filled = !table.restore_summary().is_some_and(RestoreSummary::restore_in_progress);
     // The emulator reports no status of an index.
     let ready = |index: &GlobalSecondaryIndexDescription| {
         index.index_status().is_none_or(|status| *status == IndexStatus::Active)

@@ -164,7 +164,7 @@ async fn numbers_go_on_and_a_repeated_create_is_still_known() {
         // The same request as then, with the receiver's address of then.
         let url = format!("{}{}", frozen.receiver_then, frozen.path("healthy"));
         let body = json!({ "url": url, "events": ["job.failed", "job.completed"], "description": "the healthy one",
-            "metadata": { "team": "frozen" } })
+            "metadata": { "team": "frozen" }, "headers": { "x-team": "frozen" }, "max_per_minute": 600 })
         .to_string();
         let headers = [("idempotency-key", "frozen")];
         let again = customer.send_with(Method::POST, "/api/v1/webhooks", Some(body), &headers).await.unwrap();

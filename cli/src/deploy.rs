@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use self::{
     bucket::{Bucket, Stored},
     change_set::{Order, Outcome},
-    parameters::Values,
+    parameters::{Given, Values},
     release::{Release, Template},
 };
 use crate::{
@@ -47,12 +47,8 @@ pub(crate) struct Deploy {
     /// The functions' architecture [default: the stack's, or arm64]
     #[arg(long, value_parser = ["arm64", "x86_64"])]
     architecture: Option<String>,
-    /// A file with the template's parameters that you set, as one JSON object
-    #[arg(long, value_name = "FILE")]
-    parameters: Option<String>,
-    /// A parameter that you set; wins over the file
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parameters::pair)]
-    set: Vec<(String, String)>,
+    #[command(flatten)]
+    given: Given,
     /// The account of the first key, which is made with a new stack
     #[arg(long, default_value = "acct_demo", value_parser = AccountId::parse)]
     account: AccountId,
@@ -106,8 +102,7 @@ pub(crate) const DEFAULT_PREFIX: &str = "nano-webhooks/";
 
 impl Deploy {
     pub(crate) async fn run(self, stack: &str, local: bool, json: bool) -> Result<(), Failure> {
-        let mut set = self.parameters.as_deref().map(parameters::read).transpose()?.unwrap_or_default();
-        set.extend(self.set);
+        let mut set = self.given.read()?;
         let release = Release::open(self.from.as_deref(), &self.version).await?;
         let template = release.template(&self.version).await?;
         let target = Target::find(stack, local, self.bucket.as_deref()).await?;

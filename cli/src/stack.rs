@@ -151,6 +151,34 @@ impl Stack {
     }
 }
 
+/// A table as in the template.
+pub(crate) struct StackTable {
+    /// What its name has after the stack's.
+    pub(crate) name: &'static str,
+    /// The stack output with its name.
+    pub(crate) output: &'static str,
+    pub(crate) indexes: &'static [&'static str],
+    /// Whether its items expire.
+    pub(crate) expires: bool,
+    /// Whether it has point-in-time recovery.
+    pub(crate) has_backups: bool,
+}
+
+impl StackTable {
+    const fn new(name: &'static str, output: &'static str, indexes: &'static [&'static str]) -> Self {
+        Self { name, output, indexes, expires: true, has_backups: true }
+    }
+}
+
+pub(crate) const TABLES: [StackTable; 6] = [
+    StackTable::new("webhooks", "WebhooksTableName", &["by-action"]),
+    StackTable::new("events", "EventsTableName", &[]),
+    StackTable::new("deliveries", "DeliveriesTableName", &["by-state"]),
+    StackTable { has_backups: false, ..StackTable::new("waiting", "WaitingTableName", &[]) },
+    StackTable::new("api-keys", "ApiKeysTableName", &["by-account", "by-id"]),
+    StackTable { expires: false, ..StackTable::new("usage", "UsageTableName", &[]) },
+];
+
 /// The AWS clients' configuration, from the environment or for the local stack, and the local API's address.
 pub(crate) async fn configuration(local: bool) -> Result<(SdkConfig, Option<String>), Failure> {
     let local = local.then(Local::read).transpose()?;

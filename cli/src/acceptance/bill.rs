@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{outcome::Outcome, world::World};
+use crate::stack::{StackTable, TABLES};
 
 /// What one delivery uses if every batch has one message, as `bench -- cost` counts it: docs/performance.md.
 const SQS_REQUESTS: f64 = 6.0;
@@ -36,14 +37,6 @@ const REQUEST_WRITE_UNITS: f64 = 1.0;
 
 /// How long CloudWatch takes to show the figures of the last minute.
 const LATE: Duration = Duration::from_mins(3);
-const TABLES: [(&str, &[&str]); 6] = [
-    ("WebhooksTableName", &["by-action"]),
-    ("EventsTableName", &[]),
-    ("DeliveriesTableName", &["by-state"]),
-    ("WaitingTableName", &[]),
-    ("ApiKeysTableName", &["by-id", "by-account"]),
-    ("UsageTableName", &[]),
-];
 const PIPELINE: [&str; 5] =
     ["FanOutFunction", "DispatcherFunction", "ReleaseFunction", "WatchWebhooksFunction", "CountAttemptsFunction"];
 
@@ -96,7 +89,7 @@ pub(super) async fn metered(world: &World, began: Timestamp) -> Outcome<Value> {
     }
     let client = CloudWatch::new(&world.stack.aws);
     let mut units = BTreeMap::<&str, f64>::new();
-    for (output, indexes) in TABLES {
+    for StackTable { output, indexes, .. } in TABLES {
         let table = world.stack.output(output)?;
         let whole = vec![("TableName", table)];
         let indexes = indexes.iter().map(|index| vec![("TableName", table), ("GlobalSecondaryIndexName", *index)]);

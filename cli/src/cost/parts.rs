@@ -8,20 +8,13 @@ use aws_sdk_lambda::{Client as Lambda, types::Architecture};
 use futures_util::{StreamExt as _, stream};
 use nano_webhooks::telemetry;
 
-use crate::{failure::Failure, stack::Stack};
+use crate::{
+    failure::Failure,
+    stack::{Stack, StackTable, TABLES},
+};
 
 /// How many functions are asked about at the same time.
 const AT_ONCE: usize = 8;
-
-/// Of each table: its name in the bill, its output, its indexes, and whether it has point-in-time recovery.
-const TABLES: [(&str, &str, &[&str], bool); 6] = [
-    ("webhooks", "WebhooksTableName", &["by-action"], true),
-    ("events", "EventsTableName", &[], true),
-    ("deliveries", "DeliveriesTableName", &["by-state"], true),
-    ("waiting", "WaitingTableName", &[], false),
-    ("api-keys", "ApiKeysTableName", &["by-id", "by-account"], true),
-    ("usage", "UsageTableName", &[], true),
-];
 
 /// A line of the bill that could not be read, and why.
 #[derive(Debug, Clone)]
@@ -182,7 +175,7 @@ async fn functions(stack: &Stack, resources: &HashMap<String, String>, missing: 
 async fn tables(stack: &Stack, missing: &mut Vec<Missing>) -> Result<Vec<Table>, Failure> {
     let client = DynamoDb::new(&stack.aws);
     let (mut tables, mut denied) = (Vec::new(), None);
-    for (name, output, indexes, has_backups) in TABLES {
+    for StackTable { name, output, indexes, has_backups, .. } in TABLES {
         let physical = stack.output(output)?.to_owned();
         let bytes = match client.describe_table().table_name(&physical).send().await {
             Ok(described) => described.table.as_ref().map(billed_bytes),

@@ -142,7 +142,8 @@ impl Report<'_> {
         terminal::line(&format!("What another setting would change, by the units of {}:", self.period.month))?;
         let mut table = Table::new(&["SETTING", "FROM", "TO", "DOLLARS", "IF"]);
         for Change { setting, from, to, usd, assumption } in &self.changes {
-            let sign = if *usd < 0.0 { '-' } else { '+' };
+            // What is shown as 0 has no minus.
+            let sign = if *usd < -0.000_05 { '-' } else { '+' };
             let usd = format!("{sign}{}", dollars(usd.abs()));
             table.row([(*setting).to_owned(), from.clone(), to.clone(), usd, assumption.clone()]);
         }

@@ -3,16 +3,37 @@
 use std::{collections::BTreeMap, fs};
 
 use aws_sdk_cloudformation::types::{Parameter, builders::ParameterBuilder};
+use clap::Args;
 use serde_json::Value;
 
 use super::release::Template;
 use crate::{failure::Failure, stack::Stack};
 
+/// The parameters that the operator gives.
+#[derive(Debug, Args)]
+pub(crate) struct Given {
+    /// A file with the template's parameters, as one JSON object
+    #[arg(long, value_name = "FILE")]
+    parameters: Option<String>,
+    /// A parameter; wins over the file
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+}
+
+impl Given {
+    /// Those of the file, and those of the command line.
+    pub(crate) fn read(&self) -> Result<Values, Failure> {
+        let mut values = self.parameters.as_deref().map(read).transpose()?.unwrap_or_default();
+        values.extend(self.set.iter().cloned());
+        Ok(values)
+    }
+}
+
 /// Parameters by name.
 pub(crate) type Values = BTreeMap<String, String>;
 
 /// Reads the operator's file, one JSON object of names and values, as `sam deploy --parameter-overrides file://…` does.
-pub(crate) fn read(path: &str) -> Result<Values, Failure> {
+fn read(path: &str) -> Result<Values, Failure> {
     let text = fs::read_to_string(path).map_err(|err| Failure::Wrong(format!("{path} cannot be read: {err}")))?;
     let form = || Failure::Wrong(format!("{path} must be a JSON object, such as {{\"LogRetentionDays\": 90}}"));
     let object: BTreeMap<String, Value> = serde_json::from_str(&text).map_err(|_| form())?;

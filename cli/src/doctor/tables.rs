@@ -9,27 +9,10 @@ use aws_sdk_dynamodb::{
 use nano_webhooks::telemetry;
 
 use super::report::Report;
-use crate::{failure::Failure, stack::Stack};
-
-/// A table as in the template.
-struct Table {
-    /// The stack output with its name.
-    output: &'static str,
-    indexes: &'static [&'static str],
-    /// Whether its items expire.
-    expires: bool,
-    /// Whether it has point-in-time recovery.
-    restores: bool,
-}
-
-const TABLES: [Table; 6] = [
-    Table { output: "WebhooksTableName", indexes: &["by-action"], expires: true, restores: true },
-    Table { output: "EventsTableName", indexes: &[], expires: true, restores: true },
-    Table { output: "DeliveriesTableName", indexes: &["by-state"], expires: true, restores: true },
-    Table { output: "WaitingTableName", indexes: &[], expires: true, restores: false },
-    Table { output: "ApiKeysTableName", indexes: &["by-account", "by-id"], expires: true, restores: true },
-    Table { output: "UsageTableName", indexes: &[], expires: false, restores: true },
-];
+use crate::{
+    failure::Failure,
+    stack::{Stack, StackTable, TABLES},
+};
 
 /// A table as DynamoDB describes it.
 struct Found {
@@ -40,7 +23,7 @@ struct Found {
 
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
     let client = Client::new(&stack.aws);
-    for Table { output, indexes, expires, restores } in TABLES {
+    for StackTable { output, indexes, expires, has_backups, .. } in TABLES {
         // `doctor::check_stack` has reported a missing output.
         let Ok(name) = stack.output(output) else { continue };
         let found = match find(&client, name).await {
@@ -50,7 +33,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
                 continue;
             }
         };
-        let problems = [found.unready(indexes), found.unkept(expires, restores)].concat();
+        let problems = [found.unready(indexes), found.unkept(expires, has_backups)].concat();
         if problems.is_empty() {
             report.passed("table", &format!("{name} is as in the template"))?;
         } else {

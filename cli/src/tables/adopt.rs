@@ -20,7 +20,7 @@ use crate::{
         DEFAULT_PREFIX, How,
         bucket::Bucket,
         change_set::Order,
-        parameters::{self, Values},
+        parameters::{self, Given, Values},
         release::{Release, Template},
     },
     failure::Failure,
@@ -40,12 +40,8 @@ pub(crate) struct Adopt {
     /// The bucket for the template, in the stack's region [default: nano-webhooks-ACCOUNT-REGION]
     #[arg(long)]
     bucket: Option<String>,
-    /// A file with the template's parameters that the deleted stack had, as one JSON object
-    #[arg(long, value_name = "FILE")]
-    parameters: Option<String>,
-    /// A parameter that the deleted stack had; wins over the file
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parameters::pair)]
-    set: Vec<(String, String)>,
+    #[command(flatten)]
+    given: Given,
     /// The table to take, if several can be meant: its id in the template, and its name
     #[arg(long, value_name = "ID=NAME", value_parser = parameters::pair)]
     table: Vec<(String, String)>,
@@ -70,8 +66,7 @@ struct Kept {
 
 impl Adopt {
     pub(crate) async fn run(self, name: &str, local: bool, json: bool) -> Result<(), Failure> {
-        let mut set = self.parameters.as_deref().map(parameters::read).transpose()?.unwrap_or_default();
-        set.extend(self.set.clone());
+        let mut set = self.given.read()?;
         let release = Release::open(self.from.as_deref(), &self.version).await?;
         let template = release.template(&self.version).await?;
         // Refuses a wrong name.

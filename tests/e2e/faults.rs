@@ -138,12 +138,14 @@ fn stack(faults: &Faults, folder: &Path) -> Stack {
         ],
         schedules_every_seconds: Some(2),
         properties: json!({
-            "FanOutFunction": { "Timeout": 6 },
+            // A good completion becomes a dead letter if every receive of it fails. Twelve of eight seconds are more than
+            // the minute in which a busy machine may answer no call at all.
+            "FanOutFunction": { "Timeout": 8 },
             "CompletionsQueue": {
-                "VisibilityTimeout": 6,
+                "VisibilityTimeout": 8,
                 "RedrivePolicy": {
                     "deadLetterTargetArn": { "Fn::GetAtt": ["DeadLetterQueue", "Arn"] },
-                    "maxReceiveCount": 8,
+                    "maxReceiveCount": 12,
                 },
             },
         }),

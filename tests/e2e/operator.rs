@@ -8,7 +8,7 @@ mod erase;
 mod events;
 mod held;
 mod keys;
-mod permissions;
+pub(crate) mod permissions;
 mod resend;
 mod tail;
 

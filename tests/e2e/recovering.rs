@@ -16,7 +16,10 @@ use harness::{Aws, Customer, Options, Producer, SOON, Said, Stack};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{RECEIVER, folder_of_this_run};
+use crate::{
+    RECEIVER, folder_of_this_run,
+    operator::permissions::{User, permissions},
+};
 
 const ACCOUNT: &str = "acct_recovering";
 
@@ -119,7 +122,8 @@ async fn the_webhook_is_back(stack: &Stack, aws: &Aws, customer: &Customer, then
     aws.call("dynamodb", "TagResource", &json!({ "ResourceArn": old, "Tags": tag })).unwrap();
     let before = template(aws);
 
-    let said = restore(stack, "webhooks", then, &["--yes"]);
+    let user = User::new(stack, &permissions(), "tables restore");
+    let said = user.ask(stack, &["tables", "restore", "webhooks", "--to", then, "--yes"]);
     succeeded(&said);
     assert!(said.err.contains("  Remove   WebhooksTable (AWS::DynamoDB::Table)"), "{said:?}");
     assert!(said.err.contains("  Import   WebhooksTable (AWS::DynamoDB::Table)"), "{said:?}");

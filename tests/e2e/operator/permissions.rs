@@ -13,16 +13,19 @@ const ACCOUNT: &str = "acct_op_permissions";
 const OF: [&str; 2] = ["--account", ACCOUNT];
 
 /// A user with the permissions of one row of the document's table, and those of the row `everything`.
-pub(super) struct User {
+pub(crate) struct User {
     key: Value,
 }
 
 impl User {
-    pub(super) fn new(stack: &Stack, table: &[(String, Vec<String>)], row: &str) -> Self {
+    pub(crate) fn new(stack: &Stack, table: &[(String, Vec<String>)], row: &str) -> Self {
         let of = |row: &str| table.iter().find(|(name, _)| name == row).unwrap_or_else(|| panic!("{row}")).1.clone();
-        let base =
-            if row.starts_with("doctor") { vec!["everything", "doctor --read-only"] } else { vec!["everything"] };
-        let actions: Vec<String> = base.into_iter().chain([row]).flat_map(of).collect();
+        let base = match row.split(' ').next() {
+            Some("doctor") => Some("doctor --read-only"),
+            Some("tables") => Some("deploy`, `rollback"),
+            _ => None,
+        };
+        let actions: Vec<String> = ["everything"].into_iter().chain(base).chain([row]).flat_map(of).collect();
         let name = row.replace([' ', ','], "");
         let call = |operation, parameters| stack.aws().unwrap().call("iam", operation, &parameters).unwrap();
         call("CreateUser", json!({ "UserName": name }));
@@ -32,7 +35,7 @@ impl User {
         Self { key: call("CreateAccessKey", json!({ "UserName": name }))["AccessKey"].take() }
     }
 
-    pub(super) fn ask(&self, stack: &Stack, arguments: &[&str]) -> Said {
+    pub(crate) fn ask(&self, stack: &Stack, arguments: &[&str]) -> Said {
         let mut command = stack.operator_command().unwrap();
         command.env("AWS_ACCESS_KEY_ID", self.key["AccessKeyId"].as_str().unwrap());
         command.env("AWS_SECRET_ACCESS_KEY", self.key["SecretAccessKey"].as_str().unwrap());
@@ -49,7 +52,7 @@ impl User {
 }
 
 /// The rows of the document's last table: the command, and its actions with their service.
-pub(super) fn permissions() -> Vec<(String, Vec<String>)> {
+pub(crate) fn permissions() -> Vec<(String, Vec<String>)> {
     let document = fs::read_to_string(workspace().join("docs/cli.md")).unwrap();
     let table = document.split("## What it may do").nth(1).unwrap();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")).skip(1);

@@ -6,7 +6,10 @@ use harness::{Account, Aws, Customer, Options, SOON, Said, Stack, release};
 use serde_json::{Value, json};
 
 use super::{refused, resource, succeeded};
-use crate::{RECEIVER, folder_of_this_run};
+use crate::{
+    RECEIVER, folder_of_this_run,
+    operator::permissions::{User, permissions},
+};
 
 const ACCOUNT: &str = "acct_adopted";
 /// What this machine needs to differ from a real account.
@@ -108,7 +111,8 @@ fn of_two_tables_one_has_to_be_named(stack: &Stack, dist: &Path, aws: &Aws) {
 fn everything_is_adopted(stack: &Stack, dist: &Path, aws: &Aws) {
     let restored = "nano-webhooks-webhooks-20260102T030405Z";
     let table = format!("WebhooksTable={restored}");
-    let said = ask(stack, dist, &["tables", "adopt", "--yes", "--table", &table]);
+    let user = User::new(stack, &permissions(), "tables adopt");
+    let said = user.ask(stack, &of_release(&["tables", "adopt", "--yes", "--table", &table], dist));
     succeeded(&said);
     assert!(said.err.contains("has 9 tables and queues, and nothing else yet"), "{said:?}");
     assert!(said.err.contains("set time to live, by expires_at\n  set point-in-time recovery"), "{said:?}");

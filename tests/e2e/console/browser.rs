@@ -22,7 +22,7 @@ use crate::{STACK, folder_of_this_run};
 
 /// How long a test waits for the page, on a machine that is busy with the other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Two browsers at a time: they are the largest programs here, and the tests share two cores with the whole stack. One
 /// alone leaves the cores idle while it waits for the service.

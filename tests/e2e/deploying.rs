@@ -123,7 +123,7 @@ fn the_first_deployment_makes_a_key(account: &Account, dist: &Path) -> String {
 fn an_upgrade_keeps_the_parameters(account: &Account, dist: &Path) {
     let said = deploy(account, dist, "0.2.0", &["--set", "LogRetentionDays=90"]);
     refused(&said, 2, "Change the stack nano-webhooks in us-east-1 of account 000000000000 to 0.2.0?");
-    assert!(said.err.contains("  Modify   DispatcherFunction (AWS::Lambda::Function)"), "{said:?}");
+    assert!(said.err.contains("  Modify   29 × AWS::Lambda::Function"), "{said:?}");
     assert!(!said.err.contains("Careful"), "{said:?}");
     assert_eq!(output(account, "Version"), "0.1.0");
 

@@ -21,6 +21,8 @@ use crate::{failure::Failure, terminal};
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest that a change of the stack may take: a custom domain takes some ten minutes.
 const PATIENCE: Duration = Duration::from_hours(1);
+/// So many modified resources of a kind are counted and not listed: each function when all have new code.
+const MANY: usize = 5;
 /// What holds data that is nowhere else.
 const PRECIOUS: [&str; 2] = ["AWS::DynamoDB::Table", "AWS::SQS::Queue"];
 
@@ -220,7 +222,8 @@ impl Order<'_> {
     }
 }
 
-/// Prints the changes: one line for each resource that is changed or removed, and a number for each kind that is added.
+/// Prints the changes: one line for each resource that is changed or removed, and a number for each kind that is added, or of
+/// which [`MANY`] or more are modified.
 fn show(changes: &[ResourceChange], leaves: Option<&str>) {
     for line in lines(changes, leaves) {
         terminal::note(&line);
@@ -229,14 +232,23 @@ fn show(changes: &[ResourceChange], leaves: Option<&str>) {
 
 fn lines(changes: &[ResourceChange], leaves: Option<&str>) -> Vec<String> {
     let mut added = BTreeMap::<&str, usize>::new();
+    let mut modified = BTreeMap::<&str, usize>::new();
     let mut lines = Vec::new();
     let mut precious = Vec::new();
+    let is_modified = |change: &ResourceChange| {
+        change.action() == Some(&ChangeAction::Modify) && change.replacement() != Some(&Replacement::True)
+    };
+    for change in changes.iter().filter(|change| is_modified(change)) {
+        *modified.entry(change.resource_type().unwrap_or_default()).or_default() += 1;
+    }
+    modified.retain(|kind, count| *count >= MANY && !PRECIOUS.contains(kind));
     for change in changes {
         let kind = change.resource_type().unwrap_or_default();
         let name = change.logical_resource_id().unwrap_or_default();
         let replaced = change.replacement() == Some(&Replacement::True);
         match change.action() {
             Some(ChangeAction::Add) => *added.entry(kind).or_default() += 1,
+            Some(_) if is_modified(change) && modified.contains_key(kind) => {}
             Some(action) => {
                 let how = if replaced { "Replace" } else { action.as_str() };
                 lines.push(format!("  {how:<8} {name} ({kind})"));
@@ -248,6 +260,7 @@ fn lines(changes: &[ResourceChange], leaves: Option<&str>) -> Vec<String> {
             None => {}
         }
     }
+    lines.extend(modified.into_iter().map(|(kind, count)| format!("  Modify   {count} × {kind}")));
     lines.extend(added.into_iter().map(|(kind, count)| format!("  Add      {count} × {kind}")));
     lines.insert(0, "What would change:".to_owned());
     if !precious.is_empty() {
@@ -293,6 +306,20 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn many_modified_resources_of_a_kind_are_counted_except_what_holds_data() {
+        let modified = |kind: &str| change(ChangeAction::Modify, "A", kind, Replacement::False);
+        let many = |kind: &str| vec![modified(kind); MANY];
+        let changes =
+            [many("AWS::Lambda::Function"), many("AWS::SQS::Queue"), vec![modified("AWS::IAM::Role"); MANY - 1]]
+                .concat();
+        let lines = lines(&changes, None);
+        let names = |kind: &str| lines.iter().filter(|line| **line == format!("  Modify   A ({kind})")).count();
+        assert!(lines.contains(&format!("  Modify   {MANY} × AWS::Lambda::Function")), "{lines:?}");
+        assert_eq!(["AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::IAM::Role"].map(names), [0, MANY, MANY - 1]);
+    }
+
     #[test]
     fn a_table_that_is_meant_to_leave_the_stack_is_no_reason_to_be_careful() {
         let leaves = change(ChangeAction::Remove, "A", "AWS::DynamoDB::Table", Replacement::False);

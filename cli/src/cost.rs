@@ -56,7 +56,7 @@ impl Cost {
         if month > Month::of(now) {
             return Err(Failure::Wrong(format!("{month} has not begun")));
         }
-        let period = Period::new(month, now);
+        let period = Period::new(month, stack.created, now);
         let mut missing = Vec::new();
         let parts = Parts::read(stack, &mut missing).await?;
         let figures = read_figures(stack, &parts, &period, &mut missing).await;

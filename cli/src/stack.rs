@@ -4,7 +4,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
-use aws_sdk_cloudformation::{Client, error::ProvideErrorMetadata as _, types::StackResourceSummary};
+use aws_sdk_cloudformation::{
+    Client, error::ProvideErrorMetadata as _, primitives::DateTime, types::StackResourceSummary,
+};
+use jiff::Timestamp;
 use nano_webhooks::{
     aws,
     queue::{DeadLetters, Queue},
@@ -22,6 +25,8 @@ pub(crate) struct Stack {
     pub(crate) aws: SdkConfig,
     /// The stack status in CloudFormation, such as `UPDATE_COMPLETE`.
     pub(crate) status: String,
+    /// When it was created.
+    pub(crate) created: Timestamp,
     outputs: HashMap<String, String>,
     parameters: HashMap<String, String>,
     /// The local stack's API address, which replaces the output `ApiUrl`; `None` for any other stack.
@@ -53,6 +58,8 @@ impl Stack {
         Ok(Some(Self {
             name: name.to_owned(),
             id: stack.stack_id().unwrap_or_default().to_owned(),
+            // CloudFormation always says it.
+            created: stack.creation_time().and_then(second).unwrap_or(Timestamp::UNIX_EPOCH),
             status: stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
             outputs: stack
                 .outputs()
@@ -193,6 +200,11 @@ pub(crate) async fn configuration(local: bool) -> Result<(SdkConfig, Option<Stri
         None => loader.load().await,
     };
     Ok((aws, local.map(|local| local.api_url()).transpose()?))
+}
+
+/// The second of a time that AWS has told.
+pub(crate) fn second(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
 }
 
 /// The failure of a command whose stack does not exist.

@@ -219,12 +219,12 @@ fn logs(parts: &Parts, figures: &Figures) -> Vec<Line> {
 fn around(parts: &Parts, figures: &Figures, period: &Period) -> Vec<Line> {
     let requests = parts.api.as_ref().map_or(0.0, |api| figures.sum(&Metric::api("Count", api)));
     #[expect(clippy::cast_precision_loss, reason = "there are not that many alarms")]
-    let alarm_metrics = parts.alarm_metrics as f64 * period.passed;
+    let alarm_metrics = parts.alarm_metrics as f64 * period.with_stack;
     vec![
         line(API, "", requests, prices::API_MILLION / MILLION, Basis::Fixed),
         line(METRICS, "", figures.own_hours() / period.hours, prices::METRIC_MONTH, Basis::Fixed),
         line("alarms' metrics, months", "", alarm_metrics, prices::ALARM_METRIC_MONTH, Basis::Fixed),
-        line("dashboard, months", "", period.passed, prices::DASHBOARD_MONTH, Basis::Fixed),
+        line("dashboard, months", "", period.with_stack, prices::DASHBOARD_MONTH, Basis::Fixed),
     ]
 }
 
@@ -244,7 +244,12 @@ pub(super) mod tests {
     }
 
     fn over() -> Period {
-        Period::new(Month::parse("2026-11").unwrap(), "2027-03-01T00:00:00Z".parse().unwrap())
+        period("2026-01-01T00:00:00Z", "2027-03-01T00:00:00Z")
+    }
+
+    /// November 2026, of a stack that was created at this time.
+    fn period(created: &str, now: &str) -> Period {
+        Period::new(Month::parse("2026-11").unwrap(), created.parse().unwrap(), now.parse().unwrap())
     }
 
     fn million() -> (Parts, Figures) {
@@ -353,13 +358,24 @@ pub(super) mod tests {
     #[test]
     fn what_is_billed_by_the_month_is_billed_as_far_as_the_month_has_passed() {
         let (parts, _) = million();
-        let now = "2026-11-16T00:00:00Z".parse().unwrap();
-        let half = Period::new(Month::parse("2026-11").unwrap(), now);
-        assert_eq!(half.until, now);
+        let half = period("2026-01-01T00:00:00Z", "2026-11-16T00:00:00Z");
+        assert_eq!(half.until, "2026-11-16T00:00:00Z".parse().unwrap());
         let bill = Bill { lines: lines(&parts, &Figures::default(), &half), missing: Vec::new() };
         assert_eq!(of(&bill, "dashboard, months", ""), (0.5, 1.5));
         assert_eq!(of(&bill, STORED, "events"), (1.5, 0.375));
         assert!(bill.lines.iter().all(|line| !METERED.contains(&line.name)), "no units, no line");
         assert!(over().is_over() && over().until == over().month.ends() && !half.is_over());
+    }
+
+    #[test]
+    fn alarms_and_dashboard_are_billed_since_the_stack_was_created() {
+        let (parts, _) = million();
+        let dashboard = |created| {
+            let period = period(created, "2026-11-16T00:00:00Z");
+            let bill = Bill { lines: lines(&parts, &Figures::default(), &period), missing: Vec::new() };
+            bill.lines.iter().find(|line| line.name == "dashboard, months").map_or(0.0, |line| line.units)
+        };
+        assert!((dashboard("2026-11-13T00:00:00Z") - 0.1).abs() < 1e-9);
+        assert!(dashboard("2026-12-01T00:00:00Z") < 1e-9, "the month before there was a stack costs nothing");
     }
 }

@@ -118,7 +118,7 @@ impl Report<'_> {
             self.together.attempts
         );
         if let Some(each) = self.deliveries_per_usd() {
-            let _ = write!(sentence, "; {each:.0} deliveries for a dollar");
+            let _ = write!(sentence, "; deliveries for a dollar: {each:.0}");
         }
         terminal::line(&format!("{sentence}. The dearest accounts:"))?;
         let mut table = Table::new(&["SHARE", "DOLLARS", "DELIVERIES", "ATTEMPTS", "ACCOUNT"]);

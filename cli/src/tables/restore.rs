@@ -15,7 +15,7 @@ use super::{
 use crate::{
     deploy::{self, How},
     failure::Failure,
-    stack::Stack,
+    stack::{self, Stack},
     terminal,
 };
 
@@ -167,8 +167,7 @@ impl Restore {
         if (earliest.secs()..=latest.secs()).contains(&to) {
             return Ok(());
         }
-        let time =
-            |time: &DateTime| Timestamp::from_second(time.secs()).map(|time| time.to_string()).unwrap_or_default();
+        let time = |time: &DateTime| stack::second(time).map(|time| time.to_string()).unwrap_or_default();
         Err(Failure::Wrong(format!(
             "{table} can be restored to a time from {} to {}; now it is {:.0}",
             time(earliest),

@@ -23,7 +23,7 @@ use crate::{
 /// How many accounts a process has at the same time. Each is an emulator and a process per function. If each test that
 /// needs a stack of its own ran one at the same time, two processors would be so busy that functions would give up on
 /// their tables.
-const AT_ONCE: usize = 5;
+const AT_ONCE: usize = 4;
 
 static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 

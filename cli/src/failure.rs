@@ -1,7 +1,8 @@
 //! Why a command failed, and its exit code.
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, iter, process::ExitCode};
 
+use aws_sdk_dynamodb::error::ErrorMetadata;
 use nano_webhooks::telemetry;
 
 /// Why a command ended without success. The exit codes are part of the interface, and `--help` lists them.
@@ -45,6 +46,38 @@ impl Failure {
 
 impl<E: Error + 'static> From<E> for Failure {
     fn from(err: E) -> Self {
-        Self::Failed(telemetry::chain(&err))
+        Self::Failed(words(&err))
+    }
+}
+
+/// What an error says, for the operator: of a call to AWS what AWS said, and of what is missing on this machine how to get it.
+pub(crate) fn words(err: &(dyn Error + 'static)) -> String {
+    let said = iter::successors(Some(err), |err| (*err).source()).find_map(|err| err.downcast_ref::<ErrorMetadata>());
+    if let Some((code, message)) = said.and_then(|said| Some((said.code()?, said.message()?))) {
+        let denied = code.contains("AccessDenied") || code.contains("Unauthorized");
+        let more = if denied { "; docs/cli.md, \"What it may do\", has the permissions of each command" } else { "" };
+        return format!("{message} ({code}){more}");
+    }
+    let text = telemetry::chain(err);
+    if text.contains("missing signing region") || text.contains("Invalid Configuration: Missing Region") {
+        return "no AWS region is set: set AWS_REGION, for example".to_owned();
+    }
+    if text.contains("IMDS") || text.contains("no providers in chain provided credentials") {
+        return format!(
+            "there are no AWS credentials; sign in as for the AWS CLI, which `aws sts get-caller-identity` shows ({text})"
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_said_is_told_without_the_types_around_it() {
+        let said = |code: &str| words(&ErrorMetadata::builder().code(code).message("no").build());
+        assert_eq!(said("ThrottlingException"), "no (ThrottlingException)");
+        assert!(said("AccessDeniedException").starts_with("no (AccessDeniedException); docs/cli.md"));
     }
 }

@@ -12,10 +12,12 @@ use nano_webhooks::{
     aws,
     queue::{DeadLetters, Queue},
     store::{ApiKeys, Deliveries, Events, Usage, Webhooks},
-    telemetry,
 };
 
-use crate::{failure::Failure, local::Local};
+use crate::{
+    failure::{self, Failure},
+    local::Local,
+};
 
 /// A stack, with its outputs and parameters.
 pub(crate) struct Stack {
@@ -50,7 +52,7 @@ impl Stack {
             Ok(described) => described,
             Err(err) if err.message().is_some_and(|message| message.contains("does not exist")) => return Ok(None),
             Err(err) => {
-                return Err(Failure::Failed(format!("could not find the stack {name}: {}", telemetry::chain(&err))));
+                return Err(Failure::Failed(format!("could not find the stack {name}: {}", failure::words(&err))));
             }
         };
         let Some(stack) = described.stacks().first() else { return Ok(None) };

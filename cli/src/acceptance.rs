@@ -92,7 +92,7 @@ impl Acceptance {
         let work = works.fold(Work::default(), Work::and);
         let run = World::name();
         let dollars = if stack.calls_this_machine() { 0.0 } else { work.dollars() };
-        terminal::confirm(self.yes, &self.question(&stack, &run, dollars, checks.len()))?;
+        terminal::confirm(self.yes, &self.question(&stack, &run, dollars, checks.len())).await?;
 
         let receiver = match &endpoint {
             Some(url) => Some(Receiver::start(self.port, Some(url.as_str()), &run).await?),

@@ -202,7 +202,7 @@ async fn purge(stack: &Stack, selection: &Selection, yes: bool, json: bool) -> R
     let found = find(&letters, selection, |letter| selection.purges(letter)).await?;
     selection.check_found(&found.ids)?;
     if !found.ids.is_empty() {
-        terminal::confirm(yes, &format!("Delete {} of the dead letters for good?", found.ids.len()))?;
+        terminal::confirm(yes, &format!("Delete {} of the dead letters for good?", found.ids.len())).await?;
     }
     let (done, ended) = do_each("deleted", &letters, &found, async |_| Ok(())).await;
     if json {

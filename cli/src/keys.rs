@@ -191,7 +191,7 @@ async fn revoke(stack: &Stack, id: &str, yes: bool, json: bool) -> Result<(), Fa
     let number = if found.len() == 1 { String::new() } else { format!(" ({} keys)", found.len()) };
     let accounts: BTreeSet<_> = found.iter().map(|record| record.account_id.as_str()).collect();
     let accounts = Vec::from_iter(accounts).join(", ");
-    terminal::confirm(yes, &format!("Revoke {id}{number} of {accounts}? It cannot be brought back."))?;
+    terminal::confirm(yes, &format!("Revoke {id}{number} of {accounts}? It cannot be brought back.")).await?;
     if keys.revoke_all(&mut found, Timestamp::now()).await? == 0 {
         return Err(already());
     }

@@ -121,7 +121,7 @@ async fn main() -> ExitCode {
     let cleans_up = matches!(cli.command, Command::Doctor(_) | Command::Acceptance(_));
     let done = tokio::select! {
         done = run(cli) => done,
-        _ = tokio::signal::ctrl_c(), if !cleans_up => Err(Failure::Interrupted),
+        () = terminal::interrupted(), if !cleans_up => Err(Failure::Interrupted),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
     if let Some(text) = failure.text() {

@@ -3,10 +3,15 @@
 //! Results go to standard output, remarks and progress to standard error. Texts from customers and their endpoints
 //! must not move a terminal's cursor: lines for a person go through [`visible`], JSON is ASCII.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use nano_webhooks::{canonical_json, visible::is_obeyed};
 use serde::Serialize;
+use tokio::{signal, sync::oneshot};
 
 use crate::failure::Failure;
 
@@ -27,8 +32,24 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", visible(text));
 }
 
-/// Asks for confirmation unless `yes` is set. Fails if the answer is no, or if there is no terminal to ask on.
-pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+/// Whether a question is open. Ctrl-C is then an answer, and does not end the command: it may have to remove something.
+static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// Waits for a Ctrl-C that is no answer to a question.
+pub(crate) async fn interrupted() {
+    loop {
+        // If it cannot be waited for, Ctrl-C ends the process as it does by default.
+        if signal::ctrl_c().await.is_err() {
+            return std::future::pending().await;
+        }
+        if !ASKING.swap(false, Ordering::SeqCst) {
+            return;
+        }
+    }
+}
+
+/// Asks for confirmation unless `yes` is set. Fails if the answer is no or Ctrl-C, or if there is no terminal to ask on.
+pub(crate) async fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
@@ -38,13 +59,30 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     let mut err = io::stderr();
     write!(err, "{} [y/N] ", visible(question))?;
     err.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
+    ASKING.store(true, Ordering::SeqCst);
+    let answer = tokio::select! {
+        answer = read_line() => answer?,
+        _ = signal::ctrl_c() => {
+            writeln!(err, "\nnothing was done")?;
+            return Err(Failure::Interrupted);
+        }
+    };
+    ASKING.store(false, Ordering::SeqCst);
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         Ok(())
     } else {
         Err(Failure::Failed("nothing was done".into()))
     }
+}
+
+/// Reads a line from standard input, in a thread that does not outlive the process: nothing ends a read.
+async fn read_line() -> Result<String, Failure> {
+    let (answered, answer) = oneshot::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        answered.send(io::stdin().lock().read_line(&mut line).map(|_| line))
+    });
+    Ok(answer.await??)
 }
 
 /// The progress of long work, on one line. Shown only if standard error is a terminal.

@@ -116,7 +116,7 @@ impl WebhooksCommand {
                      deliveries are held."
                 );
                 find(stack, &account, id).await?;
-                terminal::confirm(yes, &question)?;
+                terminal::confirm(yes, &question).await?;
                 change(stack, &account, id, Status::Disabled, json).await
             }
             Self::Enable(Named { id, account }) => change(stack, &account, id, Status::Active, json).await,

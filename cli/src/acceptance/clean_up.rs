@@ -96,7 +96,7 @@ pub(super) async fn clean_up_after_others(stack: &Stack, yes: bool, json: bool) 
     if !accounts.is_empty() {
         let names: Vec<_> = accounts.iter().map(AccountId::as_str).collect();
         let question = format!("Remove the keys and webhooks of {}? A run may be using them now.", names.join(", "));
-        terminal::confirm(yes, &question)?;
+        terminal::confirm(yes, &question).await?;
     }
     let removed = remove(stack, &keys, &accounts).await?;
     if json {

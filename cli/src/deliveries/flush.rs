@@ -65,7 +65,8 @@ impl Flush {
             terminal::confirm(
                 yes,
                 &format!("Send the {many} held of webhook {webhook} of {account}, {per_minute} a minute?"),
-            )?;
+            )
+            .await?;
         }
         let mut pass = Pass { stack, account: &account, webhook, sent: 0, progress: Progress::new("sent", held) };
         let done = pass.send_all(per_minute).await;

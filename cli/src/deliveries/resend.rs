@@ -85,7 +85,7 @@ impl Resend {
         let until = until.map_or_else(|| "now".to_owned(), |until| time(Some(until)));
         let since = time(Some(since));
         let question = format!("Send webhook {webhook} of {account} what is {words}, from {since} until {until}?");
-        terminal::confirm(self.yes, &question)?;
+        terminal::confirm(self.yes, &question).await?;
         match stack.webhooks()?.begin_resend(account, *webhook, &asked, now).await? {
             BeginResult::Now(webhook) => Ok(*webhook),
             BeginResult::Busy => Err(Failure::Failed(format!(

@@ -54,7 +54,8 @@ impl Retry {
         if failed {
             chosen = of.failed(stack, since.unwrap_or(Timestamp::UNIX_EPOCH)).await?;
             if !chosen.is_empty() {
-                terminal::confirm(yes, &format!("Retry what failed of {}, {} in all?", of.account, chosen.len()))?;
+                terminal::confirm(yes, &format!("Retry what failed of {}, {} in all?", of.account, chosen.len()))
+                    .await?;
             }
         }
         let (mut retried, mut refused) = (Vec::new(), Vec::new());

@@ -74,7 +74,7 @@ impl Order<'_> {
             }
             Ok(Some(changes)) => {
                 show(&changes, self.leaves);
-                terminal::confirm(self.yes, &self.question)
+                terminal::confirm(self.yes, &self.question).await
             }
             Err(failure) => Err(failure),
         };
@@ -86,6 +86,9 @@ impl Order<'_> {
             return Err(failure);
         }
         client.execute_change_set().stack_name(self.stack).change_set_name(&change_set.id).send().await?;
+        terminal::note(
+            "CloudFormation makes the change. If you interrupt this command, it goes on; then repeat the command.",
+        );
         self.wait(&client, &change_set.stack_id).await?;
         Ok(Outcome::Changed)
     }

@@ -103,7 +103,9 @@ impl Adopt {
             return terminal::json(&json!({ "stack": name, "adopted": adopted }));
         }
         terminal::note(&format!("The stack {name} has {} tables and queues, and nothing else yet.", kept.len()));
-        terminal::note(&format!("Add the rest, with the same parameters: nano-webhooks --stack {name} deploy"));
+        terminal::note(&format!(
+            "Add the rest, with the same --parameters, --set and --architecture: nano-webhooks --stack {name} deploy"
+        ));
         Ok(())
     }
 
@@ -136,7 +138,7 @@ impl Adopt {
         if lacks.is_empty() {
             return Ok(());
         }
-        terminal::confirm(self.how.yes, &format!("{identifier} lacks {}. Set that?", lacks.join(", ")))?;
+        terminal::confirm(self.how.yes, &format!("{identifier} lacks {}. Set that?", lacks.join(", "))).await?;
         settings::complete(client, &wanted, identifier, terminal::note).await
     }
 

@@ -78,9 +78,9 @@ impl Restore {
         match steps.first() {
             Some(Step::Restore) => {
                 let question = format!("Restore {restored}? DynamoDB charges for each GB of it.");
-                terminal::confirm(self.how.yes, &question)?;
+                terminal::confirm(self.how.yes, &question).await?;
             }
-            Some(Step::Import | Step::Return) => terminal::confirm(self.how.yes, "Go on?")?,
+            Some(Step::Import | Step::Return) => terminal::confirm(self.how.yes, "Go on?").await?,
             // It only sets what the restored table lacks before it asks.
             Some(Step::Complete | Step::Exchange) | None => {}
         }

@@ -10,6 +10,7 @@ pub(crate) mod parameters;
 pub(crate) mod release;
 
 use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
 use clap::Args;
 use nano_webhooks::{
     api_key::{KeyGrant, KeyScope},
@@ -28,6 +29,7 @@ use crate::{
     failure::Failure,
     keys,
     stack::{self, Stack},
+    tables::named::{self, Named},
     terminal,
 };
 
@@ -97,6 +99,8 @@ pub(crate) const CODE_BUCKET: &str = "CodeBucket";
 pub(crate) const CODE_PREFIX: &str = "CodePrefix";
 const ARCHITECTURE: &str = "Architecture";
 const PREVIOUS_VERSION: &str = "PreviousVersion";
+/// The names of rules begin with the stack's, and have at most 64 characters.
+const MAX_STACK_NAME: usize = 50;
 /// The template's default.
 pub(crate) const DEFAULT_PREFIX: &str = "nano-webhooks/";
 
@@ -110,6 +114,9 @@ impl Deploy {
         let architecture = architecture.unwrap_or_else(|| "arm64".into());
         // Refuses a wrong name before anything is uploaded.
         parameters::of_change(&template, &set, None)?;
+        if target.stack.is_none() {
+            target.refuse_unless_it_can_be_created(&template).await?;
+        }
         target.upload(&release, &template, &self.version, &architecture).await?;
 
         set.insert(CODE_BUCKET.into(), target.bucket.name.clone());
@@ -119,12 +126,7 @@ impl Deploy {
         }
         let outcome = target.change_to(&template, &self.version, &set, &self.how).await?;
         let deployed = Stack::find(stack, local).await?;
-        let key = if target.stack.is_none() {
-            let grant = KeyGrant { account_id: self.account, label: None, scope: KeyScope::Full, expires_at: None };
-            Some(keys::Made::of(&deployed, grant).await?)
-        } else {
-            None
-        };
+        let key = if target.stack.is_none() { Some(first_key(&deployed, self.account).await?) } else { None };
         report(&deployed, &self.version, &outcome, key, json)
     }
 }
@@ -197,6 +199,29 @@ impl Target {
         format!("{prefix}{version}/{file}")
     }
 
+    /// Fails if CloudFormation would refuse the new stack only after it has begun.
+    async fn refuse_unless_it_can_be_created(&self, template: &Template) -> Result<(), Failure> {
+        let length = self.name.len();
+        if length > MAX_STACK_NAME {
+            return Err(Failure::Wrong(format!(
+                "a stack's name has at most {MAX_STACK_NAME} characters, because rules' names begin with it; {} has {length}",
+                self.name
+            )));
+        }
+        // Who may not list the tables can deploy all the same.
+        let tables = named::tables(&Client::new(&self.aws)).await.unwrap_or_default();
+        let all = Named::all(template.json());
+        let kept: Vec<_> = all.iter().flat_map(|named| named.candidates(&self.name, &tables)).collect();
+        if kept.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Failed(format!(
+            "a stack that was deleted has left {}: `nano-webhooks --stack {} tables adopt` begins the new stack with them, and then deploy",
+            kept.join(", "),
+            self.name
+        )))
+    }
+
     /// Stores what the stack needs of a release, except what is stored already. Fails if another build of the same
     /// version is there: its functions would not be replaced, because their addresses stay the same.
     async fn upload(
@@ -234,6 +259,11 @@ impl Target {
     }
 
     async fn change_to(&self, template: &Template, version: &str, set: &Values, how: &How) -> Result<Outcome, Failure> {
+        for (name, value) in set {
+            if let Some(before) = self.parameter(name).filter(|before| before != value) {
+                terminal::note(&format!("{name}: {value} (before: {before})"));
+            }
+        }
         let region = self.aws.region().map_or("", |region| region.as_ref());
         let verb = if self.stack.is_some() { "Change" } else { "Create" };
         let order = Order {
@@ -256,6 +286,16 @@ impl Target {
         };
         order.carry_out().await
     }
+}
+
+/// Makes the first key of a new stack.
+async fn first_key(deployed: &Stack, account_id: AccountId) -> Result<keys::Made, Failure> {
+    let repeat = format!("nano-webhooks --stack {} keys create --account {account_id}", deployed.name);
+    let grant = KeyGrant { account_id, label: None, scope: KeyScope::Full, expires_at: None };
+    keys::Made::of(deployed, grant).await.map_err(|failure| {
+        let reason = failure.text().unwrap_or_default();
+        Failure::Failed(format!("{reason}. The stack is there, and only its first key is missing: {repeat}"))
+    })
 }
 
 /// Fails if CloudFormation would refuse every change of the stack, and says what to do.
@@ -306,22 +346,24 @@ fn report(stack: &Stack, version: &str, outcome: &Outcome, key: Option<keys::Mad
             terminal::note(&format!("The stack {} is {version} already; nothing has changed.", stack.name));
         }
     }
-    let Some(made) = key else {
-        terminal::note(&format!("Check it: nano-webhooks --stack {} doctor", stack.name));
-        return Ok(());
-    };
-    made.print()?;
+    let is_new = key.is_some();
+    key.map_or(Ok(()), |made| made.print())?;
     for line in [
         format!("API:         {api_url}"),
-        format!("Console:     {} (sign in with the key)", stack.output("ConsoleUrl")?),
+        format!("Console:     {} (sign in with a key)", stack.output("ConsoleUrl")?),
         format!("Completions: {queue}"),
         "What to do next:".to_owned(),
         format!("  check it:              nano-webhooks --stack {} doctor", stack.name),
-        format!("  register an endpoint:  {api_url}/docs"),
-        "  let your jobs report:  docs/producers.md".to_owned(),
-        "  set alarms and more:   docs/deploying.md#parameters".to_owned(),
     ] {
         terminal::note(&line);
+    }
+    if is_new {
+        terminal::note(&format!("  register an endpoint:  {api_url}/docs"));
+        terminal::note("  let your jobs report:  docs/producers.md");
+        terminal::note("  set alarms and more:   docs/deploying.md#parameters");
+    } else {
+        let repeat = format!("nano-webhooks --stack {} keys create --account ACCOUNT", stack.name);
+        terminal::note(&format!("  make another key:      {repeat}"));
     }
     Ok(())
 }

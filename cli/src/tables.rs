@@ -4,7 +4,7 @@
 mod adopt;
 mod derived;
 mod exchange;
-mod named;
+pub(crate) mod named;
 mod restore;
 mod settings;
 

@@ -4,9 +4,9 @@
 mod cdk;
 mod workflow;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
-use harness::{Account, ApiKey, Customer, Options, SOON, Said, Stack, release};
+use harness::{Account, ApiKey, Customer, Options, SOON, Said, Stack, release, workspace};
 use serde_json::{Value, json};
 use workflow::Roles;
 
@@ -94,15 +94,28 @@ fn nothing_is_created_without_a_yes(account: &Account, dist: &Path) {
     refused(&said, 2, "Create the stack nano-webhooks in us-east-1 of account 000000000000 to 0.1.0?");
     assert!(said.err.contains("× AWS::Lambda::Function"), "{said:?}");
     assert!(stack_of(account).is_none(), "an empty stack is left");
+
+    let mut asks = account.operator_command().unwrap();
+    asks.args(["deploy", "--version", "0.1.0", "--from"]).arg(dist);
+    let mut on_a_terminal = Command::new("python3");
+    on_a_terminal.arg(workspace().join("tests/e2e/deploying/ctrl_c.py")).arg(asks.get_program()).args(asks.get_args());
+    on_a_terminal.env_clear().envs(asks.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let said = Said::from(on_a_terminal.output().unwrap());
+    assert!(said.code == Some(130) && said.out.contains("nothing was done"), "{said:?}");
+    assert!(stack_of(account).is_none(), "an empty stack is left");
 }
 
 fn nothing_wrong_is_uploaded(account: &Account, dist: &Path) {
-    refused(&deploy(account, dist, "0.3.0", &["--yes"]), 2, "the release is version 0.1.0, not 0.3.0");
+    refused(&deploy(account, dist, "0.3.0", &["--yes"]), 2, "the files are those of version 0.1.0, not 0.3.0");
     refused(&deploy(account, &dist.join("nowhere"), "0.1.0", &["--yes"]), 3, "--from names the folder");
     let unknown = ["--yes", "--set", "LogRetentionDay=7"];
     refused(&deploy(account, dist, "0.1.0", &unknown), 2, "no parameter LogRetentionDay");
     let rejected = ["--yes", "--set", "LogRetentionDays=8"];
-    refused(&deploy(account, dist, "0.1.0", &rejected), 1, "LogRetentionDays");
+    refused(&deploy(account, dist, "0.1.0", &rejected), 2, "LogRetentionDays must be 1 or 3 or ");
+    let rejected = ["--yes", "--set", "RetryScheduleSeconds=soon"];
+    refused(&deploy(account, dist, "0.1.0", &rejected), 1, "RetryScheduleSeconds");
+    let too_long = "a-name-of-more-characters-than-the-names-of-rules-take";
+    refused(&deploy(account, dist, "0.1.0", &["--yes", "--stack", too_long]), 2, "at most 50 characters");
     assert!(stack_of(account).is_none(), "an empty stack is left");
 }
 

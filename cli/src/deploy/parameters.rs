@@ -35,8 +35,9 @@ pub(crate) type Values = BTreeMap<String, String>;
 /// Reads the operator's file, one JSON object of names and values, as `sam deploy --parameter-overrides file://…` does.
 fn read(path: &str) -> Result<Values, Failure> {
     let text = fs::read_to_string(path).map_err(|err| Failure::Wrong(format!("{path} cannot be read: {err}")))?;
-    let form = || Failure::Wrong(format!("{path} must be a JSON object, such as {{\"LogRetentionDays\": 90}}"));
-    let object: BTreeMap<String, Value> = serde_json::from_str(&text).map_err(|_| form())?;
+    let object: BTreeMap<String, Value> = serde_json::from_str(&text).map_err(|err| {
+        Failure::Wrong(format!("{path} must be a JSON object, such as {{\"LogRetentionDays\": 90}}: {err}"))
+    })?;
     object
         .into_iter()
         .map(|(name, value)| match value {
@@ -58,8 +59,15 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 pub(crate) fn of_change(template: &Template, set: &Values, stack: Option<&Stack>) -> Result<Vec<Parameter>, Failure> {
     if let Some(unknown) = set.keys().find(|name| !template.has_parameter(name)) {
         return Err(Failure::Wrong(format!(
-            "this version has no parameter {unknown}; docs/deploying.md lists them all"
+            "this version has no parameter {unknown}; {}docs/deploying.md lists them all",
+            template.like(unknown).map(|name| format!("is it {name}? ")).unwrap_or_default()
         )));
+    }
+    for (name, value) in set {
+        let allowed = template.allowed_values(name);
+        if !allowed.is_empty() && !allowed.contains(value) {
+            return Err(Failure::Wrong(format!("{name} must be {}, not {value:?}", allowed.join(" or "))));
+        }
     }
     if let Some(lost) = stack.and_then(|stack| lost_name(template, stack.parameters())) {
         return Err(Failure::Failed(format!(
@@ -96,7 +104,19 @@ mod tests {
         let known = of_change(&template, &set("LogRetentionDays"), None).unwrap();
         assert_eq!(known[0].parameter_value(), Some("7"));
         let unknown = of_change(&template, &set("LogRetentionDay"), None).unwrap_err();
-        assert!(unknown.text().unwrap().contains("no parameter LogRetentionDay;"), "{unknown:?}");
+        assert!(
+            unknown.text().unwrap().contains("no parameter LogRetentionDay; is it LogRetentionDays?"),
+            "{unknown:?}"
+        );
+    }
+
+    #[test]
+    fn a_value_that_the_template_does_not_allow_is_refused() {
+        let parameter = r#"{ "Type": "String", "AllowedValues": ["on", "off", 7] }"#;
+        let template = Template::parse(&format!(r#"{{ "Parameters": {{ "Tracing": {parameter} }} }}"#)).unwrap();
+        let change = |value: &str| of_change(&template, &Values::from([("Tracing".into(), value.into())]), None);
+        assert!(change("on").is_ok() && change("7").is_ok());
+        assert_eq!(change("yes").unwrap_err().text(), Some(r#"Tracing must be on or off or 7, not "yes""#));
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Release {
         match template.version() {
             Some(found) if found == version => Ok(template),
             found => Err(Failure::Wrong(format!(
-                "the release is version {}, not {version}; --version names the version that you want",
+                "the files are those of version {0}, not {version}: give --version {0}, or the files of {version}",
                 found.unwrap_or("unknown")
             ))),
         }
@@ -124,6 +124,21 @@ impl Template {
     /// The names of all parameters.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.0["Parameters"].as_object().into_iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// The parameter that somebody meant who wrote this name.
+    pub(crate) fn like(&self, name: &str) -> Option<&str> {
+        let name = name.to_ascii_lowercase();
+        self.parameters().find(|known| {
+            let known = known.to_ascii_lowercase();
+            known.starts_with(&name) || name.starts_with(&known)
+        })
+    }
+
+    /// The values that a parameter may have, if the template lists them.
+    pub(crate) fn allowed_values(&self, parameter: &str) -> Vec<String> {
+        let allowed = self.0["Parameters"][parameter]["AllowedValues"].as_array().into_iter().flatten();
+        allowed.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect()
     }
 
     /// The names of the functions' zips for an architecture, each once.

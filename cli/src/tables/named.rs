@@ -7,18 +7,18 @@ use crate::failure::Failure;
 
 /// A table or queue of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
+pub(crate) struct Named {
     /// Its id in the template, such as `WebhooksTable`.
-    pub(super) id: String,
-    pub(super) kind: Kind,
+    pub(crate) id: String,
+    pub(crate) kind: Kind,
     /// What its name has after the stack's, such as `webhooks`.
-    pub(super) part: String,
+    pub(crate) part: String,
     /// The parameter whose value follows in its name, such as `WebhooksTableSuffix`: a restored table has another name.
-    pub(super) suffix: Option<String>,
+    pub(crate) suffix: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Table,
     Queue,
 }
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 impl Kind {
     /// The resource type in CloudFormation, the property with its name, and the property that identifies it in an import:
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html>
-    pub(super) fn properties(self) -> (&'static str, &'static str, &'static str) {
+    pub(crate) fn properties(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Table => ("AWS::DynamoDB::Table", "TableName", "TableName"),
             Self::Queue => ("AWS::SQS::Queue", "QueueName", "QueueUrl"),
@@ -36,7 +36,7 @@ impl Kind {
 
 impl Named {
     /// Finds the tables and queues that a template keeps.
-    pub(super) fn all(template: &Value) -> Vec<Self> {
+    pub(crate) fn all(template: &Value) -> Vec<Self> {
         let resources = template["Resources"].as_object().into_iter().flatten();
         resources.filter_map(|(id, resource)| Self::parse(id, resource)).collect()
     }
@@ -54,13 +54,13 @@ impl Named {
     }
 
     /// Its name in a stack, before any restore.
-    pub(super) fn name(&self, stack: &str) -> String {
+    pub(crate) fn name(&self, stack: &str) -> String {
         format!("{stack}-{}", self.part)
     }
 
     /// The part of a table's name that follows [`Self::name`]: empty, or what a restore has added. Returns `None` for a
     /// name that this table cannot have.
-    pub(super) fn suffix_of<'a>(&self, stack: &str, name: &'a str) -> Option<&'a str> {
+    pub(crate) fn suffix_of<'a>(&self, stack: &str, name: &'a str) -> Option<&'a str> {
         let suffix = name.strip_prefix(&self.name(stack))?;
         let restored = |suffix: &str| {
             let digits = suffix.strip_prefix('-').and_then(|rest| rest.strip_suffix('Z'));
@@ -73,13 +73,13 @@ impl Named {
     }
 
     /// The tables among these names that can be this one: the first, and every one that was restored.
-    pub(super) fn candidates<'a>(&self, stack: &str, names: &'a [String]) -> Vec<&'a str> {
+    pub(crate) fn candidates<'a>(&self, stack: &str, names: &'a [String]) -> Vec<&'a str> {
         names.iter().map(String::as_str).filter(|name| self.suffix_of(stack, name).is_some()).collect()
     }
 }
 
 /// The names of all tables in the account and region.
-pub(super) async fn tables(client: &Client) -> Result<Vec<String>, Failure> {
+pub(crate) async fn tables(client: &Client) -> Result<Vec<String>, Failure> {
     let names = client.list_tables().into_paginator().items().send();
     Ok(names.collect::<Result<Vec<_>, _>>().await?)
 }

@@ -45,6 +45,8 @@ async fn the_tables_and_queues_of_a_deleted_stack_become_those_of_a_new_one() {
 
     delete_the_stack(&aws);
     send(&aws, &stack.completions_queue_url, "task_meanwhile");
+    let beside = ask(&stack, &dist, &[["deploy", "--yes"].as_slice(), &HERE].concat());
+    refused(&beside, 1, "tables adopt` begins the new stack with them");
     nothing_is_adopted_without_a_yes(&stack, &dist, &aws);
     of_two_tables_one_has_to_be_named(&stack, &dist, &aws);
     everything_is_adopted(&stack, &dist, &aws);

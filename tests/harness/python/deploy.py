@@ -13,6 +13,8 @@ import contextlib
 import glob
 import json
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -72,7 +74,11 @@ def change(properties, changes):
 
 
 def zipped(path):
-    """Zips a binary, once: the archive stays beside it for the next stack, named by the binary's modification time."""
+    """Zips a binary, once: the archive stays beside it for the next stack, named by the binary's modification time.
+
+    Without its symbols, if there is a program that removes them: a debug build's are half of it, and each stack writes
+    all functions to the disk.
+    """
     kept = f"{path}.{os.stat(path).st_mtime_ns}.zip"
     if not os.path.exists(kept):
         # Keeps the archive that another deployment may have made in the meantime.
@@ -85,11 +91,24 @@ def zipped(path):
                 bootstrap.compress_type = zipfile.ZIP_DEFLATED
                 bootstrap.external_attr = 0o755 << 16
                 # Passed explicitly: a ZipInfo does not take the level from its ZipFile.
-                archive.writestr(bootstrap, binary.read(), compresslevel=1)
+                archive.writestr(bootstrap, without_symbols(binary.read()), compresslevel=1)
         # In one step, so that stacks that are deployed at this moment never read half an archive.
         os.replace(file.name, kept)
     with open(kept, "rb") as file:
         return file.read()
+
+
+def without_symbols(binary):
+    # A Mac's binaries are signed with their symbols.
+    strip = shutil.which("strip") if sys.platform == "linux" else None
+    if strip is None:
+        return binary
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(binary)
+        file.flush()
+        subprocess.run([strip, file.name], check=True)
+        with open(file.name, "rb") as stripped:
+            return stripped.read()
 
 
 def point_to_code(template, binaries, s3):

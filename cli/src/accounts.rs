@@ -89,7 +89,8 @@ async fn erase(stack: &Stack, account: &AccountId, yes: bool, json: bool) -> Res
             "Erase {account} (keys: {key_count}, webhooks: {webhook_count}) and the payload of every event? It cannot be \
              brought back."
         ),
-    ).await?;
+    )
+    .await?;
     let mut counts = Counts { keys: key_count, webhooks: webhook_count, ..Counts::default() };
     // First the keys and the webhooks: from then on nothing new is made or sent.
     for key in &keys {

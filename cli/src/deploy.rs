@@ -121,6 +121,7 @@ impl Deploy {
 
         set.insert(CODE_BUCKET.into(), target.bucket.name.clone());
         set.insert(ARCHITECTURE.into(), architecture);
+        target.show_new_values(&set);
         if let Some(before) = target.version().filter(|before| *before != self.version) {
             set.insert(PREVIOUS_VERSION.into(), before.to_owned());
         }
@@ -199,7 +200,8 @@ impl Target {
         format!("{prefix}{version}/{file}")
     }
 
-    /// Fails if CloudFormation would refuse the new stack only after it has begun.
+    /// Fails for what CloudFormation would refuse while it creates the stack: a name that is too long, and tables that a deleted
+    /// stack has left.
     async fn refuse_unless_it_can_be_created(&self, template: &Template) -> Result<(), Failure> {
         let length = self.name.len();
         if length > MAX_STACK_NAME {
@@ -208,7 +210,7 @@ impl Target {
                 self.name
             )));
         }
-        // Who may not list the tables can deploy all the same.
+        // An operator without the permission to list tables can deploy, too.
         let tables = named::tables(&Client::new(&self.aws)).await.unwrap_or_default();
         let all = Named::all(template.json());
         let kept: Vec<_> = all.iter().flat_map(|named| named.candidates(&self.name, &tables)).collect();
@@ -258,12 +260,16 @@ impl Target {
         Ok(())
     }
 
-    async fn change_to(&self, template: &Template, version: &str, set: &Values, how: &How) -> Result<Outcome, Failure> {
+    /// Prints each parameter of the stack that gets another value.
+    fn show_new_values(&self, set: &Values) {
         for (name, value) in set {
             if let Some(before) = self.parameter(name).filter(|before| before != value) {
                 terminal::note(&format!("{name}: {value} (before: {before})"));
             }
         }
+    }
+
+    async fn change_to(&self, template: &Template, version: &str, set: &Values, how: &How) -> Result<Outcome, Failure> {
         let region = self.aws.region().map_or("", |region| region.as_ref());
         let verb = if self.stack.is_some() { "Change" } else { "Create" };
         let order = Order {
@@ -290,11 +296,11 @@ impl Target {
 
 /// Makes the first key of a new stack.
 async fn first_key(deployed: &Stack, account_id: AccountId) -> Result<keys::Made, Failure> {
-    let repeat = format!("nano-webhooks --stack {} keys create --account {account_id}", deployed.name);
+    let create = format!("nano-webhooks --stack {} keys create --account {account_id}", deployed.name);
     let grant = KeyGrant { account_id, label: None, scope: KeyScope::Full, expires_at: None };
     keys::Made::of(deployed, grant).await.map_err(|failure| {
         let reason = failure.text().unwrap_or_default();
-        Failure::Failed(format!("{reason}. The stack is there, and only its first key is missing: {repeat}"))
+        Failure::Failed(format!("{reason}. The stack is there, and only its first key is missing: {create}"))
     })
 }
 
@@ -362,8 +368,10 @@ fn report(stack: &Stack, version: &str, outcome: &Outcome, key: Option<keys::Mad
         terminal::note("  let your jobs report:  docs/producers.md");
         terminal::note("  set alarms and more:   docs/deploying.md#parameters");
     } else {
-        let repeat = format!("nano-webhooks --stack {} keys create --account ACCOUNT", stack.name);
-        terminal::note(&format!("  make another key:      {repeat}"));
+        terminal::note(&format!(
+            "  make a key:            nano-webhooks --stack {} keys create --account ACCOUNT",
+            stack.name
+        ));
     }
     Ok(())
 }

@@ -50,7 +50,8 @@ impl<E: Error + 'static> From<E> for Failure {
     }
 }
 
-/// What an error says, for the operator: of a call to AWS what AWS said, and of what is missing on this machine how to get it.
+/// An error in words for the operator: AWS's own message if AWS refused the call, and what to do if the region or the credentials
+/// are missing.
 pub(crate) fn words(err: &(dyn Error + 'static)) -> String {
     let said = iter::successors(Some(err), |err| (*err).source()).find_map(|err| err.downcast_ref::<ErrorMetadata>());
     if let Some((code, message)) = said.and_then(|said| Some((said.code()?, said.message()?))) {
@@ -64,7 +65,7 @@ pub(crate) fn words(err: &(dyn Error + 'static)) -> String {
     }
     if text.contains("IMDS") || text.contains("no providers in chain provided credentials") {
         return format!(
-            "there are no AWS credentials; sign in as for the AWS CLI, which `aws sts get-caller-identity` shows ({text})"
+            "there are no AWS credentials: sign in as you do for the AWS CLI, and try `aws sts get-caller-identity` ({text})"
         );
     }
     text
@@ -79,5 +80,13 @@ mod tests {
         let said = |code: &str| words(&ErrorMetadata::builder().code(code).message("no").build());
         assert_eq!(said("ThrottlingException"), "no (ThrottlingException)");
         assert!(said("AccessDeniedException").starts_with("no (AccessDeniedException); docs/cli.md"));
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_told_with_what_to_do() {
+        let of = |text: &str| words(&std::io::Error::other(text.to_owned()));
+        assert!(of("dispatch failure: other: missing signing region").contains("set AWS_REGION"));
+        assert!(of("failed to load IMDS session token").contains("aws sts get-caller-identity"));
+        assert_eq!(of("connection refused"), "connection refused");
     }
 }

@@ -32,13 +32,16 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", visible(text));
 }
 
-/// Whether a question is open. Ctrl-C is then an answer, and does not end the command: it may have to remove something.
+/// Not "nothing was done": before it asked, the command may have uploaded files, or restored a table beside the present one.
+const NOT_CONFIRMED: &str = "you did not confirm";
+
+/// Whether a question is open. Ctrl-C is then its answer. The command goes on, because it may have to remove something.
 static ASKING: AtomicBool = AtomicBool::new(false);
 
-/// Waits for a Ctrl-C that is no answer to a question.
+/// Waits for a Ctrl-C that does not answer a question.
 pub(crate) async fn interrupted() {
     loop {
-        // If it cannot be waited for, Ctrl-C ends the process as it does by default.
+        // Without a handler for the signal, Ctrl-C ends the process.
         if signal::ctrl_c().await.is_err() {
             return std::future::pending().await;
         }
@@ -61,17 +64,18 @@ pub(crate) async fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     err.flush()?;
     ASKING.store(true, Ordering::SeqCst);
     let answer = tokio::select! {
-        answer = read_line() => answer?,
+        answer = read_line() => answer,
         _ = signal::ctrl_c() => {
-            writeln!(err, "\nnothing was done")?;
+            writeln!(err, "\n{NOT_CONFIRMED}")?;
             return Err(Failure::Interrupted);
         }
     };
     ASKING.store(false, Ordering::SeqCst);
+    let answer = answer?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         Ok(())
     } else {
-        Err(Failure::Failed("nothing was done".into()))
+        Err(Failure::Failed(NOT_CONFIRMED.into()))
     }
 }
 

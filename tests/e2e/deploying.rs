@@ -101,7 +101,7 @@ fn nothing_is_created_without_a_yes(account: &Account, dist: &Path) {
     on_a_terminal.arg(workspace().join("tests/e2e/deploying/ctrl_c.py")).arg(asks.get_program()).args(asks.get_args());
     on_a_terminal.env_clear().envs(asks.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let said = Said::from(on_a_terminal.output().unwrap());
-    assert!(said.code == Some(130) && said.out.contains("nothing was done"), "{said:?}");
+    assert!(said.code == Some(130) && said.out.contains("you did not confirm"), "{said:?}");
     assert!(stack_of(account).is_none(), "an empty stack is left");
 }
 
@@ -137,6 +137,10 @@ fn an_upgrade_keeps_the_parameters(account: &Account, dist: &Path) {
     let said = deploy(account, dist, "0.2.0", &["--set", "LogRetentionDays=90"]);
     refused(&said, 2, "Change the stack nano-webhooks in us-east-1 of account 000000000000 to 0.2.0?");
     assert!(said.err.contains("  Modify   29 × AWS::Lambda::Function"), "{said:?}");
+    assert!(
+        said.err.contains("LogRetentionDays: 90 (before: 30)\n") && !said.err.contains("PreviousVersion:"),
+        "{said:?}"
+    );
     assert!(!said.err.contains("Careful"), "{said:?}");
     assert_eq!(output(account, "Version"), "0.1.0");
 

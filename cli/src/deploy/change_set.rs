@@ -21,7 +21,7 @@ use crate::{failure::Failure, terminal};
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest that a change of the stack may take: a custom domain takes some ten minutes.
 const PATIENCE: Duration = Duration::from_hours(1);
-/// So many modified resources of a kind are counted and not listed: each function when all have new code.
+/// From this number on, modified resources of one kind are counted instead of listed: an upgrade modifies all functions.
 const MANY: usize = 5;
 /// What holds data that is nowhere else.
 const PRECIOUS: [&str; 2] = ["AWS::DynamoDB::Table", "AWS::SQS::Queue"];
@@ -87,7 +87,7 @@ impl Order<'_> {
         }
         client.execute_change_set().stack_name(self.stack).change_set_name(&change_set.id).send().await?;
         terminal::note(
-            "CloudFormation makes the change. If you interrupt this command, it goes on; then repeat the command.",
+            "CloudFormation makes the change now, and goes on if you interrupt this command. Then run it again.",
         );
         self.wait(&client, &change_set.stack_id).await?;
         Ok(Outcome::Changed)

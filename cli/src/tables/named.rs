@@ -9,16 +9,16 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
     /// Its id in the template, such as `WebhooksTable`.
-    pub(crate) id: String,
-    pub(crate) kind: Kind,
+    pub(super) id: String,
+    pub(super) kind: Kind,
     /// What its name has after the stack's, such as `webhooks`.
-    pub(crate) part: String,
+    pub(super) part: String,
     /// The parameter whose value follows in its name, such as `WebhooksTableSuffix`: a restored table has another name.
-    pub(crate) suffix: Option<String>,
+    pub(super) suffix: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(super) enum Kind {
     Table,
     Queue,
 }
@@ -26,7 +26,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// The resource type in CloudFormation, the property with its name, and the property that identifies it in an import:
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html>
-    pub(crate) fn properties(self) -> (&'static str, &'static str, &'static str) {
+    pub(super) fn properties(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Table => ("AWS::DynamoDB::Table", "TableName", "TableName"),
             Self::Queue => ("AWS::SQS::Queue", "QueueName", "QueueUrl"),
@@ -54,13 +54,13 @@ impl Named {
     }
 
     /// Its name in a stack, before any restore.
-    pub(crate) fn name(&self, stack: &str) -> String {
+    pub(super) fn name(&self, stack: &str) -> String {
         format!("{stack}-{}", self.part)
     }
 
     /// The part of a table's name that follows [`Self::name`]: empty, or what a restore has added. Returns `None` for a
     /// name that this table cannot have.
-    pub(crate) fn suffix_of<'a>(&self, stack: &str, name: &'a str) -> Option<&'a str> {
+    pub(super) fn suffix_of<'a>(&self, stack: &str, name: &'a str) -> Option<&'a str> {
         let suffix = name.strip_prefix(&self.name(stack))?;
         let restored = |suffix: &str| {
             let digits = suffix.strip_prefix('-').and_then(|rest| rest.strip_suffix('Z'));

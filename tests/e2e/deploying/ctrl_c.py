@@ -5,9 +5,11 @@ Arguments: the command.
 
 import os
 import pty
+import signal
 import sys
 import time
 
+signal.alarm(60)  # A command that does not end fails the test.
 child, terminal = pty.fork()
 if child == 0:
     os.execv(sys.argv[1], sys.argv[1:])

@@ -12,7 +12,7 @@ const ACCOUNT: &str = "acct_op_permissions";
 /// The option that names the account.
 const OF: [&str; 2] = ["--account", ACCOUNT];
 
-/// A user with the permissions of one row of the document's table, and those of the row `everything`.
+/// A user with the permissions of one row of the document's table, of the row `everything`, and of the row to which that one refers.
 pub(crate) struct User {
     key: Value,
 }

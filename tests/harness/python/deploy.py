@@ -99,6 +99,7 @@ def zipped(path):
 
 
 def without_symbols(binary):
+    """Returns a program without its symbols, or as it is if there is no `strip`."""
     # A Mac's binaries are signed with their symbols.
     strip = shutil.which("strip") if sys.platform == "linux" else None
     if strip is None:

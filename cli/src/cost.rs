@@ -15,10 +15,7 @@ mod shares;
 
 use clap::Args;
 use jiff::Timestamp;
-use nano_webhooks::{
-    stats::{Month, Units},
-    telemetry,
-};
+use nano_webhooks::stats::{Month, Units};
 
 use self::{
     bill::Bill,
@@ -27,7 +24,11 @@ use self::{
     period::Period,
     report::Report,
 };
-use crate::{failure::Failure, stack::Stack, terminal};
+use crate::{
+    failure::{Failure, Unanswered},
+    stack::Stack,
+    terminal,
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -63,8 +64,8 @@ impl Cost {
         let accounts = match stack.deliveries()?.month(month).await {
             Ok(accounts) => accounts,
             Err(err) => {
-                let cause = telemetry::chain(&err);
-                missing.push(Missing::denied("accounts", "dynamodb:Query on the deliveries table", &cause));
+                let unanswered = Unanswered::of("dynamodb:Query on the deliveries table", &err);
+                missing.push(Missing::unanswered("accounts", &unanswered));
                 Vec::new()
             }
         };
@@ -98,9 +99,9 @@ async fn read_figures(stack: &Stack, parts: &Parts, period: &Period, missing: &m
             }
             figures
         }
-        Err(failure) => {
-            let cause = failure.text().unwrap_or_default();
-            missing.extend(bill::METERED.map(|line| Missing::denied(line, "cloudwatch:GetMetricData", cause)));
+        Err(err) => {
+            let unanswered = Unanswered::new("cloudwatch:GetMetricData", &err);
+            missing.extend(bill::METERED.map(|line| Missing::unanswered(line, &unanswered)));
             Figures::default()
         }
     }

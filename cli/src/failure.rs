@@ -2,8 +2,7 @@
 
 use std::{error::Error, iter, process::ExitCode};
 
-use aws_sdk_dynamodb::error::ErrorMetadata;
-use nano_webhooks::telemetry;
+use aws_sdk_dynamodb::error::{ErrorMetadata, ProvideErrorMetadata};
 
 /// Why a command ended without success. The exit codes are part of the interface, and `--help` lists them.
 #[derive(Debug)]
@@ -53,13 +52,14 @@ impl<E: Error + 'static> From<E> for Failure {
 /// An error in words for the operator: AWS's own message if AWS refused the call, and what to do if the region or the credentials
 /// are missing.
 pub(crate) fn words(err: &(dyn Error + 'static)) -> String {
-    let said = iter::successors(Some(err), |err| (*err).source()).find_map(|err| err.downcast_ref::<ErrorMetadata>());
-    if let Some((code, message)) = said.and_then(|said| Some((said.code()?, said.message()?))) {
-        let denied = code.contains("AccessDenied") || code.contains("Unauthorized");
-        let more = if denied { "; docs/cli.md, \"What it may do\", has the permissions of each command" } else { "" };
+    if let Some((code, message)) = said(err).and_then(|said| Some((said.code()?, said.message()?))) {
+        let more = match Refusal::of(code) {
+            Refusal::Denied => "; docs/cli.md, \"What it may do\", has the permissions of each command",
+            _ => "",
+        };
         return format!("{message} ({code}){more}");
     }
-    let text = telemetry::chain(err);
+    let text = chain(err);
     if text.contains("missing signing region") || text.contains("Invalid Configuration: Missing Region") {
         return "no AWS region is set: set AWS_REGION, for example".to_owned();
     }
@@ -71,8 +71,80 @@ pub(crate) fn words(err: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// What AWS answered, if it is an answer that the SDK has no type for.
+fn said<'a>(err: &'a (dyn Error + 'static)) -> Option<&'a ErrorMetadata> {
+    iter::successors(Some(err), |err| (*err).source()).find_map(|err| err.downcast_ref::<ErrorMetadata>())
+}
+
+/// An error and its causes. The SDK says only "service error" of an answer that it has a type for, and its text twice.
+fn chain(err: &(dyn Error + 'static)) -> String {
+    let causes = iter::successors(Some(err), |err| (*err).source()).map(ToString::to_string);
+    let mut causes: Vec<_> = causes.filter(|text| text != "service error").collect();
+    causes.dedup();
+    causes.join(": ")
+}
+
+/// Why AWS refused a call, as far as it decides what to do.
+enum Refusal {
+    Denied,
+    /// The credentials are no longer valid, or never were.
+    SignIn,
+    Missing,
+    Other,
+}
+
+impl Refusal {
+    fn of(code: &str) -> Self {
+        let has = |parts: &[&str]| parts.iter().any(|part| code.contains(part));
+        if has(&["AccessDenied", "Unauthorized"]) {
+            Self::Denied
+        } else if has(&["ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient", "SignatureDoesNotMatch"]) {
+            Self::SignIn
+        } else if has(&["NotFound", "NonExistent", "DoesNotExist"]) {
+            Self::Missing
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// A call that AWS did not answer as hoped, for a report of which it is a part.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    /// What AWS said.
+    pub(crate) found: String,
+    /// What to do.
+    pub(crate) advice: String,
+}
+
+impl Unanswered {
+    /// `permission` is what the call needs.
+    pub(crate) fn new(permission: &str, err: &(impl Error + ProvideErrorMetadata + 'static)) -> Self {
+        Self::with_code(err.code(), permission, err)
+    }
+
+    /// An error whose type no longer says that it is from AWS.
+    pub(crate) fn of(permission: &str, err: &(dyn Error + 'static)) -> Self {
+        Self::with_code(said(err).and_then(ErrorMetadata::code), permission, err)
+    }
+
+    fn with_code(code: Option<&str>, permission: &str, err: &(dyn Error + 'static)) -> Self {
+        let advice = match Refusal::of(code.unwrap_or_default()) {
+            Refusal::Denied => format!("your credentials need {permission}"),
+            Refusal::SignIn => "sign in again: these credentials are not valid".to_owned(),
+            Refusal::Missing => "somebody has deleted it, and a deployment does not make it again: \
+                                 docs/recovering.md, \"Something else was deleted\""
+                .to_owned(),
+            Refusal::Other => "try again".to_owned(),
+        };
+        Self { found: words(err), advice }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::{operation::describe_table::DescribeTableError, types::error::ResourceNotFoundException};
+
     use super::*;
 
     #[test]
@@ -80,6 +152,34 @@ mod tests {
         let said = |code: &str| words(&ErrorMetadata::builder().code(code).message("no").build());
         assert_eq!(said("ThrottlingException"), "no (ThrottlingException)");
         assert!(said("AccessDeniedException").starts_with("no (AccessDeniedException); docs/cli.md"));
+    }
+
+    #[test]
+    fn the_advice_is_for_what_aws_said() {
+        let of = |code: &str| Unanswered::of("sqs:SendMessage", &ErrorMetadata::builder().code(code).build()).advice;
+        for code in ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"] {
+            assert_eq!(of(code), "your credentials need sqs:SendMessage", "{code}");
+        }
+        for code in ["ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"] {
+            assert!(of(code).starts_with("sign in again"), "{code}");
+        }
+        for code in ["ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"] {
+            assert!(of(code).starts_with("somebody has deleted it"), "{code}");
+        }
+        assert_eq!(of("ThrottlingException"), "try again");
+        assert_eq!(Unanswered::of("", &std::io::Error::other("connection refused")).advice, "try again");
+    }
+
+    #[test]
+    fn an_answer_that_has_a_type_is_told_once_and_its_code_is_known() {
+        let missing = ResourceNotFoundException::builder()
+            .message("Requested resource not found")
+            .meta(ErrorMetadata::builder().code("ResourceNotFoundException").build())
+            .build();
+        let err = DescribeTableError::ResourceNotFoundException(missing);
+        assert_eq!(words(&err), "ResourceNotFoundException: Requested resource not found");
+        let unanswered = Unanswered::new("dynamodb:DescribeTable", &err);
+        assert!(unanswered.advice.starts_with("somebody has deleted it"), "{unanswered:?}");
     }
 
     #[test]

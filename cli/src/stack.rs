@@ -5,7 +5,11 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_cloudformation::{
-    Client, error::ProvideErrorMetadata as _, primitives::DateTime, types::StackResourceSummary,
+    Client,
+    error::{ProvideErrorMetadata as _, SdkError},
+    operation::list_stack_resources::ListStackResourcesError,
+    primitives::DateTime,
+    types::StackResourceSummary,
 };
 use jiff::Timestamp;
 use nano_webhooks::{
@@ -112,7 +116,7 @@ impl Stack {
     }
 
     /// The stack's resources: the physical id of each, by its id in the template.
-    pub(crate) async fn resources(&self) -> Result<HashMap<String, String>, Failure> {
+    pub(crate) async fn resources(&self) -> Result<HashMap<String, String>, SdkError<ListStackResourcesError>> {
         // Not `DescribeStackResources`, which returns the first hundred.
         let listed =
             Client::new(&self.aws).list_stack_resources().stack_name(&self.name).into_paginator().items().send();

@@ -7,11 +7,16 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     names::{AccountId, WebhookId},
-    telemetry::{self, attempt_line::AttemptLine},
+    telemetry::attempt_line::AttemptLine,
 };
 use serde_json::json;
 
-use crate::{failure::Failure, stack::Stack, terminal, webhooks::webhook_id};
+use crate::{
+    failure::{self, Failure},
+    stack::Stack,
+    terminal,
+    webhooks::webhook_id,
+};
 
 /// CloudWatch allows each account only a few of these calls a second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -77,7 +82,7 @@ impl Tail {
                     attempts.into_iter().try_for_each(|attempt| self.show(&attempt, json))?;
                 }
                 // The command may have run for hours, so one failure does not end it.
-                Err(err) if round > 0 => terminal::note(&format!("looking again: {}", telemetry::chain(&err))),
+                Err(err) if round > 0 => terminal::note(&format!("looking again: {}", failure::words(&err))),
                 Err(err) => return Err(log.failure(&err)),
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -138,7 +143,7 @@ impl Log {
 
     fn failure(&self, err: &SdkError<FilterLogEventsError>) -> Failure {
         let missing = err.as_service_error().is_some_and(FilterLogEventsError::is_resource_not_found_exception);
-        let text = format!("could not read the log group {}: {}", self.group, telemetry::chain(err));
+        let text = format!("could not read the log group {}: {}", self.group, failure::words(err));
         if missing { Failure::NotFound(text) } else { Failure::Failed(text) }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::error::Error;
 
-use nano_webhooks::telemetry;
-
 use crate::failure::Failure;
 
 pub(super) type Outcome<T = String> = Result<T, Problem>;
@@ -44,6 +42,6 @@ impl From<Failure> for Problem {
 
 impl<E: Error + 'static> From<E> for Problem {
     fn from(err: E) -> Self {
-        Failure::Failed(telemetry::chain(&err)).into()
+        Failure::from(err).into()
     }
 }

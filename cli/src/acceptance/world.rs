@@ -9,7 +9,7 @@ use std::{
 
 use aws_sdk_lambda::Client as Lambda;
 use jiff::Timestamp;
-use nano_webhooks::{api_key::ApiKey, names::AccountId, queue::LONGEST_DELAY, store::KeyRecord, telemetry};
+use nano_webhooks::{api_key::ApiKey, names::AccountId, queue::LONGEST_DELAY, store::KeyRecord};
 use reqwest::{Client, redirect::Policy};
 use tokio::time::sleep;
 
@@ -17,7 +17,11 @@ use super::{
     outcome::{Outcome, Problem, failed, not_checked},
     receiver::{Received, Receiver},
 };
-use crate::{failure::Failure, http, stack::Stack};
+use crate::{
+    failure::{self, Failure},
+    http,
+    stack::Stack,
+};
 
 /// How long an API request may take.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -152,7 +156,7 @@ impl World {
                 "{url} answered {} and nothing arrived here: does the tunnel forward to --port?",
                 reply.status().as_u16()
             ))),
-            Err(err) => Err(Failure::Failed(format!("{url} cannot be reached: {}", telemetry::chain(&err)))),
+            Err(err) => Err(Failure::Failed(format!("{url} cannot be reached: {}", failure::words(&err)))),
         }
     }
 

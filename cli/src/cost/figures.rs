@@ -8,12 +8,14 @@ use std::{collections::HashMap, time::SystemTime};
 
 use aws_sdk_cloudwatch::{
     Client,
+    error::SdkError,
+    operation::get_metric_data::GetMetricDataError,
     types::{Dimension, Metric as Named, MetricDataQuery, MetricStat},
 };
 use nano_webhooks::telemetry::metrics;
 
 use super::{parts::Parts, period::Period};
-use crate::{failure::Failure, stack::Stack};
+use crate::stack::Stack;
 
 /// How many metrics one call may ask for.
 const AT_MOST: usize = 500;
@@ -120,7 +122,11 @@ pub(super) fn metrics(parts: &Parts) -> Vec<Metric> {
 
 impl Figures {
     /// Reads metrics from the beginning of the period until its end.
-    pub(super) async fn read(stack: &Stack, metrics: &[Metric], period: &Period) -> Result<Self, Failure> {
+    pub(super) async fn read(
+        stack: &Stack,
+        metrics: &[Metric],
+        period: &Period,
+    ) -> Result<Self, SdkError<GetMetricDataError>> {
         let client = Client::new(&stack.aws);
         let mut figures = Self::default();
         for metrics in metrics.chunks(AT_MOST) {

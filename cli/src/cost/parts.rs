@@ -6,10 +6,9 @@ use aws_sdk_cloudwatch::{Client as CloudWatch, operation::describe_alarms::Descr
 use aws_sdk_dynamodb::{Client as DynamoDb, types::TableDescription};
 use aws_sdk_lambda::{Client as Lambda, types::Architecture};
 use futures_util::{StreamExt as _, stream};
-use nano_webhooks::telemetry;
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, Unanswered},
     stack::{Stack, StackTable, TABLES},
 };
 
@@ -72,18 +71,18 @@ pub(super) struct Settings {
 }
 
 impl Missing {
-    /// A line whose call failed, probably because the permission is missing.
-    pub(super) fn denied(line: &str, permission: &str, cause: &str) -> Self {
-        Self { line: line.to_owned(), why: format!("your credentials need {permission}: {cause}") }
+    /// A line whose call AWS did not answer.
+    pub(super) fn unanswered(line: &str, unanswered: &Unanswered) -> Self {
+        Self { line: line.to_owned(), why: format!("{}: {}", unanswered.advice, unanswered.found) }
     }
 }
 
 impl Parts {
     /// Reads them. What cannot be read is added to `missing`. Fails only if it is no stack of this service.
     pub(super) async fn read(stack: &Stack, missing: &mut Vec<Missing>) -> Result<Self, Failure> {
-        let resources = stack.resources().await.unwrap_or_else(|failure| {
-            let (permission, cause) = ("cloudformation:ListStackResources", failure.text().unwrap_or_default());
-            missing.push(Missing::denied("Lambda, logs, API requests, alarms", permission, cause));
+        let resources = stack.resources().await.unwrap_or_else(|err| {
+            let lines = "Lambda, logs, API requests, alarms";
+            missing.push(Missing::unanswered(lines, &Unanswered::new("cloudformation:ListStackResources", &err)));
             HashMap::new()
         });
         let functions = functions(stack, &resources, missing).await;
@@ -153,7 +152,7 @@ async fn functions(stack: &Stack, resources: &HashMap<String, String>, missing: 
         (name, physical.to_owned(), configured)
     });
     let read: Vec<_> = stream::iter(reading).buffered(AT_ONCE).collect().await;
-    let mut denied = None;
+    let mut unanswered = None;
     let functions = read.into_iter().map(|(name, physical, configured)| match configured {
         Ok(configured) => Function {
             name,
@@ -162,35 +161,34 @@ async fn functions(stack: &Stack, resources: &HashMap<String, String>, missing: 
             is_arm: configured.architectures().contains(&Architecture::Arm64),
         },
         Err(err) => {
-            denied =
-                Some(Missing::denied("Lambda GB-seconds", "lambda:GetFunctionConfiguration", &telemetry::chain(&err)));
+            unanswered = Some(Missing::unanswered(
+                "Lambda GB-seconds",
+                &Unanswered::new("lambda:GetFunctionConfiguration", &err),
+            ));
             Function { name, physical, gigabytes: None, is_arm: true }
         }
     });
     let functions = functions.collect();
-    missing.extend(denied);
+    missing.extend(unanswered);
     functions
 }
 
 async fn tables(stack: &Stack, missing: &mut Vec<Missing>) -> Result<Vec<Table>, Failure> {
     let client = DynamoDb::new(&stack.aws);
-    let (mut tables, mut denied) = (Vec::new(), None);
+    let (mut tables, mut unanswered) = (Vec::new(), None);
     for StackTable { name, output, indexes, has_backups, .. } in TABLES {
         let physical = stack.output(output)?.to_owned();
         let bytes = match client.describe_table().table_name(&physical).send().await {
             Ok(described) => described.table.as_ref().map(billed_bytes),
             Err(err) => {
-                denied = Some(Missing::denied(
-                    "DynamoDB storage and backups",
-                    "dynamodb:DescribeTable",
-                    &telemetry::chain(&err),
-                ));
+                let lines = "DynamoDB storage and backups";
+                unanswered = Some(Missing::unanswered(lines, &Unanswered::new("dynamodb:DescribeTable", &err)));
                 None
             }
         };
         tables.push(Table { name, physical, indexes, bytes, has_backups });
     }
-    missing.extend(denied);
+    missing.extend(unanswered);
     Ok(tables)
 }
 
@@ -216,7 +214,7 @@ async fn alarm_metrics(stack: &Stack, resources: &HashMap<String, String>, missi
     match alarms.into_paginator().send().try_collect().await {
         Ok(pages) => pages.iter().flat_map(DescribeAlarmsOutput::metric_alarms).map(metrics_of).sum(),
         Err(err) => {
-            missing.push(Missing::denied("alarms", "cloudwatch:DescribeAlarms", &telemetry::chain(&err)));
+            missing.push(Missing::unanswered("alarms", &Unanswered::new("cloudwatch:DescribeAlarms", &err)));
             0
         }
     }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use nano_webhooks::telemetry;
 use reqwest::{
     Client, Response, StatusCode,
     header::{AUTHORIZATION, DATE},
@@ -10,7 +9,10 @@ use reqwest::{
 };
 
 use super::report::Report;
-use crate::{failure::Failure, http};
+use crate::{
+    failure::{self, Failure},
+    http,
+};
 
 /// The largest clock difference that is well. AWS, and receivers of webhooks, refuse requests that are five minutes
 /// off.
@@ -40,7 +42,7 @@ pub(super) async fn check(report: &mut Report, url: &str) -> Result<Option<Api>,
         Ok(reply) => reply,
         Err(err) => {
             let advice = "if it has a domain of its own, name it with --api-url; else look at the stack's HTTP API";
-            report.failed("api", &telemetry::chain(&err), advice)?;
+            report.failed("api", &failure::words(&err), advice)?;
             return Ok(None);
         }
     };

@@ -1,10 +1,12 @@
 //! Checks Lambda's concurrency: a new account has ten, which fan-out and the dispatcher alone can use up.
 
 use aws_sdk_lambda::Client;
-use nano_webhooks::telemetry;
 
-use super::{report::Report, tables::permission};
-use crate::{failure::Failure, stack::Stack};
+use super::report::Report;
+use crate::{
+    failure::{Failure, Unanswered},
+    stack::Stack,
+};
 
 /// The functions that read a queue, as the prefixes of their parameters' names.
 const FUNCTIONS: [&str; 2] = ["FanOut", "Dispatcher"];
@@ -17,8 +19,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     let limits = match Client::new(&stack.aws).get_account_settings().send().await {
         Ok(settings) => settings.account_limit,
         Err(err) => {
-            let advice = permission("lambda:GetAccountSettings");
-            return report.failed("concurrency", &telemetry::chain(&err), &advice);
+            return report.unanswered("concurrency", "Lambda", &Unanswered::new("lambda:GetAccountSettings", &err));
         }
     };
     let Some(free) = limits.and_then(|limits| limits.unreserved_concurrent_executions) else {

@@ -2,10 +2,12 @@
 //! cause.
 
 use aws_sdk_cloudwatchlogs::Client;
-use nano_webhooks::telemetry;
 
-use super::{report::Report, tables::permission};
-use crate::{failure::Failure, stack::Stack};
+use super::report::Report;
+use crate::{
+    failure::{Failure, Unanswered},
+    stack::Stack,
+};
 
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
     let client = Client::new(&stack.aws);
@@ -13,10 +15,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
         let group = stack.log_group(function);
         match client.filter_log_events().log_group_name(&group).limit(1).send().await {
             Ok(_) => report.passed("log", &format!("{group} can be read"))?,
-            Err(err) => {
-                let found = format!("{group}: {}", telemetry::chain(&err));
-                report.failed("log", &found, &permission("logs:FilterLogEvents"))?;
-            }
+            Err(err) => report.unanswered("log", &group, &Unanswered::new("logs:FilterLogEvents", &err))?,
         }
     }
     Ok(())

@@ -8,11 +8,13 @@ use aws_sdk_cloudwatch::{
     types::{Datapoint, Dimension, Statistic},
 };
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
-use nano_webhooks::telemetry;
 use serde_json::Value;
 
-use super::{report::Report, tables::permission};
-use crate::{failure::Failure, stack::Stack};
+use super::report::Report;
+use crate::{
+    failure::{Failure, Unanswered},
+    stack::Stack,
+};
 
 /// Age of the oldest completion, in seconds, at which the template's alarm goes off.
 const TOO_OLD: f64 = 900.0;
@@ -41,10 +43,7 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
         let Ok(url) = stack.output(output) else { return Ok(()) };
         match read(&client, url).await {
             Ok(queue) => queues.push(queue),
-            Err(cause) => {
-                let advice = permission("sqs:GetQueueAttributes");
-                return report.failed("queue", &format!("{}: {cause}", name_of(url)), &advice);
-            }
+            Err(err) => return report.unanswered("queue", name_of(url), &err),
         }
     }
     let [completions, deliveries, dead_letters] = queues.as_slice() else { unreachable!("three were read") };
@@ -96,7 +95,7 @@ async fn check_dead_letters(report: &mut Report, stack: &Stack, client: &Client,
     let url = stack.output("DeadLetterQueueUrl")?;
     match client.receive_message().queue_url(url).visibility_timeout(0).send().await {
         Ok(_) => Ok(()),
-        Err(err) => report.failed("dead letters", &telemetry::chain(&err), &permission("sqs:ReceiveMessage")),
+        Err(err) => report.unanswered("dead letters", &queue.name, &Unanswered::new("sqs:ReceiveMessage", &err)),
     }
 }
 
@@ -114,8 +113,7 @@ async fn check_age(report: &mut Report, stack: &Stack, queue: &Queue) -> Result<
     let points = match asked.send().await {
         Ok(answer) => answer.datapoints.unwrap_or_default(),
         Err(err) => {
-            let advice = permission("cloudwatch:GetMetricStatistics");
-            return report.failed("age", &telemetry::chain(&err), &advice);
+            return report.unanswered("age", &queue.name, &Unanswered::new("cloudwatch:GetMetricStatistics", &err));
         }
     };
     let latest = points.iter().max_by_key(|point| point.timestamp().map(DateTime::secs));
@@ -131,9 +129,9 @@ async fn check_age(report: &mut Report, stack: &Stack, queue: &Queue) -> Result<
     report.passed("age", &found)
 }
 
-async fn read(client: &Client, url: &str) -> Result<Queue, String> {
+async fn read(client: &Client, url: &str) -> Result<Queue, Unanswered> {
     let asked = client.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
-    let answer = asked.send().await.map_err(|err| telemetry::chain(&err))?;
+    let answer = asked.send().await.map_err(|err| Unanswered::new("sqs:GetQueueAttributes", &err))?;
     let attributes = answer.attributes.unwrap_or_default();
     let text = |name| attributes.get(&name).map(String::as_str);
     let number = |name| text(name).and_then(|text| text.parse().ok()).unwrap_or_default();

@@ -2,7 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, terminal};
+use crate::{
+    failure::{Failure, Unanswered},
+    terminal,
+};
+
+/// The advice for what the template has and the stack has not.
+pub(super) const DEPLOY_AGAIN: &str = "deploy the template that belongs to this version of the command";
 
 pub(super) struct Report {
     stack: String,
@@ -25,6 +31,11 @@ impl Report {
     pub(super) fn failed(&mut self, check: &str, found: &str, advice: &str) -> Result<(), Failure> {
         self.healthy = false;
         self.add("✗", "failed", check, found, Some(advice))
+    }
+
+    /// Reports that AWS did not answer the call of a check. `of` is what the call was about.
+    pub(super) fn unanswered(&mut self, check: &str, of: &str, unanswered: &Unanswered) -> Result<(), Failure> {
+        self.failed(check, &format!("{of}: {}", unanswered.found), &unanswered.advice)
     }
 
     /// Reports that a check could not be made here. That does not make the stack unhealthy.

@@ -3,10 +3,7 @@
 //!
 //! A trigger that is off causes no errors: the work just waits, so no other check would show it.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_cloudwatch::{
     Client as CloudWatch,
@@ -14,10 +11,12 @@ use aws_sdk_cloudwatch::{
 };
 use aws_sdk_eventbridge::{Client as EventBridge, types::RuleState};
 use aws_sdk_lambda::Client as Lambda;
-use nano_webhooks::telemetry;
 
-use super::{report::Report, tables::permission};
-use crate::{failure::Failure, stack::Stack};
+use super::report::{DEPLOY_AGAIN, Report};
+use crate::{
+    failure::{Failure, Unanswered},
+    stack::Stack,
+};
 
 /// The logical ids of the event source mappings, which SAM makes from function and event, and their functions.
 const SOURCES: [(&str, &str); 4] = [
@@ -35,21 +34,33 @@ const LOOK_BACK: Duration = Duration::from_mins(10);
 pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Failure> {
     let resources = match stack.resources().await {
         Ok(resources) => resources,
-        Err(failure) => {
-            let advice = permission("cloudformation:ListStackResources");
-            return report.failed("event source", failure.text().unwrap_or_default(), &advice);
+        Err(err) => {
+            return report.unanswered(
+                "event source",
+                &stack.name,
+                &Unanswered::new("cloudformation:ListStackResources", &err),
+            );
         }
     };
+    let physical = |logical: &str| resources.get(logical).map(String::as_str);
     for (source, function) in SOURCES {
-        check_source(report, stack, physical(&resources, source), function).await?;
+        match physical(source) {
+            Some(uuid) => check_source(report, stack, uuid, function).await?,
+            None => is_not_there(report, "event source", &format!("{}-{function}'s", stack.name))?,
+        }
     }
-    check_schedule(report, stack, physical(&resources, SCHEDULE)).await?;
-    check_runs(report, stack, physical(&resources, SCHEDULED)).await
+    match physical(SCHEDULE) {
+        Some(rule) => check_schedule(report, stack, rule).await?,
+        None => is_not_there(report, "schedule", &format!("{}-release's", stack.name))?,
+    }
+    match physical(SCHEDULED) {
+        Some(function) => check_runs(report, stack, function).await,
+        None => is_not_there(report, "release", &format!("{}-release", stack.name)),
+    }
 }
 
-/// The physical id of a resource of the template; empty if it is missing.
-fn physical<'a>(resources: &'a HashMap<String, String>, logical: &str) -> &'a str {
-    resources.get(logical).map_or("", String::as_str)
+fn is_not_there(report: &mut Report, check: &str, what: &str) -> Result<(), Failure> {
+    report.failed(check, &format!("{what} is not in the stack"), DEPLOY_AGAIN)
 }
 
 async fn check_source(report: &mut Report, stack: &Stack, uuid: &str, function: &str) -> Result<(), Failure> {
@@ -58,8 +69,7 @@ async fn check_source(report: &mut Report, stack: &Stack, uuid: &str, function: 
     let state = match &asked {
         Ok(mapping) => mapping.state().unwrap_or("in no known state"),
         Err(err) => {
-            let found = format!("{name}: {}", telemetry::chain(err));
-            return report.failed("event source", &found, &permission("lambda:GetEventSourceMapping"));
+            return report.unanswered("event source", &name, &Unanswered::new("lambda:GetEventSourceMapping", err));
         }
     };
     if state == "Enabled" {
@@ -81,7 +91,11 @@ async fn check_schedule(report: &mut Report, stack: &Stack, rule: &str) -> Resul
                 format!("until it is on, retries and held deliveries wait: aws events enable-rule --name {rule}");
             report.failed("schedule", &format!("{}-release's is off", stack.name), &advice)
         }
-        Err(err) => report.failed("schedule", &telemetry::chain(&err), &permission("events:DescribeRule")),
+        Err(err) => report.unanswered(
+            "schedule",
+            &format!("{}-release", stack.name),
+            &Unanswered::new("events:DescribeRule", &err),
+        ),
     }
 }
 
@@ -89,7 +103,7 @@ async fn check_runs(report: &mut Report, stack: &Stack, function: &str) -> Resul
     let name = format!("{}-release", stack.name);
     let (runs, failed) = match tokio::try_join!(sum(stack, function, "Invocations"), sum(stack, function, "Errors")) {
         Ok(sums) => sums,
-        Err(cause) => return report.failed("release", &cause, &permission("cloudwatch:GetMetricStatistics")),
+        Err(err) => return report.unanswered("release", &name, &err),
     };
     let minutes = LOOK_BACK.as_secs() / 60;
     let advice = format!("look in {}", stack.log_group("release"));
@@ -107,7 +121,7 @@ async fn check_runs(report: &mut Report, stack: &Stack, function: &str) -> Resul
 }
 
 /// The sum of a function's metric over [`LOOK_BACK`]. `None` if CloudWatch has no data.
-async fn sum(stack: &Stack, function: &str, metric: &str) -> Result<Option<f64>, String> {
+async fn sum(stack: &Stack, function: &str, metric: &str) -> Result<Option<f64>, Unanswered> {
     let now = SystemTime::now();
     let asked = CloudWatch::new(&stack.aws)
         .get_metric_statistics()
@@ -118,6 +132,6 @@ async fn sum(stack: &Stack, function: &str, metric: &str) -> Result<Option<f64>,
         .end_time(now.into())
         .period(60)
         .statistics(Statistic::Sum);
-    let answer = asked.send().await.map_err(|err| telemetry::chain(&err))?;
+    let answer = asked.send().await.map_err(|err| Unanswered::new("cloudwatch:GetMetricStatistics", &err))?;
     Ok(answer.datapoints().iter().filter_map(Datapoint::sum).reduce(|one, other| one + other))
 }

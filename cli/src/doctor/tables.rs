@@ -6,11 +6,10 @@ use aws_sdk_dynamodb::{
         ContinuousBackupsDescription, IndexStatus, PointInTimeRecoveryStatus, TableDescription, TimeToLiveDescription,
     },
 };
-use nano_webhooks::telemetry;
 
 use super::report::Report;
 use crate::{
-    failure::Failure,
+    failure::{Failure, Unanswered},
     stack::{Stack, StackTable, TABLES},
 };
 
@@ -28,8 +27,8 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
         let Ok(name) = stack.output(output) else { continue };
         let found = match find(&client, name).await {
             Ok(found) => found,
-            Err((call, cause)) => {
-                report.failed("table", &format!("{name}: {cause}"), &permission(call))?;
+            Err(unanswered) => {
+                report.unanswered("table", name, &unanswered)?;
                 continue;
             }
         };
@@ -44,18 +43,13 @@ pub(super) async fn check(report: &mut Report, stack: &Stack) -> Result<(), Fail
     Ok(())
 }
 
-/// The advice for a failed call.
-pub(super) fn permission(call: &str) -> String {
-    format!("your credentials need {call}; if they have it, AWS did not answer: try again")
-}
-
-async fn find(client: &Client, table: &str) -> Result<Found, (&'static str, String)> {
+async fn find(client: &Client, table: &str) -> Result<Found, Unanswered> {
     let described = client.describe_table().table_name(table).send().await;
-    let described = described.map_err(|err| ("dynamodb:DescribeTable", telemetry::chain(&err)))?;
+    let described = described.map_err(|err| Unanswered::new("dynamodb:DescribeTable", &err))?;
     let ttl = client.describe_time_to_live().table_name(table).send().await;
-    let ttl = ttl.map_err(|err| ("dynamodb:DescribeTimeToLive", telemetry::chain(&err)))?;
+    let ttl = ttl.map_err(|err| Unanswered::new("dynamodb:DescribeTimeToLive", &err))?;
     let backups = client.describe_continuous_backups().table_name(table).send().await;
-    let backups = backups.map_err(|err| ("dynamodb:DescribeContinuousBackups", telemetry::chain(&err)))?;
+    let backups = backups.map_err(|err| Unanswered::new("dynamodb:DescribeContinuousBackups", &err))?;
     Ok(Found {
         table: described.table,
         ttl: ttl.time_to_live_description,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::{Client, error::ProvideErrorMetadata as _, primitives::DateTime};
 use clap::Args;
 use jiff::Timestamp;
-use nano_webhooks::telemetry;
 use serde_json::json;
 
 use super::{
@@ -218,7 +217,7 @@ async fn exists(client: &Client, table: &str) -> Result<bool, Failure> {
     match client.describe_table().table_name(table).send().await {
         Ok(_) => Ok(true),
         Err(err) if err.code() == Some("ResourceNotFoundException") => Ok(false),
-        Err(err) => Err(Failure::Failed(telemetry::chain(&err))),
+        Err(err) => Err(err.into()),
     }
 }
 

@@ -50,6 +50,7 @@ async fn the_doctor_passes_a_healthy_stack_and_names_what_is_broken() {
     dead_letters_and_old_completions_are_found(&stack).await;
     what_is_switched_off_or_fails_is_found(&stack).await;
     a_missing_redrive_policy_is_found(&stack).await;
+    what_was_deleted_is_found(&stack);
 }
 
 fn a_healthy_stack_passes(stack: &Stack) {
@@ -143,6 +144,17 @@ async fn a_missing_redrive_policy_is_found(stack: &Stack) {
         broken.out
     );
     assert!(broken.out.contains("→ deploy the template again"), "{}", broken.out);
+}
+
+fn what_was_deleted_is_found(stack: &Stack) {
+    let aws = stack.aws().unwrap();
+    aws.call("dynamodb", "DeleteTable", &json!({ "TableName": "nano-webhooks-usage" })).unwrap();
+    aws.call("logs", "DeleteLogGroup", &json!({ "logGroupName": "/aws/lambda/nano-webhooks-fan-out" })).unwrap();
+    let said = ask(stack, &["doctor", "--read-only"]);
+    for check in ["✗ table               nano-webhooks-usage: ResourceNotFoundException", "✗ log "] {
+        let line = said.out.lines().skip_while(|line| !line.starts_with(check)).nth(1).unwrap_or_default();
+        assert!(line.contains("→ somebody has deleted it"), "{}", said.out);
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ pub(crate) mod release;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_sqs::Client as Sqs;
 use clap::Args;
 use nano_webhooks::{
     api_key::{KeyGrant, KeyScope},
@@ -51,9 +52,9 @@ pub(crate) struct Deploy {
     architecture: Option<String>,
     #[command(flatten)]
     given: Given,
-    /// The account of the first key, which is made with a new stack
-    #[arg(long, default_value = "acct_demo", value_parser = AccountId::parse)]
-    account: AccountId,
+    /// The account of the first key, which is made only with a new stack [default: `acct_demo`]
+    #[arg(long, value_parser = AccountId::parse)]
+    account: Option<AccountId>,
     #[command(flatten)]
     how: How,
 }
@@ -107,6 +108,13 @@ pub(crate) const DEFAULT_PREFIX: &str = "nano-webhooks/";
 impl Deploy {
     pub(crate) async fn run(self, stack: &str, local: bool, json: bool) -> Result<(), Failure> {
         let mut set = self.given.read()?;
+        for (own, instead) in
+            [(CODE_BUCKET, "say --bucket"), (ARCHITECTURE, "say --architecture"), (CODE_PREFIX, "leave it out")]
+        {
+            if set.contains_key(own) {
+                return Err(Failure::Wrong(format!("{own} is a parameter that `deploy` sets itself: {instead}")));
+            }
+        }
         let release = Release::open(self.from.as_deref(), &self.version).await?;
         let template = release.template(&self.version).await?;
         let target = Target::find(stack, local, self.bucket.as_deref()).await?;
@@ -127,7 +135,14 @@ impl Deploy {
         }
         let outcome = target.change_to(&template, &self.version, &set, &self.how).await?;
         let deployed = Stack::find(stack, local).await?;
-        let key = if target.stack.is_none() { Some(first_key(&deployed, self.account).await?) } else { None };
+        let key = match (&target.stack, self.account) {
+            (None, account) => Some(first_key(&deployed, account.unwrap_or_else(demo_account)).await?),
+            (Some(_), None) => None,
+            (Some(_), Some(account)) => {
+                terminal::note(&format!("No key was made for {account}, because the stack was there before."));
+                None
+            }
+        };
         report(&deployed, &self.version, &outcome, key, json)
     }
 }
@@ -153,7 +168,7 @@ impl Rollback {
         let architecture = deployed.parameter(ARCHITECTURE).unwrap_or("arm64");
         for zip in template.zips(architecture) {
             let key = target.key(before, &zip);
-            if target.bucket.has(&key, "").await? == Stored::Nothing {
+            if !target.bucket.has(&key).await? {
                 return Err(missing(&key));
             }
         }
@@ -200,8 +215,8 @@ impl Target {
         format!("{prefix}{version}/{file}")
     }
 
-    /// Fails for what CloudFormation would refuse while it creates the stack: a name that is too long, and tables that a deleted
-    /// stack has left.
+    /// Fails for what CloudFormation would refuse while it creates the stack: a name that is too long, and tables and queues
+    /// that a deleted stack has left.
     async fn refuse_unless_it_can_be_created(&self, template: &Template) -> Result<(), Failure> {
         let length = self.name.len();
         if length > MAX_STACK_NAME {
@@ -210,10 +225,12 @@ impl Target {
                 self.name
             )));
         }
-        // An operator without the permission to list tables can deploy, too.
+        // An operator without the permission to look for them can deploy, too.
         let tables = named::tables(&Client::new(&self.aws)).await.unwrap_or_default();
         let all = Named::all(template.json());
-        let kept: Vec<_> = all.iter().flat_map(|named| named.candidates(&self.name, &tables)).collect();
+        let queues = named::queues(&Sqs::new(&self.aws), &all, &self.name).await.unwrap_or_default();
+        let tables = all.iter().flat_map(|named| named.candidates(&self.name, &tables)).map(str::to_owned);
+        let kept: Vec<_> = tables.chain(queues.into_iter().map(|(queue, _)| queue.name(&self.name))).collect();
         if kept.is_empty() {
             return Ok(());
         }
@@ -241,7 +258,7 @@ impl Target {
         files.push("template.json".into());
         for file in &files {
             let (key, digest) = (self.key(version, file), release.digest(file)?);
-            match self.bucket.has(&key, digest).await? {
+            match self.bucket.compare(&key, digest).await? {
                 Stored::TheSame => {}
                 Stored::Nothing => {
                     self.bucket.put(&key, release.file(file).await?, digest).await?;
@@ -292,6 +309,10 @@ impl Target {
         };
         order.carry_out().await
     }
+}
+
+fn demo_account() -> AccountId {
+    AccountId::parse("acct_demo").expect("is one")
 }
 
 /// Makes the first key of a new stack.

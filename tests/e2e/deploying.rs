@@ -110,6 +110,7 @@ fn nothing_wrong_is_uploaded(account: &Account, dist: &Path) {
     refused(&deploy(account, &dist.join("nowhere"), "0.1.0", &["--yes"]), 3, "--from names the folder");
     let unknown = ["--yes", "--set", "LogRetentionDay=7"];
     refused(&deploy(account, dist, "0.1.0", &unknown), 2, "no parameter LogRetentionDay");
+    refused(&deploy(account, dist, "0.1.0", &["--yes", "--set", "CodeBucket=other"]), 2, "say --bucket");
     let rejected = ["--yes", "--set", "LogRetentionDays=8"];
     refused(&deploy(account, dist, "0.1.0", &rejected), 2, "LogRetentionDays must be 1 or 3 or ");
     let rejected = ["--yes", "--set", "RetryScheduleSeconds=soon"];
@@ -144,8 +145,12 @@ fn an_upgrade_keeps_the_parameters(account: &Account, dist: &Path) {
     assert!(!said.err.contains("Careful"), "{said:?}");
     assert_eq!(output(account, "Version"), "0.1.0");
 
-    let said = by_a_workflow(account, &["deploy", "--from", dist.to_str().unwrap(), "--version", "0.2.0", "--yes"]);
+    let said = by_a_workflow(
+        account,
+        &["deploy", "--from", dist.to_str().unwrap(), "--version", "0.2.0", "--yes", "--account", "acct_late"],
+    );
     succeeded(&said);
+    assert!(said.err.contains("No key was made for acct_late, because the stack was there before."), "{said:?}");
     assert!(said.err.contains("The stack nano-webhooks is 0.2.0 now.") && said.out.is_empty(), "{said:?}");
     assert_eq!((output(account, "Version").as_str(), output(account, "PreviousVersion").as_str()), ("0.2.0", "0.1.0"));
     let kept = ["EgressPolicy", "RetryScheduleSeconds", "LogRetentionDays"].map(|name| parameter(account, name));
@@ -169,6 +174,17 @@ fn the_same_version_again_changes_nothing(account: &Account, dist: &Path) {
     succeeded(&said);
     assert!(said.err.contains("0 of them are new") && said.err.contains("nothing has changed"), "{said:?}");
     assert_eq!(output(account, "PreviousVersion"), "0.1.0");
+
+    // As the AWS CLI has uploaded it, without a digest.
+    let (bucket, key) = ("nano-webhooks-000000000000-us-east-1", "nano-webhooks/0.2.0/fan-out-arm64.zip");
+    let copy = json!({ "Bucket": bucket, "Key": key, "CopySource": format!("{bucket}/{key}"), "MetadataDirective": "REPLACE" });
+    let aws = account.aws().unwrap();
+    aws.call("s3", "CopyObject", &copy).unwrap();
+    let head = aws.call("s3", "HeadObject", &json!({ "Bucket": bucket, "Key": key })).unwrap();
+    assert_eq!(head["Metadata"], json!({}), "{head}");
+    let said = deploy(account, dist, "0.2.0", &["--yes"]);
+    succeeded(&said);
+    assert!(said.err.contains("0 of them are new"), "{said:?}");
 }
 
 fn another_build_of_a_version_is_refused(account: &Account, dist: &Path) {

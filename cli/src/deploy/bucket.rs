@@ -15,12 +15,13 @@ use aws_sigv4::{
     sign::v4,
 };
 use reqwest::{Client, Method, StatusCode, redirect::Policy};
+use sha2::{Digest as _, Sha256};
 
 use crate::{failure::Failure, http};
 
 /// A zip has a few megabytes, and an operator's network may be slow.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// Where an upload keeps the file's SHA-256, for [`Bucket::has`].
+/// Where an upload keeps the file's SHA-256, for [`Bucket::compare`].
 const DIGEST: &str = "x-amz-meta-sha256";
 
 /// A bucket of the account.
@@ -81,7 +82,7 @@ impl Bucket {
         match self.send(Method::HEAD, "", Vec::new(), None).await?.0 {
             StatusCode::OK => return Ok(false),
             StatusCode::NOT_FOUND => {}
-            status => return Err(self.refused("could not be looked up", status, "")),
+            status => return Err(self.refused("could not be looked up", status, b"")),
         }
         // The oldest region has no name here.
         let body = match self.region.as_str() {
@@ -97,14 +98,31 @@ impl Bucket {
         }
     }
 
-    /// Compares what the bucket has under a key with a SHA-256 in hex.
-    pub(crate) async fn has(&self, key: &str, digest: &str) -> Result<Stored, Failure> {
+    /// Whether the bucket has something under a key.
+    pub(crate) async fn has(&self, key: &str) -> Result<bool, Failure> {
         match self.send(Method::HEAD, key, Vec::new(), None).await? {
-            (StatusCode::OK, Some(stored), _) if stored == digest => Ok(Stored::TheSame),
-            (StatusCode::OK, ..) => Ok(Stored::SomethingElse),
-            (StatusCode::NOT_FOUND, ..) => Ok(Stored::Nothing),
+            (StatusCode::OK, ..) => Ok(true),
+            (StatusCode::NOT_FOUND, ..) => Ok(false),
             (status, _, reply) => Err(self.refused(&format!("would not show {key}"), status, &reply)),
         }
+    }
+
+    /// Compares what the bucket has under a key with a SHA-256 in hex.
+    pub(crate) async fn compare(&self, key: &str, digest: &str) -> Result<Stored, Failure> {
+        let stored = match self.send(Method::HEAD, key, Vec::new(), None).await? {
+            (StatusCode::OK, stored, _) => stored,
+            (StatusCode::NOT_FOUND, ..) => return Ok(Stored::Nothing),
+            (status, _, reply) => return Err(self.refused(&format!("would not show {key}"), status, &reply)),
+        };
+        // Another client, such as the AWS CLI, stores no digest.
+        let stored = match stored {
+            Some(stored) => stored,
+            None => match self.send(Method::GET, key, Vec::new(), None).await? {
+                (StatusCode::OK, _, content) => hex::encode(Sha256::digest(&content)),
+                (status, _, reply) => return Err(self.refused(&format!("would not show {key}"), status, &reply)),
+            },
+        };
+        Ok(if stored == digest { Stored::TheSame } else { Stored::SomethingElse })
     }
 
     /// Stores a file with its SHA-256.
@@ -118,7 +136,7 @@ impl Bucket {
     /// Returns a text file's content; `None` if it is not there.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<String>, Failure> {
         match self.send(Method::GET, key, Vec::new(), None).await? {
-            (StatusCode::OK, _, content) => Ok(Some(content)),
+            (StatusCode::OK, _, content) => Ok(Some(String::from_utf8_lossy(&content).into_owned())),
             (StatusCode::NOT_FOUND, ..) => Ok(None),
             (status, _, reply) => Err(self.refused(&format!("would not show {key}"), status, &reply)),
         }
@@ -132,7 +150,7 @@ impl Bucket {
         key: &str,
         body: Vec<u8>,
         digest: Option<&str>,
-    ) -> Result<(StatusCode, Option<String>, String), Failure> {
+    ) -> Result<(StatusCode, Option<String>, Vec<u8>), Failure> {
         let url = if key.is_empty() { format!("{}/{}", self.endpoint, self.name) } else { self.url(key) };
         let mut headers = vec![("x-amz-expected-bucket-owner", self.account.as_str())];
         headers.extend(digest.map(|digest| (DIGEST, digest)));
@@ -145,7 +163,7 @@ impl Bucket {
         }
         let reply = request.body(body).send().await?;
         let digest = reply.headers().get(DIGEST).and_then(|digest| digest.to_str().ok()).map(str::to_owned);
-        Ok((reply.status(), digest, reply.text().await?))
+        Ok((reply.status(), digest, reply.bytes().await?.into()))
     }
 
     /// The headers that sign a request: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
@@ -175,11 +193,12 @@ impl Bucket {
         Ok(signed.into_parts().0.iter().map(|header| (header.name(), header.value().to_owned())).collect())
     }
 
-    fn refused(&self, what: &str, status: StatusCode, reply: &str) -> Failure {
+    fn refused(&self, what: &str, status: StatusCode, reply: &[u8]) -> Failure {
+        let reply = String::from_utf8_lossy(reply);
         let advice = match status {
             StatusCode::FORBIDDEN => "it belongs to another account, or you may not use it; --bucket names another one",
             StatusCode::MOVED_PERMANENTLY => "it is in another region; --bucket names another one",
-            _ => reply,
+            _ => &reply,
         };
         Failure::Failed(format!("the bucket {} {what} (S3 answered {}): {advice}", self.name, status.as_u16()))
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::ResourceToImport;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_sqs::{Client as Sqs, operation::get_queue_url::GetQueueUrlError};
+use aws_sdk_sqs::Client as Sqs;
 use clap::Args;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -88,7 +88,8 @@ impl Adopt {
         for table in &kept {
             self.look_at(&dynamodb, table, name, &template, &mut set).await?;
         }
-        kept.extend(queues(&aws, &all, name).await?);
+        let queues = named::queues(&Sqs::new(&aws), &all, name).await?;
+        kept.extend(queues.into_iter().map(|(named, identifier)| Kept { named, identifier }));
         if kept.is_empty() {
             return Err(Failure::NotFound(format!(
                 "no table or queue of a stack {name} is there; `deploy` makes new ones"
@@ -220,23 +221,6 @@ fn choose(
             None => candidates.first().copied(),
         };
         kept.extend(chosen.map(|name| Kept { named: named.clone(), identifier: name.to_owned() }));
-    }
-    Ok(kept)
-}
-
-/// The queues that are there, with their URLs.
-async fn queues(aws: &aws_config::SdkConfig, all: &[Named], stack: &str) -> Result<Vec<Kept>, Failure> {
-    let client = Sqs::new(aws);
-    let mut kept = Vec::new();
-    for named in all.iter().filter(|named| named.kind == Kind::Queue) {
-        match client.get_queue_url().queue_name(named.name(stack)).send().await {
-            Ok(found) => {
-                let identifier = found.queue_url().unwrap_or_default().to_owned();
-                kept.push(Kept { named: named.clone(), identifier });
-            }
-            Err(err) if err.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {}
-            Err(err) => return Err(err.into()),
-        }
     }
     Ok(kept)
 }

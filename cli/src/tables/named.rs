@@ -1,6 +1,7 @@
 //! The tables and queues of a template: what holds data, has a name of ours, and is kept when the stack is deleted.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_sqs::{Client as Sqs, operation::get_queue_url::GetQueueUrlError};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -54,7 +55,7 @@ impl Named {
     }
 
     /// Its name in a stack, before any restore.
-    pub(super) fn name(&self, stack: &str) -> String {
+    pub(crate) fn name(&self, stack: &str) -> String {
         format!("{stack}-{}", self.part)
     }
 
@@ -82,6 +83,19 @@ impl Named {
 pub(crate) async fn tables(client: &Client) -> Result<Vec<String>, Failure> {
     let names = client.list_tables().into_paginator().items().send();
     Ok(names.collect::<Result<Vec<_>, _>>().await?)
+}
+
+/// The queues among these that are there, with their URLs.
+pub(crate) async fn queues(client: &Sqs, all: &[Named], stack: &str) -> Result<Vec<(Named, String)>, Failure> {
+    let mut found = Vec::new();
+    for named in all.iter().filter(|named| named.kind == Kind::Queue) {
+        match client.get_queue_url().queue_name(named.name(stack)).send().await {
+            Ok(queue) => found.push((named.clone(), queue.queue_url.unwrap_or_default())),
+            Err(err) if err.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist) => {}
+            Err(err) => return Err(err.into()),
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -47,9 +47,13 @@ async fn the_tables_and_queues_of_a_deleted_stack_become_those_of_a_new_one() {
     send(&aws, &stack.completions_queue_url, "task_meanwhile");
     let beside = ask(&stack, &dist, &[["deploy", "--yes"].as_slice(), &HERE].concat());
     refused(&beside, 1, "tables adopt` begins the new stack with them");
+    for kept in ["nano-webhooks-api-keys", "nano-webhooks-dead-letters"] {
+        assert!(beside.err.contains(kept), "{beside:?}");
+    }
     nothing_is_adopted_without_a_yes(&stack, &dist, &aws);
     of_two_tables_one_has_to_be_named(&stack, &dist, &aws);
     everything_is_adopted(&stack, &dist, &aws);
+    the_doctor_says_that_the_rest_is_missing(&stack);
     succeeded(&ask(&stack, &dist, &[["deploy", "--yes"].as_slice(), &HERE].concat()));
 
     let received = RECEIVER.wait_for("/adopted", 1, SOON).await.unwrap();
@@ -108,6 +112,16 @@ fn of_two_tables_one_has_to_be_named(stack: &Stack, dist: &Path, aws: &Aws) {
     refused(&said, 2, &format!("WebhooksTable can be any of nano-webhooks-webhooks, {restored}"));
     let said = ask(stack, dist, &["tables", "adopt", "--yes", "--table", "WebhooksTable=nano-webhooks-events"]);
     refused(&said, 2, "nano-webhooks-events cannot be WebhooksTable");
+}
+
+fn the_doctor_says_that_the_rest_is_missing(stack: &Stack) {
+    let said = stack.ask_operator(&["doctor"], "").unwrap();
+    assert_eq!(said.code, Some(4), "{said:?}");
+    for line in ["✗ outputs             ApiUrl, ", "✗ event source        nano-webhooks-fan-out's is not in the stack"]
+    {
+        assert!(said.out.contains(line), "{}", said.out);
+    }
+    assert!(said.out.contains("→ deploy the template") && !said.out.contains("your credentials"), "{}", said.out);
 }
 
 fn everything_is_adopted(stack: &Stack, dist: &Path, aws: &Aws) {

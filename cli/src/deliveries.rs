@@ -74,7 +74,8 @@ pub(crate) struct Of {
     /// The account of the deliveries
     #[arg(long, allow_hyphen_values = true, value_parser = AccountId::parse)]
     account: AccountId,
-    /// Only deliveries to this webhook, which may be deleted; without it, to all webhooks of the account
+    /// Only deliveries to this webhook, which may be deleted; without it, to all webhooks of the account. An event that was
+    /// sent to several webhooks has a delivery to each
     #[arg(long, value_parser = webhook_id)]
     webhook: Option<WebhookId>,
 }
@@ -123,17 +124,29 @@ impl Of {
         }
     }
 
+    /// The delivery of an event. Fails if there are several, to different webhooks.
     async fn find(&self, stack: &Stack, id: &EventId) -> Result<Delivery, Failure> {
         let deliveries = stack.deliveries()?;
+        let mut found = Vec::new();
         for webhook in self.webhooks(stack).await? {
-            if let Some(delivery) = deliveries.find(&self.account, webhook, id).await? {
-                return Ok(delivery);
-            }
+            found.extend(deliveries.find(&self.account, webhook, id).await?);
         }
-        Err(Failure::NotFound(format!(
-            "there is no delivery {id} of {}; one appears with its first attempt",
-            self.account
-        )))
+        let several = found.len() > 1;
+        match found.pop() {
+            Some(last) if several => {
+                let others: Vec<_> = found.iter().map(|delivery| delivery.webhook_id.to_string()).collect();
+                Err(Failure::Wrong(format!(
+                    "{id} was sent to the webhooks {} and {}: say which with --webhook",
+                    others.join(", "),
+                    last.webhook_id
+                )))
+            }
+            Some(delivery) => Ok(delivery),
+            None => Err(Failure::NotFound(format!(
+                "there is no delivery {id} of {}; one appears with its first attempt",
+                self.account
+            ))),
+        }
     }
 
     /// One page of the deliveries of all these webhooks together.

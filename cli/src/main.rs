@@ -10,6 +10,8 @@ mod dead_letters;
 mod deliveries;
 mod deploy;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod events;
 mod failure;
 mod http;

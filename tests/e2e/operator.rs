@@ -14,7 +14,7 @@ mod tail;
 
 use std::{fs, time::Duration};
 
-use harness::{Answer, Customer, Producer, SOON, Said, Stack};
+use harness::{Answer, Customer, Producer, SOON, Said, Stack, workspace};
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, STACK, folder_of_this_run, key_for};
@@ -211,6 +211,36 @@ async fn a_failed_delivery_is_found_shown_and_retried() {
     assert_refused(&ask(&STACK, &[retry.as_slice(), &[&failed]].concat()), 1, "is disabled");
 }
 
+/// Each list in a document has the columns that the command prints.
+#[tokio::test]
+async fn the_documents_show_each_list_with_its_columns() {
+    let account = "acct_op_columns";
+    register(&STACK, account).await;
+    ask(&STACK, &["completions", "send", &completion(account, "task_1")]);
+    RECEIVER.wait_for("/acct_op_columns", 1, SOON).await.unwrap();
+    let documents =
+        ["docs/cli.md", "docs/deploying.md"].map(|path| fs::read_to_string(workspace().join(path)).unwrap());
+    for what in ["webhooks", "events", "deliveries", "keys"] {
+        let mut printed = String::new();
+        for _ in 0..100 {
+            printed = ask(&STACK, &[what, "list", "--account", account]).out;
+            if !printed.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(!printed.is_empty(), "{what} list prints nothing");
+        let columns: Vec<_> = printed.lines().next().unwrap_or_default().split_whitespace().collect();
+        let command = format!("$ nano-webhooks {what} list");
+        let lines: Vec<_> = documents.iter().flat_map(|text| text.lines()).collect();
+        let shown: Vec<_> = lines.windows(2).filter(|pair| pair[0].starts_with(&command)).map(|pair| pair[1]).collect();
+        assert!(!shown.is_empty(), "no document shows `{command}`");
+        for line in shown {
+            assert_eq!(line.split_whitespace().collect::<Vec<_>>(), columns, "{command}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_list_of_all_webhooks_goes_on_where_it_ended_and_leaves_nothing_out() {
     let account = "acct_op_pages";
@@ -240,6 +270,11 @@ async fn a_list_of_all_webhooks_goes_on_where_it_ended_and_leaves_nothing_out() 
     found.sort_unstable();
     found.dedup();
     assert_eq!(found.len(), 10, "none twice, and none left out");
+
+    for command in ["show", "retry"] {
+        let said = ask(&STACK, &["deliveries", command, &found[0].0, "--account", account]);
+        assert_refused(&said, 2, "was sent to the webhooks 1 and 2: say which with --webhook");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-// An app with one stack: RELEASE is the folder of a release. `npx cdk deploy --app "node app.mts"`, or as the test of
-// this repository does it, `node app.mts`.
+// An app with one stack: RELEASE is the folder of a release. `npx cdk deploy --app "node app.mts"`, with Node 22.18 or later,
+// which runs TypeScript; compile it for an older one, as the test of this repository does.
 import { App, CfnOutput, Stack } from "aws-cdk-lib";
 import { Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { NanoWebhooks } from "./nano-webhooks.mts";

@@ -50,7 +50,8 @@ impl Deliveries {
         for part in first.chunks(STATEMENTS / 2) {
             let statements: Vec<Vec<_>> = part.iter().map(|at| self.statements(writes[*at], expires_at)).collect();
             let counts: Vec<_> = statements.iter().map(Vec::len).collect();
-            let mut answers = match statements::execute(&self.client, statements.concat(), RECORDING).await {
+            let statements = statements.into_iter().flatten().collect();
+            let mut answers = match statements::execute(&self.client, statements, RECORDING).await {
                 Ok(answers) => answers,
                 Err(err) => {
                     // The whole call failed, so each of its deliveries did.

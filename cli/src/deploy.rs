@@ -108,12 +108,14 @@ pub(crate) const DEFAULT_PREFIX: &str = "nano-webhooks/";
 impl Deploy {
     pub(crate) async fn run(self, stack: &str, local: bool, json: bool) -> Result<(), Failure> {
         let mut set = self.given.read()?;
-        for (own, instead) in
-            [(CODE_BUCKET, "say --bucket"), (ARCHITECTURE, "say --architecture"), (CODE_PREFIX, "leave it out")]
-        {
-            if set.contains_key(own) {
-                return Err(Failure::Wrong(format!("{own} is a parameter that `deploy` sets itself: {instead}")));
-            }
+        let own = [
+            (CODE_BUCKET, "say --bucket"),
+            (ARCHITECTURE, "say --architecture"),
+            (CODE_PREFIX, "leave it out"),
+            (PREVIOUS_VERSION, "leave it out"),
+        ];
+        if let Some((name, instead)) = own.into_iter().find(|(name, _)| set.contains_key(*name)) {
+            return Err(Failure::Wrong(format!("only `deploy` itself sets the parameter {name}: {instead}")));
         }
         let release = Release::open(self.from.as_deref(), &self.version).await?;
         let template = release.template(&self.version).await?;

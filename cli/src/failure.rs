@@ -3,6 +3,7 @@
 use std::{error::Error, iter, process::ExitCode};
 
 use aws_sdk_dynamodb::error::{ErrorMetadata, ProvideErrorMetadata};
+use nano_webhooks::telemetry;
 
 /// Why a command ended without success. The exit codes are part of the interface, and `--help` lists them.
 #[derive(Debug)]
@@ -59,7 +60,9 @@ pub(crate) fn words(err: &(dyn Error + 'static)) -> String {
         };
         return format!("{message} ({code}){more}");
     }
-    let text = chain(err);
+    let chain = telemetry::chain(err);
+    // The SDK begins so with an answer that it has a type for.
+    let text = chain.trim_start_matches("service error: ").to_owned();
     if text.contains("missing signing region") || text.contains("Invalid Configuration: Missing Region") {
         return "no AWS region is set: set AWS_REGION, for example".to_owned();
     }
@@ -74,14 +77,6 @@ pub(crate) fn words(err: &(dyn Error + 'static)) -> String {
 /// What AWS answered, if it is an answer that the SDK has no type for.
 fn said<'a>(err: &'a (dyn Error + 'static)) -> Option<&'a ErrorMetadata> {
     iter::successors(Some(err), |err| (*err).source()).find_map(|err| err.downcast_ref::<ErrorMetadata>())
-}
-
-/// An error and its causes. The SDK says only "service error" of an answer that it has a type for, and its text twice.
-fn chain(err: &(dyn Error + 'static)) -> String {
-    let causes = iter::successors(Some(err), |err| (*err).source()).map(ToString::to_string);
-    let mut causes: Vec<_> = causes.filter(|text| text != "service error").collect();
-    causes.dedup();
-    causes.join(": ")
 }
 
 /// Why AWS refused a call, as far as it decides what to do.

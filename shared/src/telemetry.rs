@@ -60,10 +60,13 @@ fn level(name: &str) -> LevelFilter {
     if name.is_empty() { FINEST } else { name.parse().map_or(FINEST, |level: LevelFilter| level.min(FINEST)) }
 }
 
-/// Joins an error and all its causes on one line.
+/// Joins an error and all its causes on one line. A text that comes twice in a row is written once: the SDK says an answer
+/// that it has a type for twice.
 pub fn chain(err: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(err), |cause| (*cause).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut causes: Vec<_> = causes.map(ToString::to_string).collect();
+    causes.dedup();
+    causes.join(": ")
 }
 
 #[cfg(test)]

@@ -83,8 +83,11 @@ async fn alarms(client: &CloudWatch, world: &World, metrics: usize) -> Outcome {
     // By their names: another stack's may begin with this stack's name. Without names the call returns all alarms.
     let names: Vec<_> = world.resources("Alarm").into_iter().map(|(_, name)| name.to_owned()).collect();
     ensure(!names.is_empty(), || "the stack has no alarm".into(), "deploy the template again")?;
+    let count = names.len();
     let described = client.describe_alarms().set_alarm_names(Some(names)).max_records(100).send().await?;
     let alarms = described.metric_alarms();
+    let deleted = || format!("only {} of the stack's {count} alarms are there", alarms.len());
+    ensure(alarms.len() == count, deleted, "somebody has deleted the others: make them again by hand")?;
     let sounding = alarms.iter().filter(|alarm| alarm.state_value() == Some(&StateValue::Alarm));
     let sounding: Vec<_> = sounding.filter_map(|alarm| alarm.alarm_name()).collect();
     let state = if sounding.is_empty() { String::new() } else { format!("; in alarm: {}", sounding.join(", ")) };

@@ -47,8 +47,14 @@ pub(super) async fn clean_up(world: &World) -> Result<Removed, Failure> {
     world.end_requests().await;
     let keys = world.made.borrow().clone();
     let mut removed = remove(&world.stack, &keys, &world.accounts()).await?;
-    removed.dead_letters = dead_letter::purge(world).await?;
+    let (purged, missing) = dead_letter::purge(world).await?;
+    removed.dead_letters = purged;
     removed.remains = remains(&world.stack, &world.run);
+    if missing > 0 {
+        let words =
+            "messages that did not become dead letters in time, or that another reader hides: `dead-letters list`";
+        removed.remains.push(format!("{missing} {words} shows them later"));
+    }
     Ok(removed)
 }
 

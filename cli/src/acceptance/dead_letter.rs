@@ -15,10 +15,13 @@ use super::{
 use crate::{dead_letters::send_back, failure::Failure};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A look hides the dead letters for a minute, or longer if there are many.
+const AFTER_A_LOOK: Duration = Duration::from_secs(90);
 
 pub(super) async fn dead_letter_and_redrive(world: &World) -> Outcome {
     let account = Account::new(world, "dead-letter").await?;
     let malformed = json!({ "account_id": account.id, "task_id": format!("{}-malformed", world.run) }).to_string();
+    world.dead_letters.borrow_mut().insert(malformed.clone());
     world.stack.completions_queue()?.send_text(&malformed, Some(&account.id)).await?;
     let reason = when_there(world, &malformed, async |letter| match &letter.cause {
         Cause::NoCompletion(reason) => Ok(Some(reason.clone())),
@@ -31,6 +34,7 @@ pub(super) async fn dead_letter_and_redrive(world: &World) -> Outcome {
     // As if fan-out had failed on it until SQS gave up.
     let sent = account.completion("redriven", json!({}))?;
     let queue = Queue::new(&world.stack.aws, world.stack.output("DeadLetterQueueUrl")?.to_owned());
+    world.dead_letters.borrow_mut().insert(sent.text.clone());
     queue.send_text(&sent.text, Some(&account.id)).await?;
     when_there(world, &sent.text, async |letter| send_back(&world.stack, letter).await).await?;
     account.wait_for_event(&sent.id).await?;
@@ -48,6 +52,7 @@ async fn when_there<T>(world: &World, body: &str, act: impl AsyncFn(&DeadLetter)
                 let letter = batch.swap_remove(at);
                 done = Some(act(&letter).await?);
                 letters.delete(&letter).await?;
+                world.dead_letters.borrow_mut().remove(body);
             }
             Ok::<_, Failure>(Look { enough: done.is_some(), kept: batch })
         });
@@ -60,17 +65,25 @@ async fn when_there<T>(world: &World, body: &str, act: impl AsyncFn(&DeadLetter)
     failed("the message is not among the dead letters", "look in fan-out's log; another reader may hide it: try again")
 }
 
-/// Deletes the dead letters of this run that are left. Returns how many they were.
-pub(super) async fn purge(world: &World) -> Result<usize, Failure> {
-    let (letters, mut purged) = (world.stack.dead_letters()?, 0);
-    let look = letters.look_through(async |batch: Vec<DeadLetter>| {
-        let (ours, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|letter| letter.body.contains(&world.run));
-        for letter in &ours {
-            letters.delete(letter).await?;
+/// Deletes the dead letters of this run that are left, and waits for those that are still to come, or that a look hides
+/// which Ctrl-C has ended. Returns how many it deleted, and how many did not appear.
+pub(super) async fn purge(world: &World) -> Result<(usize, usize), Failure> {
+    let (letters, start, mut purged) = (world.stack.dead_letters()?, Instant::now(), 0);
+    loop {
+        let look = letters.look_through(async |batch: Vec<DeadLetter>| {
+            let (ours, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|letter| letter.body.contains(&world.run));
+            for letter in &ours {
+                letters.delete(letter).await?;
+                world.dead_letters.borrow_mut().remove(&letter.body);
+            }
+            purged += ours.len();
+            Ok::<_, Failure>(Look { enough: false, kept })
+        });
+        look.await?;
+        let missing = world.dead_letters.borrow().len();
+        if missing == 0 || start.elapsed() > AFTER_A_LOOK {
+            return Ok((purged, missing));
         }
-        purged += ours.len();
-        Ok::<_, Failure>(Look { enough: false, kept })
-    });
-    look.await?;
-    Ok(purged)
+        sleep(LOOK_EVERY).await;
+    }
 }

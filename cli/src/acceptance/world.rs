@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) api_url: String,
     /// The accounts with their keys, noted before they are stored, so that they are removed whenever the run ends.
     pub(super) made: RefCell<Vec<KeyRecord>>,
+    /// The bodies of this run's messages that are dead letters or will be, noted before they are sent.
+    pub(super) dead_letters: RefCell<HashSet<String>>,
     /// Shared with every request to the API that is under way.
     requests: Arc<()>,
     /// How many requests the API answered with 5xx, and were made again.
@@ -67,6 +69,7 @@ impl World {
             client: http::client(REQUEST, Policy::none())?,
             api_url,
             made: RefCell::default(),
+            dead_letters: RefCell::default(),
             requests: Arc::default(),
             server_errors: Cell::default(),
             stack,

@@ -96,7 +96,8 @@ fn assert_is_billed(stack: &Stack) {
     assert_eq!(bill["missing"], json!([]), "{bill:#}");
     let lines = bill["lines"].as_array().unwrap();
     let requests = lines.iter().find(|line| line["line"] == "Lambda requests" && line["of"] == "dispatcher");
-    assert!(requests.unwrap()["units"].as_f64() > Some(50.0), "{bill:#}");
+    // Of more than 80 attempts: a busy machine makes larger batches.
+    assert!(requests.unwrap()["units"].as_f64() > Some(10.0), "{bill:#}");
     assert!(
         bill["deliveries_per_usd"].as_f64() > Some(0.0) && bill["dearest"][0]["usd"].as_f64() > Some(0.0),
         "{bill:#}"
@@ -115,7 +116,7 @@ async fn what_is_broken_is_named_and_what_was_made_is_removed() {
     });
     a_tunnel_that_changes_bodies_makes_wrong_signatures(&stack).await;
     what_a_killed_run_left_is_removed(&stack);
-    an_interrupted_run_removes_what_it_made(&stack);
+    an_interrupted_run_removes_what_it_made(&stack, &aws);
     assert_nothing_left(&stack);
 }
 
@@ -218,15 +219,25 @@ fn what_a_killed_run_left_is_removed(stack: &Stack) {
     ask(stack, &["accounts", "erase", customer, "--yes"]);
 }
 
-fn an_interrupted_run_removes_what_it_made(stack: &Stack) {
+fn switch(aws: &Aws, trigger: &str, on: bool) {
+    let uuid = physical(aws, trigger);
+    aws.call("lambda", "UpdateEventSourceMapping", &json!({ "UUID": uuid, "Enabled": on })).unwrap();
+}
+
+fn an_interrupted_run_removes_what_it_made(stack: &Stack, aws: &Aws) {
+    // Without fan-out, a dead letter that the run makes appears only after it was interrupted.
+    switch(aws, "FanOutFunctionCompletions", false);
     let mut command = stack.operator_command().unwrap();
     command.args(["acceptance", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let start = Instant::now();
-    while !json_of(stack, &["webhooks", "list"]).to_string().contains("acceptance-") {
+    let has = |what: &str, name: &str| json_of(stack, &[what, "list"]).to_string().contains(name);
+    while !has("webhooks", "acceptance-") || !has("keys", "-dead-letter") {
         assert!(start.elapsed() < Duration::from_secs(30), "it registers no webhook");
     }
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    switch(aws, "FanOutFunctionCompletions", true);
     let said = Said::from(child.wait_with_output().unwrap());
     assert_eq!(said.code, Some(130), "{said:?}");
     assert!(said.err.contains("Removed: accounts "), "{said:?}");
@@ -234,14 +245,10 @@ fn an_interrupted_run_removes_what_it_made(stack: &Stack) {
 }
 
 fn a_dispatcher_without_its_trigger_delivers_nothing(stack: &Stack, aws: &Aws) {
-    let uuid = physical(aws, "DispatcherFunctionDeliveries");
-    let switch = |on: bool| {
-        aws.call("lambda", "UpdateEventSourceMapping", &json!({ "UUID": uuid, "Enabled": on })).unwrap();
-    };
-    switch(false);
+    switch(aws, "DispatcherFunctionDeliveries", false);
     let failed = failed_check(stack, "create-to-delivered", &[]);
     assert!(failed["found"].as_str().unwrap().starts_with("0 of 1 requests arrived within "), "{failed}");
     let advice = failed["advice"].as_str().unwrap();
     assert!(advice.contains("`doctor` says whether a function's trigger is disabled"), "{advice}");
-    switch(true);
+    switch(aws, "DispatcherFunctionDeliveries", true);
 }

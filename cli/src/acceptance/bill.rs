@@ -10,7 +10,7 @@ use aws_sdk_cloudwatch::{
     Client as CloudWatch,
     types::{Datapoint, Dimension, Statistic},
 };
-use aws_sdk_lambda::Client as Lambda;
+use aws_sdk_lambda::{Client as Lambda, types::Architecture};
 use jiff::Timestamp;
 use nano_webhooks::prices;
 use serde_json::{Value, json};
@@ -37,8 +37,9 @@ const REQUEST_WRITE_UNITS: f64 = 1.0;
 
 /// How long CloudWatch takes to show the figures of the last minute.
 const LATE: Duration = Duration::from_mins(3);
-const PIPELINE: [&str; 5] =
-    ["FanOutFunction", "DispatcherFunction", "ReleaseFunction", "WatchWebhooksFunction", "CountAttemptsFunction"];
+/// The functions that process events, without the ending of their resources' ids in the template.
+const PIPELINE: [&str; 5] = ["FanOut", "Dispatcher", "Release", "WatchWebhooks", "CountAttempts"];
+const MILLION: f64 = 1e6;
 
 /// What a run is going to do.
 #[derive(Debug, Default, Clone, Copy)]
@@ -61,44 +62,67 @@ impl Work {
     /// What it costs, in dollars, in us-east-1 and without free tiers. Rounded up by what is not counted: some reads of the
     /// tables and queues by the command itself.
     pub(super) fn dollars(self) -> f64 {
-        let million = 1e-6;
-        let delivery = million
-            * (SQS_REQUESTS * prices::SQS_MILLION
-                + FAIR_REQUESTS * prices::SQS_FAIR_MILLION
-                + INVOCATIONS * prices::LAMBDA_MILLION
-                + READ_UNITS * prices::DYNAMODB_READ_MILLION
-                + WRITE_UNITS * prices::DYNAMODB_WRITE_MILLION)
+        let delivery = (SQS_REQUESTS * prices::SQS_MILLION
+            + FAIR_REQUESTS * prices::SQS_FAIR_MILLION
+            + INVOCATIONS * prices::LAMBDA_MILLION
+            + READ_UNITS * prices::DYNAMODB_READ_MILLION
+            + WRITE_UNITS * prices::DYNAMODB_WRITE_MILLION)
+            / MILLION
             + GB_SECONDS * prices::LAMBDA_GB_SECOND
             + LOG_BYTES / 1e9 * prices::LOGS_GB
             + STORED_BYTES / 1e9 * (prices::DYNAMODB_GB_MONTH + prices::DYNAMODB_BACKUP_GB_MONTH);
-        let request = million
-            * (prices::API_MILLION
-                + prices::LAMBDA_MILLION
-                + REQUEST_READ_UNITS * prices::DYNAMODB_READ_MILLION
-                + REQUEST_WRITE_UNITS * prices::DYNAMODB_WRITE_MILLION)
+        let request = (prices::API_MILLION
+            + prices::LAMBDA_MILLION
+            + REQUEST_READ_UNITS * prices::DYNAMODB_READ_MILLION
+            + REQUEST_WRITE_UNITS * prices::DYNAMODB_WRITE_MILLION)
+            / MILLION
             + REQUEST_GB_SECONDS * prices::LAMBDA_GB_SECOND;
         self.deliveries * delivery + self.api_requests * request + self.metrics / 1000.0 * prices::METRICS_THOUSAND
     }
 }
 
+/// Lines of the bill, each with its units and dollars.
+#[derive(Debug, Default)]
+struct Lines(BTreeMap<&'static str, (f64, f64)>);
+
+impl Lines {
+    fn add(&mut self, line: &'static str, units: f64, price: f64) {
+        let (all, usd) = self.0.entry(line).or_default();
+        *all += units;
+        *usd += units * price;
+    }
+
+    /// Null if nothing was metered.
+    fn shown(&self) -> Value {
+        if self.0.values().all(|(units, _)| *units == 0.0) {
+            return Value::Null;
+        }
+        let lines: Vec<_> =
+            self.0.iter().map(|(line, (units, usd))| json!({ "line": line, "units": units, "usd": usd })).collect();
+        json!({ "usd": self.0.values().map(|(_, usd)| usd).sum::<f64>(), "lines": lines })
+    }
+}
+
 /// What AWS metered of the whole stack since then, by line of the bill; null if CloudWatch has no figures. Other traffic of
-/// the stack is included.
+/// the stack is included. Storage is not: `nano-webhooks cost` has it.
 pub(super) async fn metered(world: &World, began: Timestamp) -> Outcome<Value> {
     if !world.is_local() {
         sleep(LATE).await;
     }
     let client = CloudWatch::new(&world.stack.aws);
-    let mut units = BTreeMap::<&str, f64>::new();
+    let mut lines = Lines::default();
     for StackTable { output, indexes, .. } in TABLES {
         let table = world.stack.output(output)?;
         let whole = vec![("TableName", table)];
         let indexes = indexes.iter().map(|index| vec![("TableName", table), ("GlobalSecondaryIndexName", *index)]);
         for dimensions in [whole].into_iter().chain(indexes) {
-            for (line, metric) in
-                [("read units", "ConsumedReadCapacityUnits"), ("write units", "ConsumedWriteCapacityUnits")]
-            {
-                *units.entry(line).or_default() += sum(&client, began, ("AWS/DynamoDB", metric), &dimensions).await?;
-            }
+            let sum = async |metric| sum(&client, began, ("AWS/DynamoDB", metric), &dimensions).await;
+            lines.add("read units", sum("ConsumedReadCapacityUnits").await?, prices::DYNAMODB_READ_MILLION / MILLION);
+            lines.add(
+                "write units",
+                sum("ConsumedWriteCapacityUnits").await?,
+                prices::DYNAMODB_WRITE_MILLION / MILLION,
+            );
         }
     }
     for queue in ["completions", "deliveries"] {
@@ -107,34 +131,28 @@ pub(super) async fn metered(world: &World, began: Timestamp) -> Outcome<Value> {
             ["NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted", "NumberOfEmptyReceives"]
         {
             let requests = sum(&client, began, ("AWS/SQS", metric), &[("QueueName", &name)]).await?;
-            *units.entry("SQS requests").or_default() += requests;
+            // At most: each message as a request of its own, and each of a fair queue.
+            lines.add("SQS requests", requests, (prices::SQS_MILLION + prices::SQS_FAIR_MILLION) / MILLION);
         }
     }
     for function in PIPELINE {
-        let name = world.resource(function).unwrap_or_default();
-        let of = [("FunctionName", name)];
-        *units.entry("invocations").or_default() += sum(&client, began, ("AWS/Lambda", "Invocations"), &of).await?;
-        let milliseconds = sum(&client, began, ("AWS/Lambda", "Duration"), &of).await?;
-        let memory = Lambda::new(&world.stack.aws).get_function_configuration().function_name(name).send().await?;
-        let gb = f64::from(memory.memory_size.unwrap_or_default()) / 1024.0;
-        *units.entry("GB-seconds").or_default() += milliseconds / 1000.0 * gb;
+        let name = world.resource(&format!("{function}Function")).unwrap_or_default();
+        let sum = async |metric| sum(&client, began, ("AWS/Lambda", metric), &[("FunctionName", name)]).await;
+        let configured = Lambda::new(&world.stack.aws).get_function_configuration().function_name(name).send().await?;
+        let is_arm = configured.architectures().contains(&Architecture::Arm64);
+        let price = if is_arm { prices::LAMBDA_GB_SECOND } else { prices::LAMBDA_X86_GB_SECOND };
+        let gb = f64::from(configured.memory_size.unwrap_or_default()) / 1024.0;
+        lines.add("invocations", sum("Invocations").await?, prices::LAMBDA_MILLION / MILLION);
+        lines.add("GB-seconds", sum("Duration").await? / 1000.0 * gb, price);
     }
-    Ok(if units.values().all(|units| *units == 0.0) { Value::Null } else { shown(&units) })
-}
-
-fn shown(units: &BTreeMap<&str, f64>) -> Value {
-    let price = |line: &str| match line {
-        "read units" => prices::DYNAMODB_READ_MILLION / 1e6,
-        "write units" => prices::DYNAMODB_WRITE_MILLION / 1e6,
-        // At most: each message as a request of its own, and each of a fair queue.
-        "SQS requests" => (prices::SQS_MILLION + prices::SQS_FAIR_MILLION) / 1e6,
-        "invocations" => prices::LAMBDA_MILLION / 1e6,
-        _ => prices::LAMBDA_GB_SECOND,
-    };
-    let lines: Vec<_> =
-        units.iter().map(|(line, units)| json!({ "line": line, "units": units, "usd": units * price(line) })).collect();
-    let dollars: f64 = units.iter().map(|(line, units)| units * price(line)).sum();
-    json!({ "usd": dollars, "lines": lines })
+    for function in PIPELINE {
+        let group = world.resource(&format!("{function}Logs")).unwrap_or_default();
+        let sum = async |metric| sum(&client, began, ("AWS/Logs", metric), &[("LogGroupName", group)]).await;
+        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+        let bytes = sum("IncomingBytes").await? + sum("IncomingLogEvents").await? * prices::LOG_LINE_BYTES as f64;
+        lines.add("GB of logs", bytes / 1e9, prices::LOGS_GB);
+    }
+    Ok(lines.shown())
 }
 
 /// The metered bill in words.
@@ -142,7 +160,9 @@ pub(super) fn words(metered: &Value) -> String {
     let lines = metered["lines"].as_array().into_iter().flatten();
     let lines: Vec<_> = lines
         .map(|line| {
-            format!("{:.0} {}", line["units"].as_f64().unwrap_or_default(), line["line"].as_str().unwrap_or_default())
+            let units = line["units"].as_f64().unwrap_or_default();
+            let digits = if units < 10.0 { 4 } else { 0 };
+            format!("{units:.digits$} {}", line["line"].as_str().unwrap_or_default())
         })
         .collect();
     match metered["usd"].as_f64() {
@@ -178,8 +198,13 @@ mod tests {
 
     #[test]
     fn a_metered_bill_is_its_units_times_their_prices() {
-        let bill = shown(&BTreeMap::from([("write units", 2e6), ("invocations", 1e6)]));
-        assert!((bill["usd"].as_f64().unwrap() - 1.45).abs() < 1e-9, "{bill}");
-        assert_eq!(words(&bill), "145.00 cents at most (1000000 invocations, 2000000 write units)");
+        let mut lines = Lines::default();
+        assert_eq!(lines.shown(), Value::Null);
+        lines.add("write units", 1e6, 1e-6);
+        lines.add("write units", 1e6, 1e-6);
+        lines.add("invocations", 1e6, 0.2e-6);
+        let bill = lines.shown();
+        assert!((bill["usd"].as_f64().unwrap() - 2.2).abs() < 1e-9, "{bill}");
+        assert_eq!(words(&bill), "220.00 cents at most (1000000 invocations, 2000000 write units)");
     }
 }

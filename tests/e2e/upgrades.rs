@@ -73,8 +73,20 @@ async fn what_waited_is_delivered_and_what_was_delivered_is_not_sent_again() {
     let all = [
         ("healthy", vec!["task_bare", "task_least", waiting, "task_wrapped", "test"]),
         ("rotated", vec!["task_bare", "task_least", waiting, "task_wrapped"]),
-        // Includes a delivery that was being retried, and one that was retried manually.
-        ("failing", vec!["task_bare", "task_least", "task_of_every_outcome", "task_retrying", waiting, "task_wrapped"]),
+        // Includes two deliveries that were being retried, one by a delayed message and one by an entry of the waiting
+        // table, and one that was retried manually.
+        (
+            "failing",
+            vec![
+                "task_bare",
+                "task_due_later",
+                "task_least",
+                "task_of_every_outcome",
+                "task_retrying",
+                waiting,
+                "task_wrapped",
+            ],
+        ),
     ];
     for frozen in frozen().await {
         for (webhook, expected) in &all {
@@ -106,8 +118,8 @@ async fn what_waited_is_signed_with_the_secrets_of_then() {
 #[tokio::test]
 async fn deliveries_under_way_keep_their_ids_and_their_attempts_and_finish() {
     for frozen in frozen().await {
-        let webhooks = received(frozen, "failing", 6).await;
-        for (task, round) in [("task_retrying", 0), ("task_of_every_outcome", 1)] {
+        let webhooks = received(frozen, "failing", 7).await;
+        for (task, round) in [("task_retrying", 0), ("task_due_later", 0), ("task_of_every_outcome", 1)] {
             let webhook = webhooks.iter().find(|webhook| webhook.json()["task_id"] == task).unwrap();
             let id = webhook.header("webhook-id").unwrap();
             let path = format!("/api/v1/webhooks/3/deliveries/{id}");
@@ -181,14 +193,14 @@ async fn numbers_go_on_and_a_repeated_create_is_still_known() {
 #[tokio::test]
 async fn an_hour_that_began_before_the_upgrade_counts_on() {
     for frozen in frozen().await {
-        received(frozen, "failing", 6).await;
+        received(frozen, "failing", 7).await;
         let then = &frozen.replies_then["/api/v1/webhooks/3/stats?hours=1"]["hours"][0];
         // The samples' own attempts are counted once more, in the hour in which they were made.
         let total = |stats: &Value, name: &str| -> u64 {
             let hours = stats["hours"].as_array().unwrap().iter().filter(|hour| hour["hour"] != then["hour"]);
             hours.map(|hour| hour[name].as_u64().unwrap()).sum()
         };
-        let deliveries = then["deliveries"].as_u64().unwrap() + 6;
+        let deliveries = then["deliveries"].as_u64().unwrap() + 7;
         // Two hours, in case the test runs across the end of an hour.
         let path = "/api/v1/webhooks/3/stats?hours=2";
         let now = frozen.wait_for(path, |stats| total(stats, "deliveries") >= deliveries).await;

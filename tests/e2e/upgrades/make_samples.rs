@@ -19,6 +19,7 @@ use crate::{RECEIVER, folder_of_this_run};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const RESEND: &str = "/api/v1/webhooks/1/resend";
+const REHEARSE: &str = "/api/v1/webhooks/1/rehearse";
 
 struct Version {
     stack: Stack,
@@ -37,6 +38,8 @@ async fn the_samples_of_this_version_are_made() {
         folder: run.clone(),
         // Enough attempts for every outcome, without long waits between them.
         parameters: vec![("RetryScheduleSeconds", "1,1,1,1,1,1,1,1,1,1,1,1,1,1")],
+        // What is due in more than 35 seconds waits in its table, and not on the queue.
+        properties: json!({ "DispatcherFunction": { "Environment": { "Variables": { "LONGEST_DELAY_SECONDS": "35" } } } }),
         ..Options::default()
     };
     let stack = Stack::start(&options, &|_| {}).unwrap();
@@ -100,6 +103,7 @@ impl Version {
         let resend =
             json!({ "since": "2001-01-01T00:00:00Z", "until": "2001-01-02T00:00:00Z", "statuses": ["missed"] });
         assert_eq!(self.customer.post(RESEND, &resend).await.unwrap().status, 202);
+        assert_eq!(self.customer.send(Method::POST, REHEARSE, None).await.unwrap().status, 202);
         for secret in ["the-second-secret", "the-third-secret"] {
             let rotation = json!({ "secret_key": secret });
             let rotated = self.customer.post("/api/v1/webhooks/2/rotate-secret", &rotation).await.unwrap();
@@ -141,12 +145,23 @@ impl Version {
         }
         self.wait_for(3, "failed", 2).await;
 
-        let later = Answer { headers: vec![("retry-after", "25".to_owned())], ..Answer::status(429) };
-        RECEIVER.answer(&self.path("failing"), [Answer::status(500), Answer::status(302), later]);
+        let later =
+            |seconds: u32| Answer { headers: vec![("retry-after", seconds.to_string())], ..Answer::status(429) };
+        RECEIVER.answer(&self.path("failing"), [Answer::status(500), Answer::status(302), later(25)]);
         self.complete("task_retrying").await;
+        self.wait_for_429(1).await;
+        // At most a minute, or the circuit opens.
+        RECEIVER.answer(&self.path("failing"), [later(50)]);
+        self.complete("task_due_later").await;
+        self.wait_for_429(2).await;
+        self.wait_for(3, "retrying", 2).await;
+    }
+
+    async fn wait_for_429(&self, count: usize) {
         let start = Instant::now();
-        while RECEIVER.received(&self.path("failing")).last().is_none_or(|last| last.answered != Some(429)) {
-            assert!(start.elapsed() < SOON, "three attempts fail");
+        let answered = || RECEIVER.received(&self.path("failing")).iter().filter(|it| it.answered == Some(429)).count();
+        while answered() < count {
+            assert!(start.elapsed() < SOON, "webhook 3 answers 429 {count} times");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -197,7 +212,7 @@ impl Version {
             assert!(start.elapsed() < SOON, "the resend is done");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        let mut paths = vec!["/api/v1/webhooks".to_owned(), RESEND.to_owned()];
+        let mut paths = vec!["/api/v1/webhooks".to_owned(), RESEND.to_owned(), REHEARSE.to_owned()];
         for webhook in 1..=5 {
             let webhook_path = format!("/api/v1/webhooks/{webhook}");
             for delivery in self.list(webhook, "").await {

@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 
 import boto3
 
-TABLES = ["webhooks", "events", "deliveries", "api-keys", "usage"]
+TABLES = ["webhooks", "events", "deliveries", "waiting", "api-keys", "usage"]
 # No sample may expire before the code that it tests.
 FAR = datetime(2100, 1, 1, tzinfo=timezone.utc)
 

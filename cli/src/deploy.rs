@@ -161,7 +161,7 @@ impl Rollback {
         let key = target.key(before, "template.json");
         let missing = |key: &str| {
             Failure::NotFound(format!(
-                "{key} is no longer in the bucket {}; deploy {before} with --from",
+                "{key} is not in the bucket {}, which the stack uses now; deploy {before} with --from",
                 target.bucket.name
             ))
         };

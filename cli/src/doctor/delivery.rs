@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     api_key::{ApiKey, KeyGrant, KeyScope},
     attempt::Outcome,
@@ -104,7 +104,9 @@ async fn attempt(report: &mut Report, stack: &Stack, api: Option<&Api>, target: 
 /// Checks that the API accepts a new key, and lists the webhook of the key's account.
 async fn check_key(report: &mut Report, stack: &Stack, api: &Api, webhook: &Webhook) -> Result<(), Failure> {
     let key = ApiKey::generate();
-    let grant = KeyGrant { account_id: account(), label: None, scope: KeyScope::Full, expires_at: None };
+    // If this process is killed, and the next doctor does not look for it, the key is of no use after an hour.
+    let expires_at = Some(Timestamp::now() + SignedDuration::from_hours(1));
+    let grant = KeyGrant { account_id: account(), label: None, scope: KeyScope::Full, expires_at };
     stack.api_keys()?.add(&key, grant, Timestamp::now()).await?;
     let (status, text) = api.list(key.reveal()).await?;
     let reply: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -183,6 +185,7 @@ async fn clean_up(stack: &Stack) -> Result<(), Failure> {
     }
     for key in keys(stack).await? {
         stack.api_keys()?.forget(&key).await?;
+        stack.usage()?.forget(&key.id).await?;
     }
     Ok(())
 }

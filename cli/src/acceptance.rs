@@ -58,7 +58,7 @@ pub(crate) struct Acceptance {
     /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Only remove what runs have left that were killed
+    /// Only remove what killed runs have left
     #[arg(long, conflicts_with_all = ["endpoint", "only", "long", "load"])]
     clean_up: bool,
 }
@@ -76,14 +76,14 @@ repeated-request, keys-refused, isolation, throttling, permissions, metrics, tra
 
 The command listens on 127.0.0.1, and the stack has to reach it: --endpoint names a tunnel to the port. Without one, the
 checks that need an endpoint are not made. It makes accounts named acceptance-…, and removes their webhooks and keys at the
-end. For a minute there are dead letters, so that alarm may sound.
+end. For a minute there are dead letters, so the alarm for dead letters may sound.
 
 Exit code 1 if a check fails.";
 
 impl Acceptance {
     pub(crate) async fn run(self, stack: Stack, json: bool) -> Result<(), Failure> {
         if self.clean_up {
-            return clean_up::clean_up_after_others(&stack, self.yes, json).await;
+            return or_ctrl_c(Box::pin(clean_up::clean_up_after_others(&stack, self.yes, json))).await;
         }
         let endpoint = self.endpoint.as_deref().map(|url| doctor::endpoint(&stack, url)).transpose()?;
         let checks = if self.only.is_empty() { Check::value_variants().to_vec() } else { self.only.clone() };
@@ -101,22 +101,26 @@ impl Acceptance {
         };
         let mut report = Report::new(&stack.name, &run, dollars, json);
         let api_url = self.api_url.as_deref().map_or_else(|| stack.api_url(), Ok)?.to_owned();
-        let world = World::new(stack, (run, api_url), receiver, self.long).await?;
-        if endpoint.is_some() {
-            world.check_endpoint().await?;
-        }
-        let made = tokio::select! {
-            made = make(&world, &checks, load, &mut report) => made,
-            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
-        };
-        let removed = tokio::select! {
-            removed = clean_up::clean_up(&world) => removed,
-            _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
-        };
-        // After Ctrl-C the report says what the checks have found that had ended.
+        let world = or_ctrl_c(async {
+            let world = World::new(stack, (run, api_url), receiver, self.long).await?;
+            if endpoint.is_some() {
+                world.check_endpoint().await?;
+            }
+            Ok(world)
+        });
+        let world = world.await?;
+        let made = or_ctrl_c(Box::pin(make(&world, &checks, load, &mut report))).await;
+        let removed = or_ctrl_c(Box::pin(clean_up::clean_up(&world))).await;
+        let is_left = removed.is_err();
+        // After Ctrl-C the report has the checks that had ended by then.
         match (made, report.end(removed, world.server_errors.get())) {
             (Ok(()), ended) => ended,
-            (Err(failure), _) => Err(failure),
+            (Err(failure), ended) => {
+                if let Some(what) = ended.err().filter(|_| is_left).as_ref().and_then(Failure::text) {
+                    terminal::note(what);
+                }
+                Err(failure)
+            }
         }
     }
 
@@ -138,6 +142,14 @@ impl Acceptance {
              the alarm for dead letters may sound.",
             stack.name
         )
+    }
+}
+
+/// What the future returns, or that Ctrl-C has ended it.
+async fn or_ctrl_c<T>(working: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        worked = working => worked,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
     }
 }
 

@@ -208,7 +208,7 @@ pub(crate) async fn configuration(local: bool) -> Result<(SdkConfig, Option<Stri
     Ok((aws, local.map(|local| local.api_url()).transpose()?))
 }
 
-/// The second of a time that AWS has told.
+/// Converts a time in an answer of AWS, without fractions of a second.
 pub(crate) fn second(time: &DateTime) -> Option<Timestamp> {
     Timestamp::from_second(time.secs()).ok()
 }

@@ -11,7 +11,7 @@ use aws_sdk_cloudwatch::{
     types::{Datapoint, Dimension, Statistic},
 };
 use aws_sdk_lambda::{Client as Lambda, types::Architecture};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::prices;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -26,7 +26,7 @@ const INVOCATIONS: f64 = 2.0;
 const GB_SECONDS: f64 = 0.026;
 const READ_UNITS: f64 = 2.0;
 const WRITE_UNITS: f64 = 2.0;
-/// Of the log, with what is billed on top of each line.
+/// The bytes of its log lines, including what AWS bills on top of each line.
 const LOG_BYTES: f64 = 976.0;
 /// The bytes of its event and its delivery.
 const STORED_BYTES: f64 = 680.0;
@@ -37,7 +37,7 @@ const REQUEST_WRITE_UNITS: f64 = 1.0;
 
 /// How long CloudWatch takes to show the figures of the last minute.
 const LATE: Duration = Duration::from_mins(3);
-/// The functions that process events, without the ending of their resources' ids in the template.
+/// The functions that process events: their logical ids in the template without `Function` or `Logs` at the end.
 const PIPELINE: [&str; 5] = ["FanOut", "Dispatcher", "Release", "WatchWebhooks", "CountAttempts"];
 const MILLION: f64 = 1e6;
 
@@ -59,8 +59,8 @@ impl Work {
         }
     }
 
-    /// What it costs, in dollars, in us-east-1 and without free tiers. Rounded up by what is not counted: some reads of the
-    /// tables and queues by the command itself.
+    /// What it costs, in dollars, in us-east-1, on arm64 and without free tiers. Some reads of the tables and queues by the
+    /// command itself are not counted.
     pub(super) fn dollars(self) -> f64 {
         let delivery = (SQS_REQUESTS * prices::SQS_MILLION
             + FAIR_REQUESTS * prices::SQS_FAIR_MILLION
@@ -103,8 +103,9 @@ impl Lines {
     }
 }
 
-/// What AWS metered of the whole stack since then, by line of the bill; null if CloudWatch has no figures. Other traffic of
-/// the stack is included. Storage is not: `nano-webhooks cost` has it.
+/// Returns what AWS metered since `began`, by line of the bill: all tables, the two queues, and the functions that process
+/// events with their logs. Returns null if CloudWatch has no figures. Other traffic of the stack is included. Storage, API
+/// requests and the API's functions are not: `nano-webhooks cost` has them.
 pub(super) async fn metered(world: &World, began: Timestamp) -> Outcome<Value> {
     if !world.is_local() {
         sleep(LATE).await;
@@ -131,7 +132,7 @@ pub(super) async fn metered(world: &World, began: Timestamp) -> Outcome<Value> {
             ["NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted", "NumberOfEmptyReceives"]
         {
             let requests = sum(&client, began, ("AWS/SQS", metric), &[("QueueName", &name)]).await?;
-            // At most: each message as a request of its own, and each of a fair queue.
+            // An upper bound: as if each message were a request of its own, to a fair queue.
             lines.add("SQS requests", requests, (prices::SQS_MILLION + prices::SQS_FAIR_MILLION) / MILLION);
         }
     }
@@ -161,12 +162,15 @@ pub(super) fn words(metered: &Value) -> String {
     let lines: Vec<_> = lines
         .map(|line| {
             let units = line["units"].as_f64().unwrap_or_default();
-            let digits = if units < 10.0 { 4 } else { 0 };
-            format!("{units:.digits$} {}", line["line"].as_str().unwrap_or_default())
+            let line = line["line"].as_str().unwrap_or_default();
+            let digits = if line.starts_with("GB") { 4 } else { 0 };
+            format!("{units:.digits$} {line}")
         })
         .collect();
     match metered["usd"].as_f64() {
-        Some(dollars) => format!("{:.2} cents at most ({})", dollars * 100.0, lines.join(", ")),
+        Some(dollars) => {
+            format!("about {:.2} cents, without storage and the API ({})", dollars * 100.0, lines.join(", "))
+        }
         None => "not metered, because CloudWatch has no figures here".into(),
     }
 }
@@ -180,7 +184,8 @@ async fn sum(client: &CloudWatch, began: Timestamp, metric: (&str, &str), of: &[
         .set_dimensions(Some(dimensions.collect()))
         .start_time(SystemTime::from(began).into())
         .end_time(SystemTime::now().into())
-        .period(60)
+        // At most 1,440 values are returned.
+        .period(if Timestamp::now().duration_since(began) > SignedDuration::from_hours(23) { 3_600 } else { 60 })
         .statistics(Statistic::Sum);
     let answer = asked.send().await?;
     Ok(answer.datapoints().iter().filter_map(Datapoint::sum).sum())
@@ -205,6 +210,9 @@ mod tests {
         lines.add("invocations", 1e6, 0.2e-6);
         let bill = lines.shown();
         assert!((bill["usd"].as_f64().unwrap() - 2.2).abs() < 1e-9, "{bill}");
-        assert_eq!(words(&bill), "220.00 cents at most (1000000 invocations, 2000000 write units)");
+        assert_eq!(
+            words(&bill),
+            "about 220.00 cents, without storage and the API (1000000 invocations, 2000000 write units)"
+        );
     }
 }

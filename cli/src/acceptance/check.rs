@@ -42,7 +42,7 @@ pub(crate) enum Check {
 }
 
 impl Check {
-    /// All but the load, which is made when they have ended, so that it delays none of them.
+    /// Whether the check is made before the load. The load is made last, so that it delays no other check.
     pub(super) fn is_first(self) -> bool {
         self != Self::Load
     }
@@ -83,7 +83,7 @@ impl Check {
         let (deliveries, api_requests, metrics) = match self {
             Self::CreateToDelivered | Self::Callback => (1, 5, 0),
             Self::Signatures | Self::RepeatedCompletion | Self::RedeliveredMessage => (2, 6, 0),
-            Self::ConflictingRecords => (4, 12, 0),
+            Self::ConflictingRecords => (10, 20, 0),
             Self::RetryByDelayedMessage | Self::RetryByDueTime => (2, 10, 0),
             Self::HeldAndDrained => (8, 40, 0),
             Self::Resend => (6, 60, 0),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use nano_webhooks::{
     names::{AccountId, WebhookId},
+    queue::{DeadLetter, Look},
     store::KeyRecord,
 };
 use serde_json::{Value, json};
@@ -51,9 +52,8 @@ pub(super) async fn clean_up(world: &World) -> Result<Removed, Failure> {
     removed.dead_letters = purged;
     removed.remains = remains(&world.stack, &world.run);
     if missing > 0 {
-        let words =
-            "messages that did not become dead letters in time, or that another reader hides: `dead-letters list`";
-        removed.remains.push(format!("{missing} {words} shows them later"));
+        let why = "may become dead letters later, or another reader hides them";
+        removed.remains.push(format!("{missing} of the run's messages {why}: see `dead-letters list`"));
     }
     Ok(removed)
 }
@@ -91,20 +91,33 @@ fn remains(stack: &Stack, run: &str) -> Vec<String> {
     ]
 }
 
-/// Removes what runs have left that were killed. Asks first.
+/// Removes what killed runs have left. Asks first.
 pub(super) async fn clean_up_after_others(stack: &Stack, yes: bool, json: bool) -> Result<(), Failure> {
     let (keys, webhooks) = (stack.api_keys()?.list().await?, stack.webhooks()?.list_all().await?);
     let keys: Vec<_> = keys.into_iter().filter(|key| is_of_a_run(&key.account_id)).collect();
     let of_webhooks = webhooks.into_iter().map(|webhook| webhook.account_id).filter(is_of_a_run);
-    let accounts: BTreeMap<_, _> =
-        keys.iter().map(|key| key.account_id.clone()).chain(of_webhooks).map(|id| (id.to_string(), id)).collect();
+    let (letters, mut of_letters) = (stack.dead_letters()?, Vec::new());
+    let is_ours = |letter: &DeadLetter| dead_letter::account(letter).filter(is_of_a_run);
+    let look = letters.look_through(async |batch: Vec<DeadLetter>| {
+        of_letters.extend(batch.iter().filter_map(is_ours));
+        Ok::<_, Failure>(Look { enough: false, kept: batch })
+    });
+    look.await?;
+    let accounts: BTreeMap<_, _> = keys
+        .iter()
+        .map(|key| key.account_id.clone())
+        .chain(of_webhooks)
+        .chain(of_letters)
+        .map(|id| (id.to_string(), id))
+        .collect();
     let accounts: Vec<_> = accounts.into_values().collect();
     if !accounts.is_empty() {
-        let names: Vec<_> = accounts.iter().map(AccountId::as_str).collect();
-        let question = format!("Remove the keys and webhooks of {}? A run may be using them now.", names.join(", "));
+        let names = accounts.iter().map(AccountId::as_str).collect::<Vec<_>>().join(", ");
+        let question = format!("Remove the keys, webhooks and dead letters of {names}? A run may be using them now.");
         terminal::confirm(yes, &question).await?;
     }
-    let removed = remove(stack, &keys, &accounts).await?;
+    let mut removed = remove(stack, &keys, &accounts).await?;
+    removed.dead_letters = dead_letter::delete_those(stack, |letter| is_ours(letter).is_some()).await?.len();
     if json {
         return terminal::json(&removed.shown());
     }

@@ -3,8 +3,11 @@
 
 use std::time::Instant;
 
-use nano_webhooks::queue::{Cause, DeadLetter, Look, Queue};
-use serde_json::json;
+use nano_webhooks::{
+    names::AccountId,
+    queue::{Cause, DeadLetter, Look, Queue},
+};
+use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
 
 use super::{
@@ -12,7 +15,7 @@ use super::{
     outcome::{Outcome, ensure, failed},
     world::World,
 };
-use crate::{dead_letters::send_back, failure::Failure};
+use crate::{dead_letters::send_back, failure::Failure, stack::Stack, terminal};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A look hides the dead letters for a minute, or longer if there are many.
@@ -65,25 +68,46 @@ async fn when_there<T>(world: &World, body: &str, act: impl AsyncFn(&DeadLetter)
     failed("the message is not among the dead letters", "look in fan-out's log; another reader may hide it: try again")
 }
 
-/// Deletes the dead letters of this run that are left, and waits for those that are still to come, or that a look hides
-/// which Ctrl-C has ended. Returns how many it deleted, and how many did not appear.
+/// Deletes the dead letters of this run that are left. Waits up to 90 s for those that fan-out has not made yet, or that an
+/// interrupted look still hides. Returns how many it deleted, and how many did not appear.
 pub(super) async fn purge(world: &World) -> Result<(usize, usize), Failure> {
-    let (letters, start, mut purged) = (world.stack.dead_letters()?, Instant::now(), 0);
+    let (start, mut purged) = (Instant::now(), 0);
+    if !world.dead_letters.borrow().is_empty() {
+        let most = AFTER_A_LOOK.as_secs();
+        terminal::note(&format!("Waiting up to {most} s for this run's dead letters. Ctrl-C leaves them."));
+    }
     loop {
-        let look = letters.look_through(async |batch: Vec<DeadLetter>| {
-            let (ours, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|letter| letter.body.contains(&world.run));
-            for letter in &ours {
-                letters.delete(letter).await?;
-                world.dead_letters.borrow_mut().remove(&letter.body);
-            }
-            purged += ours.len();
-            Ok::<_, Failure>(Look { enough: false, kept })
-        });
-        look.await?;
+        let deleted = delete_those(&world.stack, |letter| letter.body.contains(&world.run)).await?;
+        purged += deleted.len();
+        world.dead_letters.borrow_mut().retain(|body| !deleted.contains(body));
         let missing = world.dead_letters.borrow().len();
         if missing == 0 || start.elapsed() > AFTER_A_LOOK {
             return Ok((purged, missing));
         }
         sleep(LOOK_EVERY).await;
     }
+}
+
+/// Deletes some of the dead letters, and returns their bodies.
+pub(super) async fn delete_those(
+    stack: &Stack,
+    is_meant: impl Fn(&DeadLetter) -> bool,
+) -> Result<Vec<String>, Failure> {
+    let (letters, mut deleted) = (stack.dead_letters()?, Vec::new());
+    let look = letters.look_through(async |batch: Vec<DeadLetter>| {
+        let (meant, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(&is_meant);
+        for letter in meant {
+            letters.delete(&letter).await?;
+            deleted.push(letter.body);
+        }
+        Ok::<_, Failure>(Look { enough: false, kept })
+    });
+    look.await?;
+    Ok(deleted)
+}
+
+/// The account that a dead letter names, also one that is no completion.
+pub(super) fn account(letter: &DeadLetter) -> Option<AccountId> {
+    let body: Value = serde_json::from_str(&letter.body).ok()?;
+    AccountId::parse(body["account_id"].as_str()?).ok()
 }

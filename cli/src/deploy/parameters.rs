@@ -55,7 +55,8 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// The parameters of a change set. Those that are not set keep the value that the stack has; those that the stack does
-/// not have get the template's default. Fails if the template does not have a parameter that the operator set, or would lose a restored table.
+/// not have get the template's default. Fails if the template does not have a parameter that the operator set, or would
+/// lose a restored table.
 pub(crate) fn of_change(template: &Template, set: &Values, stack: Option<&Stack>) -> Result<Vec<Parameter>, Failure> {
     if let Some(unknown) = set.keys().find(|name| !template.has_parameter(name)) {
         return Err(Failure::Wrong(format!(

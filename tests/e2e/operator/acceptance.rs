@@ -12,7 +12,7 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, StatusCode, Uri},
 };
-use harness::{Aws, Options, Said, Stack, http_client};
+use harness::{Aws, Options, SOON, Said, Stack, http_client};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ async fn what_is_broken_is_named_and_what_was_made_is_removed() {
         an_endpoint_that_leads_elsewhere_is_refused(&stack);
     });
     a_tunnel_that_changes_bodies_makes_wrong_signatures(&stack).await;
-    what_a_killed_run_left_is_removed(&stack);
+    what_a_killed_run_left_is_removed(&stack, &aws);
     an_interrupted_run_removes_what_it_made(&stack, &aws);
     assert_nothing_left(&stack);
 }
@@ -206,17 +206,26 @@ async fn a_tunnel_that_changes_bodies_makes_wrong_signatures(stack: &Stack) {
     assert!(check(&report, "signatures")["advice"].as_str().unwrap().contains("such as a tunnel"), "{report:#}");
 }
 
-fn what_a_killed_run_left_is_removed(stack: &Stack) {
+fn what_a_killed_run_left_is_removed(stack: &Stack, aws: &Aws) {
     let (account, customer) = ("acceptance-0123abcd-resend", "acceptance-of-a-customer");
     ask(stack, &["keys", "create", "--account", account]);
     ask(stack, &["keys", "create", "--account", customer]);
+    let queue = &stack.dead_letter_queue_url;
+    for of in [account, customer] {
+        let letter =
+            json!({ "QueueUrl": queue, "MessageBody": json!({ "account_id": of, "task_id": "t" }).to_string() });
+        aws.call("sqs", "SendMessage", &letter).unwrap();
+    }
     let said = ask(stack, &["acceptance", "--clean-up"]);
     assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.err.contains(&format!("Remove the keys and webhooks of {account}?")), "{said:?}");
-    assert_eq!(json_of(stack, &["acceptance", "--clean-up", "--yes"])["keys"], 1);
+    assert!(said.err.contains(&format!("Remove the keys, webhooks and dead letters of {account}?")), "{said:?}");
+    let removed = json_of(stack, &["acceptance", "--clean-up", "--yes"]);
+    assert_eq!((&removed["keys"], &removed["dead_letters"]), (&json!(1), &json!(1)));
     let kept = json_of(stack, &["keys", "list"]);
     assert_eq!((kept.as_array().unwrap().len(), &kept[0]["account_id"]), (1, &json!(customer)), "{kept}");
     ask(stack, &["accounts", "erase", customer, "--yes"]);
+    let purged = json_of(stack, &["dead-letters", "purge", "--all", "--yes"]);
+    assert_eq!(purged["deleted"].as_array().map(Vec::len), Some(1), "the customer's: {purged}");
 }
 
 fn switch(aws: &Aws, trigger: &str, on: bool) {
@@ -225,22 +234,29 @@ fn switch(aws: &Aws, trigger: &str, on: bool) {
 }
 
 fn an_interrupted_run_removes_what_it_made(stack: &Stack, aws: &Aws) {
-    // Without fan-out, a dead letter that the run makes appears only after it was interrupted.
+    // Without fan-out, the dead letter that the run makes appears only after it was interrupted.
     switch(aws, "FanOutFunctionCompletions", false);
     let mut command = stack.operator_command().unwrap();
-    command.args(["acceptance", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let checks = ["--only", "dead-letter-and-redrive", "--only", "create-to-delivered"];
+    command.args(["acceptance", "--yes"]).args(checks).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let start = Instant::now();
-    let has = |what: &str, name: &str| json_of(stack, &[what, "list"]).to_string().contains(name);
-    while !has("webhooks", "acceptance-") || !has("keys", "-dead-letter") {
-        assert!(start.elapsed() < Duration::from_secs(30), "it registers no webhook");
+    let sent = || {
+        let asked =
+            json!({ "QueueUrl": stack.completions_queue_url, "AttributeNames": ["ApproximateNumberOfMessages"] });
+        aws.call("sqs", "GetQueueAttributes", &asked).unwrap()["Attributes"]["ApproximateNumberOfMessages"].take()
+    };
+    // One of each check, and the second check has registered a webhook before.
+    while sent() != "2" {
+        assert!(start.elapsed() < SOON, "it sends two messages");
+        std::thread::sleep(Duration::from_millis(100));
     }
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     std::thread::sleep(Duration::from_secs(1));
     switch(aws, "FanOutFunctionCompletions", true);
     let said = Said::from(child.wait_with_output().unwrap());
     assert_eq!(said.code, Some(130), "{said:?}");
-    assert!(said.err.contains("Removed: accounts "), "{said:?}");
+    assert!(said.err.contains("Removed: accounts ") && said.err.contains("dead letters 1."), "{said:?}");
     assert!(!json_of(stack, &["webhooks", "list"]).to_string().contains("acceptance-"));
 }
 

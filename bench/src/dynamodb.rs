@@ -6,11 +6,11 @@
 //! It has what the instruments' runs send, and each part is here because one of them needs it:
 //!
 //! - `size` and `table`, because the bill is made of the sizes of items and of their entries in indexes;
-//! - `GetItem`, `Query` and `BatchGetItem`: every function reads a key, webhooks, events, deliveries or what waits;
-//! - `BatchExecuteStatement` with `partiql`: fan-out stores a batch's events, and the dispatcher records a batch, and
-//!   thereby they make the history;
-//! - `UpdateItem` with `expression` and `evaluate`: the API counts a key's requests and erases an event, count-attempts
-//!   counts attempts, watch-webhooks and release store health, pace and cursors;
+//! - `GetItem`, `Query` and `BatchGetItem`: the functions read keys, webhooks, events, deliveries and what waits;
+//! - `BatchExecuteStatement` with `partiql`: fan-out stores a batch's events, and the dispatcher records a batch; so they
+//!   also make the history that other functions read;
+//! - `UpdateItem` with `expression` and `evaluate`: the API counts a key's requests, changes webhooks, begins a rehearsal and
+//!   erases an event, count-attempts counts attempts, watch-webhooks and release store health, pace and cursors;
 //! - `DeleteItem` and `TransactWriteItems`: the API deletes and creates a webhook;
 //! - `BatchWriteItem`: the dispatcher lets a delivery wait.
 //!
@@ -44,11 +44,11 @@ pub(crate) type Item = Map<String, Value>;
 /// What calls have used, in the units of the bill.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Usage {
-    /// Half read request units: one for each 4 KiB that was read eventually consistent, two if strongly consistent.
+    /// Half read request units: one for each 4 KiB of an eventually consistent read, two of a strongly consistent one.
     pub(crate) half_read_units: u64,
     /// Write request units, indexes included.
     pub(crate) write_units: u64,
-    /// How many bytes the items had that were read.
+    /// The size of the items that were read, in bytes.
     pub(crate) bytes_read: u64,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Original {
     id: String,
     event: String,
     delivery: String,
-    /// The other items that were written for it: the hour's statistics.
+    /// The other items that were written for it: the hour's and the month's counters.
     others: Vec<String>,
 }
 

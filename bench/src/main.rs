@@ -1,7 +1,7 @@
-//! Instruments: they measure what a delivery costs, how soon a cold function answers, and the bill of a million
-//! deliveries.
+//! Instruments: they measure what a delivery and a request cost, how soon a cold function answers, the bill of a million
+//! deliveries, how all of that grows, and how an outage affects other accounts.
 //!
-//! Each runs the real functions, built as they are deployed, against its own endpoints: a [Lambda](lambda::Lambda)
+//! Each runs the real functions, built as they are deployed, against imitations of its own: a [Lambda](lambda::Lambda)
 //! that hands them events, a [DynamoDB](dynamodb::DynamoDb) and an [SQS](sqs::Sqs) that count the calls, and a
 //! [receiver]. `docs/performance.md` says what each measures, and has the figures.
 //!

@@ -1,4 +1,4 @@
-//! All servers that a function talks to, on one thread: the Runtime API, the endpoint of DynamoDB and SQS, the
+//! All servers that a function talks to, on one thread: the Runtime API, the imitation of DynamoDB and SQS, the
 //! receiver over HTTP and TLS.
 
 use std::{

@@ -47,11 +47,11 @@ pub enum Step {
     SignedEvent,
     /// An event that another secret has signed.
     WrongSignature,
-    /// A rightly signed event with a timestamp of an hour ago.
+    /// An event with a valid signature and a timestamp of an hour ago.
     OldTimestamp,
     /// The event of the first step again: the same id, signed at another time.
     RepeatedId,
-    /// A rightly signed event of a type that no receiver knows.
+    /// An event of a type that no receiver knows, with a valid signature.
     UnknownEvent,
 }
 
@@ -97,7 +97,7 @@ impl Step {
         }
     }
 
-    /// Whether a right receiver refuses the request.
+    /// Whether a correct receiver refuses the request.
     fn is_to_be_refused(self) -> bool {
         matches!(self, Self::WrongSignature | Self::OldTimestamp)
     }

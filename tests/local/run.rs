@@ -88,7 +88,7 @@ fn create_api_key(stack: &Stack) -> Result<ApiKey, Failure> {
     }
 }
 
-/// Builds what the user is told to use next, after the first webhook has shown the service at work.
+/// Builds the operator's command, which the output then suggests, after the first webhook has arrived.
 async fn build_operators_command() -> Result<(), Failure> {
     println!("\nBuilding the operator's command …");
     let build = task::spawn_blocking(|| operators_command().map(drop));

@@ -22,7 +22,11 @@ pub(super) fn holds(condition: &Condition, item: &Item) -> bool {
                 Operand::Attribute(path) => attribute(item, path),
                 Operand::Value(value) => Some(value),
             };
-            attribute(item, left).zip(right).is_some_and(|(left, right)| compares(left, sign, right))
+            match (attribute(item, left), right) {
+                (Some(left), Some(right)) => compares(left, sign, right),
+                // A missing attribute differs from everything, and has no order.
+                _ => *sign == "<>",
+            }
         }
     }
 }
@@ -116,6 +120,7 @@ mod tests {
             "version > :two AND version >= :two AND version < :ten",
             "#state = :text AND NOT (version = :two OR version <= :two)",
             "health.version = epoch AND attribute_not_exists(health.#state)",
+            "id <> :two",
         ] {
             assert!(asks(condition), "{condition}");
         }
@@ -123,7 +128,6 @@ mod tests {
             "health.version = :ten",
             "pace.version = :two",
             "id = :two",
-            "id <> :two",
             "version >= :ten",
             "epoch > :two",
             "attribute_exists(id) AND version >= :two",

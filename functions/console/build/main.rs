@@ -1,7 +1,8 @@
 //! Makes the files that the console serves from `assets/`: one script and one style sheet, with a hash of their
-//! content in their names, and every file compressed. Pages keep their placeholders, for the function to fill in. So the first visit costs a few requests, the next visit only
-//! the page, and a request no compression. The example receivers are a file of their own, because few visits need them,
-//! and so are the texts of each language except English.
+//! content in their names, and every file compressed. Pages keep their placeholders, for the function to fill in. So
+//! the first visit costs a few requests, the next visit only the page, and a request no compression. The example
+//! receivers are a file of their own, because few visits need them, and so are the texts of each language except
+//! English.
 
 #![expect(clippy::unwrap_used, reason = "a build that cannot go on stops, and says where")]
 #![expect(clippy::print_stdout, reason = "that is how a build script speaks to Cargo")]

@@ -98,7 +98,8 @@ fn may_be_attempted(message: &Message, delivery: &Delivery, webhook: &Webhook) -
 ///
 /// A held delivery does not count here: release has counted its own message before it sent it. Nobody counts the other
 /// messages of a held delivery: a customer's retry, the operator's flush, a repeated completion, and a message that SQS
-/// delivers again. So these can exceed the limit. Probes do not count, because there are few, nor does a callback to another origin, because it is not a request to the webhook's endpoint.
+/// delivers again. So these can exceed the limit. Probes do not count, because there are few, nor does a callback to
+/// another origin, because it is not a request to the webhook's endpoint.
 pub fn uses_quota(message: &Message, delivery: &Delivery, webhook: &Webhook) -> bool {
     message.probe.is_none() && delivery.state != State::Held && !delivery.calls_elsewhere(webhook)
 }

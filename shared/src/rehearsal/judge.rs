@@ -11,7 +11,7 @@ pub struct Judgement {
     pub finding: String,
 }
 
-/// Judges what the endpoint did in a step. `first` is what it did with the rightly signed event of the first step.
+/// Judges what the endpoint did in a step. `first` is what it did with the validly signed event of the first step.
 ///
 /// A refusal counts only if the receiver accepts what is right: an endpoint that refuses everything, or that is down,
 /// has not shown that it checks signatures.

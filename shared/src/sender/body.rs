@@ -24,7 +24,7 @@ enum Chunk {
     Cut(Range<usize>),
     /// The last chunk, which is empty, and where the answer ends.
     Last(usize),
-    /// Too few bytes have come to decide.
+    /// Too few bytes have arrived to decide.
     Unfinished,
     Broken,
 }

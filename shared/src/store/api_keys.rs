@@ -67,8 +67,8 @@ const BUSY_WAIT: Duration = Duration::from_secs(1);
 
 const IMPORTING: &str = "import API keys";
 
-/// How long a generated key stays listed after it was revoked, in seconds: 90 days. An expired key stays listed for as long as it was valid,
-/// but not for longer than this.
+/// How long a generated key stays listed after it was revoked, in seconds: 90 days. An expired key stays listed for as
+/// long as it was valid, but not for longer than this.
 const KEPT: i64 = 90 * 86_400;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field")]

@@ -1,5 +1,5 @@
-//! The deliveries table, keyed by `webhook` (`account#id#shard`) and `id`: one item for each delivery of which
-//! something was recorded.
+//! The deliveries table, keyed by `webhook` (`account#id#shard`) and `id`: one item for each delivery about which something
+//! was recorded. It also has long answers, hourly counters ([`hours`]) and monthly counters ([`months`]).
 
 mod attempt_item;
 mod by_event;

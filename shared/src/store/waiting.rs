@@ -41,7 +41,7 @@ pub struct Waiting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     pub due: Timestamp,
-    /// The message that is sent to the dispatcher then. The entry does not store its body: the delivery has it.
+    /// The message that is sent to the dispatcher then. The entry does not store its body: the event has it.
     pub message: Message,
     /// Whether a delayed message on the queue already asks for the attempt. `release` then does not send the entry,
     /// unless the sweep finds that the message was lost.

@@ -103,7 +103,7 @@ async fn a_retry_is_no_longer_offered_once_an_attempt_has_disabled_the_webhook()
     browser.read("Attempt 2").await;
     browser.read("To send it again, first enable its webhook.").await;
     assert_eq!(browser.script("return document.querySelector('[data-name=retry]').disabled").await, true);
-    // What the button would have come to.
+    // What the button would have done.
     let path = format!("/api/v1/webhooks/1/deliveries/{}/retry", sent["data"]["id"].as_str().unwrap());
     assert_eq!(Customer::new(&STACK, &key).post(&path, &json!({})).await.unwrap().status, 409);
 }

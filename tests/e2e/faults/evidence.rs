@@ -111,7 +111,7 @@ impl Evidence {
             problems.push("the receiver got webhooks of tasks that never were".into());
         }
         if explained_records != self.recorded.values().map(Vec::len).sum::<usize>() {
-            problems.push("there are records of deliveries that the receiver never heard of".into());
+            problems.push("there are records of deliveries that the receiver never got".into());
         }
         if refused * 1_000 > REFUSED * self.seen.len().max(200) {
             problems.push(format!("{refused} good deliveries were refused until they failed"));

@@ -168,7 +168,7 @@ fn take_waits(items: &mut Value) -> Vec<Value> {
 
 /// Moves entries to the near future: `release` has passed the time at which they were due.
 fn due_soon(mut waits: Vec<Value>) -> Vec<Value> {
-    let soon = Timestamp::now() + SignedDuration::from_secs(15);
+    let soon = Timestamp::now() + SignedDuration::from_secs(45);
     for wait in &mut waits {
         let (_, attempt) = wait["due"]["S"].as_str().unwrap().split_once('#').unwrap();
         wait["due"]["S"] = format!("{soon:.3}#{attempt}").into();

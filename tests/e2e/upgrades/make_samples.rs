@@ -150,7 +150,7 @@ impl Version {
         RECEIVER.answer(&self.path("failing"), [Answer::status(500), Answer::status(302), later(25)]);
         self.complete("task_retrying").await;
         self.wait_for_429(1).await;
-        // At most a minute, or the circuit opens.
+        // Less than a minute, or the circuit opens.
         RECEIVER.answer(&self.path("failing"), [later(50)]);
         self.complete("task_due_later").await;
         self.wait_for_429(2).await;

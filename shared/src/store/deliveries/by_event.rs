@@ -18,8 +18,8 @@ use crate::{
 const CALLS: usize = 8;
 
 impl Deliveries {
-    /// Returns the stored deliveries of an event: to the webhooks that it was sent to, and to the account's present
-    /// ones. The read is consistent.
+    /// Returns the stored deliveries of an event: to the webhooks that it was sent to, and to the webhooks that the
+    /// account has now. The read is consistent.
     pub async fn of_event(&self, event: &Event, webhooks: &[Webhook]) -> Result<Vec<Delivery>, AwsError> {
         let webhooks = webhooks_of(event, webhooks);
         let names: Vec<_> = webhooks.into_iter().map(|webhook| (&event.account_id, webhook, &event.id)).collect();

@@ -30,7 +30,7 @@ impl Deliveries {
         self.count_held(&webhook.account_id, webhook.id, MOST_COUNTED).await
     }
 
-    /// Counts as [`Self::held_of`] does, for several webhooks. Returns the counts in their order.
+    /// Counts as [`Self::held_of`] does, for several webhooks. Returns the counts in the order of the webhooks.
     pub async fn held_of_each(&self, webhooks: &[Webhook]) -> Result<Vec<usize>, AwsError> {
         let mut held = Vec::with_capacity(webhooks.len());
         for part in webhooks.chunks(AT_ONCE) {

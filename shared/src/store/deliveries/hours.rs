@@ -64,7 +64,8 @@ impl Deliveries {
     }
 }
 
-/// A tally's counters by name. Every hour has the first two; an outcome and a bucket have one if there is a count.
+/// A tally's counters by name. The first two are always written, those of an outcome or a bucket only if they count
+/// something.
 fn counters(tally: &Tally) -> impl Iterator<Item = (String, u64)> {
     let durations = tally.durations.iter().map(|(bucket, count)| (format!("{DURATION}{bucket}"), *count));
     let failed = tally.failures_by_outcome.iter().map(|(outcome, count)| (format!("{FAILED}{outcome}"), *count));

@@ -76,7 +76,7 @@ fn counters(units: &Units) -> [(&'static str, u64); 6] {
     ]
 }
 
-/// A partition key. No webhook has it: after the `#` of a webhook's comes its number.
+/// A partition key. It is no webhook's: there, a webhook's number follows the first `#`.
 fn partition(month: Month, shard: u8) -> String {
     format!("month#{month}#{shard}")
 }

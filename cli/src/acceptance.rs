@@ -111,12 +111,12 @@ impl Acceptance {
         let world = world.await?;
         let made = or_ctrl_c(Box::pin(make(&world, &checks, load, &mut report))).await;
         let removed = or_ctrl_c(Box::pin(clean_up::clean_up(&world))).await;
-        let is_left = removed.is_err();
+        let was_removed = removed.is_ok();
         // After Ctrl-C the report has the checks that had ended by then.
         match (made, report.end(removed, world.server_errors.get())) {
             (Ok(()), ended) => ended,
             (Err(failure), ended) => {
-                if let Some(what) = ended.err().filter(|_| is_left).as_ref().and_then(Failure::text) {
+                if let Some(what) = ended.err().filter(|_| !was_removed).as_ref().and_then(Failure::text) {
                     terminal::note(what);
                 }
                 Err(failure)
@@ -145,7 +145,7 @@ impl Acceptance {
     }
 }
 
-/// What the future returns, or that Ctrl-C has ended it.
+/// Returns what the future returns, or [`Failure::Interrupted`] if Ctrl-C comes first.
 async fn or_ctrl_c<T>(working: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         worked = working => worked,

@@ -117,7 +117,7 @@ pub(super) async fn metered(world: &World, began: Timestamp) -> Outcome<Value> {
         let whole = vec![("TableName", table)];
         let indexes = indexes.iter().map(|index| vec![("TableName", table), ("GlobalSecondaryIndexName", *index)]);
         for dimensions in [whole].into_iter().chain(indexes) {
-            let sum = async |metric| sum(&client, began, ("AWS/DynamoDB", metric), &dimensions).await;
+            let sum = async |metric| sum_of(&client, began, ("AWS/DynamoDB", metric), &dimensions).await;
             lines.add("read units", sum("ConsumedReadCapacityUnits").await?, prices::DYNAMODB_READ_MILLION / MILLION);
             lines.add(
                 "write units",
@@ -131,26 +131,24 @@ pub(super) async fn metered(world: &World, began: Timestamp) -> Outcome<Value> {
         for metric in
             ["NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfMessagesDeleted", "NumberOfEmptyReceives"]
         {
-            let requests = sum(&client, began, ("AWS/SQS", metric), &[("QueueName", &name)]).await?;
+            let requests = sum_of(&client, began, ("AWS/SQS", metric), &[("QueueName", &name)]).await?;
             // An upper bound: as if each message were a request of its own, to a fair queue.
             lines.add("SQS requests", requests, (prices::SQS_MILLION + prices::SQS_FAIR_MILLION) / MILLION);
         }
     }
     for function in PIPELINE {
-        let name = world.resource(&format!("{function}Function")).unwrap_or_default();
-        let sum = async |metric| sum(&client, began, ("AWS/Lambda", metric), &[("FunctionName", name)]).await;
+        let resource = |kind: &str| world.resource(&format!("{function}{kind}")).unwrap_or_default();
+        let (name, group) = (resource("Function"), resource("Logs"));
+        let sum = async |metric| sum_of(&client, began, ("AWS/Lambda", metric), &[("FunctionName", name)]).await;
         let configured = Lambda::new(&world.stack.aws).get_function_configuration().function_name(name).send().await?;
         let is_arm = configured.architectures().contains(&Architecture::Arm64);
         let price = if is_arm { prices::LAMBDA_GB_SECOND } else { prices::LAMBDA_X86_GB_SECOND };
         let gb = f64::from(configured.memory_size.unwrap_or_default()) / 1024.0;
         lines.add("invocations", sum("Invocations").await?, prices::LAMBDA_MILLION / MILLION);
         lines.add("GB-seconds", sum("Duration").await? / 1000.0 * gb, price);
-    }
-    for function in PIPELINE {
-        let group = world.resource(&format!("{function}Logs")).unwrap_or_default();
-        let sum = async |metric| sum(&client, began, ("AWS/Logs", metric), &[("LogGroupName", group)]).await;
+        let logged = async |metric| sum_of(&client, began, ("AWS/Logs", metric), &[("LogGroupName", group)]).await;
         #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-        let bytes = sum("IncomingBytes").await? + sum("IncomingLogEvents").await? * prices::LOG_LINE_BYTES as f64;
+        let bytes = logged("IncomingBytes").await? + logged("IncomingLogEvents").await? * prices::LOG_LINE_BYTES as f64;
         lines.add("GB of logs", bytes / 1e9, prices::LOGS_GB);
     }
     Ok(lines.shown())
@@ -175,7 +173,7 @@ pub(super) fn words(metered: &Value) -> String {
     }
 }
 
-async fn sum(client: &CloudWatch, began: Timestamp, metric: (&str, &str), of: &[(&str, &str)]) -> Outcome<f64> {
+async fn sum_of(client: &CloudWatch, began: Timestamp, metric: (&str, &str), of: &[(&str, &str)]) -> Outcome<f64> {
     let dimensions = of.iter().map(|(name, value)| Dimension::builder().name(*name).value(*value).build());
     let asked = client
         .get_metric_statistics()

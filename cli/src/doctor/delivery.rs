@@ -104,7 +104,7 @@ async fn attempt(report: &mut Report, stack: &Stack, api: Option<&Api>, target: 
 /// Checks that the API accepts a new key, and lists the webhook of the key's account.
 async fn check_key(report: &mut Report, stack: &Stack, api: &Api, webhook: &Webhook) -> Result<(), Failure> {
     let key = ApiKey::generate();
-    // If this process is killed, and the next doctor does not look for it, the key is of no use after an hour.
+    // `clean_up` finds keys by an index, which may not have one that was made a moment ago. It expires instead.
     let expires_at = Some(Timestamp::now() + SignedDuration::from_hours(1));
     let grant = KeyGrant { account_id: account(), label: None, scope: KeyScope::Full, expires_at };
     stack.api_keys()?.add(&key, grant, Timestamp::now()).await?;

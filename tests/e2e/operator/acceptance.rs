@@ -246,7 +246,7 @@ fn an_interrupted_run_removes_what_it_made(stack: &Stack, aws: &Aws) {
             json!({ "QueueUrl": stack.completions_queue_url, "AttributeNames": ["ApproximateNumberOfMessages"] });
         aws.call("sqs", "GetQueueAttributes", &asked).unwrap()["Attributes"]["ApproximateNumberOfMessages"].take()
     };
-    // One of each check, and the second check has registered a webhook before.
+    // Each check sends one message, create-to-delivered after it has registered its webhook.
     while sent() != "2" {
         assert!(start.elapsed() < SOON, "it sends two messages");
         std::thread::sleep(Duration::from_millis(100));

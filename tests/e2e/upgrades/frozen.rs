@@ -166,7 +166,7 @@ fn take_waits(items: &mut Value) -> Vec<Value> {
     waits
 }
 
-/// Moves entries to the near future: `release` has passed the time at which they were due.
+/// Moves entries to the near future: `release` of this stack has gone past the times at which they were due.
 fn due_soon(mut waits: Vec<Value>) -> Vec<Value> {
     let soon = Timestamp::now() + SignedDuration::from_secs(45);
     for wait in &mut waits {

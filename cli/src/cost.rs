@@ -17,9 +17,9 @@ use clap::Args;
 use jiff::Timestamp;
 use nano_webhooks::stats::{Month, Units};
 
+pub(crate) use self::{bill::Bill, report::number};
 use self::{
-    bill::Bill,
-    figures::Figures,
+    figures::{Figures, Metric, Span},
     parts::{Missing, Parts},
     period::Period,
     report::Report,
@@ -60,7 +60,8 @@ impl Cost {
         let period = Period::new(month, stack.created, now);
         let mut missing = Vec::new();
         let parts = Parts::read(stack, &mut missing).await?;
-        let figures = read_figures(stack, &parts, &period, &mut missing).await;
+        let metrics: Vec<_> = Metric::own(&stack.name).chain(figures::metrics(&parts)).collect();
+        let figures = read_figures(stack, &metrics, Span::of(&period), &mut missing).await;
         let accounts = match stack.deliveries()?.month(month).await {
             Ok(accounts) => accounts,
             Err(err) => {
@@ -88,13 +89,21 @@ impl Cost {
     }
 }
 
+/// The bill of a stack for what was used since a time in the last 15 days. It has no line that is billed by the month.
+pub(crate) async fn used_since(stack: &Stack, from: Timestamp) -> Result<Bill, Failure> {
+    let mut missing = Vec::new();
+    let parts = Parts::read(stack, &mut missing).await?;
+    let figures = read_figures(stack, &figures::metrics(&parts), Span::since(from), &mut missing).await;
+    Ok(Bill { lines: bill::used(&parts, &figures), missing })
+}
+
 /// Reads what CloudWatch has metered. What it does not have is missing.
-async fn read_figures(stack: &Stack, parts: &Parts, period: &Period, missing: &mut Vec<Missing>) -> Figures {
-    match Figures::read(stack, &figures::metrics(parts), period).await {
+async fn read_figures(stack: &Stack, metrics: &[Metric], span: Span, missing: &mut Vec<Missing>) -> Figures {
+    match Figures::read(stack, metrics, span).await {
         Ok(figures) => {
             if figures.is_empty() {
-                let why = "CloudWatch has no figures: the stack was not there yet, or the month is more than 15 months ago, or \
-                           this is the local stack";
+                let why = "CloudWatch has no figures: the stack was not there yet, or it is more than 15 months ago, or this \
+                           is the local stack";
                 missing.extend(bill::METERED.map(|line| Missing { line: line.to_owned(), why: why.to_owned() }));
             }
             figures

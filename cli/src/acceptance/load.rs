@@ -82,7 +82,7 @@ pub(super) async fn make(world: &World, asked: Option<Load>) -> Outcome<(String,
         "loud": loud_figures.shown(),
         "quiet": quiet_figures.shown(),
         "refused": loud.refused + quiet.refused,
-        "metered": bill,
+        "metered": bill.json(),
     });
     let words = format!(
         "{}; meanwhile an account with one completion a second: {}. Metered bill: {}",

@@ -1,6 +1,7 @@
 //! The bill: units times prices, line by line.
 
 use nano_webhooks::prices;
+use serde_json::{Value, json};
 
 use super::{
     figures::{Figures, Metric, QUEUES},
@@ -48,24 +49,24 @@ pub(super) enum Basis {
 
 /// A line of the bill.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) name: &'static str,
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
     /// The function, table or queue; empty for a line of the whole stack.
     pub(super) of: String,
-    pub(super) units: f64,
+    pub(crate) units: f64,
     pub(super) usd: f64,
     pub(super) basis: Basis,
 }
 
 /// The lines, and those that could not be read.
-pub(super) struct Bill {
-    pub(super) lines: Vec<Line>,
-    pub(super) missing: Vec<Missing>,
+pub(crate) struct Bill {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) missing: Vec<Missing>,
 }
 
 impl Bill {
     /// The dollars of all lines.
-    pub(super) fn usd(&self) -> f64 {
+    pub(crate) fn usd(&self) -> f64 {
         self.usd_of(|_| true)
     }
 
@@ -74,21 +75,37 @@ impl Bill {
         self.lines.iter().filter(|line| is_meant(line)).map(|line| line.usd).sum()
     }
 
+    /// The lines, their sum, and what is missing, for programs.
+    pub(crate) fn json(&self) -> Value {
+        let lines = self.lines.iter().map(|Line { name: line, of, units, usd, .. }| {
+            let of = (!of.is_empty()).then_some(of);
+            json!({ "line": line, "of": of, "units": units, "usd": usd })
+        });
+        let missing = self.missing.iter().map(|Missing { line, why }| json!({ "line": line, "why": why }));
+        json!({ "lines": lines.collect::<Vec<_>>(), "usd": self.usd(), "missing": missing.collect::<Vec<_>>() })
+    }
+
     /// Whether every line could be read.
     pub(super) fn is_complete(&self) -> bool {
         self.missing.is_empty()
     }
 }
 
-/// The lines that have units.
+/// The lines of a month that have units.
 pub(super) fn lines(parts: &Parts, figures: &Figures, period: &Period) -> Vec<Line> {
+    let by_the_month = storage(&parts.tables, period).into_iter().chain(around(parts, figures, period));
+    used(parts, figures).into_iter().chain(by_the_month.filter(|line| line.units > 0.0)).collect()
+}
+
+/// The lines for what was used, with their units: all but those that are billed by the month.
+pub(super) fn used(parts: &Parts, figures: &Figures) -> Vec<Line> {
+    let requests = parts.api.as_ref().map_or(0.0, |api| figures.sum(&Metric::api("Count", api)));
     let lines = [
         queues(parts, figures),
         functions(parts, figures),
         units_of_tables(parts, figures),
-        storage(&parts.tables, period),
         logs(parts, figures),
-        around(parts, figures, period),
+        vec![line(API, "", requests, prices::API_MILLION / MILLION, Basis::Fixed)],
     ];
     lines.into_iter().flatten().filter(|line| line.units > 0.0).collect()
 }
@@ -215,13 +232,11 @@ fn logs(parts: &Parts, figures: &Figures) -> Vec<Line> {
     lines.collect()
 }
 
-/// The API, and what is billed by the month.
+/// What the stack costs idle.
 fn around(parts: &Parts, figures: &Figures, period: &Period) -> Vec<Line> {
-    let requests = parts.api.as_ref().map_or(0.0, |api| figures.sum(&Metric::api("Count", api)));
     #[expect(clippy::cast_precision_loss, reason = "there are not that many alarms")]
     let alarm_metrics = parts.alarm_metrics as f64 * period.with_stack;
     vec![
-        line(API, "", requests, prices::API_MILLION / MILLION, Basis::Fixed),
         line(METRICS, "", figures.own_hours() / period.hours, prices::METRIC_MONTH, Basis::Fixed),
         line("alarms' metrics, months", "", alarm_metrics, prices::ALARM_METRIC_MONTH, Basis::Fixed),
         line("dashboard, months", "", period.with_stack, prices::DASHBOARD_MONTH, Basis::Fixed),

@@ -17,9 +17,9 @@ const AT_ONCE: usize = 8;
 
 /// A line of the bill that could not be read, and why.
 #[derive(Debug, Clone)]
-pub(super) struct Missing {
+pub(crate) struct Missing {
     pub(super) line: String,
-    pub(super) why: String,
+    pub(crate) why: String,
 }
 
 /// A stack's resources that are billed.

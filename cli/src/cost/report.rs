@@ -29,11 +29,6 @@ pub(super) struct Report<'a> {
 
 impl Report<'_> {
     pub(super) fn json(&self) -> Value {
-        let lines = self.bill.lines.iter().map(|Line { name: line, of, units, usd, .. }| {
-            let of = (!of.is_empty()).then_some(of);
-            json!({ "line": line, "of": of, "units": units, "usd": usd })
-        });
-        let missing = self.bill.missing.iter().map(|Missing { line, why }| json!({ "line": line, "why": why }));
         let accounts = self.dearest.iter().map(|Share { account, units, part, usd }| {
             json!({ "account_id": account, "deliveries": units.deliveries(), "attempts": units.attempts,
                 "share": part, "usd": usd })
@@ -41,13 +36,14 @@ impl Report<'_> {
         let changes = self.changes.iter().map(|Change { setting, from, to, usd, assumption }| {
             json!({ "setting": setting, "from": from, "to": to, "usd": usd, "assumption": assumption })
         });
+        let bill = self.bill.json();
         json!({
             "stack": self.stack.name,
             "month": self.period.month.to_string(),
             "until": self.period.until,
-            "lines": lines.collect::<Vec<_>>(),
-            "usd": self.bill.usd(),
-            "missing": missing.collect::<Vec<_>>(),
+            "lines": bill["lines"],
+            "usd": bill["usd"],
+            "missing": bill["missing"],
             "unmetered": self.unmetered,
             "deliveries": self.together.deliveries(),
             "attempts": self.together.attempts,
@@ -166,7 +162,7 @@ impl Report<'_> {
 }
 
 /// Whole units, or three digits of few.
-fn number(units: f64) -> String {
+pub(crate) fn number(units: f64) -> String {
     if units >= 100.0 { format!("{units:.0}") } else { format!("{units:.3}") }
 }
 

@@ -29,7 +29,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::SignedDuration;
 
 use self::{bill::Work, check::Check, load::Load, receiver::Receiver, report::Report, world::World};
-use crate::{doctor, failure::Failure, keys, stack::Stack, terminal};
+use crate::{doctor, failure::Failure, stack::Stack, terminal};
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -52,8 +52,8 @@ pub(crate) struct Acceptance {
     /// Afterwards send this many completions a second
     #[arg(long, value_name = "RATE", requires = "length", value_parser = clap::value_parser!(u32).range(1..=500))]
     load: Option<u32>,
-    /// For how long
-    #[arg(long = "for", id = "length", value_name = "10m", requires = "load", value_parser = keys::lifetime)]
+    /// For how long: 14d at most
+    #[arg(long = "for", id = "length", value_name = "10m", requires = "load", value_parser = load::length)]
     length: Option<SignedDuration>,
     /// Do not ask for confirmation
     #[arg(long)]

@@ -5,10 +5,10 @@
 //! used. The rest is arithmetic: [`bill`], [`shares`], [`changes`]. What cannot be read is named, and the rest is shown all
 //! the same.
 
-mod bill;
+pub(crate) mod bill;
 mod changes;
 mod figures;
-mod parts;
+pub(crate) mod parts;
 mod period;
 mod report;
 mod shares;
@@ -20,7 +20,7 @@ use nano_webhooks::stats::{Month, Units};
 pub(crate) use self::{bill::Bill, report::number};
 use self::{
     figures::{Figures, Metric, Span},
-    parts::{Missing, Parts},
+    parts::{ALARMS, Missing, Parts, STORAGE},
     period::Period,
     report::Report,
 };
@@ -61,7 +61,7 @@ impl Cost {
         let mut missing = Vec::new();
         let parts = Parts::read(stack, &mut missing).await?;
         let metrics: Vec<_> = Metric::own(&stack.name).chain(figures::metrics(&parts)).collect();
-        let figures = read_figures(stack, &metrics, Span::of(&period), &mut missing).await;
+        let figures = read_figures(stack, &metrics, Span::of(&period), &bill::METERED, &mut missing).await;
         let accounts = match stack.deliveries()?.month(month).await {
             Ok(accounts) => accounts,
             Err(err) => {
@@ -89,28 +89,37 @@ impl Cost {
     }
 }
 
-/// The bill of a stack for what was used since a time in the last 15 days. It has no line that is billed by the month.
+/// The bill of a stack for what was used since a time in the last 15 days, without storage, alarms, the dashboard and
+/// metrics.
 pub(crate) async fn used_since(stack: &Stack, from: Timestamp) -> Result<Bill, Failure> {
     let mut missing = Vec::new();
     let parts = Parts::read(stack, &mut missing).await?;
-    let figures = read_figures(stack, &figures::metrics(&parts), Span::since(from), &mut missing).await;
+    missing.retain(|missing| ![ALARMS, STORAGE].contains(&missing.line.as_str()));
+    let metrics = figures::metrics(&parts);
+    let figures = read_figures(stack, &metrics, Span::since(from), &bill::USED, &mut missing).await;
     Ok(Bill { lines: bill::used(&parts, &figures), missing })
 }
 
-/// Reads what CloudWatch has metered. What it does not have is missing.
-async fn read_figures(stack: &Stack, metrics: &[Metric], span: Span, missing: &mut Vec<Missing>) -> Figures {
+/// Reads what CloudWatch has metered. If it has nothing, these lines are missing.
+async fn read_figures(
+    stack: &Stack,
+    metrics: &[Metric],
+    span: Span,
+    lines: &[&str],
+    missing: &mut Vec<Missing>,
+) -> Figures {
     match Figures::read(stack, metrics, span).await {
         Ok(figures) => {
             if figures.is_empty() {
-                let why = "CloudWatch has no figures: the stack was not there yet, or it is more than 15 months ago, or this \
-                           is the local stack";
-                missing.extend(bill::METERED.map(|line| Missing { line: line.to_owned(), why: why.to_owned() }));
+                let why = "CloudWatch has no figures: the stack did not exist then, that was more than 15 months ago, the \
+                           figures are late, or this is the local stack";
+                missing.extend(lines.iter().map(|line| Missing { line: (*line).to_owned(), why: why.to_owned() }));
             }
             figures
         }
         Err(err) => {
             let unanswered = Unanswered::new("cloudwatch:GetMetricData", &err);
-            missing.extend(bill::METERED.map(|line| Missing::unanswered(line, &unanswered)));
+            missing.extend(lines.iter().map(|line| Missing::unanswered(line, &unanswered)));
             Figures::default()
         }
     }

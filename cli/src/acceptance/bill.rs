@@ -85,21 +85,41 @@ pub(super) fn words(metered: &Bill) -> String {
         *lines.entry(line.name).or_insert(0.0) += line.units;
     }
     let lines = lines.into_iter().map(|(line, units)| format!("{line} {}", cost::number(units)));
-    let missing = metered.missing.first().map(|missing| format!("not metered: {}", missing.why));
-    let details = lines.chain(missing).collect::<Vec<_>>().join("; ");
+    let mut reasons: Vec<_> = metered.missing.iter().map(|missing| format!("not metered: {}", missing.why)).collect();
+    reasons.dedup();
+    let details = lines.chain(reasons).collect::<Vec<_>>().join("; ");
     if metered.lines.is_empty() {
-        return details;
+        return if details.is_empty() { "nothing was used".into() } else { details };
     }
-    format!("about {:.2} cents, without what is billed by the month ({details})", metered.usd() * 100.0)
+    let cents = metered.usd() * 100.0;
+    format!("about {cents:.2} cents, without storage, alarms, the dashboard and metrics ({details})")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::{
+        bill::{Basis, Line},
+        parts::Missing,
+    };
 
     #[test]
     fn a_million_deliveries_cost_what_the_instruments_measured() {
         let dollars = Work { deliveries: 1e6, ..Work::default() }.dollars();
         assert!((5.5..6.2).contains(&dollars), "docs/performance.md has 5.76 for batches of one: {dollars}");
+    }
+
+    #[test]
+    fn a_metered_bill_adds_up_each_line_and_gives_each_reason_once() {
+        let line = |name, units, usd| Line { name, of: String::new(), units, usd, basis: Basis::Fixed };
+        let missing = |why: &str| Missing { line: "a line".into(), why: why.into() };
+        let bill = |lines, missing| words(&Bill { lines, missing });
+        assert_eq!(
+            bill(vec![line("writes", 1e6, 0.5), line("writes", 1e6, 0.5), line("logs", 0.000_055, 0.0)], vec![]),
+            "about 100.00 cents, without storage, alarms, the dashboard and metrics (logs 0.000055; writes 2000000)"
+        );
+        let reasons = vec![missing("denied"), missing("denied"), missing("late")];
+        assert_eq!(bill(vec![], reasons), "not metered: denied; not metered: late");
+        assert_eq!(bill(vec![], vec![]), "nothing was used");
     }
 }

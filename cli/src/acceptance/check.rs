@@ -98,7 +98,7 @@ impl Check {
             Self::Permissions => (0, 0, 0),
             Self::Metrics => (1, 2, 360),
             Self::Traces | Self::Kms => (1, 3, 0),
-            Self::Load => load.map_or((0, 0, 0), |load| (load.completions(), 4, 50)),
+            Self::Load => load.map_or((0, 0, 0), |load| (load.completions(), 4, 200)),
         };
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let [deliveries, api_requests, metrics] = [deliveries, api_requests, metrics].map(|count: u64| count as f64);

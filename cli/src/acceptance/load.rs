@@ -18,6 +18,7 @@ use super::{
     receiver::Tally,
     world::World,
 };
+use crate::keys;
 
 const LOUD: &str = "load";
 const QUIET: &str = "load-quiet";
@@ -53,6 +54,12 @@ impl Load {
     pub(super) fn completions(self) -> u64 {
         (u64::from(self.rate) + 1) * self.length.as_secs()
     }
+}
+
+/// Parses how long the load is to last, for clap. CloudWatch has values by the minute for 15 days.
+pub(super) fn length(text: &str) -> Result<SignedDuration, String> {
+    let length = keys::lifetime(text)?;
+    if length <= SignedDuration::from_hours(14 * 24) { Ok(length) } else { Err("expected 14d at most".to_owned()) }
 }
 
 /// Makes the load. Returns the finding and, for programs, its figures.

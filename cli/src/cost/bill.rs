@@ -28,12 +28,14 @@ const METRICS: &str = "metrics, months";
 pub(super) const STORED: &str = "DynamoDB GB-months";
 pub(super) const BACKUPS: &str = "backups, GB-months";
 
+/// The lines for what was used.
+pub(super) const USED: [&str; 9] = [SQS, POLLING, LAMBDA, GB_SECONDS, READS, WRITES, LOGS, LOGS_KEPT, API];
 /// The lines that need CloudWatch's figures.
 pub(super) const METERED: [&str; 10] = [SQS, POLLING, LAMBDA, GB_SECONDS, READS, WRITES, LOGS, LOGS_KEPT, API, METRICS];
 
 /// What a line grows with. The bill is shared out by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Basis {
+pub(crate) enum Basis {
     /// Deliveries that ended.
     Deliveries,
     Attempts,
@@ -52,10 +54,10 @@ pub(super) enum Basis {
 pub(crate) struct Line {
     pub(crate) name: &'static str,
     /// The function, table or queue; empty for a line of the whole stack.
-    pub(super) of: String,
+    pub(crate) of: String,
     pub(crate) units: f64,
-    pub(super) usd: f64,
-    pub(super) basis: Basis,
+    pub(crate) usd: f64,
+    pub(crate) basis: Basis,
 }
 
 /// The lines, and those that could not be read.
@@ -75,14 +77,15 @@ impl Bill {
         self.lines.iter().filter(|line| is_meant(line)).map(|line| line.usd).sum()
     }
 
-    /// The lines, their sum, and what is missing, for programs.
+    /// The lines, their sum, and what is missing, for programs. The sum is null if no line could be read.
     pub(crate) fn json(&self) -> Value {
         let lines = self.lines.iter().map(|Line { name: line, of, units, usd, .. }| {
             let of = (!of.is_empty()).then_some(of);
             json!({ "line": line, "of": of, "units": units, "usd": usd })
         });
         let missing = self.missing.iter().map(|Missing { line, why }| json!({ "line": line, "why": why }));
-        json!({ "lines": lines.collect::<Vec<_>>(), "usd": self.usd(), "missing": missing.collect::<Vec<_>>() })
+        let usd = (self.is_complete() || !self.lines.is_empty()).then(|| self.usd());
+        json!({ "lines": lines.collect::<Vec<_>>(), "usd": usd, "missing": missing.collect::<Vec<_>>() })
     }
 
     /// Whether every line could be read.
@@ -97,7 +100,7 @@ pub(super) fn lines(parts: &Parts, figures: &Figures, period: &Period) -> Vec<Li
     used(parts, figures).into_iter().chain(by_the_month.filter(|line| line.units > 0.0)).collect()
 }
 
-/// The lines for what was used, with their units: all but those that are billed by the month.
+/// The lines for what was used, those that have units: all but storage, alarms, the dashboard and metrics.
 pub(super) fn used(parts: &Parts, figures: &Figures) -> Vec<Line> {
     let requests = parts.api.as_ref().map_or(0.0, |api| figures.sum(&Metric::api("Count", api)));
     let lines = [

@@ -1,7 +1,8 @@
 //! What CloudWatch has metered of a stack in a period.
 //!
 //! It keeps values by the hour for 455 days, and by the minute for 15. One call returns up to 500 metrics and 100,800
-//! values: a stack's 200 metrics by the day, and its own 23 by the hour, are a fifth of that.
+//! values: a stack's 200 metrics by the day, and its own 23 by the hour, are a fifth of that. More values come
+//! in further pages.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
 
 use std::{collections::HashMap, time::SystemTime};
@@ -34,7 +35,7 @@ pub(super) struct Metric {
     dimensions: Vec<(&'static str, String)>,
 }
 
-/// A metric in a period: the sum of its values, and in how many hours or days it had any.
+/// A metric in a period: the sum of its values, and in how many minutes, hours or days it had any.
 #[derive(Debug, Clone, Copy, Default)]
 struct Figure {
     sum: f64,

@@ -15,10 +15,14 @@ use crate::{
 /// How many functions are asked about at the same time.
 const AT_ONCE: usize = 8;
 
+/// The lines that need the alarms, and the tables' sizes.
+pub(super) const ALARMS: &str = "alarms";
+pub(super) const STORAGE: &str = "DynamoDB storage and backups";
+
 /// A line of the bill that could not be read, and why.
 #[derive(Debug, Clone)]
 pub(crate) struct Missing {
-    pub(super) line: String,
+    pub(crate) line: String,
     pub(crate) why: String,
 }
 
@@ -181,8 +185,7 @@ async fn tables(stack: &Stack, missing: &mut Vec<Missing>) -> Result<Vec<Table>,
         let bytes = match client.describe_table().table_name(&physical).send().await {
             Ok(described) => described.table.as_ref().map(billed_bytes),
             Err(err) => {
-                let lines = "DynamoDB storage and backups";
-                unanswered = Some(Missing::unanswered(lines, &Unanswered::new("dynamodb:DescribeTable", &err)));
+                unanswered = Some(Missing::unanswered(STORAGE, &Unanswered::new("dynamodb:DescribeTable", &err)));
                 None
             }
         };
@@ -214,7 +217,7 @@ async fn alarm_metrics(stack: &Stack, resources: &HashMap<String, String>, missi
     match alarms.into_paginator().send().try_collect().await {
         Ok(pages) => pages.iter().flat_map(DescribeAlarmsOutput::metric_alarms).map(metrics_of).sum(),
         Err(err) => {
-            missing.push(Missing::unanswered("alarms", &Unanswered::new("cloudwatch:DescribeAlarms", &err)));
+            missing.push(Missing::unanswered(ALARMS, &Unanswered::new("cloudwatch:DescribeAlarms", &err)));
             0
         }
     }

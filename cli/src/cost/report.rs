@@ -161,9 +161,16 @@ impl Report<'_> {
     }
 }
 
-/// Whole units, or three digits of few.
+/// Whole units, or some digits of few.
 pub(crate) fn number(units: f64) -> String {
-    if units >= 100.0 { format!("{units:.0}") } else { format!("{units:.3}") }
+    let digits = if units >= 100.0 {
+        0
+    } else if units >= 0.1 {
+        3
+    } else {
+        6
+    };
+    format!("{units:.digits$}")
 }
 
 /// Cents, or hundredths of a cent of less than a dollar.
@@ -178,6 +185,6 @@ mod tests {
     #[test]
     fn small_amounts_keep_their_digits() {
         assert_eq!([12.346, 1.0, 0.123_46, 0.0].map(dollars), ["12.35", "1.00", "0.1235", "0.0000"]);
-        assert_eq!([1_234_567.8, 99.9, 0.0021].map(number), ["1234568", "99.900", "0.002"]);
+        assert_eq!([1_234_567.8, 99.9, 0.0021].map(number), ["1234568", "99.900", "0.002100"]);
     }
 }

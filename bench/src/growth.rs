@@ -24,10 +24,12 @@ pub(crate) struct Options {
     pub(crate) requests: usize,
     /// How many batches of bodies the memory is measured with.
     pub(crate) batches: usize,
+    /// The sizes of these bodies, in KiB.
+    pub(crate) bodies_kib: [usize; 3],
 }
 
-/// Sizes of bodies, in KiB. The last one is the largest that the service accepts.
-const BODIES_KIB: [usize; 3] = [1, 64, 256];
+/// The sizes of bodies that are measured, in KiB. The last one is the largest that the service accepts.
+pub(crate) const BODIES_KIB: [usize; 3] = [1, 64, 256];
 
 /// A request whose price must not grow with what is kept.
 #[derive(Clone, Copy)]
@@ -56,7 +58,7 @@ const CASES: [Case; 4] = [
 pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
     let (history, history_text) = history(functions, options)?;
     let (accounts, accounts_text) = accounts(functions, options)?;
-    let (memory, memory_text) = memory(functions, options.batches)?;
+    let (memory, memory_text) = memory(functions, options)?;
     let json = json!({"history": history, "fan_out": accounts, "dispatcher_memory": memory});
     Ok(Report { json, text: [history_text, accounts_text, memory_text].join("\n") })
 }
@@ -190,10 +192,10 @@ fn accounts(functions: &Functions, options: &Options) -> Result<(Vec<Value>, Str
 }
 
 /// Measures the peak memory with batches of ten bodies.
-fn memory(functions: &Functions, batches: usize) -> Result<(Vec<Value>, String)> {
+fn memory(functions: &Functions, &Options { batches, bodies_kib, .. }: &Options) -> Result<(Vec<Value>, String)> {
     let mut rows = vec![row!["body KiB", "dispatcher peak RSS MiB", "fan-out peak RSS MiB"]];
     let mut figures = Vec::new();
-    for kib in BODIES_KIB {
+    for kib in bodies_kib {
         let world = World::new(functions)?;
         for number in 0..BATCH {
             register(&world, &account(number), 1, &Manner::Keep.url(&world.receiver(false)))?;

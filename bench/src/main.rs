@@ -220,7 +220,10 @@ fn run(command: &Command) -> Result<Report> {
         Instrument::Release { due, runs } => release::run(&functions, &release::Options { due, runs }),
         Instrument::Growth { requests } => {
             let (histories, accounts) = (vec![100, 10_000, 1_000_000], vec![10, 1000, 100_000]);
-            growth::run(&functions, &growth::Options { histories, accounts, requests, batches: 20 })
+            growth::run(
+                &functions,
+                &growth::Options { histories, accounts, requests, batches: 20, bodies_kib: growth::BODIES_KIB },
+            )
         }
         Instrument::Outage { .. } => unreachable!("it needs no functions"),
         Instrument::ColdStart { runs, .. } => cold_start::run(&functions, runs, true),

@@ -69,7 +69,7 @@ pub(crate) fn run(functions: &Functions, options: &Options) -> Result<Report> {
         "body bytes",
         "CPU ms",
         "CPU ms per delivery",
-        "s a batch has of its share",
+        "s a batch takes with its share",
         "peak RSS MiB"
     ]];
     let mut figures = Vec::new();

@@ -100,7 +100,7 @@ pub(crate) async fn used_since(stack: &Stack, from: Timestamp) -> Result<Bill, F
     Ok(Bill { lines: bill::used(&parts, &figures), missing })
 }
 
-/// Reads what CloudWatch has metered. If it has nothing, these lines are missing.
+/// Reads what CloudWatch has metered. If it has no figures or does not answer, adds these lines to `missing`.
 async fn read_figures(
     stack: &Stack,
     metrics: &[Metric],
@@ -111,8 +111,8 @@ async fn read_figures(
     match Figures::read(stack, metrics, span).await {
         Ok(figures) => {
             if figures.is_empty() {
-                let why = "CloudWatch has no figures: the stack did not exist then, that was more than 15 months ago, the \
-                           figures are late, or this is the local stack";
+                let why = "CloudWatch has no figures: the stack did not exist at that time, or the time is more than 15 months \
+                           ago, or the figures are late, or this is the local stack";
                 missing.extend(lines.iter().map(|line| Missing { line: (*line).to_owned(), why: why.to_owned() }));
             }
             figures

@@ -85,14 +85,15 @@ pub(super) fn words(metered: &Bill) -> String {
         *lines.entry(line.name).or_insert(0.0) += line.units;
     }
     let lines = lines.into_iter().map(|(line, units)| format!("{line} {}", cost::number(units)));
-    let mut reasons: Vec<_> = metered.missing.iter().map(|missing| format!("not metered: {}", missing.why)).collect();
-    reasons.dedup();
-    let details = lines.chain(reasons).collect::<Vec<_>>().join("; ");
+    let missing = metered.missing_by_reason().into_iter();
+    let missing = missing.map(|(reason, lines)| format!("not metered: {} ({reason})", lines.join(", ")));
+    let details = lines.chain(missing).collect::<Vec<_>>().join("; ");
     if metered.lines.is_empty() {
         return if details.is_empty() { "nothing was used".into() } else { details };
     }
     let cents = metered.usd() * 100.0;
-    format!("about {cents:.2} cents, without storage, alarms, the dashboard and metrics ({details})")
+    let about = if metered.missing.is_empty() { "about" } else { "at least" };
+    format!("{about} {cents:.2} cents, without storage, alarms, the dashboard and metrics ({details})")
 }
 
 #[cfg(test)]
@@ -118,8 +119,13 @@ mod tests {
             bill(vec![line("writes", 1e6, 0.5), line("writes", 1e6, 0.5), line("logs", 0.000_055, 0.0)], vec![]),
             "about 100.00 cents, without storage, alarms, the dashboard and metrics (logs 0.000055; writes 2000000)"
         );
-        let reasons = vec![missing("denied"), missing("denied"), missing("late")];
-        assert_eq!(bill(vec![], reasons), "not metered: denied; not metered: late");
+        let reasons = vec![missing("denied"), missing("late"), missing("denied")];
+        assert_eq!(
+            bill(vec![line("writes", 1e6, 0.5)], reasons),
+            "at least 50.00 cents, without storage, alarms, the dashboard and metrics (writes 1000000; \
+             not metered: a line, a line (denied); not metered: a line (late))"
+        );
+        assert_eq!(bill(vec![], vec![missing("late")]), "not metered: a line (late)");
         assert_eq!(bill(vec![], vec![]), "nothing was used");
     }
 }

@@ -77,6 +77,18 @@ impl Bill {
         self.lines.iter().filter(|line| is_meant(line)).map(|line| line.usd).sum()
     }
 
+    /// The lines that are missing for the same reason, together.
+    pub(crate) fn missing_by_reason(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for Missing { line, why } in &self.missing {
+            match reasons.iter_mut().find(|(reason, _)| reason == why) {
+                Some((_, lines)) => lines.push(line),
+                None => reasons.push((why, vec![line])),
+            }
+        }
+        reasons
+    }
+
     /// The lines, their sum, and what is missing, for programs. The sum is null if no line could be read.
     pub(crate) fn json(&self) -> Value {
         let lines = self.lines.iter().map(|Line { name: line, of, units, usd, .. }| {
@@ -235,7 +247,7 @@ fn logs(parts: &Parts, figures: &Figures) -> Vec<Line> {
     lines.collect()
 }
 
-/// What the stack costs idle.
+/// Metrics, alarms and the dashboard, which are billed by the month.
 fn around(parts: &Parts, figures: &Figures, period: &Period) -> Vec<Line> {
     #[expect(clippy::cast_precision_loss, reason = "there are not that many alarms")]
     let alarm_metrics = parts.alarm_metrics as f64 * period.with_stack;

@@ -15,8 +15,9 @@ use crate::{
 /// How many functions are asked about at the same time.
 const AT_ONCE: usize = 8;
 
-/// The lines that need the alarms, and the tables' sizes.
+/// What is missing if the alarms cannot be read.
 pub(super) const ALARMS: &str = "alarms";
+/// What is missing if the tables' sizes cannot be read.
 pub(super) const STORAGE: &str = "DynamoDB storage and backups";
 
 /// A line of the bill that could not be read, and why.

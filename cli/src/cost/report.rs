@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::{
     bill::{Bill, Line},
     changes::Change,
-    parts::Missing,
     period::Period,
     shares::Share,
 };
@@ -87,18 +86,10 @@ impl Report<'_> {
         table.print()
     }
 
-    /// Lines that are missing for the same reason are named together.
     fn print_missing(&self) -> Result<(), Failure> {
-        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-        for Missing { line, why } in &self.bill.missing {
-            match reasons.iter_mut().find(|(reason, _)| reason == why) {
-                Some((_, lines)) => lines.push(line),
-                None => reasons.push((why, vec![line])),
-            }
+        for (reason, lines) in self.bill.missing_by_reason() {
+            terminal::line(&format!("– missing: {} ({reason})", lines.join(", ")))?;
         }
-        reasons
-            .iter()
-            .try_for_each(|(why, lines)| terminal::line(&format!("– missing: {} ({why})", lines.join(", "))))?;
         self.unmetered.iter().try_for_each(|what| terminal::line(&format!("– not metered: {what}")))
     }
 
@@ -161,7 +152,7 @@ impl Report<'_> {
     }
 }
 
-/// Whole units, or some digits of few.
+/// The units: without decimals from 100 on, with three from 0.1 on, and with six below that.
 pub(crate) fn number(units: f64) -> String {
     let digits = if units >= 100.0 {
         0

@@ -20,7 +20,7 @@ use nano_webhooks::stats::{Month, Units};
 pub(crate) use self::{bill::Bill, report::number};
 use self::{
     figures::{Figures, Metric, Span},
-    parts::{ALARMS, Missing, Parts, STORAGE},
+    parts::{Missing, Parts},
     period::Period,
     report::Report,
 };
@@ -61,7 +61,7 @@ impl Cost {
         let mut missing = Vec::new();
         let parts = Parts::read(stack, &mut missing).await?;
         let metrics: Vec<_> = Metric::own(&stack.name).chain(figures::metrics(&parts)).collect();
-        let figures = read_figures(stack, &metrics, Span::of(&period), &bill::METERED, &mut missing).await;
+        let figures = read_figures(stack, &metrics, Span::of(&period), &mut missing).await;
         let accounts = match stack.deliveries()?.month(month).await {
             Ok(accounts) => accounts,
             Err(err) => {
@@ -94,32 +94,25 @@ impl Cost {
 pub(crate) async fn used_since(stack: &Stack, from: Timestamp) -> Result<Bill, Failure> {
     let mut missing = Vec::new();
     let parts = Parts::read(stack, &mut missing).await?;
-    missing.retain(|missing| ![ALARMS, STORAGE].contains(&missing.line.as_str()));
-    let metrics = figures::metrics(&parts);
-    let figures = read_figures(stack, &metrics, Span::since(from), &bill::USED, &mut missing).await;
+    let figures = read_figures(stack, &figures::metrics(&parts), Span::since(from), &mut missing).await;
+    missing.retain(|missing| !bill::BY_THE_MONTH.contains(&missing.line.as_str()));
     Ok(Bill { lines: bill::used(&parts, &figures), missing })
 }
 
-/// Reads what CloudWatch has metered. If it has no figures or does not answer, adds these lines to `missing`.
-async fn read_figures(
-    stack: &Stack,
-    metrics: &[Metric],
-    span: Span,
-    lines: &[&str],
-    missing: &mut Vec<Missing>,
-) -> Figures {
+/// Reads what CloudWatch has metered. If it has no figures or does not answer, adds the lines to `missing`.
+async fn read_figures(stack: &Stack, metrics: &[Metric], span: Span, missing: &mut Vec<Missing>) -> Figures {
     match Figures::read(stack, metrics, span).await {
         Ok(figures) => {
             if figures.is_empty() {
                 let why = "CloudWatch has no figures: the stack did not exist at that time, or the time is more than 15 months \
                            ago, or the figures are late, or this is the local stack";
-                missing.extend(lines.iter().map(|line| Missing { line: (*line).to_owned(), why: why.to_owned() }));
+                missing.extend(bill::METERED.map(|line| Missing { line: line.to_owned(), why: why.to_owned() }));
             }
             figures
         }
         Err(err) => {
             let unanswered = Unanswered::new("cloudwatch:GetMetricData", &err);
-            missing.extend(lines.iter().map(|line| Missing::unanswered(line, &unanswered)));
+            missing.extend(bill::METERED.map(|line| Missing::unanswered(line, &unanswered)));
             Figures::default()
         }
     }

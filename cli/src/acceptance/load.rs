@@ -184,6 +184,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_load_lasts_two_weeks_at_most() {
+        assert_eq!(length("14d"), Ok(SignedDuration::from_hours(336)));
+        assert_eq!(length("15d"), Err("expected 14d at most".to_owned()));
+    }
+
+    #[test]
     fn what_did_not_arrive_is_lost_and_what_arrived_twice_is_a_duplicate() {
         let at = Timestamp::UNIX_EPOCH;
         let sent = Sent { at: (0..100).map(|number| (number.to_string(), at)).collect(), refused: 0 };

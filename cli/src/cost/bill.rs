@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     figures::{Figures, Metric, QUEUES},
-    parts::{Missing, Parts, Table},
+    parts::{ALARMS, Missing, Parts, STORAGE, Table},
     period::Period,
 };
 
@@ -31,10 +31,10 @@ const METRICS: &str = "metrics, months";
 pub(super) const STORED: &str = "DynamoDB GB-months";
 pub(super) const BACKUPS: &str = "backups, GB-months";
 
-/// The lines for what was used.
-pub(super) const USED: [&str; 9] = [SQS, POLLING, LAMBDA, GB_SECONDS, READS, WRITES, LOGS, LOGS_KEPT, API];
 /// The lines that need CloudWatch's figures.
 pub(super) const METERED: [&str; 10] = [SQS, POLLING, LAMBDA, GB_SECONDS, READS, WRITES, LOGS, LOGS_KEPT, API, METRICS];
+/// What can be missing only from the bill of a month.
+pub(super) const BY_THE_MONTH: [&str; 3] = [ALARMS, STORAGE, METRICS];
 
 /// What a line grows with. The bill is shared out by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,8 @@ impl Bill {
 
     /// The dollars of some lines.
     pub(super) fn usd_of(&self, is_meant: impl Fn(&Line) -> bool) -> f64 {
-        self.lines.iter().filter(|line| is_meant(line)).map(|line| line.usd).sum()
+        // Not `sum`, which is -0.0 of nothing.
+        self.lines.iter().filter(|line| is_meant(line)).fold(0.0, |all, line| all + line.usd)
     }
 
     /// The lines that are missing for the same reason, together.

@@ -146,3 +146,10 @@ fn alarms_and_dashboard_are_billed_since_the_stack_was_created() {
     assert!((dashboard("2026-11-13T00:00:00Z") - 0.1).abs() < 1e-9);
     assert!(dashboard("2026-12-01T00:00:00Z") < 1e-9, "the month before there was a stack costs nothing");
 }
+
+#[test]
+fn a_bill_without_a_line_has_no_sum_if_something_is_missing() {
+    let usd = |missing| Bill { lines: Vec::new(), missing }.json()["usd"].to_string();
+    assert_eq!(usd(Vec::new()), "0.0");
+    assert_eq!(usd(vec![Missing { line: SQS.into(), why: "late".into() }]), "null");
+}

@@ -5,7 +5,7 @@ use std::{path::Path, thread::sleep, time::Duration};
 use harness::{Account, Aws, Customer, Options, SOON, Said, Stack, release};
 use serde_json::{Value, json};
 
-use super::{refused, resource, succeeded};
+use super::{a_time_between_two_writes, refused, resource, succeeded};
 use crate::{
     RECEIVER, folder_of_this_run,
     operator::permissions::{User, permissions},
@@ -42,6 +42,7 @@ async fn the_tables_and_queues_of_a_deleted_stack_become_those_of_a_new_one() {
     let customer = Customer::new(&stack, &stack.known_key(ACCOUNT, &key));
     let webhook = json!({ "url": RECEIVER.url("/adopted"), "events": ["job.completed"] });
     assert_eq!(customer.post("/api/v1/webhooks", &webhook).await.unwrap().status, 201);
+    let then = a_time_between_two_writes().await;
 
     delete_the_stack(&aws);
     send(&aws, &stack.completions_queue_url, "task_meanwhile");
@@ -51,7 +52,7 @@ async fn the_tables_and_queues_of_a_deleted_stack_become_those_of_a_new_one() {
         assert!(beside.err.contains(kept), "{beside:?}");
     }
     nothing_is_adopted_without_a_yes(&stack, &dist, &aws);
-    of_two_tables_one_has_to_be_named(&stack, &dist, &aws);
+    of_two_tables_one_has_to_be_named(&stack, &dist, &aws, &then);
     everything_is_adopted(&stack, &dist, &aws);
     the_doctor_says_that_the_rest_is_missing(&stack);
     succeeded(&ask(&stack, &dist, &[["deploy", "--yes"].as_slice(), &HERE].concat()));
@@ -99,14 +100,11 @@ fn nothing_is_adopted_without_a_yes(stack: &Stack, dist: &Path, aws: &Aws) {
     assert!(stack_of(aws).is_none_or(|stack| stack["StackStatus"] == "DELETE_COMPLETE"), "an empty stack is left");
 }
 
-/// A restore has left its table beside the first one.
-fn of_two_tables_one_has_to_be_named(stack: &Stack, dist: &Path, aws: &Aws) {
+/// A restore to the time `then` has left its table beside the first one.
+fn of_two_tables_one_has_to_be_named(stack: &Stack, dist: &Path, aws: &Aws, then: &str) {
     let restored = "nano-webhooks-webhooks-20260102T030405Z";
-    let now =
-        aws.call("dynamodb", "DescribeContinuousBackups", &json!({ "TableName": "nano-webhooks-webhooks" })).unwrap();
-    let recovery = &now["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"];
-    let order = json!({ "SourceTableName": "nano-webhooks-webhooks", "TargetTableName": restored,
-        "RestoreDateTime": recovery["LatestRestorableDateTime"] });
+    let order =
+        json!({ "SourceTableName": "nano-webhooks-webhooks", "TargetTableName": restored, "RestoreDateTime": then });
     aws.call("dynamodb", "RestoreTableToPointInTime", &order).unwrap();
     let said = ask(stack, dist, &["tables", "adopt", "--yes"]);
     refused(&said, 2, &format!("WebhooksTable can be any of nano-webhooks-webhooks, {restored}"));

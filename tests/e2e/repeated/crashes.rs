@@ -196,7 +196,7 @@ async fn insist(customer: &Customer, path: &str, key: &str, body: &str) -> Reply
     }
 }
 
-/// A third of all calls to AWS fails here, some of them after they were executed.
+/// A fifth of all calls to AWS fails here, some of them after they were executed.
 #[tokio::test]
 async fn on_a_bad_day_a_client_that_insists_gets_everything_once() {
     let faults = Faults::start(7).unwrap();
@@ -204,7 +204,7 @@ async fn on_a_bad_day_a_client_that_insists_gets_everything_once() {
     let stack = Stack::start(&Options { folder, faults: Some(faults.clone()), ..Options::default() }, &|_| {}).unwrap();
     let customer = Customer::new(&stack, &stack.create_api_key("acct_insists").unwrap());
     let webhook = json!({ "url": RECEIVER.url("/insists"), "events": ["job.completed"] }).to_string();
-    faults.set_rate(0.3);
+    faults.set_rate(0.2);
     let keys: Vec<String> = (0..8).map(|number| format!("key-{number}")).collect();
     let created = join_all(keys.iter().map(|key| insist(&customer, WEBHOOKS, key, &webhook))).await;
     let numbers: HashSet<_> = created.iter().map(|reply| reply.json()["data"]["id"].as_u64().unwrap()).collect();

@@ -3,6 +3,7 @@
 mod api_keys;
 mod batch_get;
 mod conditional;
+mod deflate;
 mod deliveries;
 mod events;
 mod merge;

@@ -7,56 +7,33 @@
 //! The first byte is [`FORMAT`], and the others are a raw deflate stream. Every zlib reads it: in Python,
 //! `zlib.decompressobj(-15, zdict=dictionary).decompress(stored[1:])`.
 
-use std::{borrow::Cow, cell::RefCell, fmt};
+use std::{borrow::Cow, fmt};
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use serde::{
     Deserializer, Serializer,
     de::{Error, Visitor},
 };
 
-use crate::event::MAX_BODY_BYTES;
+use crate::{
+    event::MAX_BODY_BYTES,
+    store::deflate::{deflate, inflate},
+};
 
 /// The usual parts of a body, the most usual ones last. What is stored cannot be read with another dictionary: a change
 /// needs another [`FORMAT`], and what is stored needs this one.
 const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
 /// The first byte of a stored body: which dictionary it needs.
 const FORMAT: u8 = 1;
-/// The lowest of deflate's levels that leaves about as little as the highest.
-const LEVEL: u32 = 4;
-const ROOM: &str = "deflate adds less to a body than the buffer has room for";
-
-thread_local! {
-    /// Used for one body after the other: a new stream first clears a quarter of a megabyte.
-    static DEFLATE: RefCell<Compress> = RefCell::new(Compress::new(Compression::new(LEVEL), false));
-}
 
 fn pack(body: &str) -> Vec<u8> {
-    let mut stored = Vec::with_capacity(body.len() + body.len() / 8 + 64);
-    stored.push(FORMAT);
-    let status = DEFLATE.with_borrow_mut(|deflate| {
-        deflate.reset();
-        deflate.set_dictionary(DICTIONARY).expect("a stream takes a dictionary before its first byte");
-        deflate.compress_vec(body.as_bytes(), &mut stored, FlushCompress::Finish).expect(ROOM)
-    });
-    assert_eq!(status, Status::StreamEnd, "{ROOM}");
+    let mut stored = vec![FORMAT];
+    deflate(body, DICTIONARY, &mut stored);
     stored
 }
 
 fn unpack(stored: &[u8]) -> Result<String, &'static str> {
-    const BROKEN: &str = "a body cannot be inflated";
     let Some((&FORMAT, deflated)) = stored.split_first() else { return Err("a body has an unknown format") };
-    let mut inflate = Decompress::new(false);
-    inflate.set_dictionary(DICTIONARY).map_err(|_| BROKEN)?;
-    let mut body = Vec::with_capacity(4 * deflated.len());
-    loop {
-        let rest = &deflated[usize::try_from(inflate.total_in()).map_err(|_| BROKEN)?..];
-        match inflate.decompress_vec(rest, &mut body, FlushDecompress::Finish) {
-            Ok(Status::StreamEnd) => return String::from_utf8(body).map_err(|_| "a body is not text"),
-            Ok(_) if body.len() == body.capacity() && body.len() <= MAX_BODY_BYTES => body.reserve(body.len().max(64)),
-            _ => return Err(BROKEN),
-        }
-    }
+    inflate(deflated, DICTIONARY, MAX_BODY_BYTES)
 }
 
 #[expect(clippy::ref_option, reason = "serde passes the field")]
@@ -118,15 +95,15 @@ mod tests {
         let other = [&[2][..], &pack("{}")[1..]].concat();
         assert_eq!(unpack(&other), Err("a body has an unknown format"));
         assert_eq!(unpack(&[]), Err("a body has an unknown format"));
-        assert_eq!(unpack(&[FORMAT]), Err("a body cannot be inflated"));
-        assert_eq!(unpack(&[FORMAT, 0xFF, 0xFF]), Err("a body cannot be inflated"));
+        assert_eq!(unpack(&[FORMAT]), Err("a text cannot be inflated"));
+        assert_eq!(unpack(&[FORMAT, 0xFF, 0xFF]), Err("a text cannot be inflated"));
         let whole = pack(&"a long enough text, ".repeat(100));
-        assert_eq!(unpack(&whole[..whole.len() - 2]), Err("a body cannot be inflated"));
+        assert_eq!(unpack(&whole[..whole.len() - 2]), Err("a text cannot be inflated"));
     }
 
     #[test]
     fn a_body_is_never_larger_than_a_completion_may_be() {
         let bomb = pack(&"x".repeat(8 * MAX_BODY_BYTES));
-        assert_eq!(unpack(&bomb), Err("a body cannot be inflated"));
+        assert_eq!(unpack(&bomb), Err("a text cannot be inflated"));
     }
 }

@@ -137,9 +137,18 @@ pub struct Attempt {
     /// may have got both.
     pub resent: bool,
     pub outcome: Outcome,
-    /// The name of the receiver's answer, if it is long and stored apart from the delivery. The outcome's `response`
-    /// is then empty, unless the answer was read with the delivery.
-    pub answer: Option<String>,
+    /// Where the receiver's answer is, if it is long and stored apart from the delivery. The outcome's `response` is then
+    /// empty, unless the answer was read with the delivery.
+    pub answer: Option<Box<AnswerApart>>,
+}
+
+/// A receiver's answer that is stored apart from its delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerApart {
+    /// The name of the text that is stored.
+    pub name: String,
+    /// How the answer differs from that text: deflated, with the text as the dictionary. `None` if it is the text.
+    pub difference: Option<Vec<u8>>,
 }
 
 impl Attempt {

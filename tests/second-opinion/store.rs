@@ -241,6 +241,37 @@ async fn of_two_records_of_a_delivery_one_is_stored_and_the_other_learns_of_it()
 }
 
 #[tokio::test]
+async fn an_answer_that_is_almost_an_earlier_one_is_stored_as_the_difference_and_read_whole() {
+    let account = account("answers");
+    let webhook = webhook(&account).await;
+    let event = event(&account, 1, &webhook);
+    let page = |request: &str| format!("<p>Request {request} failed.</p>{}", "<p>No upstream answered.</p>".repeat(12));
+    let other = "another text ".repeat(30);
+    let answers = [
+        (500, page("4711")),
+        (500, page("4712")),
+        (500, page("4711")),
+        (502, other),
+        (502, page("1")),
+        (500, page("4713")),
+    ];
+    let mut stored = None;
+    for (attempt, (status, answer)) in (1..).zip(&answers) {
+        let message = Message { attempt, ..message(&event, &webhook) };
+        let write = attempted(&message, stored, *status, answer);
+        let recorded = deliveries().record(&[&write], in_a_month()).await;
+        assert!(matches!(recorded[0], WriteResult::Done), "{recorded:?}");
+        stored = deliveries().find(&account, webhook.id, &event.id).await.unwrap();
+    }
+    let named: Vec<_> = stored.unwrap().attempts.into_iter().map(|attempt| *attempt.answer.unwrap()).collect();
+    let differs: Vec<_> = named.iter().map(|answer| answer.difference.is_some()).collect();
+    assert_eq!(differs, [false, true, false, false, false, true]);
+    let whole = deliveries().find_with_answers(&account, webhook.id, &event.id).await.unwrap().unwrap();
+    let read: Vec<_> = whole.attempts.into_iter().map(|attempt| attempt.outcome.into_response().unwrap()).collect();
+    assert_eq!(read, answers.map(|(_, answer)| answer));
+}
+
+#[tokio::test]
 async fn a_list_by_state_follows_each_change_of_the_state() {
     let account = account("states");
     let webhook = webhook(&account).await;

@@ -1,6 +1,7 @@
 //! The deliveries table, keyed by `webhook` (`account#id#shard`) and `id`: one item for each delivery about which something
 //! was recorded. It also has long answers, hourly counters ([`hours`]) and monthly counters ([`months`]).
 
+mod answers;
 mod attempt_item;
 mod by_event;
 mod erase;
@@ -14,7 +15,6 @@ mod stream;
 
 use std::collections::{HashMap, HashSet};
 
-use attempt_item::AnswerItem;
 use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, KeysAndAttributes},
@@ -30,7 +30,6 @@ use super::{
     webhooks::{WebhookItem, Webhooks, key as webhook_key},
 };
 use crate::{
-    attempt::Outcome,
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
     delivery::{Delivery, Message},
@@ -146,17 +145,7 @@ impl Deliveries {
         if delivery.attempts.iter().all(|attempt| attempt.answer.is_none()) {
             return Ok(Some(delivery));
         }
-        let doing = "read a receiver's answers";
-        let items = self.answers((account, webhook, id)).into_paginator().items().send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.while_trying_to(doing)?;
-        let answers: Vec<AnswerItem> = serde_dynamo::from_items(items).while_trying_to(doing)?;
-        for attempt in &mut delivery.attempts {
-            let Outcome::Http { response, .. } = &mut attempt.outcome else { continue };
-            let named = |answer: &&AnswerItem| answer.id.split('#').nth(1) == attempt.answer.as_deref();
-            if let Some(answer) = answers.iter().find(named) {
-                *response = answer.text.to_string();
-            }
-        }
+        self.read_answers((account, webhook, id), &mut delivery).await?;
         Ok(Some(delivery))
     }
 
@@ -183,10 +172,11 @@ impl Deliveries {
 }
 
 fn key(account: &AccountId, webhook: WebhookId, id: &EventId) -> Item {
-    HashMap::from([
-        ("webhook".to_owned(), AttributeValue::S(partition(account, webhook, id))),
-        ("id".to_owned(), AttributeValue::S(id.to_string())),
-    ])
+    item_key(partition(account, webhook, id), id.to_string())
+}
+
+fn item_key(webhook: String, id: String) -> Item {
+    HashMap::from([("webhook".to_owned(), AttributeValue::S(webhook)), ("id".to_owned(), AttributeValue::S(id))])
 }
 
 fn keys(keys: Vec<Item>, consistent: bool) -> KeysAndAttributes {

@@ -2,16 +2,10 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::attempt::{Attempt, Outcome, Phase};
-
-/// The longest answer, in bytes, that is stored in the delivery's item. That item is written again with each attempt;
-/// a longer answer is stored apart, once.
-const LONGEST_INLINE: usize = 256;
+use crate::attempt::{AnswerApart, Attempt, Outcome, Phase};
 
 /// An attempt. Its `text` is the receiver's answer, or the detail of another outcome.
 #[derive(Serialize, Deserialize)]
@@ -27,9 +21,12 @@ pub(super) struct AttemptItem<'a> {
     /// Missing if it is the same as that of the attempt before. It counts as empty if the answer is stored apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<Cow<'a, str>>,
-    /// The [`digest`] of the answer, if that is stored apart.
+    /// The name of the text that is stored apart, if the answer is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     answer: Option<Cow<'a, str>>,
+    /// See [`AnswerApart::difference`].
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_bytes")]
+    differs: Option<Vec<u8>>,
     /// See [`Outcome::Blocked`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     resolved: bool,
@@ -38,40 +35,12 @@ pub(super) struct AttemptItem<'a> {
     redirect: Option<Cow<'a, str>>,
 }
 
-/// An answer that is stored apart from its delivery.
-#[derive(Serialize, Deserialize)]
-pub(super) struct AnswerItem<'a> {
-    /// The delivery's partition key and `#answers`.
-    pub(super) webhook: String,
-    /// The delivery's id, `#` and the answer's [`digest`].
-    pub(super) id: String,
-    pub(super) text: Cow<'a, str>,
-    pub(super) expires_at: i64,
-}
-
-/// Names an answer within its delivery: the first 64 bits of its SHA-256.
-pub(super) fn digest(answer: &str) -> String {
-    let hash: [u8; 32] = Sha256::digest(answer).into();
-    URL_SAFE_NO_PAD.encode(&hash[..8])
-}
-
-/// Returns an attempt's answer if it is stored apart: if it is long and not a success's. After a success the item is
-/// seldom written again, so that answer stays in it.
-pub(super) fn apart(outcome: &Outcome) -> Option<&str> {
-    match outcome {
-        Outcome::Http { response, .. } if !outcome.is_success() && response.len() > LONGEST_INLINE => Some(response),
-        _ => None,
-    }
-}
-
-pub(super) fn attempt_items(attempts: &[Attempt]) -> Vec<AttemptItem<'_>> {
+/// Converts attempts to what is stored. `place` is where the last one's answer is stored, if that is apart.
+pub(super) fn attempt_items<'a>(attempts: &'a [Attempt], place: Option<&'a AnswerApart>) -> Vec<AttemptItem<'a>> {
     let mut before = "";
-    let items = attempts.iter().map(|attempt| {
+    let items = attempts.iter().enumerate().map(|(at, attempt)| {
         let text = text(&attempt.outcome);
-        let answer = match &attempt.answer {
-            Some(answer) => Some(Cow::Borrowed(answer.as_str())),
-            None => apart(&attempt.outcome).map(|answer| Cow::Owned(digest(answer))),
-        };
+        let answer = attempt.answer.as_deref().or(place.filter(|_| at + 1 == attempts.len()));
         let inline = if answer.is_some() { "" } else { text };
         let same = std::mem::replace(&mut before, inline) == inline;
         AttemptItem {
@@ -81,7 +50,8 @@ pub(super) fn attempt_items(attempts: &[Attempt]) -> Vec<AttemptItem<'_>> {
             how: attempt.outcome.phase(),
             status: attempt.outcome.http_status(),
             text: (!same).then_some(Cow::Borrowed(inline)),
-            answer,
+            answer: answer.map(|answer| Cow::Borrowed(answer.name.as_str())),
+            differs: answer.and_then(|answer| answer.difference.clone()),
             resolved: matches!(attempt.outcome, Outcome::Blocked { resolved: true, .. }),
             redirect: redirect(&attempt.outcome).map(Cow::Borrowed),
         }
@@ -100,7 +70,7 @@ pub(super) fn attempts(items: Vec<AttemptItem<'_>>) -> Vec<Attempt> {
             duration_ms: item.ms,
             resent: item.resent,
             outcome: outcome(item.how, item.status, before.clone(), item.resolved, item.redirect),
-            answer: item.answer.map(Cow::into_owned),
+            answer: item.answer.map(|name| Box::new(AnswerApart { name: name.into_owned(), difference: item.differs })),
         }
     });
     attempts.collect()

@@ -8,9 +8,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
     Deliveries, DeliveryName, WriteResult,
+    answers::own_key,
     by_event::webhooks_of,
     item::{answers_of, partition, shard_name},
-    record::new_answer,
 };
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
@@ -119,9 +119,9 @@ impl Deliveries {
     /// Empties the answer that a write has stored apart although the table refused the delivery, because the event was
     /// erased during the attempt.
     pub(super) async fn empty_answer(&self, write: &Write) -> Result<(), AwsError> {
-        let Some(answer) = new_answer(&write.delivery, 0) else { return Ok(()) };
+        let Some((webhook, id)) = own_key(&write.delivery) else { return Ok(()) };
         let text = format!(r#"UPDATE "{}" SET "text" = ? WHERE "webhook" = ? AND "id" = ?"#, self.table);
-        let parameters = [String::new(), answer.webhook, answer.id].map(AttributeValue::S);
+        let parameters = [String::new(), webhook, id].map(AttributeValue::S);
         let emptied = statements::execute(&self.client, vec![statement(text, parameters.into())], ERASING).await?;
         match emptied.into_iter().next() {
             // There is no such answer.

@@ -1,7 +1,7 @@
 //! A delivery as it is stored.
 //!
 //! A delivery's item should stay under 1 KB, because each record costs a write unit for each KB. So an attempt's
-//! attributes have short names, and a long answer is an item of its own: [`AnswerItem`].
+//! attributes have short names, and long answers are stored apart.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt_item::{AttemptItem, attempt_items, attempts};
 use crate::{
+    attempt::AnswerApart,
     delivery::{Delivery, Listed, Mark, Reason, State, Write},
     names::{AccountId, EventId, EventType, WebhookId},
     store::shards::SHARDS,
@@ -135,7 +136,8 @@ impl<'a> DeliveryItem<'a> {
     /// The attributes that no later write changes.
     pub(super) const UNCHANGING: [&'static str; 2] = ["event", "task_id"];
 
-    pub(super) fn new(write: &'a Write, expires_at: i64) -> Self {
+    /// `place` is where the last attempt's answer is stored, if that is apart.
+    pub(super) fn new(write: &'a Write, place: Option<&'a AnswerApart>, expires_at: i64) -> Self {
         let Delivery {
             account_id,
             webhook_id,
@@ -159,7 +161,7 @@ impl<'a> DeliveryItem<'a> {
             id: Cow::Borrowed(id),
             event: *event,
             state: *state,
-            attempts: attempt_items(attempts),
+            attempts: attempt_items(attempts, place),
             tries: *tries,
             next_attempt_at: *next_attempt_at,
             task_id: task_id.into(),
@@ -218,7 +220,7 @@ mod tests {
     }
 
     fn stored(write: &Write) -> HashMap<String, AttributeValue> {
-        serde_dynamo::to_item(DeliveryItem::new(write, 1)).unwrap()
+        serde_dynamo::to_item(DeliveryItem::new(write, None, 1)).unwrap()
     }
 
     #[test]
@@ -241,9 +243,11 @@ mod tests {
             },
         ];
         let attempt = |outcome| Attempt { started_at: at, duration_ms: 7, resent: true, outcome, answer: None };
+        let mut attempts = outcomes.map(attempt).to_vec();
+        attempts[7].answer = Some(Box::new(AnswerApart { name: "AAAAAAAAAAA".into(), difference: Some(vec![0, 255]) }));
         let delivery = Delivery {
             state: State::Retrying,
-            attempts: outcomes.map(attempt).into(),
+            attempts,
             next_attempt_at: Some(at),
             tries: 3,
             version: 3,
@@ -274,7 +278,7 @@ mod tests {
             duration_ms: 10_001,
             resent: false,
             outcome: Outcome::Http { http_status: 500, response: String::new(), redirect: None },
-            answer: Some("AAAAAAAAAAA".into()),
+            answer: Some(Box::new(AnswerApart { name: "AAAAAAAAAAA".into(), difference: None })),
         };
         let delivery = Delivery { attempts: (0_i64..8).map(attempt).collect(), state: State::Failed, ..delivery() };
         let mark = Mark { round: 0, number: 8, epoch: 0, probe: false, wait: None, last_success: None };

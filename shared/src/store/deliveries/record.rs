@@ -5,11 +5,7 @@ use std::{collections::HashSet, iter};
 use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest};
 use jiff::Timestamp;
 
-use super::{
-    Deliveries, DeliveryItem,
-    attempt_item::{AnswerItem, apart, digest},
-    item::{answers_of, partition},
-};
+use super::{Deliveries, DeliveryItem, answers::Place};
 use crate::{
     aws::AwsError,
     delivery::{Delivery, Reason, Write},
@@ -48,7 +44,9 @@ impl Deliveries {
         let first: Vec<usize> = (0..writes.len()).filter(|at| matches!(results[*at], WriteResult::Done)).collect();
         // A delivery takes two statements if its answer is stored apart.
         for part in first.chunks(STATEMENTS / 2) {
-            let statements: Vec<Vec<_>> = part.iter().map(|at| self.statements(writes[*at], expires_at)).collect();
+            let places = self.places(part.iter().map(|at| &writes[*at].delivery), expires_at).await;
+            let statements = part.iter().zip(places).map(|(at, place)| self.statements(writes[*at], place, expires_at));
+            let statements: Vec<Vec<_>> = statements.collect();
             let counts: Vec<_> = statements.iter().map(Vec::len).collect();
             let statements = statements.into_iter().flatten().collect();
             let mut answers = match statements::execute(&self.client, statements, RECORDING).await {
@@ -74,16 +72,17 @@ impl Deliveries {
         results
     }
 
-    /// Returns the delivery's statement, and one for the last attempt's answer if that is stored apart. The first
-    /// record of a delivery inserts its item. A later one updates what attempts change.
-    fn statements(&self, write: &Write, expires_at: i64) -> Vec<BatchStatementRequest> {
-        let item = attributes(serde_dynamo::to_item(DeliveryItem::new(write, expires_at)));
+    /// Returns the delivery's statement, and one for the last attempt's answer if that is a new text that is stored
+    /// apart. The first record of a delivery inserts its item. A later one updates what attempts change.
+    fn statements(&self, write: &Write, place: Option<Place<'_>>, expires_at: i64) -> Vec<BatchStatementRequest> {
+        let answer = place.as_ref().map(|place| &place.answer);
+        let item = attributes(serde_dynamo::to_item(DeliveryItem::new(write, answer, expires_at)));
         let delivery = match write.delivery.version {
             0 => insert(&self.table, item),
             version => self.update(item, version),
         };
-        let answer = new_answer(&write.delivery, kept_longer(expires_at))
-            .map(|answer| insert(&self.table, attributes(serde_dynamo::to_item(answer))));
+        let answer = place.and_then(|place| place.item);
+        let answer = answer.map(|answer| insert(&self.table, attributes(serde_dynamo::to_item(answer))));
         iter::once(delivery).chain(answer).collect()
     }
 
@@ -123,30 +122,6 @@ impl Deliveries {
     }
 }
 
-/// When an answer may be removed: after twice the delivery's time, because later attempts of the delivery may name
-/// it.
-fn kept_longer(expires_at: i64) -> i64 {
-    let now = Timestamp::now().as_second();
-    now + 2 * (expires_at - now)
-}
-
-/// The last attempt's answer, if it is long and no earlier attempt stored it.
-pub(super) fn new_answer(delivery: &Delivery, expires_at: i64) -> Option<AnswerItem<'_>> {
-    let (last, earlier) = delivery.attempts.split_last()?;
-    let response = apart(&last.outcome).filter(|_| last.answer.is_none())?;
-    let digest = digest(response);
-    if earlier.iter().any(|attempt| attempt.answer.as_ref() == Some(&digest)) {
-        return None;
-    }
-    let partition = partition(&delivery.account_id, delivery.webhook_id, &delivery.id);
-    Some(AnswerItem {
-        webhook: answers_of(&partition),
-        id: format!("{}#{digest}", delivery.id),
-        text: response.into(),
-        expires_at,
-    })
-}
-
 fn failed(why: String) -> AwsError {
     AwsError::new(RECORDING, why)
 }
@@ -172,21 +147,4 @@ fn first_of_each(writes: &[&Write]) -> impl Iterator<Item = WriteResult> {
             WriteResult::Busy(failed("another write of the same delivery goes first".into()))
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::names::{AccountId, EventId, WebhookId};
-
-    #[test]
-    fn an_answer_that_is_kept_costs_one_unit() {
-        let (account, id) = (AccountId::parse(&"a".repeat(64)).unwrap(), EventId::first_at(Timestamp::now()));
-        let text = "x".repeat(850);
-        let webhook = answers_of(&partition(&account, WebhookId(u64::MAX), &id));
-        let id = format!("{id}#{}", digest(&text));
-        let names = "webhook".len() + "id".len() + "text".len() + "expires_at".len();
-        // A number of ten digits takes seven bytes.
-        assert!(names + webhook.len() + id.len() + text.len() + 7 <= 1024);
-    }
 }

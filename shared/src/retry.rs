@@ -81,8 +81,8 @@ pub struct Circumstances {
     pub earlier_tries: u32,
     /// The current time.
     pub now: Timestamp,
-    /// From 0 up to 1. Adds up to a fifth of the wait, whether it is the schedule's or the receiver's, so that
-    /// deliveries that failed together are not retried together.
+    /// From 0 up to 1, the same for all deliveries of a batch. Adds up to a fifth of the wait, whether it is the
+    /// schedule's or the receiver's, so that the many deliveries that failed together are not retried together.
     pub jitter: f64,
     /// How long the receiver asked us to wait, from [`retry_after`]. It can move the next attempt later, never
     /// earlier.
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_that_sqs_cannot_keep_is_refused() {
+    fn a_schedule_beyond_its_limits_is_refused() {
         let too_many = ["1"; 21].join(",");
         for bad in ["5,", "five", "0", "36001", "-1", "1.5", too_many.as_str()] {
             assert_eq!(bad.parse::<Schedule>(), Err(InvalidSchedule), "{bad}");

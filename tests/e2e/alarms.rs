@@ -198,16 +198,14 @@ impl Scene {
         self.pages("DeliveriesAlarm", "OK").await;
     }
 
-    /// Adds the waiting table's entry of an attempt that was due twenty minutes ago.
+    /// Adds an attempt to the waiting table that was due twenty minutes ago.
     async fn an_attempt_that_release_finds_late_is_late(&self) {
         self.is_quiet("LateReleaseAlarm");
         let due = jiff::Timestamp::now() - Duration::from_mins(20);
         let (text, id) = (|text: &str| json!({ "S": text }), "01KDYAK3482WAV4DVEFM6KBDXQ");
-        let name = format!("{due:.3}#acct_alarms#1#{id}#0#2");
-        let number = |number: i64| json!({ "N": number.to_string() });
-        let entry = json!({ "shard": text("7"), "due": text(&name), "account_id": text("acct_alarms"),
-            "webhook_id": number(1), "event_id": text(id), "event": text("job.completed"), "round": number(0),
-            "attempt": number(2), "expires_at": number(due.as_second() + 172_800) });
+        let attempt = text(&format!("acct_alarms#1#{id}#job.completed#0#2"));
+        let entry = json!({ "shard": text("7"), "due": text(&format!("{due:.3}#1")), "attempts": { "L": [attempt] },
+            "expires_at": { "N": (due.as_second() + 172_800).to_string() } });
         let put = json!({ "TableName": self.physical("WaitingTable"), "Item": entry });
         self.aws.call("dynamodb", "PutItem", &put).unwrap();
         self.sounds("LateReleaseAlarm").await;

@@ -72,8 +72,8 @@ impl Scene {
             .sum()
     }
 
-    /// The entries of the waiting table, without the cursors.
-    fn entries(&self) -> Vec<Value> {
+    /// The items of the waiting table, without the cursors.
+    fn waiting(&self) -> Vec<Value> {
         let items = self.aws.call("dynamodb", "Scan", &json!({ "TableName": TABLE })).unwrap();
         let items = items["Items"].as_array().unwrap().iter();
         items.filter(|item| item["shard"]["S"] != "cursors").cloned().collect()
@@ -110,7 +110,10 @@ async fn what_waits_is_on_no_queue_and_is_sent_when_it_is_due() {
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(scene.entries().len(), 30);
+    let items = scene.waiting();
+    let attempts: usize = items.iter().map(|item| item["attempts"]["L"].as_array().unwrap().len()).sum();
+    assert_eq!(attempts, 30);
+    assert!(items.len() < 30, "those of a batch share an item");
 
     let delivered = scene.wait_for("delivered", 30).await;
     assert!(delivered.iter().all(|delivery| delivery["attempt_count"] == 2), "{delivered:?}");
@@ -154,30 +157,30 @@ async fn runs_at_the_same_time_lose_nothing_and_what_they_repeat_is_recorded() {
     assert_eq!((scene.queued(), RECEIVER.received(scene.path).len()), (0, received), "what was sent is not sent again");
 }
 
-/// The message of an attempt is lost here: the entry says that a message carries it, but there is none.
+/// The message of an attempt is lost here: its item says that a message carries it, but there is none.
 #[tokio::test]
 async fn an_attempt_whose_message_got_lost_is_found_after_an_hour() {
     let scene = Scene::start("/lost", "3600", Some(1)).await;
     RECEIVER.answer(scene.path, vec![Answer::status(503); 1]);
     scene.finish_tasks(1).await;
     let delivery = scene.wait_for("retrying", 1).await.remove(0);
-    while scene.queued() > 0 || scene.entries().is_empty() {
+    while scene.queued() > 0 || scene.waiting().is_empty() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 
-    let entry = scene.entries().remove(0);
+    let item = scene.waiting().remove(0);
     let ago = |hours: u64| {
         let at = SystemTime::now() - Duration::from_secs(hours * 3600);
         jiff::Timestamp::try_from(at).unwrap().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
     };
-    let mut lost = entry.clone();
-    let name = entry["due"]["S"].as_str().unwrap().split_once('#').unwrap().1;
+    let mut lost = item.clone();
+    let name = item["due"]["S"].as_str().unwrap().split_once('#').unwrap().1;
     lost["due"]["S"] = format!("{}#{name}", ago(2)).into();
     lost["carried"] = json!({ "BOOL": true });
-    let key = json!({ "shard": entry["shard"], "due": entry["due"] });
+    let key = json!({ "shard": item["shard"], "due": item["due"] });
     scene.aws.call("dynamodb", "DeleteItem", &json!({ "TableName": TABLE, "Key": key })).unwrap();
 
-    // The delivery is not overdue yet, whatever the entry says.
+    // The delivery is not overdue yet, whatever the item says.
     scene.aws.call("dynamodb", "PutItem", &json!({ "TableName": TABLE, "Item": lost })).unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(RECEIVER.received(scene.path).len(), 1);
@@ -193,5 +196,5 @@ async fn an_attempt_whose_message_got_lost_is_found_after_an_hour() {
     scene.aws.call("dynamodb", "PutItem", &json!({ "TableName": TABLE, "Item": lost })).unwrap();
     let delivered = scene.wait_for("delivered", 1).await.remove(0);
     assert_eq!(delivered["attempt_count"], 2);
-    assert_eq!(scene.entries().len(), 3, "the two above, and one for the message that was sent again");
+    assert_eq!(scene.waiting().len(), 3, "the two above, and one for the message that was sent again");
 }

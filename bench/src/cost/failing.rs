@@ -38,7 +38,7 @@ pub(super) fn measure(functions: &Functions, completions: usize, failing: &Faili
     let mut used = Used { deliveries: completions.len() as u64, ..Used::default() };
     well(&world, &url)?;
     let mut messages = used.fan_out(&world, functions, &completions, BATCH)?;
-    let mut items_before = 0;
+    let mut before = WaitingNow::default();
     for attempt in 1..=ATTEMPTS {
         check(messages.len() == completions.len(), || {
             format!("{} messages ask for attempt {attempt}", messages.len())
@@ -52,14 +52,20 @@ pub(super) fn measure(functions: &Functions, completions: usize, failing: &Faili
         well(&world, &url)?;
         messages = std::mem::take(&mut world.sqs().sent);
         let waiting = waiting(&world);
-        // Each entry is read twice: when it is due, and an hour later.
-        used.half_read_units += 2 * (waiting.bytes.div_ceil(4_096) as u64);
-        check(waiting.count == items_before + if attempt < ATTEMPTS { completions.len() } else { 0 }, || {
-            format!("after attempt {attempt} {} wait", waiting.count)
+        let added = waiting.attempts - before.attempts;
+        check(added == if attempt < ATTEMPTS { completions.len() } else { 0 }, || {
+            format!("after attempt {attempt} {added} more wait")
         })?;
-        items_before = waiting.count;
-        let released: Vec<_> =
-            waiting.released.into_iter().filter(|(number, _)| *number == attempt + 1).map(|(_, sent)| sent).collect();
+        // Release reads each item when it is due, consistently, and an hour later, eventually consistently. Then it also
+        // reads each delivery, eventually consistently.
+        used.half_read_units += 3 * (waiting.bytes - before.bytes).div_ceil(4_096) as u64 + added as u64;
+        let released: Vec<_> = waiting
+            .released
+            .iter()
+            .filter(|(number, _)| *number == attempt + 1)
+            .map(|(_, sent)| sent.clone())
+            .collect();
+        before = waiting;
         for batch in released.chunks(BATCH) {
             used.sqs += billed(bytes(batch));
             used.sqs_fair += billed(bytes(batch));
@@ -79,34 +85,43 @@ fn well(world: &World, url: &str) -> Result<()> {
 /// The content of the waiting table.
 #[derive(Default)]
 struct WaitingNow {
-    count: usize,
+    attempts: usize,
+    /// The size of the items.
     bytes: usize,
-    /// The entries that no delayed message carries: the number of the attempt, and the message that asks for it.
+    /// What no delayed message carries: the number of the attempt, and the message that asks for it.
     released: Vec<(usize, Sent)>,
 }
 
 fn waiting(world: &World) -> WaitingNow {
     let mut now = WaitingNow::default();
     for (item, bytes) in items(world, WAITING_TABLE) {
-        now.count += 1;
+        let attempts: Vec<_> =
+            item["attempts"]["L"].as_array().into_iter().flatten().filter_map(|name| name["S"].as_str()).collect();
+        now.attempts += attempts.len();
         now.bytes += bytes;
-        if item["carried"]["BOOL"] == Value::Bool(true) {
-            continue;
+        if item["carried"]["BOOL"] != Value::Bool(true) {
+            now.released.extend(attempts.into_iter().filter_map(released));
         }
-        let number = |name: &str| item[name]["N"].as_str().and_then(|number| number.parse::<usize>().ok());
-        let message = json!({
-            "account_id": item["account_id"]["S"],
-            "webhook_id": number("webhook_id"),
-            "event_id": item["event_id"]["S"],
-            "event": item["event"]["S"],
-            "round": number("round"),
-            "attempt": number("attempt"),
-        });
-        let group = item["account_id"]["S"].as_str().map(str::to_owned);
-        let sent = Sent { body: message.to_string(), group, attributes: Value::Null, system_attributes: Value::Null };
-        now.released.push((number("attempt").unwrap_or_default(), sent));
     }
     now
+}
+
+/// The number of an attempt that is stored with this name, and the message that release sends for it.
+fn released(name: &str) -> Option<(usize, Sent)> {
+    let parts: Vec<_> = name.split('#').collect();
+    let [account, webhook, event_id, event, round, attempt] = parts[..] else { return None };
+    let number = |text: &str| text.parse::<usize>().ok();
+    let message = json!({
+        "account_id": account,
+        "webhook_id": number(webhook),
+        "event_id": event_id,
+        "event": event,
+        "round": number(round),
+        "attempt": number(attempt),
+    });
+    let group = Some(account.to_owned());
+    let sent = Sent { body: message.to_string(), group, attributes: Value::Null, system_attributes: Value::Null };
+    Some((number(attempt)?, sent))
 }
 
 /// Fails unless this number of deliveries have used up their schedule.

@@ -28,6 +28,8 @@ const MEMORY_MB: f64 = 128.0;
 /// How long Lambda and the first reads take.
 const TO_READ: std::ops::Range<Ms> = 15..25;
 const TO_RECORD: std::ops::Range<Ms> = 8..15;
+/// How many attempts that failed together share an item of the waiting table.
+const ATTEMPTS_OF_AN_ITEM: u32 = 10;
 /// The time from a batch's end to the next one's beginning.
 const TO_DELETE: Ms = 8;
 /// The dispatcher's own limits.
@@ -265,6 +267,7 @@ impl Simulation<'_> {
         let flow = self.flow_of(hook);
         let mut watched = Watched::default();
         let mut busy = Vec::new();
+        let mut arranged = 0;
         for (number, sent) in members {
             let mut stored = self.hooks[hook as usize].as_ref().and_then(|hook| hook.stored(number));
             if let Some(change) = &change {
@@ -282,7 +285,8 @@ impl Simulation<'_> {
                 stored = Some(written.new);
             }
             if let Some(Stored { state: State::Retrying, tries, next_attempt_at: Some(due), .. }) = stored {
-                self.arrange(hook, number, tries + 1, ms(due));
+                self.arrange(hook, number, tries + 1, ms(due), arranged % ATTEMPTS_OF_AN_ITEM == 0);
+                arranged += 1;
                 *followed_up += u32::from(ms(due) <= self.now + LONGEST_DELAY);
             }
         }
@@ -359,14 +363,17 @@ impl Simulation<'_> {
         self.enter(shard, Entry { hook, held: written.new.state == State::Held, attempt });
     }
 
-    /// Arranges the next attempt: by an entry in the waiting table, and by a delayed message if it is due soon.
-    fn arrange(&mut self, hook: u32, number: u32, attempt: u32, due: Ms) {
+    /// Arranges the next attempt: by an entry in the waiting table, and by a delayed message if it is due soon. The entry
+    /// has a new item, or shares one with others that failed together.
+    fn arrange(&mut self, hook: u32, number: u32, attempt: u32, due: Ms, is_new_item: bool) {
         let asked = Asked { attempt, probe: None, has_payload: false, again: false };
         let message = Sent { hook, number, time: due, asked };
-        self.measured.bill.writes += 1;
-        let shard = &mut self.waiting_shards[number as usize % 16];
-        self.measured.throttled += u64::from(!shard.has(self.now, 1));
-        shard.take(self.now, 1);
+        if is_new_item {
+            self.measured.bill.writes += 1;
+            let shard = &mut self.waiting_shards[number as usize % 16];
+            self.measured.throttled += u64::from(!shard.has(self.now, 1));
+            shard.take(self.now, 1);
+        }
         if due <= self.now + LONGEST_DELAY {
             // An hour later the sweep reads the entry and the delivery.
             self.measured.bill.half_reads += 2;

@@ -119,7 +119,9 @@ impl Dispatcher {
         let (planned, uncounted) = self.limit(planned, deadlines).await;
         let (planned, unclaimed) = self.claim(planned, deadlines).await;
         unfinished.extend(uncounted.into_iter().chain(unclaimed));
-        let worked = planned.into_iter().map(|planned| self.work(planned, trace, observed, deadlines.attempts));
+        // One for the batch: so the next attempts are due together, and share an item of the waiting table.
+        let jitter = jitter();
+        let worked = planned.into_iter().map(|planned| self.work(planned, trace, observed, jitter, deadlines.attempts));
         let worked = worked.collect::<FuturesUnordered<_>>();
         let settled = tokio_stream::StreamExt::chunks_timeout(worked, TOGETHER, TIME_TO_GATHER)
             .map(|worked| self.settle(worked, observed, deadlines.records))
@@ -134,6 +136,7 @@ impl Dispatcher {
         Planned { job, step }: Planned<'a>,
         trace: Option<&str>,
         observed: &Observed,
+        jitter: f64,
         deadline: Instant,
     ) -> Worked<'a> {
         let (work, circumstances) = match step {
@@ -142,7 +145,7 @@ impl Dispatcher {
             Step::Record { delivery, change } => (Ok(recording(&job.message, delivery, change)), None),
             Step::Attempt { delivery, webhook, .. } => {
                 let trace = self.tracer.begin(queue::trace_header(job.record), trace, Timestamp::now());
-                let attempt = self.attempt(&job.message, delivery, webhook, trace);
+                let attempt = self.attempt(&job.message, delivery, webhook, jitter, trace);
                 match timeout_at(deadline, attempt).await {
                     Ok((work, circumstances)) => (Ok(work), Some(Box::new(circumstances))),
                     Err(_) => (Err(Unfinished::OutOfTime), None),
@@ -159,6 +162,7 @@ impl Dispatcher {
         message: &Message,
         delivery: Delivery,
         webhook: Webhook,
+        jitter: f64,
         trace: Option<trace::Segment>,
     ) -> (Work, AttemptContext) {
         let traceparent = trace.as_ref().filter(|_| self.send_traceparent).map(trace::Segment::traceparent);
@@ -167,7 +171,7 @@ impl Dispatcher {
         let exchange = self.sender.attempt(&webhook, &delivery, body, traceparent.as_deref()).await;
         let Exchange { attempt, retry_after, sent_at } = exchange;
         let now = Timestamp::now();
-        let circumstances = retry::Circumstances { earlier_tries: delivery.tries, now, jitter: jitter(), retry_after };
+        let circumstances = retry::Circumstances { earlier_tries: delivery.tries, now, jitter, retry_after };
         let asks_to_wait = matches!(attempt.outcome.http_status(), Some(429 | 503)) && retry_after >= LONG_RETRY_AFTER;
         let is_success = attempt.outcome.is_success();
         // What a callback at another origin does says nothing about the webhook's own endpoint.

@@ -18,14 +18,15 @@ use crate::{
     run::{Done, Failure, Run},
 };
 
-/// How many entries a page has. The cursor moves after each page.
-const PAGE: u16 = 500;
+/// How many items a page has, each with up to ten attempts. The cursor moves after each page.
+const PAGE: u16 = 100;
 /// How many shards a pass works on at the same time.
 const SHARDS_AT_ONCE: usize = 8;
 /// An attempt that is not recorded this long after it was due is taken to have lost its message.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
-/// The tolerance of [`OVERDUE`]: an entry has its time to the millisecond only.
+/// The tolerance of [`OVERDUE`]: the waiting table has times to the millisecond only.
 const A_MOMENT: SignedDuration = SignedDuration::from_secs(1);
+
 impl Release {
     /// Sends the attempts that are due.
     pub(crate) async fn release(&self, cursors: &Cursors, run: Run) -> Done {
@@ -42,7 +43,7 @@ impl Release {
         shards.buffer_unordered(SHARDS_AT_ONCE).fold(Done::default(), async |sum, done| sum.and(done)).await
     }
 
-    /// Works on a shard until it has no due entries left, a call fails, or the run's time is over.
+    /// Works on a shard until it has no due attempts left, a call fails, or the run's time is over.
     async fn shard(&self, shard: Shard, pass: Pass, cursor: Option<&Cursor>, run: Run) -> Done {
         let mut done = Done::default();
         let mut cursor = cursor.cloned();
@@ -59,7 +60,7 @@ impl Release {
         done
     }
 
-    /// Handles one page and moves the cursor. Returns the new cursor, or `None` if the shard has no more due entries
+    /// Handles one page and moves the cursor. Returns the new cursor, or `None` if the shard has no more due attempts
     /// or another run has moved the cursor.
     async fn page(
         &self,
@@ -115,7 +116,7 @@ impl Release {
         Ok(lost)
     }
 
-    /// Stores a new entry for each lost message, and sends the messages again.
+    /// Stores the attempts of lost messages again, and sends their messages again.
     async fn send_again(&self, lost: &[Wait], run: Run) -> Result<(), Failure> {
         if lost.is_empty() {
             return Ok(());

@@ -1,18 +1,17 @@
-//! The waiting table: one item for each attempt that is due later.
+//! The waiting table: the attempts that are due later.
 //!
-//! The dispatcher adds an entry for each attempt that is to follow a failed one, besides the record of the failure.
-//! The function `release` reads the entries that are due, shard by shard, and sends their messages. It changes and
-//! deletes no entry: DynamoDB's time to live removes entries, which costs nothing, and a [`Cursor`] for each shard
-//! says how far `release` has come. See `docs/decisions/0028-what-waits-is-an-item-of-its-own.md`.
+//! The dispatcher adds an attempt that is to follow a failed one, besides the record of the failure. Attempts that are
+//! added together and due within a minute of each other share an item, which costs one write. The function `release`
+//! reads the items that are due, shard by shard, and sends their messages. It changes and deletes no item: DynamoDB's
+//! time to live removes them, which costs nothing, and a [`Cursor`] for each shard says how far `release` has come. See
+//! `docs/decisions/0028-what-waits-is-in-a-table.md`.
 //!
-//! An attempt may have two entries, and `release` may send an entry twice: the dispatcher makes each attempt once.
+//! An attempt may be in two items, and `release` may send an item twice: the dispatcher makes each attempt once.
 
+mod item;
 mod quota;
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -20,14 +19,14 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{AttributeValue, PutRequest, WriteRequest},
 };
+use item::{Pack, WaitItem, packs, time};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     aws::{AwsError, WhileTryingTo as _},
     config::{self, ConfigError},
     delivery::Message,
-    names::{AccountId, EventId, EventType, WebhookId},
+    names::EventId,
 };
 
 /// The waiting table.
@@ -40,11 +39,12 @@ pub struct Waiting {
 /// An attempt that is due later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
+    /// When `release` sends the message. Of an attempt that was read, up to a minute later than the stored delivery says.
     pub due: Timestamp,
-    /// The message that is sent to the dispatcher then. The entry does not store its body: the event has it.
+    /// The message that is sent to the dispatcher then. Its body is not stored: the event has it.
     pub message: Message,
-    /// Whether a delayed message on the queue already asks for the attempt. `release` then does not send the entry,
-    /// unless the sweep finds that the message was lost.
+    /// Whether a delayed message on the queue already asks for the attempt. `release` then does not send it, unless the
+    /// sweep finds that the message was lost.
     pub carried: bool,
 }
 
@@ -88,7 +88,7 @@ impl Pass {
     }
 }
 
-/// How far a pass has come in a shard: the sort key of the last entry that it has handled.
+/// How far a pass has come in a shard: the sort key of the last item that it has handled.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(String);
 
@@ -103,10 +103,10 @@ impl Cursors {
     }
 }
 
-/// Entries of one shard, in the order in which they are due.
+/// Attempts of one shard, in the order in which they are due.
 #[derive(Debug)]
 pub struct Due {
-    /// At most as many as were asked for.
+    /// The attempts of at most as many items as were asked for.
     pub waits: Vec<Wait>,
     /// The cursor to store once all of them are handled; `None` if there are none.
     pub end: Option<Cursor>,
@@ -116,12 +116,6 @@ pub struct Due {
 
 /// How many items DynamoDB writes in one call.
 const BATCH: usize = 25;
-/// How long an entry is kept after it was due. If `release` does not run for longer than this, retries are lost.
-const KEPT: Duration = Duration::from_hours(7 * 24);
-/// An entry that `release` is to send is never stored with a due time closer than this. `release` moves its cursor up
-/// to the present, and only the sweep finds an entry behind the cursor, an hour later. This is more than a write
-/// takes.
-const AHEAD: Duration = Duration::from_secs(5);
 /// The partition that holds the cursors.
 const CURSORS: &str = "cursors";
 
@@ -130,62 +124,6 @@ const READING: &str = "read what waits";
 const MOVING: &str = "move a cursor of what waits";
 
 type Item = HashMap<String, AttributeValue>;
-
-/// An entry as it is stored: below 400 bytes, so that writing it costs one unit.
-#[derive(Debug, Serialize, Deserialize)]
-struct WaitItem {
-    shard: String,
-    /// `<time>#account#webhook#delivery#round#attempt`: it sorts by time, and no two attempts have the same.
-    due: String,
-    account_id: AccountId,
-    webhook_id: WebhookId,
-    event_id: EventId,
-    event: EventType,
-    round: u32,
-    attempt: u32,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    carried: bool,
-    /// Unix seconds after which DynamoDB's time to live removes the item.
-    expires_at: i64,
-}
-
-impl WaitItem {
-    fn new(wait: &Wait, now: Timestamp) -> Self {
-        let Wait { due, message, carried } = wait;
-        let due = if *carried { *due } else { (*due).max(now + AHEAD) };
-        let Message { account_id, webhook_id, event_id, event, round, attempt, .. } = message.clone();
-        Self {
-            shard: Shard::of(&event_id).0.to_string(),
-            due: format!("{}#{account_id}#{webhook_id}#{event_id}#{round}#{attempt}", time(due)),
-            account_id,
-            webhook_id,
-            event_id,
-            event,
-            round,
-            attempt,
-            carried: *carried,
-            expires_at: (due + KEPT).as_second(),
-        }
-    }
-
-    fn wait(self) -> Option<Wait> {
-        let due = self.due.split('#').next()?.parse().ok()?;
-        let message = Message {
-            account_id: self.account_id,
-            webhook_id: self.webhook_id,
-            event_id: self.event_id,
-            event: self.event,
-            payload: None,
-            callback_url: None,
-            round: self.round,
-            attempt: self.attempt,
-            probe: None,
-            resend: None,
-            queued_at: None,
-        };
-        Some(Wait { due, message, carried: self.carried })
-    }
-}
 
 impl Waiting {
     /// The table of this name.
@@ -198,32 +136,27 @@ impl Waiting {
         Ok(Self::new(aws, config::text("WAITING_TABLE")?))
     }
 
-    /// Stores entries, 25 in a call, and returns the results in their order. Adding the same entry again changes
-    /// nothing. It does not retry entries that the table was too busy for: the caller does, for as long as it has
-    /// time.
+    /// Stores attempts, 25 items in a call, and returns the results in their order. It does not retry what the table was
+    /// too busy for: the caller does, for as long as it has time.
     pub async fn add(&self, waits: &[Wait]) -> Vec<Result<(), AwsError>> {
-        let now = Timestamp::now();
-        let items: Vec<_> = waits.iter().map(|wait| WaitItem::new(wait, now)).collect();
-        let mut results = Vec::with_capacity(items.len());
-        for part in items.chunks(BATCH) {
+        let packs = packs(waits, Timestamp::now());
+        let mut results: Vec<_> = waits.iter().map(|_| Ok(())).collect();
+        for part in packs.chunks(BATCH) {
             let (refused, why) = match self.put(part).await {
                 Ok(refused) => (refused, "the table was too busy".to_owned()),
-                Err(err) => (part.iter().map(|item| item.due.clone()).collect(), crate::telemetry::chain(&err)),
+                Err(err) => (part.iter().map(|pack| pack.item.due.clone()).collect(), crate::telemetry::chain(&err)),
             };
-            results.extend(part.iter().map(|item| {
-                if refused.contains(&item.due) { Err(AwsError::new(ADDING, why.clone())) } else { Ok(()) }
-            }));
+            for at in part.iter().filter(|pack| refused.contains(&pack.item.due)).flat_map(|pack| &pack.waits) {
+                results[*at] = Err(AwsError::new(ADDING, why.clone()));
+            }
         }
         results
     }
 
-    /// Makes one call, and returns the sort keys of the entries that were not stored.
-    async fn put(&self, items: &[WaitItem]) -> Result<HashSet<String>, AwsError> {
-        let mut seen = HashSet::new();
-        // DynamoDB refuses a batch that names an item twice.
-        let once = items.iter().filter(|item| seen.insert(&item.due));
-        let puts = once.map(|item| {
-            let item = serde_dynamo::to_item(item).expect("an entry is a valid item");
+    /// Makes one call, and returns the sort keys of the items that were not stored.
+    async fn put(&self, packs: &[Pack]) -> Result<HashSet<String>, AwsError> {
+        let puts = packs.iter().map(|pack| {
+            let item = serde_dynamo::to_item(&pack.item).expect("its fields are valid attributes");
             let put = PutRequest::builder().set_item(Some(item)).build().expect("has its item");
             WriteRequest::builder().put_request(put).build()
         });
@@ -257,9 +190,9 @@ impl Waiting {
         Ok(Cursors(items.items.unwrap_or_default().into_iter().filter_map(cursor).collect()))
     }
 
-    /// Reads the entries that a pass has to work on in a shard: those behind its cursor and due by a time, at most
-    /// `limit`. An entry that cannot be read is skipped and logged. The sweep reads eventually consistently, at half
-    /// the price: its entries are old.
+    /// Reads the attempts that a pass has to work on in a shard: those of the items behind its cursor and due by a time, at
+    /// most `limit` items. What cannot be read is skipped and logged. The sweep reads eventually consistently, at half the
+    /// price: its items are old.
     pub async fn due(
         &self,
         shard: Shard,
@@ -268,8 +201,7 @@ impl Waiting {
         by: Timestamp,
         limit: u16,
     ) -> Result<Due, AwsError> {
-        // Sort keys end in a digit. So a cursor with a space appended is greater than itself and less than every
-        // later key.
+        // No sort key has a space. So a cursor with a space appended is greater than itself and less than every later key.
         let from = after.map_or_else(|| "0".to_owned(), |cursor| format!("{} ", cursor.0));
         let until = format!("{}~", time(by));
         if from > until {
@@ -291,14 +223,17 @@ impl Waiting {
             .while_trying_to(READING)?;
         let items = answer.items.unwrap_or_default();
         let end = items.last().and_then(|item| Some(Cursor(item.get("due")?.as_s().ok()?.clone())));
-        let wait = |item| {
-            let wait = serde_dynamo::from_item(item).ok().and_then(WaitItem::wait);
+        let waits = |item: Item| match serde_dynamo::from_item::<_, WaitItem>(item) {
+            Ok(item) => item.waits().collect(),
+            Err(_) => vec![None],
+        };
+        let read = |wait: Option<Wait>| {
             if wait.is_none() {
-                tracing::error!(shard = shard.0, "an entry of what waits cannot be read");
+                tracing::error!(shard = shard.0, "an attempt that waits cannot be read");
             }
             wait
         };
-        let waits = items.into_iter().filter_map(wait).collect();
+        let waits = items.into_iter().flat_map(waits).filter_map(read).collect();
         Ok(Due { waits, end, more: answer.last_evaluated_key.is_some() })
     }
 
@@ -338,63 +273,6 @@ impl Waiting {
     }
 }
 
-/// Formats a time as text that sorts like the time.
-fn time(at: Timestamp) -> String {
-    format!("{at:.3}")
-}
-
 fn cursor_id(shard: Shard, pass: Pass) -> String {
     format!("{}#{}", pass.name(), shard.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn now() -> Timestamp {
-        "2026-01-02T03:04:05Z".parse().unwrap()
-    }
-
-    fn wait(due: Timestamp, attempt: u32) -> Wait {
-        let text = r#"{"account_id":"acct_1","webhook_id":7,"event_id":"01KDYAK3482WAV4DVEFM6KBDXQ","event":"job.failed",
-            "round":2,"attempt":0}"#;
-        Wait { due, message: Message { attempt, ..serde_json::from_str(text).unwrap() }, carried: false }
-    }
-
-    fn stored(wait: &Wait) -> WaitItem {
-        let item: Item = serde_dynamo::to_item(WaitItem::new(wait, now())).unwrap();
-        serde_dynamo::from_item(item).unwrap()
-    }
-
-    #[test]
-    fn an_entry_gives_back_the_wait_that_it_was_made_of() {
-        let carried = Wait { carried: true, ..wait(now() + Duration::from_millis(1_500), 3) };
-        assert_eq!(stored(&carried).wait(), Some(carried));
-        let later = wait(now() + Duration::from_hours(1), 10);
-        assert_eq!(stored(&later).wait(), Some(later));
-    }
-
-    #[test]
-    fn entries_sort_by_the_time_at_which_they_are_due() {
-        let keys = [0, 1, 999, 1_000, 60_000].map(|ms| stored(&wait(now() + AHEAD + Duration::from_millis(ms), 1)).due);
-        assert!(keys.is_sorted(), "{keys:?}");
-        assert_eq!(keys[1], "2026-01-02T03:04:10.001Z#acct_1#7#01KDYAK3482WAV4DVEFM6KBDXQ#2#1");
-    }
-
-    #[test]
-    fn what_is_to_be_released_is_stored_ahead_of_the_cursor() {
-        for late in [now() - Duration::from_hours(1), now(), now() + AHEAD] {
-            assert_eq!(stored(&wait(late, 1)).wait().unwrap().due, now() + AHEAD, "{late}");
-        }
-    }
-
-    #[test]
-    fn an_entry_costs_one_unit() {
-        let mut longest = wait(now(), u32::MAX);
-        longest.message.account_id = AccountId::parse(&"a".repeat(64)).unwrap();
-        longest.message.webhook_id = WebhookId(u64::MAX);
-        let item: Item = serde_dynamo::to_item(WaitItem::new(&longest, now())).unwrap();
-        let size = |(name, value): (&String, &AttributeValue)| name.len() + value.as_s().map_or(21, String::len);
-        assert!(item.iter().map(size).sum::<usize>() <= 1024);
-    }
 }

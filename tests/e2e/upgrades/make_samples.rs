@@ -134,7 +134,11 @@ impl Version {
             ("timeout", self.hostile.on("/silent", [Says(Vec::new())])),
             ("http", self.url("failing")),
         ];
-        RECEIVER.answer(&self.path("failing"), vec![Answer { body: "é \u{1b}[2J".into(), ..Answer::status(503) }; 20]);
+        // Short answers, and long ones that differ in a number.
+        let page = |number: usize| format!("{}<p>request {number}</p>", "<p>é No upstream answered.</p>".repeat(12));
+        let body = |number| if number < 2 { "é \u{1b}[2J".to_owned() } else { page(number) };
+        let answers = (0..20).map(|number| Answer { body: body(number).into(), ..Answer::status(503) });
+        RECEIVER.answer(&self.path("failing"), answers);
         self.change(3, json!({ "url": wrong[0].1 })).await;
         self.complete("task_of_every_outcome").await;
         for (outcome, url) in wrong {

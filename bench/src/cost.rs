@@ -66,7 +66,7 @@ const FULL: Delivered = Delivered { batch: 10, accounts: 100, sandboxes: 4, body
 /// More accounts than completions: one attempt for each webhook and minute.
 const ONE_EACH: usize = usize::MAX;
 
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: [Scenario; 11] = [
     Scenario { name: "batches of 10", key: "usd_per_million_full", way: Way::Delivered(FULL) },
     Scenario {
         name: "the same, 1 attempt per webhook and minute",
@@ -99,7 +99,7 @@ const SCENARIOS: [Scenario; 10] = [
         way: Way::Failing(Failing { manner: Manner::Refuses, sandboxes: 2 }),
     },
     Scenario {
-        name: "8 answered 500, 1 KiB",
+        name: "8 answered 500, 1 KiB with another id and time",
         key: "usd_per_million_500",
         way: Way::Failing(Failing { manner: Manner::Fails, sandboxes: 4 }),
     },
@@ -107,6 +107,11 @@ const SCENARIOS: [Scenario; 10] = [
         name: "8 answered 500, the same 1 KiB",
         key: "usd_per_million_500_alike",
         way: Way::Failing(Failing { manner: Manner::FailsAlike, sandboxes: 4 }),
+    },
+    Scenario {
+        name: "8 answered 500, 1 KiB of random letters",
+        key: "usd_per_million_500_random",
+        way: Way::Failing(Failing { manner: Manner::FailsAtRandom, sandboxes: 4 }),
     },
     Scenario {
         name: "8 without answer",
@@ -339,6 +344,14 @@ impl Used {
 
 fn bytes(messages: &[Sent]) -> usize {
     messages.iter().map(|message| message.body.len()).sum()
+}
+
+/// For a test: the write units of a delivery in this scenario, in all tables.
+#[cfg(test)]
+pub(crate) fn write_units(report: &serde_json::Value, key: &str) -> f64 {
+    let lines = report["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let writes = lines.iter().filter(|line| line["line"].as_str().is_some_and(|name| name.starts_with("write units")));
+    writes.filter_map(|line| line[format!("{key}_units_per_delivery")].as_f64()).sum()
 }
 
 /// For a test: the sum of the lines and the reported sum, for each scenario that was run.

@@ -45,10 +45,12 @@ pub(crate) enum Manner {
     Slow,
     /// Answers with 400 bytes after 100 ms.
     Talks,
-    /// Answers with 500 and 1 KiB that begin differently each time, after 100 ms.
+    /// Answers with 500 and an error page of 1 KiB, after 100 ms. Its time and the request's id differ each time.
     Fails,
     /// Answers with 500 and the same 1 KiB each time, after 100 ms.
     FailsAlike,
+    /// Answers with 500 and 1 KiB of random letters, after 100 ms.
+    FailsAtRandom,
     /// Does not answer within the time that an attempt has.
     Hangs,
     /// Refuses connections.
@@ -64,6 +66,7 @@ impl Manner {
             Self::Talks => "/talks",
             Self::Fails => "/fails",
             Self::FailsAlike => "/fails-alike",
+            Self::FailsAtRandom => "/fails-at-random",
             Self::Hangs => "/hangs",
             Self::Refuses => "/",
         }
@@ -77,7 +80,7 @@ impl Manner {
     }
 }
 
-/// Makes the text of each answer different.
+/// Makes answers different.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Remembers a request and answers it.
@@ -91,29 +94,55 @@ pub(crate) async fn answer(heard: Arc<Mutex<Heard>>, request: Request<Bytes>) ->
         }
         heard.last = Some((path.clone(), parts.headers, body));
     }
-    let (waits, status, bytes) = if path == Manner::Slow.path() {
-        (100, 200, 0)
+    let number = || NUMBER.fetch_add(1, Relaxed);
+    let (waits, status, text) = if path == Manner::Slow.path() {
+        (100, 200, String::new())
     } else if path == Manner::Talks.path() {
-        (100, 200, 400)
-    } else if path == Manner::Fails.path() || path == Manner::FailsAlike.path() {
-        (100, 500, 1_024)
+        (100, 200, format!("{:x<400}", number()))
+    } else if path == Manner::Fails.path() {
+        (100, 500, page(number()))
+    } else if path == Manner::FailsAlike.path() {
+        (100, 500, page(0))
+    } else if path == Manner::FailsAtRandom.path() {
+        (100, 500, letters(number(), 1_024))
     } else if path == Manner::Hangs.path() {
-        (15_000, 200, 0)
+        (15_000, 200, String::new())
     } else {
-        (0, 200, 0)
+        (0, 200, String::new())
     };
     if waits > 0 {
         tokio::time::sleep(Duration::from_millis(waits)).await;
     }
-    let number = if path == Manner::FailsAlike.path() { 0 } else { NUMBER.fetch_add(1, Relaxed) };
-    // The number is at the front, because only the beginning of an answer is stored.
-    let text = if bytes > 0 { format!("{number:x<bytes$}") } else { String::new() };
     let mut answer = Response::new(Full::from(text));
     *answer.status_mut() = StatusCode::from_u16(status).expect("is a status");
     if path == Manner::Close.path() {
         answer.headers_mut().insert("connection", "close".parse().expect("a header's value"));
     }
     answer
+}
+
+/// An error page of 1 KiB. The id and the time of the request are in its first half, because only the beginning of an answer
+/// is stored.
+fn page(number: u64) -> String {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>500 Internal Server Error</title>\n\
+         <style>body {{ font: 16px sans-serif; margin: 4em auto; max-width: 40em }} .id {{ color: #666 }}</style></head>\n\
+         <body><h1>Something went wrong</h1>\n<p>We could not process your request. Our engineers have been told.</p>\n\
+         <p class=\"id\">Request {}, {:.3}</p>\n<p>The server could not complete the request because a service behind \
+         it did not answer in time. You may repeat the request: it is safe to send it more than once. If the problem \
+         persists, quote the id of the request.</p>\n<ul><li>Is the service in maintenance? See the status page.</li>\n\
+         <li>Are you a customer? The console shows what happened to each request.</li>\n\
+         <li>Do you run this server? Its log has the cause under the id of the request.</li></ul>\n</body></html>\n",
+        letters(number, 24),
+        jiff::Timestamp::UNIX_EPOCH + Duration::from_millis(1_767_322_800_000 + number * 37_409),
+    );
+    format!("{page: <1024}")
+}
+
+/// Random letters and digits, the same for the same number.
+fn letters(number: u64, count: usize) -> String {
+    let mut random = fastrand::Rng::with_seed(number);
+    std::iter::repeat_with(|| random.alphanumeric()).take(count).collect()
 }
 
 /// A certificate for 127.0.0.1 and its new authority: the acceptor for the server, the authority for its clients.

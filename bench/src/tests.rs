@@ -90,8 +90,15 @@ fn cost_is_the_sum_of_its_lines_and_less_in_full_batches() {
     for (lines, sum) in &sums {
         assert!((lines - sum).abs() < 0.01 && *sum > 0.0, "{}", report.text);
     }
-    assert_eq!(sums.len(), 9, "{}", report.text);
+    assert_eq!(sums.len(), 10, "{}", report.text);
     assert!(sums[0].1 < sums[3].1 && sums[0].1 < sums[1].1 && sums[0].1 < sums[6].1, "{}", report.text);
+    // Eight attempts, in batches of ten.
+    let units = |key: &str| cost::write_units(&report.json, key) / 8.0;
+    let [alike, almost, random] = ["alike", "", "random"].map(|answers| {
+        let key = format!("usd_per_million_500_{answers}");
+        units(key.trim_end_matches('_'))
+    });
+    assert!(alike < 1.7 && almost < 1.9 && random < 3.0, "{alike}, {almost}, {random}: {}", report.text);
 }
 
 /// With few events and minutes: the outage ends, and only the webhooks of the endpoints that are down are affected.
@@ -105,6 +112,10 @@ fn outage_loses_nothing_and_delays_nobody_else() {
         assert!(figure("lost").abs() < 0.5, "{}", report.text);
         assert!(figure("most messages in flight") < 2_000.0, "{}", report.text);
         assert!(figure("p99 after beside before") <= 1.2, "{}", report.text);
+        // Ten thousand endpoints that hang keep 50 dispatchers busy: `docs/performance.md`.
+        if outage["name"] != "1 % hang" {
+            assert!(figure("p99 during beside before") <= 1.2, "{}", report.text);
+        }
     }
     for healthy in report.json["healthy"].as_array().unwrap() {
         assert!(healthy["longest_open_seconds"].as_f64().unwrap() < 60.0, "{}", report.text);

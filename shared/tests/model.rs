@@ -227,6 +227,20 @@ fn a_claimed_probe_that_is_not_held_strands_its_delivery() {
 }
 
 #[test]
+fn without_the_count_of_attempts_a_repeated_message_makes_its_attempt_again() {
+    let broken = broken_without(Guard::Tries, Start::Sent, Bounds { faults: 1, ..NOTHING });
+    assert_eq!(broken, Claim::TheRecordedIsNotRepeated);
+}
+
+#[test]
+fn without_a_look_at_status_and_circuit_an_endpoint_gets_what_should_be_held() {
+    for guard in [Guard::Status, Guard::Circuit] {
+        let broken = broken_without(guard, Start::Sent, Bounds { switches: 1, ..NOTHING });
+        assert_eq!(broken, Claim::NothingIsSentToTheInactive, "{guard:?}");
+    }
+}
+
+#[test]
 fn a_message_that_leaves_before_its_outcome_is_recorded_is_lost() {
     let broken = broken_without(Guard::RecordBeforeAck, Start::Sent, Bounds { faults: 1, ..NOTHING });
     assert_eq!(broken, Claim::NothingIsStranded);

@@ -85,6 +85,11 @@ fn without_the_condition_on_what_release_has_read_something_is_stranded() {
     assert_is_stranded_without(Guard::PaceCondition);
 }
 
+#[test]
+fn with_one_search_that_found_nothing_a_drain_ends_too_early_and_something_is_stranded() {
+    assert_is_stranded_without(Guard::TwoSearches);
+}
+
 /// release finds that nothing is to be done. Before it writes that, the customer asks for a resend.
 #[test]
 fn without_the_condition_on_the_resend_that_release_has_read_a_new_one_is_stranded() {

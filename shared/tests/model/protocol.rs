@@ -277,6 +277,9 @@ impl Ask {
             if setting.lacks(Guard::Round) {
                 self.round = item.round;
             }
+            if setting.lacks(Guard::Tries) && self.round == item.round && !item.state.is_finished() {
+                self.attempt = self.attempt.max(item.tries + 1);
+            }
             if setting.lacks(Guard::ProbeVersion) {
                 self.probe = self.probe.map(|_| item.version);
             }

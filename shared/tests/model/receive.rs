@@ -147,6 +147,11 @@ fn decide(letter: Letter, Read { item, hook, body, consistent }: Read, setting: 
     let look = Look { received_before: letter.receives > 1, consistent, erased };
     let mut message = setting.message(letter.ask.without_guards(item, setting));
     message.payload = message.payload.filter(|_| has_body);
+    let standing = match hook.standing {
+        Standing::Disabled if setting.lacks(Guard::Status) => Standing::Active,
+        standing => standing,
+    };
+    let hook = Hook { standing, open: hook.open && !setting.lacks(Guard::Circuit) };
     match delivery::step(&message, item.map(|item| setting.delivery(item)), setting.webhook(hook), look) {
         Step::FollowUp(_) if setting.lacks(Guard::FollowUp) => Step::Done,
         step => step,

@@ -68,6 +68,12 @@ pub(crate) enum Guard {
     RecordBeforeAck,
     /// A message is for one round.
     Round,
+    /// An attempt that is recorded is not made again.
+    Tries,
+    /// A disabled webhook's deliveries are held.
+    Status,
+    /// The deliveries of a webhook whose circuit is open are held, except probes.
+    Circuit,
     /// If a batch asks for the same attempt twice, it is made once.
     Dedupe,
     /// Two messages count as the same only if their round is equal, too.

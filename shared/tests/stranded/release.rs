@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use nano_webhooks::{
     delivery::{Delivery, State},
     names::EventId,
-    webhook::{Action, Pace, Resend, Search, Webhook, between},
+    webhook::{Action, Circuit, Drain, Pace, Resend, Search, Settled, Webhook, between},
 };
 
 use crate::service::{Guard, Service};
@@ -55,7 +55,13 @@ impl Service {
             }
             Action::Drain(search) => {
                 let [oldest, newest] = search_in(&index, &search);
-                let drained = read.drained(&oldest, &newest, 0, &settings, begun);
+                let mut drained = read.drained(&oldest, &newest, 0, &settings, begun);
+                if self.without == Some(Guard::TwoSearches)
+                    && let Some(Drain { empty_at: Some(at), generation, .. }) = drained.pace.drain
+                {
+                    let settled = Some(Settled { generation, circuit: Circuit::Closed, at });
+                    drained.pace = Pace { settled, drain: None, ..drained.pace };
+                }
                 let delays: HashMap<_, _> = drained.send.iter().cloned().collect();
                 let ids: Vec<_> = drained.send.into_iter().map(|(id, _)| id).collect();
                 let held = self.still_held(&ids);

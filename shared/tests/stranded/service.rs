@@ -61,6 +61,8 @@ pub(crate) enum Guard {
     HeldRecovers,
     /// release writes only if the circuit is the one that it read.
     PaceCondition,
+    /// A drain ends after two searches that found nothing, and not after one.
+    TwoSearches,
     /// release writes only if the resend is the one that it read.
     ResendCondition,
     /// A change of the status or the URL makes the webhook due for release.

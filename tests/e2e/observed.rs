@@ -15,6 +15,9 @@ use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
 /// Takes the place of X-Ray's daemon.
 static DAEMON: LazyLock<UdpSocket> = LazyLock::new(|| UdpSocket::bind("127.0.0.1:0").unwrap());
 
+/// One for all tests: whoever reads the queue takes the messages.
+static MAILBOX: LazyLock<Mailbox> = LazyLock::new(Mailbox::default);
+
 /// A stack whose operator is notified after two seconds of failures instead of an hour.
 static OBSERVED: LazyLock<Stack> = LazyLock::new(|| {
     let options = Options {
@@ -62,7 +65,7 @@ fn notifications_of(mail: &[Value], account: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_operator_is_notified_once_of_each_change_of_a_webhook() {
-    let (customer, aws, mailbox) = (customer("acct_notified"), OBSERVED.aws().unwrap(), Mailbox::default());
+    let (customer, aws, mailbox) = (customer("acct_notified"), OBSERVED.aws().unwrap(), &*MAILBOX);
     // Four deliveries, too few to open the circuit, fail in several dispatchers for longer than two seconds. Then all
     // succeed.
     RECEIVER.answer("/acct_notified", vec![Answer::status(503); 16]);
@@ -100,7 +103,7 @@ async fn the_operator_is_notified_once_of_each_change_of_a_webhook() {
     let all = ["webhook.failing", "webhook.recovered", "webhook.disabled", "webhook.recovered"];
     assert_eq!(notifications_of(&mailbox.all(&aws), "acct_notified"), all);
 
-    what_nobody_sent_is_sent_with_the_next_record(&aws, &mailbox).await;
+    what_nobody_sent_is_sent_with_the_next_record(&aws, mailbox).await;
 }
 
 /// Stores the state of a webhook if watch-webhooks dies after it stored that it is sending a notification.
@@ -126,6 +129,28 @@ async fn what_nobody_sent_is_sent_with_the_next_record(aws: &Aws, mailbox: &Mail
     Producer::new(&OBSERVED).forge_delivery(message).await.unwrap();
     mailbox.wait_for(aws, is_notification("acct_unsent", "webhook.disabled")).await;
     assert!(RECEIVER.received("/acct_unsent").is_empty());
+}
+
+#[tokio::test]
+async fn the_operator_learns_of_each_delivery_that_used_up_its_schedule_and_of_how_many_were_held() {
+    const NAME: &str = "acct_used_up";
+    let (customer, aws, mailbox) = (customer(NAME), OBSERVED.aws().unwrap(), &*MAILBOX);
+    RECEIVER.answer("/acct_used_up", vec![Answer::status(500); 1_000]);
+    register(&customer, "/acct_used_up").await;
+    send(NAME, 0..1).await;
+    let exhausted = mailbox.wait_for(&aws, is_notification(NAME, "webhook.exhausted")).await["detail"].take();
+    let failed = customer.data("/api/v1/webhooks/1/deliveries?status=failed").await.unwrap()["deliveries"][0].take();
+    assert_eq!((&exhausted["last_attempt"]["event_id"], &failed["attempt_count"]), (&failed["id"], &json!(8)));
+
+    // Enough events that the circuit opens. Then deliveries are held.
+    send(NAME, 1..11).await;
+    customer.wait_until("/api/v1/webhooks/1", |webhook| webhook["circuit"] == "open").await.unwrap();
+    send(NAME, 11..31).await;
+    customer.wait_until("/api/v1/webhooks/1", |webhook| webhook["held"].as_u64() >= Some(20)).await.unwrap();
+    RECEIVER.answer("/acct_used_up", []);
+    assert_eq!(customer.send(Method::POST, "/api/v1/webhooks/1/probe", None).await.unwrap().status, 202);
+    let recovered = mailbox.wait_for(&aws, is_notification(NAME, "webhook.recovered")).await["detail"].take();
+    assert!(recovered["held"].as_u64() >= Some(10), "{recovered}");
 }
 
 fn is_notification(account: &'static str, name: &'static str) -> impl Fn(&Value) -> bool {

@@ -107,6 +107,29 @@ async fn a_table_that_takes_few_writes_costs_time_and_no_requests() {
     drain_against_a_limit("few-writes", 400, Duration::from_mins(2)).await;
 }
 
+/// The SDK tries a call three times, within a second. The dispatcher goes on until its batch's time is over.
+#[tokio::test]
+async fn calls_that_fail_as_a_whole_for_seconds_cost_time_and_no_requests() {
+    const READS: &str = r#""nano-webhooks-deliveries":{"#;
+    const RECORDS: &str = r#"INSERT INTO \"nano-webhooks-deliveries\""#;
+    let world = World::start("whole-calls", Value::Null).await;
+    for (calls, tasks) in [(READS, 0..10), (RECORDS, 10..20)] {
+        let requests = tasks.end;
+        world.faults.curse(calls);
+        world.send(tasks).await;
+        sleep(Duration::from_secs(6)).await;
+        assert_eq!(world.delivered().await.0, requests - 10, "{calls}");
+        world.faults.curse("a text that no call has");
+        // A message that was given back would be hidden for longer than this.
+        world.settle(Duration::from_mins(1)).await;
+        let received = RECEIVER.received(&world.path).len();
+        assert_eq!(
+            (received, world.delivered().await, world.dead_letters().await),
+            (requests, (requests, requests), 0)
+        );
+    }
+}
+
 /// Run it with `cargo test -p tests --test e2e -- --ignored ten_minutes`.
 #[tokio::test]
 #[ignore = "takes ten minutes"]

@@ -34,6 +34,16 @@ fn every_alarm_tells_one_of_the_operators_topics_when_it_begins_and_when_it_ends
     }
 }
 
+#[test]
+fn a_dispatcher_that_is_off_is_noticed_within_ten_minutes() {
+    let alarm = &of_kind(ALARM).find(|(name, _)| *name == "DeliveriesAlarm").unwrap().1;
+    let periods = alarm["EvaluationPeriods"].as_u64().unwrap();
+    let seconds =
+        alarm["Metrics"].as_array().unwrap().iter().filter_map(|it| it["MetricStat"]["Period"].as_u64()).max();
+    // CloudWatch gets the metrics of a queue up to three minutes late.
+    assert!(periods * seconds.unwrap() + 180 < 600, "{alarm}");
+}
+
 /// At hundreds of events a second there are always a few errors. An alarm on a single error must be named here.
 #[test]
 fn an_alarm_on_errors_is_a_rate_with_a_floor() {

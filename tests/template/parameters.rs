@@ -32,6 +32,20 @@ fn every_parameter_has_limits_and_says_how_to_keep_them() {
     }
 }
 
+/// So if the tables take no writes for twelve hours, nothing becomes a dead letter.
+#[test]
+fn a_queue_gives_a_message_up_only_after_twelve_hours_of_our_own_faults() {
+    let value = |value: &Value| {
+        let default = value["Ref"].as_str().map(|name| PARAMETERS[name]["Default"].as_u64().unwrap());
+        default.or(value.as_u64()).unwrap()
+    };
+    for name in ["CompletionsQueue", "DeliveriesQueue"] {
+        let queue = &TEMPLATE["Resources"][name]["Properties"];
+        let tried = value(&queue["VisibilityTimeout"]) * value(&queue["RedrivePolicy"]["maxReceiveCount"]);
+        assert!(tried >= 12 * 3_600, "{name}: {tried} s");
+    }
+}
+
 /// A release's template is the result of the transform, made once for everybody: `.ci/package.py`.
 #[test]
 fn what_the_transform_makes_does_not_depend_on_the_parameters() {

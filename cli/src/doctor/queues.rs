@@ -19,7 +19,7 @@ use crate::{
 /// Age of the oldest completion, in seconds, at which the template's alarm goes off.
 const TOO_OLD: f64 = 900.0;
 /// The `maxReceiveCount` of the completions queue in the template.
-const COMPLETION_RECEIVES: u64 = 20;
+const COMPLETION_RECEIVES: u64 = 240;
 /// The smallest `maxReceiveCount` of the deliveries queue that the template accepts.
 const LEAST_DELIVERY_RECEIVES: u64 = 20;
 /// How far back the metric is read: SQS reports it some minutes late.

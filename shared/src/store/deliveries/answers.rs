@@ -86,7 +86,7 @@ impl<'a> NewAnswer<'a> {
         (answers_of(&partition), format!("{}#{name}", self.delivery.id))
     }
 
-    /// The key of the text that it may be almost the same as.
+    /// The key of the text that it may be almost the same as; `None` if it is stored itself.
     fn base(&self) -> Option<(String, String)> {
         self.alike.filter(|_| !self.is_stored()).map(|name| self.key(name))
     }

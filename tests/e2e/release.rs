@@ -1,9 +1,12 @@
 //! Retries that wait for longer than a queue can delay a message: `release` sends them when they are due, and finds
 //! lost ones.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
-use harness::{Answer, Aws, Customer, Failure, Options, Producer, SOON, Stack};
+use harness::{Answer, Aws, Customer, Failure, Faults, Options, Producer, SOON, Stack};
 use serde_json::{Value, json};
 
 use crate::{RECEIVER, folder_of_this_run};
@@ -21,15 +24,22 @@ struct Scene {
 
 impl Scene {
     async fn start(path: &'static str, schedule: &'static str, every_seconds: Option<u32>) -> Self {
+        Self::of(path, Options { schedules_every_seconds: every_seconds, ..Self::options(path, schedule) }).await
+    }
+
+    fn options(path: &str, schedule: &'static str) -> Options {
         let no_delays = json!({ "Environment": { "Variables": { "LONGEST_DELAY_SECONDS": "0" } } });
-        let options = Options {
+        Options {
             folder: folder_of_this_run().join(&path[1..]),
             // Such high limits that no circuit opens.
             parameters: vec![("RetryScheduleSeconds", schedule), ("CircuitFailures", "100"), ("CircuitEvents", "100")],
             properties: json!({ "DispatcherFunction": no_delays }),
-            schedules_every_seconds: every_seconds,
+            schedules_every_seconds: None,
             ..Options::default()
-        };
+        }
+    }
+
+    async fn of(path: &'static str, options: Options) -> Self {
         let stack = Stack::start(&options, &|_| {}).unwrap();
         let customer = Customer::new(&stack, &stack.create_api_key(ACCOUNT).unwrap());
         let webhook = json!({ "url": RECEIVER.url(path), "events": ["job.completed"] });
@@ -74,9 +84,25 @@ impl Scene {
 
     /// The items of the waiting table, without the cursors.
     fn waiting(&self) -> Vec<Value> {
+        self.items().into_iter().filter(|item| item["shard"]["S"] != "cursors").collect()
+    }
+
+    fn cursors(&self) -> Vec<Value> {
+        self.items().into_iter().filter(|item| item["shard"]["S"] == "cursors").collect()
+    }
+
+    fn items(&self) -> Vec<Value> {
         let items = self.aws.call("dynamodb", "Scan", &json!({ "TableName": TABLE })).unwrap();
-        let items = items["Items"].as_array().unwrap().iter();
-        items.filter(|item| item["shard"]["S"] != "cursors").cloned().collect()
+        items["Items"].as_array().unwrap().clone()
+    }
+
+    /// How many attempts the runs so far have put on the queue, as their metrics say. The emulator repeats a function's
+    /// lines in its own log, some time later.
+    fn released(&self) -> usize {
+        let log = self.stack.log().unwrap();
+        let lines: BTreeSet<_> = log.lines().collect();
+        let metrics = lines.into_iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        metrics.filter_map(|line| usize::try_from(line["Released"].as_u64()?).ok()).sum()
     }
 }
 
@@ -155,6 +181,68 @@ async fn runs_at_the_same_time_lose_nothing_and_what_they_repeat_is_recorded() {
     four_runs();
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!((scene.queued(), RECEIVER.received(scene.path).len()), (0, received), "what was sent is not sent again");
+}
+
+/// A run that dies after it has sent a page, and before it has stored how far it has come, leaves the same behind.
+#[tokio::test]
+async fn a_page_whose_cursor_was_not_stored_is_sent_again_and_no_attempt_is_made_twice() {
+    let faults = Faults::start(5).unwrap();
+    let scene =
+        Scene::of("/no_cursor", Options { faults: Some(faults.clone()), ..Scene::options("/no_cursor", "1") }).await;
+    RECEIVER.answer(scene.path, vec![Answer::status(503); 20]);
+    scene.finish_tasks(20).await;
+    scene.wait_for("retrying", 20).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    faults.curse("SET #at = :to");
+    run_release(&scene.aws);
+    scene.wait_for("delivered", 20).await;
+    assert!(scene.released() >= 20);
+    assert!(scene.cursors().is_empty());
+
+    faults.curse("a text that no call has");
+    let before = scene.released();
+    run_release(&scene.aws);
+    assert_eq!(scene.released() - before, 20, "the next run sends the page again");
+    while scene.queued() > 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let delivered = scene.wait_for("delivered", 20).await;
+    assert!(delivered.iter().all(|delivery| delivery["attempt_count"] == 2), "{delivered:?}");
+    assert_eq!(RECEIVER.received(scene.path).len(), 40);
+    assert!(!scene.cursors().is_empty());
+    run_release(&scene.aws);
+    assert_eq!(scene.released() - before, 20, "and the one after that nothing");
+}
+
+/// Each run has one second for new work here: its function times out nine seconds after it has begun.
+#[tokio::test]
+async fn a_run_ends_in_time_and_the_next_one_continues_where_it_stopped() {
+    const WAITING: usize = 3_200;
+    let options = Scene::options("/much", "1");
+    let properties = json!({ "ReleaseFunction": { "Timeout": 9 } });
+    let scene = Scene::of("/much", Options { properties, ..options }).await;
+    let due = jiff::Timestamp::now() - Duration::from_mins(1);
+    let put = |number: usize| {
+        let attempt = json!({ "S": format!("{ACCOUNT}#1#01KDYAK3482WAV4DVEFM{number:06}#job.completed#0#2") });
+        let item = json!({ "shard": { "S": (number % 16).to_string() }, "due": { "S": format!("{due:.3}#{number:04}") },
+            "attempts": { "L": [attempt] }, "expires_at": { "N": "4102444800" } });
+        json!({ "PutRequest": { "Item": item } })
+    };
+    let puts: Vec<_> = (0..WAITING).map(put).collect();
+    for part in puts.chunks(25) {
+        scene.aws.call("dynamodb", "BatchWriteItem", &json!({ "RequestItems": { TABLE: part } })).unwrap();
+    }
+    let mut runs = 0;
+    while scene.released() < WAITING {
+        let start = SystemTime::now();
+        run_release(&scene.aws);
+        assert!(start.elapsed().unwrap() < Duration::from_secs(9));
+        runs += 1;
+        assert!(runs < 50, "{} of {WAITING} were released in {runs} runs", scene.released());
+    }
+    assert!(runs > 1, "one run had time for everything");
+    run_release(&scene.aws);
+    assert_eq!(scene.released(), WAITING, "each was sent once");
 }
 
 /// The message of an attempt is lost here: its item says that a message carries it, but there is none.

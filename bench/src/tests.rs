@@ -92,13 +92,13 @@ fn cost_is_the_sum_of_its_lines_and_less_in_full_batches() {
     }
     assert_eq!(sums.len(), 10, "{}", report.text);
     assert!(sums[0].1 < sums[3].1 && sums[0].1 < sums[1].1 && sums[0].1 < sums[6].1, "{}", report.text);
-    // Eight attempts, in batches of ten.
+    // Eight attempts, in batches of ten. With so few deliveries the statistics cost a third of a unit for each attempt.
     let units = |key: &str| cost::write_units(&report.json, key) / 8.0;
     let [alike, almost, random] = ["alike", "", "random"].map(|answers| {
         let key = format!("usd_per_million_500_{answers}");
         units(key.trim_end_matches('_'))
     });
-    assert!(alike < 1.7 && almost < 1.9 && random < 3.0, "{alike}, {almost}, {random}: {}", report.text);
+    assert!(alike < 2.1 && almost < alike + 0.3 && random < 3.0, "{alike}, {almost}, {random}: {}", report.text);
 }
 
 /// With few events and minutes: the outage ends, and only the webhooks of the endpoints that are down are affected.

@@ -179,6 +179,8 @@ pub struct Delivery {
     pub resend: Option<String>,
     /// The attempts of all rounds, oldest first: at most the last [`ATTEMPTS_KEPT`].
     pub attempts: Vec<Attempt>,
+    /// How many attempts were made before these, and are no longer kept.
+    pub dropped: u32,
     /// How many attempts of the schedule this round has used up. Probes use up none.
     pub tries: u32,
     /// When the next attempt is due, if the delivery is [`State::Retrying`].
@@ -208,6 +210,7 @@ impl Delivery {
             reason: None,
             resend: message.resend.clone(),
             attempts: Vec::new(),
+            dropped: 0,
             tries: 0,
             next_attempt_at: None,
             version: 0,
@@ -246,10 +249,14 @@ impl Delivery {
         Message { round, attempt, probe, ..self.follow_up() }
     }
 
-    /// The number of the next attempt in the history, counted from 1 over all rounds. The history keeps the last
-    /// [`ATTEMPTS_KEPT`], so every attempt after these has the same number, one more than that.
+    /// How many attempts were made, over all rounds.
+    pub fn attempt_count(&self) -> usize {
+        self.dropped as usize + self.attempts.len()
+    }
+
+    /// The number of the next attempt, counted from 1 over all rounds.
     pub fn next_attempt(&self) -> usize {
-        self.attempts.len() + 1
+        self.attempt_count() + 1
     }
 
     /// The URL to call.
@@ -290,6 +297,7 @@ impl Delivery {
         }
         if self.attempts.len() == ATTEMPTS_KEPT {
             self.attempts.remove(0);
+            self.dropped += 1;
         }
         self.attempts.push(attempt);
     }
@@ -337,13 +345,13 @@ mod tests {
     }
 
     #[test]
-    fn of_endless_attempts_the_last_are_kept() {
+    fn of_endless_attempts_the_last_are_kept_and_all_are_counted() {
         let mut delivery = Delivery::pending(&message()).unwrap();
-        for duration_ms in 0..60 {
-            assert_eq!(delivery.next_attempt(), usize::try_from(duration_ms).unwrap().min(ATTEMPTS_KEPT) + 1);
-            delivery.push(Attempt { duration_ms, ..attempt(Outcome::Timeout) });
+        for number in 1..=60 {
+            assert_eq!(delivery.next_attempt(), number);
+            delivery.push(Attempt { duration_ms: number as u64 - 1, ..attempt(Outcome::Timeout) });
         }
-        assert_eq!(delivery.attempts.len(), ATTEMPTS_KEPT);
+        assert_eq!((delivery.attempts.len(), delivery.attempt_count()), (ATTEMPTS_KEPT, 60));
         assert_eq!(delivery.attempts.last().unwrap().duration_ms, 59);
     }
 

@@ -173,6 +173,7 @@ pub(super) fn delivery(webhook: &Webhook, id: EventId, stored: Stored) -> Delive
         reason: None,
         resend: None,
         attempts: Vec::new(),
+        dropped: 0,
         tries,
         next_attempt_at,
         version,

@@ -87,7 +87,7 @@ pub(crate) fn log(worked: &[Worked<'_>]) {
             event_id: Cow::Borrowed(&delivery.id),
             account_id: Cow::Borrowed(&delivery.account_id),
             webhook_id: delivery.webhook_id,
-            attempt: delivery.attempts.len(),
+            attempt: delivery.attempt_count(),
             outcome: attempt.outcome.phase(),
             http_status: attempt.outcome.http_status(),
             duration_ms: attempt.duration_ms,
@@ -125,7 +125,7 @@ fn trace(tracer: &Tracer, Attempted { made, delivery, circumstances }: &Attempte
         "webhook_id": webhook.id,
         "event_id": delivery.id,
         "outcome": attempt.outcome.phase(),
-        "attempt": delivery.attempts.len(),
+        "attempt": delivery.attempt_count(),
     });
     tracer.end(step, "nano-webhooks dispatcher", *ended_at, &annotations, Some((attempt.started_at, endpoint)));
 }

@@ -153,7 +153,7 @@ fn standings(event: &Event, webhooks: &[Webhook], deliveries: &[Delivery]) -> Ve
                     webhook.map_or_else(|| because_of(id, Reason::Deleted), |webhook| why_not_sent(event, webhook)),
                 ),
             },
-            attempt_count: delivery.map_or(0, |delivery| delivery.attempts.len()),
+            attempt_count: delivery.map_or(0, Delivery::attempt_count),
             next_attempt_at: delivery.and_then(|delivery| delivery.next_attempt_at).map(ReplyTime::from),
         }
     };

@@ -20,8 +20,10 @@ pub struct Listed {
     pub task_id: String,
     /// See [`Delivery::reason`].
     pub reason: Option<Reason>,
-    /// Oldest first.
+    /// See [`Delivery::attempts`].
     pub attempts: Vec<Attempt>,
+    /// See [`Delivery::dropped`].
+    pub dropped: u32,
     pub next_attempt_at: Option<Timestamp>,
 }
 
@@ -40,9 +42,16 @@ pub struct DeliverySummary<'a> {
     next_attempt_at: Option<ReplyTime>,
 }
 
+impl Listed {
+    /// See [`Delivery::attempt_count`].
+    pub fn attempt_count(&self) -> usize {
+        self.dropped as usize + self.attempts.len()
+    }
+}
+
 impl<'a> From<&'a Listed> for DeliverySummary<'a> {
     fn from(listed: &'a Listed) -> Self {
-        let Listed { id, event, state, task_id, reason, attempts, next_attempt_at } = listed;
+        let Listed { id, event, state, task_id, reason, attempts, next_attempt_at, .. } = listed;
         Self {
             id,
             event: *event,
@@ -50,7 +59,7 @@ impl<'a> From<&'a Listed> for DeliverySummary<'a> {
             status: *state,
             cancelled_reason: reason.filter(|_| *state == State::Cancelled),
             timestamp: id.ended_at().into(),
-            attempt_count: attempts.len(),
+            attempt_count: listed.attempt_count(),
             last_attempt: attempts.last().map(AttemptView::from),
             next_attempt_at: next_attempt_at.map(ReplyTime::from),
         }
@@ -87,7 +96,7 @@ impl<'a> DeliveryView<'a> {
             status: *state,
             cancelled_reason: reason.filter(|_| *state == State::Cancelled),
             timestamp: id.ended_at().into(),
-            attempt_count: attempts.len(),
+            attempt_count: delivery.attempt_count(),
             next_attempt_at: next_attempt_at.map(ReplyTime::from),
             callback_url: callback_url.as_deref(),
             payload: body.map(|body| serde_json::from_str(body).expect("the body was made by canonical_json")),

@@ -24,7 +24,7 @@ use crate::{
 /// The index of the deliveries that are not `delivered`, by state. It contains only their keys.
 const BY_STATE: &str = "by-state";
 /// The attributes of a delivery that a list shows.
-const ATTRIBUTES: &str = "webhook, id, event, task_id, #state, reason, attempts, next_attempt_at";
+const ATTRIBUTES: &str = "webhook, id, event, task_id, #state, reason, attempts, dropped, next_attempt_at";
 /// The most items that one query reads when it filters.
 const LOOKED_AT: i32 = 50;
 /// The same if it reads one partition only, because it looks for a task.

@@ -57,6 +57,8 @@ pub(super) struct DeliveryItem<'a> {
     event: EventType,
     state: State,
     attempts: Vec<AttemptItem<'a>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    dropped: u32,
     tries: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<Timestamp>,
@@ -93,13 +95,20 @@ pub(super) struct ListedItem {
     task_id: String,
     reason: Option<Reason>,
     attempts: Vec<AttemptItem<'static>>,
+    #[serde(default)]
+    dropped: u32,
     next_attempt_at: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field")]
+fn is_zero(dropped: &u32) -> bool {
+    *dropped == 0
 }
 
 impl From<ListedItem> for Listed {
     fn from(item: ListedItem) -> Self {
-        let ListedItem { id, event, state, task_id, reason, attempts: items, next_attempt_at } = item;
-        Self { id, event, state, task_id, reason, attempts: attempts(items), next_attempt_at }
+        let ListedItem { id, event, state, task_id, reason, attempts: items, dropped, next_attempt_at } = item;
+        Self { id, event, state, task_id, reason, attempts: attempts(items), dropped, next_attempt_at }
     }
 }
 
@@ -150,6 +159,7 @@ impl<'a> DeliveryItem<'a> {
             reason,
             resend,
             attempts,
+            dropped,
             tries,
             next_attempt_at,
             version,
@@ -162,6 +172,7 @@ impl<'a> DeliveryItem<'a> {
             event: *event,
             state: *state,
             attempts: attempt_items(attempts, place),
+            dropped: *dropped,
             tries: *tries,
             next_attempt_at: *next_attempt_at,
             task_id: task_id.into(),
@@ -191,6 +202,7 @@ impl<'a> DeliveryItem<'a> {
             reason: self.reason,
             resend: self.resend.map(Cow::into_owned),
             attempts: attempts(self.attempts),
+            dropped: self.dropped,
             tries: self.tries,
             next_attempt_at: self.next_attempt_at,
             version: self.version,
@@ -248,6 +260,7 @@ mod tests {
         let delivery = Delivery {
             state: State::Retrying,
             attempts,
+            dropped: 2,
             next_attempt_at: Some(at),
             tries: 3,
             version: 3,

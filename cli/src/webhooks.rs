@@ -226,6 +226,7 @@ fn print(webhook: &Webhook, held: usize) -> Result<(), Failure> {
     let previous = webhook.previous_secrets_at(now).map(|previous| previous.expires_at).max();
     let reason = health.disabled.map(|disabled| format!(": {}", disabled.reason)).unwrap_or_default();
     let failing = match health.failing_since {
+        Some(since) if health.consecutive_failures == 1 => format!("1 failure, since {since:.0}"),
         Some(since) => format!("{} failures in a row, since {since:.0}", health.consecutive_failures),
         None => "the last attempt succeeded, or there was none".to_owned(),
     };

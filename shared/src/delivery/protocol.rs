@@ -192,8 +192,9 @@ impl Write {
     /// Whether this very write is stored already: a call may succeed although its answer is lost. Another dispatcher
     /// may since have added an attempt of its own.
     ///
-    /// A write is recognised by its attempt. A write without one is not recognised: two claims of the same attempt
-    /// look alike, and only one dispatcher may treat the claim as its own.
+    /// A write is recognised by its attempt: when it began, how long it took, and whether it succeeded. Two requests of two
+    /// dispatchers that agree in all three are one in the history. A write without an attempt is not recognised: two claims
+    /// of the same attempt look alike, and only one dispatcher may treat the claim as its own.
     pub fn is_stored_in(&self, stored: &Delivery) -> bool {
         let identity = |attempt: &Attempt| (attempt.started_at, attempt.duration_ms, attempt.outcome.is_success());
         let written = self.delivery.attempts.last().filter(|_| self.adds_attempt).map(identity);

@@ -133,10 +133,10 @@ async fn what_nobody_sent_is_sent_with_the_next_record(aws: &Aws, mailbox: &Mail
 
 #[tokio::test]
 async fn the_operator_learns_of_each_delivery_that_used_up_its_schedule_and_of_how_many_were_held() {
-    const NAME: &str = "acct_used_up";
+    const NAME: &str = "acct_exhausted";
     let (customer, aws, mailbox) = (customer(NAME), OBSERVED.aws().unwrap(), &*MAILBOX);
-    RECEIVER.answer("/acct_used_up", vec![Answer::status(500); 1_000]);
-    register(&customer, "/acct_used_up").await;
+    RECEIVER.answer("/acct_exhausted", vec![Answer::status(500); 1_000]);
+    register(&customer, "/acct_exhausted").await;
     send(NAME, 0..1).await;
     let exhausted = mailbox.wait_for(&aws, is_notification(NAME, "webhook.exhausted")).await["detail"].take();
     let failed = customer.data("/api/v1/webhooks/1/deliveries?status=failed").await.unwrap()["deliveries"][0].take();
@@ -147,7 +147,7 @@ async fn the_operator_learns_of_each_delivery_that_used_up_its_schedule_and_of_h
     customer.wait_until("/api/v1/webhooks/1", |webhook| webhook["circuit"] == "open").await.unwrap();
     send(NAME, 11..31).await;
     customer.wait_until("/api/v1/webhooks/1", |webhook| webhook["held"].as_u64() >= Some(20)).await.unwrap();
-    RECEIVER.answer("/acct_used_up", []);
+    RECEIVER.answer("/acct_exhausted", []);
     assert_eq!(customer.send(Method::POST, "/api/v1/webhooks/1/probe", None).await.unwrap().status, 202);
     let recovered = mailbox.wait_for(&aws, is_notification(NAME, "webhook.recovered")).await["detail"].take();
     assert!(recovered["held"].as_u64() >= Some(10), "{recovered}");

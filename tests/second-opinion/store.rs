@@ -246,13 +246,14 @@ async fn an_answer_that_is_almost_an_earlier_one_is_stored_as_the_difference_and
     let webhook = webhook(&account).await;
     let event = event(&account, 1, &webhook);
     let page = |request: &str| format!("<p>Request {request} failed.</p>{}", "<p>No upstream answered.</p>".repeat(12));
-    let other = "another text ".repeat(30);
+    // Digits that have nothing in common.
+    let digits = |power: i32| format!("{:.0}{:.0}", 1.7_f64.powi(power), 1.3_f64.powi(2 * power));
     let answers = [
         (500, page("4711")),
         (500, page("4712")),
         (500, page("4711")),
-        (502, other),
-        (502, page("1")),
+        (502, digits(1_000)),
+        (502, digits(1_100)),
         (500, page("4713")),
     ];
     let mut stored = None;

@@ -75,7 +75,7 @@ pub(crate) struct Lambda {
 }
 
 /// How long an instrument waits for the next answer before it fails.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// The time until the deadline that each event carries.
 const TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -333,6 +333,7 @@ impl Used {
         self.invocations += count as u64;
         self.gb_seconds += answers.iter().map(milliseconds).sum::<f64>() / 1000.0 * gb;
         self.durations.insert(name, percentile(answers.iter().map(milliseconds), 0.5));
+        world.lambda.wait_until_asked_by(sandboxes.len())?;
         for sandbox in sandboxes {
             let log = sandbox.end();
             self.log_bytes += log.bytes.load(Relaxed);

@@ -118,6 +118,7 @@ fn ask(
         looked_at = case.looked_at(done, kept)?;
     }
     let usage = world.dynamodb().usage();
+    world.lambda.wait_until_asked_by(1)?;
     drop(sandbox);
     world.lambda.wait_until_nobody_asks()?;
     Ok(json!({

@@ -43,6 +43,7 @@ impl<'a> Asking<'a> {
         state.first_asked.get_or_insert(now);
         state.asking += 1;
         drop(state);
+        lambda.changed.notify_all();
         Self(lambda)
     }
 }
@@ -75,7 +76,7 @@ pub(crate) struct Lambda {
 }
 
 /// How long an instrument waits for the next answer before it fails.
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The time until the deadline that each event carries.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -113,6 +114,18 @@ impl Lambda {
     /// When a process first asked for an event, since [`Self::wait_until_nobody_asks`].
     pub(crate) fn first_asked(&self) -> Option<Instant> {
         self.lock().first_asked
+    }
+
+    /// Waits until this many processes ask for an event; call it before they are ended. The request of a process that was
+    /// ended just before would arrive a moment later, and get the next process's event.
+    pub(crate) fn wait_until_asked_by(&self, processes: usize) -> Result<()> {
+        let mut state = self.lock();
+        while state.asking < processes {
+            let waited = self.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            check(!waited.1.timed_out(), || "a process asks for no further event".into())?;
+        }
+        Ok(())
     }
 
     /// Waits until no process asks for an event; call it when the processes have ended. A connection lives a moment

@@ -115,6 +115,7 @@ fn measure(functions: &Functions, options: &Options, (batch, each): (usize, usiz
     let fan_outs = Workers::start(&world, functions, "fan-out", options.sandboxes, false)?;
     fan_outs.handle(events(&completions[..warm_up], batch))?;
     let fan_out = fan_outs.handle(events(&completions[warm_up..], batch))?;
+    world.lambda.wait_until_asked_by(options.sandboxes)?;
     drop(fan_outs);
     world.lambda.wait_until_nobody_asks()?;
     check_stored(&world, count + warm_up)?;
@@ -123,6 +124,7 @@ fn measure(functions: &Functions, options: &Options, (batch, each): (usize, usiz
     let dispatchers = Workers::start(&world, functions, "dispatcher", options.sandboxes, false)?;
     dispatchers.handle(events(&messages[..warm_up], batch))?;
     let dispatcher = dispatchers.handle(events(&messages[warm_up..], batch))?;
+    world.lambda.wait_until_asked_by(options.sandboxes)?;
     drop(dispatchers);
     world.lambda.wait_until_nobody_asks()?;
     check_delivered(&world, &messages)?;

@@ -182,6 +182,7 @@ pub(crate) fn work_off(world: &World, functions: &Functions, name: &str, events:
     let answers = world.lambda.answers(count).map_err(|err| said(&err, &sandbox.log.last_words()))?;
     check_done(&answers)?;
     let peak_rss_mib = sandbox.peak_rss_mib()?;
+    world.lambda.wait_until_asked_by(1)?;
     drop(sandbox);
     world.lambda.wait_until_nobody_asks()?;
     Ok(peak_rss_mib)

@@ -223,7 +223,7 @@ impl List {
                 listed.state.to_string(),
                 time(Some(listed.id.ended_at())),
                 time(listed.next_attempt_at),
-                listed.attempt_count().to_string(),
+                listed.attempt_count.to_string(),
                 listed.attempts.last().map_or_else(|| "-".to_owned(), Attempt::explanation),
             ]);
         }
@@ -249,7 +249,7 @@ mod tests {
             task_id: String::new(),
             reason: None,
             attempts: Vec::new(),
-            dropped: 0,
+            attempt_count: 0,
             next_attempt_at: None,
         };
         let next = next.map(|id| serde_json::from_value(json!(id)).unwrap());

@@ -5,6 +5,7 @@ mod batch_get;
 mod conditional;
 mod deflate;
 mod deliveries;
+mod digest;
 mod events;
 mod merge;
 mod rehearsals;

@@ -15,7 +15,7 @@ use crate::{RECEIVER, folder_of_this_run, mailbox::Mailbox};
 /// Takes the place of X-Ray's daemon.
 static DAEMON: LazyLock<UdpSocket> = LazyLock::new(|| UdpSocket::bind("127.0.0.1:0").unwrap());
 
-/// One for all tests: whoever reads the queue takes the messages.
+/// The tests share one mailbox, because it removes the messages that it reads from the queue.
 static MAILBOX: LazyLock<Mailbox> = LazyLock::new(Mailbox::default);
 
 /// A stack whose operator is notified after two seconds of failures instead of an hour.

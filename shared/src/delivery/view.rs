@@ -22,8 +22,8 @@ pub struct Listed {
     pub reason: Option<Reason>,
     /// See [`Delivery::attempts`].
     pub attempts: Vec<Attempt>,
-    /// See [`Delivery::dropped`].
-    pub dropped: u32,
+    /// See [`Delivery::attempt_count`].
+    pub attempt_count: usize,
     pub next_attempt_at: Option<Timestamp>,
 }
 
@@ -42,16 +42,9 @@ pub struct DeliverySummary<'a> {
     next_attempt_at: Option<ReplyTime>,
 }
 
-impl Listed {
-    /// See [`Delivery::attempt_count`].
-    pub fn attempt_count(&self) -> usize {
-        self.dropped as usize + self.attempts.len()
-    }
-}
-
 impl<'a> From<&'a Listed> for DeliverySummary<'a> {
     fn from(listed: &'a Listed) -> Self {
-        let Listed { id, event, state, task_id, reason, attempts, next_attempt_at, .. } = listed;
+        let Listed { id, event, state, task_id, reason, attempts, attempt_count, next_attempt_at } = listed;
         Self {
             id,
             event: *event,
@@ -59,7 +52,7 @@ impl<'a> From<&'a Listed> for DeliverySummary<'a> {
             status: *state,
             cancelled_reason: reason.filter(|_| *state == State::Cancelled),
             timestamp: id.ended_at().into(),
-            attempt_count: listed.attempt_count(),
+            attempt_count: *attempt_count,
             last_attempt: attempts.last().map(AttemptView::from),
             next_attempt_at: next_attempt_at.map(ReplyTime::from),
         }

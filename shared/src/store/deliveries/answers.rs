@@ -6,11 +6,9 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     Deliveries, DeliveryName, Item,
@@ -18,12 +16,13 @@ use super::{
     item_key, parsed,
 };
 use crate::{
-    attempt::{AnswerApart, Outcome},
+    attempt::{AnswerApart, Attempt, Outcome},
     aws::{AwsError, WhileTryingTo as _},
     delivery::Delivery,
     store::{
         batch_get::{Reading, batch_get},
         deflate::{deflate, inflate},
+        digest::digest,
     },
 };
 
@@ -39,7 +38,7 @@ const MOST_BYTES: usize = 16 * 1024;
 pub(super) struct AnswerItem<'a> {
     /// The delivery's partition key and `#answers`.
     pub(super) webhook: String,
-    /// The delivery's id, `#` and the text's [`digest`].
+    /// The delivery's id, `#` and [`name_of`] the text.
     pub(super) id: String,
     pub(super) text: Cow<'a, str>,
     pub(super) expires_at: i64,
@@ -49,9 +48,12 @@ pub(super) struct AnswerItem<'a> {
 struct NewAnswer<'a> {
     delivery: &'a Delivery,
     text: &'a str,
-    /// The text's [`digest`].
+    /// See [`name_of`].
     name: String,
-    /// The stored text that it may be almost the same as: that of the last attempt with the same status.
+    /// Whether an earlier attempt has stored the same text.
+    is_stored: bool,
+    /// The name of the stored text that it may be almost the same as: that of the last attempt with the same status. `None`
+    /// if there is none, or if the text itself is stored.
     alike: Option<&'a str>,
 }
 
@@ -69,16 +71,18 @@ impl<'a> NewAnswer<'a> {
         let attempt = delivery.attempts.last()?;
         let Outcome::Http { response: text, .. } = &attempt.outcome else { return None };
         let is_apart = attempt.answer.is_none() && !attempt.outcome.is_success() && text.len() > LONGEST_INLINE;
-        let status = attempt.outcome.http_status();
-        let mut alike = delivery.attempts.iter().rev().filter(|attempt| attempt.outcome.http_status() == status);
-        let alike = alike.find_map(|attempt| Some(attempt.answer.as_ref()?.name.as_str()));
-        is_apart.then(|| Self { delivery, text, name: digest(text), alike })
-    }
-
-    /// Whether an earlier attempt has stored the same text.
-    fn is_stored(&self) -> bool {
-        let mut answers = self.delivery.attempts.iter().filter_map(|attempt| attempt.answer.as_ref());
-        answers.any(|answer| answer.name == self.name)
+        if !is_apart {
+            return None;
+        }
+        let name = name_of(text);
+        let stored =
+            |attempt: &'a Attempt| Some((attempt.outcome.http_status(), attempt.answer.as_ref()?.name.as_str()));
+        let stored: Vec<_> = delivery.attempts.iter().filter_map(stored).collect();
+        let is_stored = stored.iter().any(|(_, stored)| *stored == name);
+        let mut alike =
+            stored.iter().rev().filter(|(status, _)| !is_stored && *status == attempt.outcome.http_status());
+        let alike = alike.next().map(|(_, stored)| *stored);
+        Some(Self { delivery, text, name, is_stored, alike })
     }
 
     fn key(&self, name: &str) -> (String, String) {
@@ -86,9 +90,9 @@ impl<'a> NewAnswer<'a> {
         (answers_of(&partition), format!("{}#{name}", self.delivery.id))
     }
 
-    /// The key of the text that it may be almost the same as; `None` if it is stored itself.
+    /// The key of the text that it may be almost the same as.
     fn base(&self) -> Option<(String, String)> {
-        self.alike.filter(|_| !self.is_stored()).map(|name| self.key(name))
+        self.alike.map(|name| self.key(name))
     }
 
     /// Decides how to store the answer. `base` is the text of [`Self::base`], if it was found.
@@ -104,21 +108,20 @@ impl<'a> NewAnswer<'a> {
             }
         }
         let (webhook, id) = self.key(&self.name);
-        let item = (!self.is_stored()).then(|| AnswerItem { webhook, id, text: self.text.into(), expires_at });
+        let item = (!self.is_stored).then(|| AnswerItem { webhook, id, text: self.text.into(), expires_at });
         Place { answer: AnswerApart { name: self.name, difference: None }, item }
     }
 }
 
-/// Names a text within its delivery: the first 64 bits of its SHA-256.
-fn digest(text: &str) -> String {
-    let hash: [u8; 32] = Sha256::digest(text).into();
-    URL_SAFE_NO_PAD.encode(&hash[..8])
+/// Names a text within its delivery.
+fn name_of(text: &str) -> String {
+    digest(text, 8)
 }
 
 /// The key under which the last attempt's answer is stored, if it is a text of its own.
 pub(super) fn own_key(delivery: &Delivery) -> Option<(String, String)> {
     let answer = NewAnswer::of(delivery)?;
-    (!answer.is_stored()).then(|| answer.key(&answer.name))
+    (!answer.is_stored).then(|| answer.key(&answer.name))
 }
 
 /// When an answer may be removed: after twice the delivery's time, because later attempts of the delivery may name
@@ -190,9 +193,10 @@ impl Deliveries {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
     use crate::{
-        attempt::Attempt,
         delivery::State,
         names::{AccountId, EventId, EventType, WebhookId},
     };
@@ -232,7 +236,7 @@ mod tests {
     }
 
     fn apart(text: &str) -> AnswerApart {
-        AnswerApart { name: digest(text), difference: None }
+        AnswerApart { name: name_of(text), difference: None }
     }
 
     /// Decides where the answer to the second attempt goes, after a first one that is stored apart.
@@ -247,7 +251,7 @@ mod tests {
         let (first, other) = (page(1), page(2));
         assert!((600..850).contains(&first.len()), "{}", first.len());
         let (answer, is_new) = second(&first, &other, Some(&first));
-        assert_eq!((&answer.name, is_new), (&digest(&first), false));
+        assert_eq!((&answer.name, is_new), (&name_of(&first), false));
         let difference = answer.difference.unwrap();
         assert!(difference.len() < 80, "{}", difference.len());
         assert_eq!(inflate(&difference, first.as_bytes(), MOST_BYTES), Ok(other));

@@ -108,7 +108,8 @@ fn is_zero(dropped: &u32) -> bool {
 impl From<ListedItem> for Listed {
     fn from(item: ListedItem) -> Self {
         let ListedItem { id, event, state, task_id, reason, attempts: items, dropped, next_attempt_at } = item;
-        Self { id, event, state, task_id, reason, attempts: attempts(items), dropped, next_attempt_at }
+        let attempt_count = dropped as usize + items.len();
+        Self { id, event, state, task_id, reason, attempts: attempts(items), attempt_count, next_attempt_at }
     }
 }
 

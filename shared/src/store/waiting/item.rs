@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::{Shard, Wait};
 use crate::{
     delivery::Message,
     names::{AccountId, EventId, EventType, WebhookId},
+    store::digest::digest,
 };
 
 /// How long an item is kept after it was due. If `release` does not run for longer than this, retries are lost.
@@ -78,10 +77,10 @@ impl WaitItem {
     fn new<'a>(messages: impl Iterator<Item = &'a Message> + Clone, due: Timestamp, carried: bool) -> Self {
         let shard = messages.clone().next().map_or(0, |message| Shard::of(&message.event_id).0);
         let mut attempts: Vec<_> = messages.map(name).collect();
+        // An attempt that is added twice is stored once.
         attempts.sort();
         attempts.dedup();
-        let hash: [u8; 32] = Sha256::digest(attempts.join(" ")).into();
-        let digest = URL_SAFE_NO_PAD.encode(&hash[..12]);
+        let digest = digest(&attempts.join(" "), 12);
         Self {
             shard: shard.to_string(),
             due: format!("{}#{digest}", time(due)),
